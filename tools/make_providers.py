@@ -1,0 +1,142 @@
+"""Makes providers.json (rows the library serves) and not-served.tsv from the provider tables.
+
+Sources, all in llm-core/src/main/data: providers.tsv (facts as collected), modelsdev-providers.tsv (documentation
+links, key variables, names) and providers-overrides.json (our corrections and typed quirks, each with its reason).
+Served are rows on the openai-chat wire with a Bearer key or none, and what the overrides add to them.
+
+Run from the repository root: python3 tools/make_providers.py
+"""
+import csv
+import json
+import re
+from pathlib import Path
+
+DATA = Path("llm-core/src/main/data")
+OUT = Path("llm-core/src/main/resources/dev/unifiedllm/provider/providers.json")
+NOT_SERVED = DATA / "not-served.tsv"
+CHECKED = "2026-11-21"
+PROTOCOLS = {"openai-chat", "ollama-chat"}
+AUTH = {"Authorization: Bearer": "bearer", "none/Bearer": "optional"}
+NOT_A_KEY = re.compile(r"(URL|BASE|ENDPOINT|HOST|ACCOUNT|ACCOUNT_ID)$")
+ENV_NAME = re.compile(r"[A-Z0-9_]+")
+SOURCES = {
+    "litellm1.76.3": "litellm 1.76.3",
+    "litellm1.109.1": "litellm 1.109.1",
+    "constants-2026": "litellm 2026",
+    "litellm-2026 (providers.json/constants/docs-index/models.dev)": "litellm 2026",
+    "models.dev-2026-07-01": "models.dev 2026-07-01",
+}
+QUIRKS = {  # name -> (type, default); a default is never written
+    "maxTokensField": (str, "max_tokens"),   # the field that carries the output limit
+    "streamUsage": (bool, True),             # send stream_options.include_usage when streaming
+    "contentAsString": (bool, False),        # join a content list that holds only text into one string
+    "noName": (bool, False),                 # leave out the name of messages
+    "stripToolStrict": (bool, False),        # leave out "strict" of tools
+    "toolChoiceRequired": (str, "required"),  # what "required" is called, or "unsupported"
+    "temperatureMax": ((int, float), 2),     # clamp to this
+    "toolIdLength": (int, 0),                # tool call ids must have exactly so many letters or digits
+    "extraHeaders": (dict, {}),              # sent with each call; {key} stands for the API key
+    "reasoningOutsideOutput": (bool, False),  # completion_tokens does not include reasoning_tokens
+    "costInUsage": (str, ""),                # path below usage of the billed cost: USD, or 1e-10 USD if it ends in _ticks
+}
+FIELDS = {"protocol", "baseUrl", "baseUrlEnv", "apiKeyEnv", "apiKeyEnvAlso", "auth", "local", "aliases", "quirks", "modelsdevId"}
+
+
+def table(name):
+    with open(DATA / name, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def names(cell):
+    return [name for name in cell.split("|") if ENV_NAME.fullmatch(name)]
+
+
+def base_url(cell):
+    """The URL before /chat/completions, or "" if the user must give it."""
+    url = cell.removeprefix("(required)").split("[")[0].strip()
+    return url.removesuffix("/").removesuffix("/chat/completions")
+
+
+def unique(items):
+    return list(dict.fromkeys(items))
+
+
+def served_row(row, fix, docs, all_ids):
+    """One provider as written to providers.json."""
+    known = docs.get(fix.get("modelsdevId", row["modelsdev_id"]), {})
+    url = fix.get("baseUrl", base_url(row["base_url"]))
+    variables = names(row["api_key_env"]) + names(known.get("env", ""))
+    keys = fix.get("apiKeyEnv") or [name for name in variables if not NOT_A_KEY.search(name)]
+    urls = names(row["base_url_env"]) + [name for name in names(row["api_key_env"]) if NOT_A_KEY.search(name) and name not in url]
+    other_names = [row["prefix"].replace("_", "-"), known.get("id", "")]
+    source = SOURCES[row["source"]]
+    out = {
+        "id": row["prefix"],
+        "aliases": sorted({name for name in other_names if name and name not in all_ids} | set(fix.get("aliases", []))),
+        "protocol": fix.get("protocol", row["wire"]),
+        "baseUrl": url,
+        "baseUrlEnv": fix.get("baseUrlEnv", urls),
+        "apiKeyEnv": unique(keys[:1] + fix.get("apiKeyEnvAlso", []) + keys[1:]),
+        "auth": fix.get("auth") or AUTH[row["auth"]],
+        "local": fix.get("local", False),
+        "quirks": fix.get("quirks", {}),
+        "docs": known.get("doc", ""),
+        "source": ", ".join(unique([source] + (fix["source"].split(", ") if fix else []))),
+        "checked": CHECKED,
+    }
+    return {key: value for key, value in out.items() if value and (key, value) != ("auth", "bearer")}
+
+
+def reason_not_served(row, fix):
+    if "notServed" in fix:
+        return fix["notServed"]
+    if fix.get("protocol", row["wire"]) not in PROTOCOLS:
+        return "wire: " + row["wire"]
+    if "auth" not in fix and row["auth"] not in AUTH:
+        return "auth: " + row["auth"]
+    return None
+
+
+def check(rows):
+    ids = [row["id"] for row in rows]
+    all_names = ids + [alias for row in rows for alias in row.get("aliases", [])]
+    assert len(all_names) == len(set(all_names)), "a name stands twice: %s" % sorted({n for n in all_names if all_names.count(n) > 1})
+    for row in rows:
+        url = row.get("baseUrl", "")
+        assert url or row.get("baseUrlEnv"), row
+        assert not url or re.match(r"(https?://|\{[A-Z0-9_]+\}/)", url) and not re.search(r"[\s$\[]|/$|chat/completions", url), row
+        assert all(ENV_NAME.fullmatch(name) for name in re.findall(r"\{(.*?)\}", url)), row
+        assert row.get("apiKeyEnv") and not any(NOT_A_KEY.search(name) for name in row["apiKeyEnv"]), row
+        for name, value in row.get("quirks", {}).items():
+            kind, default = QUIRKS[name]
+            assert isinstance(value, kind) and value != default, (row["id"], name)
+
+
+def make():
+    """The texts of providers.json and not-served.tsv."""
+    docs = {row["id"]: row for row in table("modelsdev-providers.tsv")}
+    fixes = json.loads((DATA / "providers-overrides.json").read_text(encoding="utf-8"))["rows"]
+    source = table("providers.tsv")
+    all_ids = {row["prefix"] for row in source}
+    assert fixes.keys() <= all_ids, "overrides of unknown prefixes: %s" % sorted(fixes.keys() - all_ids)
+    assert len(all_ids) == len(source)
+    rows, left_out = [], []
+    for row in sorted(source, key=lambda row: row["prefix"]):
+        fix = fixes.get(row["prefix"], {})
+        assert fix.keys() <= FIELDS | {"reason", "source", "notServed"} and (not fix or fix["reason"] and fix["source"]), fix
+        reason = reason_not_served(row, fix)
+        if reason:
+            left_out.append([row["prefix"], row["wire"], reason])
+        else:
+            rows.append(served_row(row, fix, docs, all_ids))
+    check(rows)
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
+    table_text = "".join("\t".join(cells) + "\n" for cells in [["prefix", "wire", "reason"]] + left_out)
+    return "[\n" + lines + "\n]\n", table_text
+
+
+if __name__ == "__main__":
+    json_text, tsv_text = make()
+    OUT.write_text(json_text, encoding="utf-8", newline="\n")
+    NOT_SERVED.write_text(tsv_text, encoding="utf-8", newline="\n")
+    print("%d served, %d left out" % (json_text.count("\n") - 2, tsv_text.count("\n") - 1))
