@@ -2,7 +2,7 @@
 
 The price catalogue is compared unpacked: two versions of zlib may pack the same text into different bytes.
 
-Run from the repository root: python3 tools/check_data.py
+Run from the repository root: python3 llm-core/tools/check_data.py
 """
 import gzip
 import sys
@@ -26,5 +26,5 @@ def drift():
 if __name__ == "__main__":
     differing = drift()
     for path in differing:
-        print("%s is not what tools/ makes of its source" % path.as_posix())
+        print("%s is not what llm-core/tools makes of its source" % path.as_posix())
     sys.exit(1 if differing else 0)

@@ -4,7 +4,7 @@ Sources, all in llm-core/src/main/data: providers.tsv (facts as collected), mode
 links, key variables, names) and providers-overrides.json (our corrections and typed quirks, each with its reason).
 Served are rows on the openai-chat wire with a Bearer key or none, and what the overrides add to them.
 
-Run from the repository root: python3 tools/make_providers.py
+Run from the repository root: python3 llm-core/tools/make_providers.py
 """
 import csv
 import json

@@ -22,7 +22,7 @@ a limit in the kept columns are left out.
 
 The id is LiteLLM's: "groq/llama-3.3-70b-versatile" with the provider in front for most, bare ("gpt-4o") for a few.
 
-Run from the repository root: python3 tools/pack_prices.py
+Run from the repository root: python3 llm-core/tools/pack_prices.py
 """
 import csv
 import gzip

@@ -1,0 +1,128 @@
+package dev.unifiedllm.chat
+
+import dev.unifiedllm.InternalLlmApi
+import kotlinx.serialization.json.JsonObject
+import java.util.function.Consumer
+
+/** How hard a reasoning model should think. */
+public enum class Effort { NONE, MINIMAL, LOW, MEDIUM, HIGH, MAX }
+
+/** STREAM asks for the answer piece by piece, WHOLE for all of it at once; both arrive as the same deltas. */
+public enum class Delivery { STREAM, WHOLE }
+
+/** What the answer's text must be. */
+public sealed class ResponseFormat {
+    public data object Text : ResponseFormat()
+
+    /** Any JSON object. */
+    public data object Json : ResponseFormat()
+
+    /** JSON by [schema]. */
+    public data class JsonSchema(
+        @get:JvmName("name") public val name: String,
+        @get:JvmName("schema") public val schema: JsonObject,
+    ) : ResponseFormat()
+}
+
+/**
+ * A question to a chat model. Null always means: left to the model.
+ *
+ * Built by [build], changed by [with]; the context is kept.
+ */
+public class ChatRequest private constructor(builder: ChatRequestBuilder) : Request(builder.model, builder.context()) {
+    @get:JvmName("messages")
+    public val messages: List<Message> = builder.messages.toList()
+
+    @get:JvmName("tools")
+    public val tools: List<Tool> = builder.tools.toList()
+
+    @get:JvmName("toolChoice")
+    public val toolChoice: ToolChoice? = builder.toolChoice
+
+    /** From 0, as predictable as it gets, to 2. */
+    @get:JvmName("temperature")
+    public val temperature: Double? = builder.temperature
+
+    @get:JvmName("topP")
+    public val topP: Double? = builder.topP
+
+    @get:JvmName("topK")
+    public val topK: Int? = builder.topK
+
+    /** The most tokens to answer with, reasoning included. */
+    @get:JvmName("maxTokens")
+    public val maxTokens: Int? = builder.maxTokens
+
+    /** Texts at which the answer ends. */
+    @get:JvmName("stop")
+    public val stop: List<String> = builder.stop.toList()
+
+    @get:JvmName("seed")
+    public val seed: Long? = builder.seed
+
+    @get:JvmName("presencePenalty")
+    public val presencePenalty: Double? = builder.presencePenalty
+
+    @get:JvmName("frequencyPenalty")
+    public val frequencyPenalty: Double? = builder.frequencyPenalty
+
+    /** How many answers. */
+    @get:JvmName("n")
+    public val n: Int? = builder.n
+
+    @get:JvmName("responseFormat")
+    public val responseFormat: ResponseFormat? = builder.responseFormat
+
+    @get:JvmName("reasoning")
+    public val reasoning: Effort? = builder.reasoning
+
+    /** A label for the person behind the call, which some providers use against abuse. */
+    @get:JvmName("endUser")
+    public val endUser: String? = builder.endUser
+
+    /** Sent as they are, after everything else, in the provider's own words. */
+    @get:JvmName("providerOptions")
+    public val providerOptions: JsonObject = builder.providerOptions
+
+    @get:JvmName("delivery")
+    public val delivery: Delivery = builder.delivery
+
+    /** A copy with the changes that [block] makes; messages and tools it adds come after those that are there. */
+    @JvmSynthetic
+    public fun with(block: ChatRequestBuilder.() -> Unit): ChatRequest = ChatRequest(ChatRequestBuilder(model, this).apply(block))
+
+    /** A copy with the changes that [block] makes; messages and tools it adds come after those that are there. */
+    public fun with(block: Consumer<ChatRequestBuilder>): ChatRequest = ChatRequest(ChatRequestBuilder(model, this).also(block::accept))
+
+    @InternalLlmApi
+    override fun withContext(context: CallContext): ChatRequest = ChatRequest(ChatRequestBuilder(model, this, context))
+
+    private fun fields() = listOf(
+        model, messages, tools, toolChoice, temperature, topP, topK, maxTokens, stop, seed,
+        presencePenalty, frequencyPenalty, n, responseFormat, reasoning, endUser, providerOptions, delivery,
+    )
+
+    /** Equal when the question is; the context does not count. */
+    override fun equals(other: Any?): Boolean = other is ChatRequest && fields() == other.fields()
+
+    override fun hashCode(): Int = fields().hashCode()
+
+    override fun toString(): String = "ChatRequest($model, ${messages.size} messages)"
+
+    public companion object {
+        /** @throws IllegalArgumentException if [model] is not a model's name, or a setting is out of its range */
+        @JvmSynthetic
+        public fun build(model: String, block: ChatRequestBuilder.() -> Unit): ChatRequest = build(ModelId.parse(model), block)
+
+        @JvmStatic
+        public fun build(model: String, block: Consumer<ChatRequestBuilder>): ChatRequest = build(ModelId.parse(model)) { block.accept(this) }
+
+        /** A question to [model]: an id or a Model. */
+        @JvmSynthetic
+        public fun build(model: ModelRef, block: ChatRequestBuilder.() -> Unit): ChatRequest =
+            ChatRequest(ChatRequestBuilder(model.id, null).apply(block))
+
+        @JvmStatic
+        public fun build(model: ModelRef, block: Consumer<ChatRequestBuilder>): ChatRequest = build(model) { block.accept(this) }
+    }
+}

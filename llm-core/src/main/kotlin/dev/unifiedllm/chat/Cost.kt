@@ -1,0 +1,33 @@
+package dev.unifiedllm.chat
+
+import java.time.LocalDate
+
+/** What an answer cost: never zero for want of a price. */
+public sealed class Cost {
+    /** The amount, or null when it is [Unknown]; zero for [Free]. */
+    public abstract fun usd(): Usd?
+
+    /**
+     * @property source who states the price: a price table, the provider itself, `demo`, `user`
+     * @property asOf the day on which the price was read there; null for what the provider billed
+     * @property estimated true when the tokens were counted by us, not by the provider
+     */
+    public data class Known(
+        @get:JvmName("amount") public val amount: Usd,
+        @get:JvmName("source") public val source: String,
+        @get:JvmName("asOf") public val asOf: LocalDate? = null,
+        @get:JvmName("estimated") public val estimated: Boolean = false,
+    ) : Cost() {
+        override fun usd(): Usd = amount
+    }
+
+    /** Nobody bills it: the model runs on a machine of the user's. */
+    public data object Free : Cost() {
+        override fun usd(): Usd = Usd.ZERO
+    }
+
+    /** @property why what is missing: the price, or the tokens */
+    public data class Unknown(@get:JvmName("why") public val why: String) : Cost() {
+        override fun usd(): Usd? = null
+    }
+}

@@ -1,0 +1,38 @@
+package dev.unifiedllm.chat
+
+import dev.unifiedllm.InternalLlmApi
+import dev.unifiedllm.LlmDsl
+import java.nio.file.Files
+import java.nio.file.Path
+import java.util.Base64
+
+/** Adds images to a user's text. */
+@LlmDsl
+public class UserMessageBuilder @InternalLlmApi constructor(text: String) {
+    private val parts: MutableList<Part> = mutableListOf(Part.Text(text))
+
+    /** An image at an http(s) URL, which the provider fetches itself, or a data: URL. */
+    public fun image(url: String): UserMessageBuilder {
+        require(url.startsWith("https://") || url.startsWith("http://") || url.startsWith("data:image/")) {
+            "an image is named by an http(s) or data:image URL; for a file use image(Path.of(\"…\"))"
+        }
+        return apply { parts += Part.Image(url) }
+    }
+
+    /** The bytes of an image of type [mediaType], as in `image/png`; sent within the request. */
+    public fun image(bytes: ByteArray, mediaType: String): UserMessageBuilder =
+        image("data:$mediaType;base64,${Base64.getEncoder().encodeToString(bytes)}")
+
+    /** The image in [file], read now. Its name must end as images do: .png, .jpg, .jpeg, .gif, .webp. */
+    public fun image(file: Path): UserMessageBuilder {
+        val ending = file.fileName.toString().substringAfterLast('.', "").lowercase()
+        val type = requireNotNull(TYPES[ending]) { "no image type is known for files that end with \".$ending\": use one of ${TYPES.keys}" }
+        return image(Files.readAllBytes(file), type)
+    }
+
+    internal fun build(): Message = Message(Role.USER, parts.toList())
+
+    private companion object {
+        val TYPES = mapOf("png" to "image/png", "jpg" to "image/jpeg", "jpeg" to "image/jpeg", "gif" to "image/gif", "webp" to "image/webp")
+    }
+}

@@ -1,0 +1,253 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.transport.Frame
+import dev.unifiedllm.transport.HttpErrors
+import dev.unifiedllm.transport.ProviderError
+import kotlinx.serialization.json.Json
+
+/** Reads chunks and whole completions alike: `delta` and `message` hold the same fields. */
+internal class OpenAiChatDecoder(private val target: Target) : Decoder {
+    private val json = JsonCursor()
+    private val usage = OpenAiUsage(target.provider.quirks)
+    private val content = mutableListOf<Delta>()
+    private val choices = mutableListOf<ChoiceState>()
+    private val sources = linkedSetOf<Delta.Source>()
+    private var id: String? = null
+    private var model: String? = null
+    private var started = false
+    private var sawDone = false
+    private var refused = false
+    private var errorText: String? = null
+
+    override val progress: Progress
+        get() = when {
+            sawDone -> Progress.DONE
+            choices.isNotEmpty() && choices.all { it.finish != null } -> Progress.COMPLETE
+            else -> Progress.OPEN
+        }
+
+    override fun decode(frame: Frame, out: MutableList<Delta>) {
+        if (frame.end - frame.start == DONE.size && isDone(frame)) {
+            sawDone = true
+            start(out)
+            return
+        }
+        json.reset(frame.bytes, frame.start, frame.end)
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(CHUNK)) {
+                0 -> json.enterChoices()
+                1 -> json.stringOrNull()?.let { if (id == null) id = it }
+                2 -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
+                3 -> usage.read(json)
+                4 -> if (json.kind() == JsonKind.NULL) json.skip() else errorText = json.raw()
+                5 -> json.groq()
+                6 -> json.citations()
+                7 -> json.searchResults()
+                JsonNames.END -> break
+                else -> json.skip()
+            }
+        }
+        json.end()
+        errorText?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}"))) }
+        if (choices.isNotEmpty() || content.isNotEmpty()) start(out)
+        out += content
+        content.clear()
+    }
+
+    override fun finish(out: MutableList<Delta>) {
+        start(out)
+        out += sources
+        if (usage.isEmpty) out += Delta.Warning("the provider did not report the tokens used")
+        out += Delta.Finish(reason(), usage.usage(), usage.cost(target) ?: Cost.Unknown("not priced"))
+    }
+
+    private fun start(out: MutableList<Delta>) {
+        if (started) return
+        started = true
+        out += Delta.Start(id?.ifEmpty { null }, target.id, model)
+    }
+
+    private fun isDone(frame: Frame): Boolean = DONE.indices.all { frame.bytes[frame.start + it] == DONE[it] }
+
+    private fun JsonCursor.enterChoices() {
+        if (!enterArray()) return
+        var position = 0
+        while (nextElement()) {
+            if (enterObject()) choice(position)
+            position++
+        }
+    }
+
+    private fun JsonCursor.choice(position: Int) {
+        val before = content.size
+        var index = position
+        var finish: String? = null
+        val fragments = CallFragments()
+        while (true) {
+            when (next(CHOICE)) {
+                0 -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
+                1, 2 -> message(fragments)
+                3 -> finish = stringOrNull()
+                JsonNames.END -> break
+                else -> skip()
+            }
+        }
+        if (choices.size <= index) repeat(index + 1 - choices.size) { choices += ChoiceState() }
+        val state = choices[index]
+        if (index > 0) for (at in before until content.size) content[at] = content[at].ofChoice(index)
+        fragments.addTo(content, state, index)
+        if (finish != null && state.finish == null && (finish.isNotEmpty() || state.calls.isNotEmpty())) state.finish = finish
+    }
+
+    private fun JsonCursor.message(fragments: CallFragments) {
+        if (!enterObject()) return
+        var thought = false
+        while (true) {
+            when (next(MESSAGE)) {
+                0 -> text()
+                1, 2 -> stringOrNull()?.let {
+                    if (it.isNotEmpty() && !thought) {
+                        content += Delta.Reasoning(it)
+                        thought = true
+                    }
+                }
+                3 -> fragments.read(this)
+                4 -> stringOrNull()?.let {
+                    if (it.isNotEmpty()) {
+                        refused = true
+                        content += Delta.Text(it)
+                    }
+                }
+                5 -> annotations()
+                JsonNames.END -> return
+                else -> skip()
+            }
+        }
+    }
+
+    /** A text, or a list of parts of which some may be thoughts. */
+    private fun JsonCursor.text() {
+        if (kind() == JsonKind.STRING) {
+            val text = string()
+            if (text.isNotEmpty()) content += Delta.Text(text)
+        } else if (enterArray()) {
+            while (nextElement()) part(thought = false)
+        }
+    }
+
+    private fun JsonCursor.part(thought: Boolean) {
+        if (!enterObject()) return
+        while (true) {
+            when (next(PART)) {
+                0 -> stringOrNull()?.let { if (it.isNotEmpty()) content += if (thought) Delta.Reasoning(it) else Delta.Text(it) }
+                1 -> if (kind() == JsonKind.STRING) content += Delta.Reasoning(string()) else if (enterArray()) while (nextElement()) part(thought = true)
+                JsonNames.END -> return
+                else -> skip()
+            }
+        }
+    }
+
+    private fun JsonCursor.annotations() {
+        if (!enterArray()) return
+        while (nextElement()) {
+            if (!enterObject()) continue
+            while (true) {
+                when (next(ANNOTATION)) {
+                    0 -> source()
+                    JsonNames.END -> break
+                    else -> skip()
+                }
+            }
+        }
+    }
+
+    private fun JsonCursor.source() {
+        if (!enterObject()) return
+        var url: String? = null
+        var title: String? = null
+        while (true) {
+            when (next(SOURCE)) {
+                0 -> url = stringOrNull()
+                1 -> title = stringOrNull()
+                JsonNames.END -> break
+                else -> skip()
+            }
+        }
+        url?.let { found ->
+            sources.removeIf { it.url == found && it.title == null }
+            if (sources.none { it.url == found }) sources += Delta.Source(found, title)
+        }
+    }
+
+    private fun JsonCursor.citations() {
+        if (!enterArray()) return
+        while (nextElement()) stringOrNull()?.let { url -> if (sources.none { it.url == url }) sources += Delta.Source(url) }
+    }
+
+    private fun JsonCursor.searchResults() {
+        if (enterArray()) while (nextElement()) source()
+    }
+
+    private fun JsonCursor.groq() {
+        if (!enterObject()) return
+        while (true) {
+            when (next(GROQ)) {
+                0 -> usage.read(this)
+                1 -> if (kind() == JsonKind.NULL) skip() else errorText = raw()
+                JsonNames.END -> return
+                else -> skip()
+            }
+        }
+    }
+
+    private fun reason(): FinishReason {
+        val raw = choices.firstOrNull()?.finish
+        val kind = when {
+            refused -> Kind.REFUSAL
+            raw == null -> Kind.UNKNOWN
+            raw.isEmpty() -> Kind.TOOL_CALLS
+            else -> KINDS[raw] ?: Kind.OTHER
+        }
+        return FinishReason(kind, raw)
+    }
+
+    private fun Delta.ofChoice(choice: Int): Delta = when (this) {
+        is Delta.Text -> copy(choice = choice)
+        is Delta.Reasoning -> copy(choice = choice)
+        else -> this
+    }
+
+    private companion object {
+        const val MAX_CHOICES = 128
+        val DONE = "[DONE]".encodeToByteArray()
+        val CHUNK = JsonNames("choices", "id", "model", "usage", "error", "x_groq", "citations", "search_results")
+        val CHOICE = JsonNames("index", "delta", "message", "finish_reason")
+        val MESSAGE = JsonNames("content", "reasoning_content", "reasoning", "tool_calls", "refusal", "annotations")
+        val PART = JsonNames("text", "thinking")
+        val ANNOTATION = JsonNames("url_citation")
+        val SOURCE = JsonNames("url", "title")
+        val GROQ = JsonNames("usage", "error")
+        val KINDS = mapOf(
+            "stop" to Kind.STOP,
+            "end_turn" to Kind.STOP,
+            "eos" to Kind.STOP,
+            "eos_token" to Kind.STOP,
+            "stop_sequence" to Kind.STOP,
+            "length" to Kind.LENGTH,
+            "max_tokens" to Kind.LENGTH,
+            "model_length" to Kind.LENGTH,
+            "tool_calls" to Kind.TOOL_CALLS,
+            "function_call" to Kind.TOOL_CALLS,
+            "tool_use" to Kind.TOOL_CALLS,
+            "content_filter" to Kind.CONTENT_FILTER,
+            "error" to Kind.ERROR,
+        )
+    }
+}

@@ -1,0 +1,126 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.provider.Quirks
+import dev.unifiedllm.provider.Target
+import java.math.BigDecimal
+
+/** The `usage` object: cumulative where it comes more than once, so that the last figures stand. */
+internal class OpenAiUsage(private val quirks: Quirks) {
+    private var input: Long? = null
+    private var output: Long? = null
+    private var total: Long? = null
+    private var cached: Long? = null
+    private var written: Long? = null
+    private var reasoning: Long? = null
+    private var audioInput: Long? = null
+    private var audioOutput: Long? = null
+    private var cost: BigDecimal? = null
+
+    val isEmpty: Boolean get() = input == null && output == null
+
+    fun read(json: JsonCursor) {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(USAGE)) {
+                0, 1 -> input = json.count() ?: input
+                2, 3 -> output = json.count() ?: output
+                4 -> total = json.count() ?: total
+                5 -> inputDetails(json)
+                6 -> outputDetails(json)
+                7 -> cached = json.count() ?: cached
+                8 -> json.costAt("cost")?.let { cost = it }
+                9 -> json.costAt("cost_in_usd_ticks")?.let { cost = it.movePointLeft(TICK_DIGITS) }
+                10 -> reasoning = json.count() ?: reasoning
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    private fun inputDetails(json: JsonCursor) {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(INPUT_DETAILS)) {
+                0 -> cached = json.count() ?: cached
+                1 -> audioInput = json.count() ?: audioInput
+                2, 3 -> written = json.count() ?: written
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    private fun outputDetails(json: JsonCursor) {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(OUTPUT_DETAILS)) {
+                0 -> reasoning = json.count() ?: reasoning
+                1 -> audioOutput = json.count() ?: audioOutput
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    /** A number of tokens; what is none, or negative, counts as not reported. */
+    private fun JsonCursor.count(): Long? = longOrNull()?.takeIf { it >= 0 }
+
+    /** The billed cost, if the row says that [member] or a field in it holds it. */
+    private fun JsonCursor.costAt(member: String): BigDecimal? {
+        val path = quirks.costInUsage?.split('.')
+        if (path == null || path.first() != member) {
+            skip()
+            return null
+        }
+        if (path.size == 1) return decimalOrNull()?.takeIf { it.signum() >= 0 }
+        var found: BigDecimal? = null
+        if (!enterObject()) return null
+        val names = JsonNames(path[1])
+        while (true) {
+            when (next(names)) {
+                0 -> found = decimalOrNull()?.takeIf { it.signum() >= 0 }
+                JsonNames.END -> return found
+                else -> skip()
+            }
+        }
+    }
+
+    fun usage(): Usage? {
+        if (isEmpty) return null
+        val outside = quirks.reasoningOutsideOutput && total == (input ?: 0) + (output ?: 0) + (reasoning ?: 0)
+        return Usage.build {
+            inputTokens = input
+            outputTokens = if (outside) (output ?: 0) + (reasoning ?: 0) else output
+            cacheReadTokens = cached
+            cacheWriteTokens = written
+            reasoningTokens = reasoning
+            audioInputTokens = audioInput
+            audioOutputTokens = audioOutput
+        }
+    }
+
+    /** What the provider says that it billed; zero says nothing, since some bill elsewhere then. */
+    fun cost(target: Target): Cost? = cost?.takeIf { it.signum() > 0 }?.let { Cost.Known(Usd.of(it), target.provider.id) }
+
+    private companion object {
+        const val TICK_DIGITS = 10
+        val USAGE = JsonNames(
+            "prompt_tokens",
+            "input_tokens",
+            "completion_tokens",
+            "output_tokens",
+            "total_tokens",
+            "prompt_tokens_details",
+            "completion_tokens_details",
+            "prompt_cache_hit_tokens",
+            "cost",
+            "cost_in_usd_ticks",
+            "reasoning_tokens",
+        )
+        val INPUT_DETAILS = JsonNames("cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens")
+        val OUTPUT_DETAILS = JsonNames("reasoning_tokens", "audio_tokens")
+    }
+}

@@ -1,0 +1,46 @@
+package dev.unifiedllm.provider
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ModelId
+import java.net.URI
+import java.net.URISyntaxException
+
+private val LOOPBACK = setOf("localhost", "127.0.0.1", "::1", "[::1]", "0.0.0.0", "host.docker.internal", "model-runner.docker.internal")
+
+internal fun hostOf(url: String): String = URI(url).host?.lowercase().orEmpty()
+
+internal fun isLoopback(host: String): Boolean = host in LOOPBACK || host.startsWith("127.") || host.endsWith(".localhost")
+
+/** A host of the user's own: loopback, a private address, or a name without a public ending. */
+internal fun isOwnHost(host: String): Boolean = isLoopback(host) ||
+    host.startsWith("10.") ||
+    host.startsWith("192.168.") ||
+    Regex("""172\.(1[6-9]|2\d|3[01])\..*""").matches(host) ||
+    '.' !in host && ':' !in host ||
+    host.endsWith(".local") ||
+    host.endsWith(".internal") ||
+    host.endsWith(".lan")
+
+/**
+ * The base URL in [text], checked: http or https, a host, no user or password in it, no query; the wire's own path and slashes at its end
+ * are cut off.
+ *
+ * @param origin where it was set, for the message
+ */
+internal fun baseUrl(text: String, origin: String, model: ModelId): String {
+    fun wrong(what: String): Nothing =
+        throw LlmException.Configuration("The base URL for $model, set by $origin, $what. Set it like https://host/v1.", details = details(model))
+
+    val uri = try {
+        URI(text.trim())
+    } catch (_: URISyntaxException) {
+        wrong("is not a URL")
+    }
+    if (uri.scheme != "http" && uri.scheme != "https") wrong("does not begin with https:// or http://")
+    if (uri.host.isNullOrEmpty()) wrong("has no host")
+    if (uri.rawUserInfo != null) wrong("has a user or password in it; give the key as an API key")
+    if (uri.rawQuery != null || uri.rawFragment != null) wrong("has a query")
+    return uri.toString().trimEnd('/').removeSuffix("/chat/completions").removeSuffix("/api/chat").trimEnd('/')
+}
+
+internal fun details(model: ModelId): LlmException.Details = LlmException.Details(model)

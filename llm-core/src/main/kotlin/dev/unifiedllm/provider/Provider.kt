@@ -1,0 +1,69 @@
+package dev.unifiedllm.provider
+
+import kotlinx.serialization.SerialName
+import kotlinx.serialization.Serializable
+
+/** A provider as a row of data: where it is, how it is spoken to, where its key is found. */
+@Serializable
+internal data class Provider(
+    val id: String,
+    /** Which wire it speaks: the name of a Protocol. */
+    val protocol: String,
+    /** Up to the wire's own path; `{NAME}` is filled from the environment. Null: the user must give one. */
+    val baseUrl: String? = null,
+    /** Variables that replace [baseUrl], the first that is set. */
+    val baseUrlEnv: List<String> = emptyList(),
+    /** Variables that may hold the key, the first that is set. */
+    val apiKeyEnv: List<String> = emptyList(),
+    val auth: Auth = Auth.BEARER,
+    /** A server that users run themselves: nobody bills it. */
+    val local: Boolean = false,
+    val aliases: List<String> = emptyList(),
+    val quirks: Quirks = Quirks(),
+    /** The provider's own documentation. */
+    val docs: String? = null,
+    val source: String? = null,
+    val checked: String? = null,
+    val note: String? = null,
+) {
+    @Serializable
+    enum class Auth {
+        /** `Authorization: Bearer KEY`; without a key nothing is sent. */
+        @SerialName("bearer")
+        BEARER,
+
+        /** As [BEARER] when there is a key, else no header. */
+        @SerialName("optional")
+        OPTIONAL,
+
+        @SerialName("none")
+        NONE,
+    }
+}
+
+/** In what a provider differs from its wire: only what changes a request or its decoding. */
+@Serializable
+internal data class Quirks(
+    /** The field that bounds the answer. */
+    val maxTokensField: String = "max_tokens",
+    /** False: `stream_options` is refused. */
+    val streamUsage: Boolean = true,
+    /** Content is one text; a list of parts is refused. */
+    val contentAsString: Boolean = false,
+    /** Messages have no `name`. */
+    val noName: Boolean = false,
+    val stripToolStrict: Boolean = false,
+    /** What stands for tool_choice "required": another word, or "unsupported". */
+    val toolChoiceRequired: String? = null,
+    val temperatureMax: Double? = null,
+    /** Tool call ids have exactly this many letters and digits. */
+    val toolIdLength: Int? = null,
+    /** Sent with every request; `{key}` is the API key. */
+    val extraHeaders: Map<String, String> = emptyMap(),
+    /** `completion_tokens` does not count the reasoning. */
+    val reasoningOutsideOutput: Boolean = false,
+    /** The path below `usage` to the cost as billed: in dollars, or in 1e-10 dollars where it ends with `_ticks`. */
+    val costInUsage: String? = null,
+    /** The response header with the cost in dollars. */
+    val costHeader: String? = null,
+)

@@ -1,0 +1,25 @@
+package dev.unifiedllm.provider
+
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.ModelId
+
+/** A model bound to where it is: everything that encoding a request for it needs. */
+internal class Target(
+    val id: ModelId,
+    val provider: Provider,
+    /** Without a slash at its end. */
+    val baseUrl: String,
+    val key: ApiKey?,
+    /** Put before the messages; null for none. */
+    val systemMessage: String? = null,
+    /** To be told with every answer. */
+    val warnings: List<String> = emptyList(),
+) {
+    /** The name that the provider knows it by. */
+    val name: String get() = id.name
+
+    /** True when nobody bills the answers. */
+    val isFree: Boolean get() = provider.local && isOwnHost(hostOf(baseUrl))
+
+    override fun toString(): String = "$id at $baseUrl"
+}

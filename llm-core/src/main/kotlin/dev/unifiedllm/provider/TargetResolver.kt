@@ -1,0 +1,128 @@
+package dev.unifiedllm.provider
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.ModelId
+
+/** What a user set for one provider in code. */
+internal data class ProviderSettings(
+    val apiKey: ApiKey? = null,
+    val baseUrl: String? = null,
+    /** Allows http:// to a host that is not this machine. */
+    val allowInsecure: Boolean = false,
+    val systemMessage: String? = null,
+) {
+    fun over(other: ProviderSettings?): ProviderSettings = ProviderSettings(
+        apiKey ?: other?.apiKey,
+        baseUrl ?: other?.baseUrl,
+        allowInsecure || other?.allowInsecure == true,
+        systemMessage ?: other?.systemMessage,
+    )
+}
+
+/** Finds the target that a model's name means: row, base URL and key, from code first, then the environment, then the row. */
+internal class TargetResolver(
+    private val registry: ProviderRegistry,
+    private val environment: (String) -> String?,
+    private val settings: Map<String, ProviderSettings>,
+) {
+    /** @throws LlmException.Configuration if the provider is unknown, or its key or base URL is missing or wrong */
+    fun resolve(id: ModelId, override: ProviderSettings = ProviderSettings()): Target {
+        val (row, name) = place(id)
+        val model = ModelId(row.id, name)
+        val own = override.over(settings[row.id])
+        val base = base(row, model, own)
+        val key = key(row, model, own, base)
+        if (base.url.startsWith("http://") && key != null && !own.allowInsecure && !isOwnHost(hostOf(base.url))) {
+            throw LlmException.Configuration(
+                "The API key for $model would travel unencrypted to ${hostOf(base.url)}. Use https://, or allow it by allowInsecure = true.",
+                details = details(model),
+            )
+        }
+        return Target(model, row, base.url, key, own.systemMessage)
+    }
+
+    private fun place(id: ModelId): Pair<Provider, String> {
+        if (id.provider.isNotEmpty()) {
+            registry.find(id.provider)?.let { return it to id.name }
+            if (id.provider in settings) return customRow(id.provider) to id.name
+        }
+        // Behind a base URL of the user's every name is the server's own: it is passed on whole.
+        val openai = registry.find(OPENAI)
+        if (openai != null && openai.baseUrlEnv.any { variable(it) != null }) return openai to id.toString()
+        throw LlmException.Configuration(unknown(id), details = details(id))
+    }
+
+    private fun unknown(id: ModelId): String {
+        if (id.provider.isEmpty()) {
+            return "\"$id\" does not say which provider to ask. Write \"provider/model\", as in \"openai/$id\" or \"ollama/$id\", or set OPENAI_BASE_URL to a server that knows it."
+        }
+        val near = registry.near(id.provider)
+        val hint = if (near.isEmpty()) "" else "Did you mean ${near.joinToString(" or ") { "\"$it/${id.name}\"" }}? "
+        return "No provider is called \"${id.provider}\". ${hint}Its first part names the provider; a server of your own is added by " +
+            "provider(\"${id.provider}\") { baseUrl = \"https://…/v1\" }."
+    }
+
+    private fun customRow(id: String) = Provider(id, protocol = "openai-chat", auth = Provider.Auth.OPTIONAL, local = true)
+
+    private class Base(val url: String, val fromCode: Boolean)
+
+    private fun base(row: Provider, model: ModelId, own: ProviderSettings): Base {
+        own.baseUrl?.let { return Base(baseUrl(it, "baseUrl in code", model), fromCode = true) }
+        for (name in row.baseUrlEnv) variable(name)?.let { return Base(baseUrl(it, name, model), fromCode = false) }
+        val template = row.baseUrl
+            ?: throw LlmException.Configuration(
+                "$model needs the base URL of your server. Set " +
+                    (row.baseUrlEnv.firstOrNull()?.let { "the variable $it" } ?: "provider(\"${row.id}\") { baseUrl = … }") + ".",
+                details = details(model),
+            )
+        val filled = Regex("""\{(\w+)}""").replace(template) { match ->
+            variable(match.groupValues[1])
+                ?: throw LlmException.Configuration("$model needs the variable ${match.groupValues[1]}: it is a part of its URL.", details = details(model))
+        }
+        return Base(baseUrl(filled, "the provider's row", model), fromCode = false)
+    }
+
+    private fun key(row: Provider, model: ModelId, own: ProviderSettings, base: Base): ApiKey? {
+        own.apiKey?.let { return it }
+        if (row.auth == Provider.Auth.NONE) return null
+        if (base.fromCode && !isLoopback(hostOf(base.url)) && !sameHost(base.url, row)) {
+            // A key from the environment belongs to the host that the environment, or the row, names.
+            if (row.auth == Provider.Auth.OPTIONAL) return null
+            throw LlmException.Configuration(
+                "The base URL for $model was set in code, so its key is not taken from the environment. Set apiKey beside baseUrl.",
+                details = details(model),
+            )
+        }
+        for (name in row.apiKeyEnv) {
+            val text = environment(name) ?: continue
+            if (text.isBlank()) continue
+            return try {
+                ApiKey.of(text)
+            } catch (wrong: IllegalArgumentException) {
+                throw LlmException.Configuration("The key for $model in the variable $name cannot be used: ${wrong.message}.", details = details(model))
+            }
+        }
+        if (row.auth == Provider.Auth.OPTIONAL) return null
+        val empty = row.apiKeyEnv.firstOrNull { environment(it) != null }
+        val variable = row.apiKeyEnv.firstOrNull()
+        throw LlmException.Configuration(
+            "No API key for $model. " +
+                (empty?.let { "The variable $it is set, but empty. Put the key there" } ?: "Set the variable ${variable ?: "of its key"}") +
+                ", or in code: provider(\"${row.id}\") { apiKey = … }." +
+                (row.docs?.let { " See $it" } ?: ""),
+            details = details(model),
+        )
+    }
+
+    private fun sameHost(url: String, row: Provider): Boolean {
+        val own = row.baseUrl ?: return false
+        return '{' !in own && hostOf(own) == hostOf(url)
+    }
+
+    private fun variable(name: String): String? = environment(name)?.trim()?.takeIf { it.isNotEmpty() }
+
+    private companion object {
+        const val OPENAI = "openai"
+    }
+}

@@ -1,0 +1,145 @@
+package dev.unifiedllm.transport
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.LlmException.Network
+import dev.unifiedllm.LlmException.Timeout
+import io.ktor.client.HttpClient
+import io.ktor.client.engine.java.Java
+import io.ktor.client.request.header
+import io.ktor.client.request.preparePost
+import io.ktor.client.request.setBody
+import io.ktor.client.statement.HttpResponse
+import io.ktor.client.statement.bodyAsChannel
+import io.ktor.http.ContentType
+import io.ktor.http.HttpHeaders
+import io.ktor.http.content.ByteArrayContent
+import io.ktor.utils.io.ByteReadChannel
+import io.ktor.utils.io.availableForRead
+import io.ktor.utils.io.readAvailable
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
+import java.io.IOException
+import java.net.ConnectException
+import java.net.URI
+import java.net.UnknownHostException
+import java.net.http.HttpConnectTimeoutException
+import java.nio.channels.UnresolvedAddressException
+import javax.net.ssl.SSLException
+import kotlin.coroutines.ContinuationInterceptor
+import kotlin.coroutines.EmptyCoroutineContext
+import kotlin.time.Duration
+import kotlin.time.toJavaDuration
+import java.net.http.HttpClient as JdkClient
+
+/** Ktor's client over the JDK's: one instance for http, one for https, each made when it is first needed. */
+internal class KtorTransport(private val connectTimeout: Duration) : Transport {
+    // An offer of h2c makes some servers drop the body, and the JDK's client makes one to every http:// server unless told otherwise.
+    private val plain = lazy { client(JdkClient.Version.HTTP_1_1) }
+    private val encrypted = lazy { client(JdkClient.Version.HTTP_2) }
+
+    private fun client(version: JdkClient.Version) = HttpClient(Java) {
+        expectSuccess = false
+        followRedirects = false // a redirect would carry the key to another host
+        engine {
+            protocolVersion = version
+            config { connectTimeout(connectTimeout.toJavaDuration()) }
+        }
+    }
+
+    override suspend fun <T> exchange(request: WireRequest, deadlines: HeadDeadlines, block: suspend (WireResponse) -> T): T {
+        val client = if (request.url.startsWith("https://")) encrypted.value else plain.value
+        val home = currentCoroutineContext()[ContinuationInterceptor] ?: EmptyCoroutineContext
+        var begun = false
+        val host = URI(request.url).authority
+        try {
+            return coroutineScope {
+                val deadline = launch {
+                    delay(deadlines.firstByte)
+                    throw FirstByteExpired()
+                }
+                val statement = client.preparePost(request.url) {
+                    for ((name, value) in request.headers) header(name, value)
+                    setBody(ByteArrayContent(request.body, ContentType.parse(request.contentType)))
+                }
+                statement.execute { response ->
+                    deadline.cancel()
+                    begun = true
+                    withContext(home) { block(KtorResponse(response, response.bodyAsChannel())) } // the engine's dispatcher is not the caller's
+                }
+            }
+        } catch (expired: FirstByteExpired) {
+            throw Timeout(
+                "$host sent no response within ${deadlines.firstByte}. Raise timeouts.firstByte, or check that the server is well.",
+                Timeout.Phase.FIRST_BYTE,
+                expired,
+                deadlines.details,
+            )
+        } catch (failure: IOException) {
+            throw if (begun) failure else networkError(failure, host, deadlines.details)
+        } catch (failure: UnresolvedAddressException) {
+            throw if (begun) failure else networkError(failure, host, deadlines.details)
+        }
+    }
+
+    override fun close() {
+        for (client in listOf(plain, encrypted)) if (client.isInitialized()) client.value.close()
+    }
+}
+
+/** Thrown by the timer beside a request. Not a CancellationException: it must end the scope. */
+private class FirstByteExpired : RuntimeException("no response in time", null, false, false)
+
+private fun networkError(failure: Exception, host: String, details: LlmException.Details): LlmException {
+    val causes = generateSequence<Throwable>(failure) { it.cause }.take(MAX_CAUSES).toList()
+    return when {
+        causes.any { it is HttpConnectTimeoutException } ->
+            Timeout("$host did not accept a connection in time. Is the address right, and reachable from here?", Timeout.Phase.CONNECT, failure, details)
+        causes.any { it is UnknownHostException || it is UnresolvedAddressException } ->
+            Network("The host $host is not known. Check the base URL, and the connection to the network.", Network.Phase.DNS, failure, details)
+        causes.any { it is SSLException } ->
+            Network(
+                "No secure connection to $host: ${causes.first { it is SSLException }.message}. A certificate of your own goes into a trust store " +
+                    "(-Djavax.net.ssl.trustStore=…); a server without TLS is addressed by http://.",
+                Network.Phase.TLS,
+                failure,
+                details,
+            )
+        causes.any { it is ConnectException } -> Network(
+            "$host refused the connection. Is the server running there?",
+            Network.Phase.CONNECT,
+            failure,
+            details,
+        )
+        else -> Network(
+            "The connection to $host was lost before a response came" + (failure.message?.let { " ($it)" } ?: "") + ".",
+            Network.Phase.SEND,
+            failure,
+            details,
+        )
+    }
+}
+
+private const val MAX_CAUSES = 8
+private const val READ_BYTES = 16 * 1024
+
+private class KtorResponse(private val response: HttpResponse, private val channel: ByteReadChannel) : WireResponse {
+    override val status: Int get() = response.status.value
+
+    override fun header(name: String): String? = response.headers[name]
+
+    override val bytes = ByteArray(READ_BYTES)
+
+    override suspend fun read(): Int = try {
+        channel.readAvailable(bytes, 0, bytes.size)
+    } catch (cancelled: CancellationException) {
+        throw cancelled
+    } catch (failure: IOException) {
+        throw ConnectionLostException(failure)
+    }
+
+    override val isReady: Boolean get() = channel.availableForRead > 0
+}

@@ -1,0 +1,63 @@
+package dev.unifiedllm.transport
+
+import kotlinx.serialization.SerializationException
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.contentOrNull
+
+/** What a provider says of a failure, in whatever shape: an object, a list, a text, a page. */
+internal class ProviderError(val message: String?, val type: String? = null, val code: String? = null, val param: String? = null) {
+    /** True if its type, code or message has one of [words] in it, whatever the case. */
+    fun mentions(vararg words: String): Boolean = listOfNotNull(type, code, message).any { text -> words.any { text.contains(it, ignoreCase = true) } }
+
+    fun isNamed(vararg names: String): Boolean = names.any { it.equals(type, ignoreCase = true) || it.equals(code, ignoreCase = true) }
+
+    companion object {
+        private const val MAX_MESSAGE = 2048
+        private val TITLE = Regex("<title[^>]*>([^<]{1,200})", RegexOption.IGNORE_CASE)
+
+        /** Reads the body of an error response; a body that is no JSON gives its text, a page its title. */
+        fun of(body: String): ProviderError {
+            val text = body.trim()
+            if (text.isEmpty()) return ProviderError(null)
+            if (text.startsWith("<")) return ProviderError(TITLE.find(text)?.groupValues?.get(1)?.trim())
+            val json = try {
+                Json.parseToJsonElement(text)
+            } catch (_: SerializationException) {
+                return ProviderError(text.take(MAX_MESSAGE))
+            }
+            return of(json)
+        }
+
+        fun of(json: JsonElement): ProviderError = when (json) {
+            is JsonArray -> json.firstOrNull()?.let(::of) ?: ProviderError(null)
+            is JsonPrimitive -> ProviderError(json.contentOrNull?.take(MAX_MESSAGE))
+            is JsonObject -> {
+                val inner = json["error"]
+                if (inner is JsonObject || inner is JsonArray && inner.isNotEmpty()) of(inner!!).orElse(json) else of(json, inner)
+            }
+        }
+
+        private fun of(json: JsonObject, inner: JsonElement?): ProviderError {
+            val message = text(inner) ?: text(json["message"]) ?: text(json["detail"]) ?: text(json["error_message"])
+            return ProviderError(message?.take(MAX_MESSAGE), text(json["type"]) ?: text(json["status"]), text(json["code"]), text(json["param"]))
+        }
+
+        private fun text(json: JsonElement?): String? = when (json) {
+            null -> null
+            is JsonPrimitive -> json.contentOrNull?.takeIf { it.isNotBlank() }
+            is JsonArray -> json.mapNotNull { (it as? JsonObject)?.let { item -> text(item["msg"]) ?: text(item["message"]) } ?: text(it) }
+                .joinToString("; ").ifEmpty { null }
+            is JsonObject -> text(json["message"]) ?: text(json["detail"]) ?: json.toString()
+        }
+    }
+
+    /** Fills what is missing from the object around it. */
+    private fun orElse(outer: JsonObject): ProviderError {
+        val around = of(JsonObject(outer - "error"))
+        return ProviderError(message ?: around.message, type ?: around.type, code ?: around.code, param ?: around.param)
+    }
+}

@@ -1,0 +1,49 @@
+package dev.unifiedllm.transport
+
+/** A POST, ready to be sent. */
+internal class WireRequest(
+    val url: String,
+    /** All of them, in order. They hold the key: never print them. */
+    val headers: List<Pair<String, String>>,
+    val body: ByteArray,
+    val contentType: String = "application/json",
+) {
+    override fun toString(): String = "POST $url (${body.size} bytes)"
+}
+
+/** The head of a response, and its body slice by slice. */
+internal interface WireResponse {
+    val status: Int
+
+    fun header(name: String): String?
+
+    /** The last slice read is `bytes[0, n)`, valid until the next [read]. */
+    val bytes: ByteArray
+
+    /**
+     * Suspends until the next bytes have arrived.
+     *
+     * @return how many, or -1 at the proper end of the body
+     * @throws ConnectionLostException if the connection breaks before that
+     */
+    suspend fun read(): Int
+
+    /** True when [read] would return at once. */
+    val isReady: Boolean
+}
+
+/** The connection broke after the head of the response. */
+internal class ConnectionLostException(cause: Throwable) : Exception("the connection was lost", cause)
+
+/** Sends a request and hands over the response. Leaving the block, by whatever way, ends the exchange. */
+internal interface Transport : AutoCloseable {
+    /**
+     * Runs [block] in the caller's coroutine context once the head has arrived.
+     *
+     * @throws dev.unifiedllm.LlmException.Network or [dev.unifiedllm.LlmException.Timeout] if no head arrives
+     */
+    suspend fun <T> exchange(request: WireRequest, deadlines: HeadDeadlines, block: suspend (WireResponse) -> T): T
+}
+
+/** How long to wait for the head of a response, and who is asked, for the messages. */
+internal class HeadDeadlines(val firstByte: kotlin.time.Duration, val details: dev.unifiedllm.LlmException.Details)
