@@ -12,7 +12,7 @@ internal class Frame {
     var start: Int = 0
     var end: Int = 0
 
-    fun text(): String = String(bytes, start, end - start, Charsets.UTF_8)
+    fun text(): String = utf8(bytes, start, end)
 
     companion object {
         const val MESSAGE: String = "message"
