@@ -97,6 +97,13 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
     @InternalLlmApi
     override fun withContext(context: CallContext): ChatRequest = ChatRequest(ChatRequestBuilder(model, this, context))
 
+    internal fun withMessages(messages: List<Message>): ChatRequest = ChatRequest(
+        ChatRequestBuilder(model, this).also {
+            it.messages.clear()
+            it.messages += messages
+        },
+    )
+
     private fun fields() = listOf(
         model, messages, tools, toolChoice, temperature, topP, topK, maxTokens, stop, seed,
         presencePenalty, frequencyPenalty, n, responseFormat, reasoning, endUser, providerOptions, delivery,

@@ -120,3 +120,7 @@ internal class HttpErrors(private val target: Target) {
         )
     }
 }
+
+/** The provider's id of a request, by whichever of the usual headers it comes in. */
+internal fun requestId(header: (String) -> String?): String? =
+    header("x-request-id") ?: header("request-id") ?: header("x-amzn-requestid") ?: header("x-litellm-call-id") ?: header("cf-ray")

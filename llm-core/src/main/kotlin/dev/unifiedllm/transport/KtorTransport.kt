@@ -17,6 +17,7 @@ import io.ktor.utils.io.ByteReadChannel
 import io.ktor.utils.io.availableForRead
 import io.ktor.utils.io.readAvailable
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
@@ -41,10 +42,13 @@ internal class KtorTransport(private val connectTimeout: Duration) : Transport {
     private val plain = lazy { client(JdkClient.Version.HTTP_1_1) }
     private val encrypted = lazy { client(JdkClient.Version.HTTP_2) }
 
+    private val threads = Dispatchers.IO.limitedParallelism(THREADS, "unified-llm-http") // callers may block all of their own
+
     private fun client(version: JdkClient.Version) = HttpClient(Java) {
         expectSuccess = false
         followRedirects = false // a redirect would carry the key to another host
         engine {
+            dispatcher = threads
             protocolVersion = version
             config { connectTimeout(connectTimeout.toJavaDuration()) }
         }
@@ -124,6 +128,7 @@ private fun networkError(failure: Exception, host: String, details: LlmException
 }
 
 private const val MAX_CAUSES = 8
+private const val THREADS = 16
 private const val READ_BYTES = 16 * 1024
 
 private class KtorResponse(private val response: HttpResponse, private val channel: ByteReadChannel) : WireResponse {

@@ -1,0 +1,112 @@
+package dev.unifiedllm
+
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.ModelRef
+import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.pricing.Price
+import dev.unifiedllm.provider.ProviderSettings
+import java.util.function.Consumer
+import java.util.function.Function
+import kotlin.coroutines.CoroutineContext
+
+/** Says how a client works. What is not set here comes from the environment. */
+@LlmDsl
+public class LlmBuilder internal constructor() {
+    internal val providers: MutableMap<String, ProviderSettings> = linkedMapOf()
+    internal val aliases: MutableMap<String, String> = linkedMapOf()
+    internal val fallbacks: MutableList<ModelRef> = mutableListOf()
+    internal val prices: MutableMap<ModelId, Price> = linkedMapOf()
+    internal val interceptors: MutableList<Interceptor> = mutableListOf()
+    internal var timeouts: Timeouts = Timeouts.DEFAULT
+    internal var environment: (String) -> String? = System::getenv
+
+    /** The model of calls that name none. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var defaultModel: String? = null
+
+    /** False: only the model itself is asked, whatever fallbacks are set. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var enableFallback: Boolean = true
+
+    /** False: answers have no cost, and no rows are kept. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var enableCostTracking: Boolean = true
+
+    /** Where the calls run: threads of the client's own unless set. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var context: CoroutineContext? = null
+
+    /** Settings of the provider called [name]; a name that is not known adds a server that speaks OpenAI's wire. */
+    @JvmSynthetic
+    public fun provider(name: String, block: ProviderBuilder.() -> Unit): LlmBuilder = apply { providers[name] = ProviderBuilder().apply(block).build() }
+
+    public fun provider(name: String, block: Consumer<ProviderBuilder>): LlmBuilder = provider(name) { block.accept(this) }
+
+    /** [name] stands for [model] from now on. */
+    public fun alias(name: String, model: String): LlmBuilder = apply {
+        ModelId.parse(model)
+        aliases[name] = model
+    }
+
+    /** Asked in turn by every call that fails before its first content and names no fallbacks of its own. */
+    public fun fallback(vararg models: String): LlmBuilder = apply { models.mapTo(fallbacks) { ModelId.parse(it) } }
+
+    public fun fallback(vararg models: ModelRef): LlmBuilder = apply { fallbacks += models }
+
+    @JvmSynthetic
+    public fun timeouts(block: Timeouts.Builder.() -> Unit): LlmBuilder = apply { timeouts = Timeouts.Builder(timeouts).apply(block).build() }
+
+    public fun timeouts(block: Consumer<Timeouts.Builder>): LlmBuilder = timeouts { block.accept(this) }
+
+    /** The price of [model], before any that is listed. */
+    @JvmSynthetic
+    public fun price(model: String, block: Price.Builder.() -> Unit): LlmBuilder =
+        apply { prices[ModelId.parse(model)] = Price.Builder().apply(block).build("user") }
+
+    public fun price(model: String, block: Consumer<Price.Builder>): LlmBuilder = price(model) { block.accept(this) }
+
+    /** Puts [interceptor] around every step; the first one added stands outermost. */
+    public fun intercept(interceptor: Interceptor): LlmBuilder = apply { interceptors += interceptor }
+
+    /** Where variables are looked up, instead of the process's environment. A variable that is not set is null. */
+    public fun environment(variables: Function<String, String?>): LlmBuilder = apply { environment = variables::apply }
+
+    public fun defaultModel(model: String): LlmBuilder = apply { defaultModel = model }
+
+    public fun enableFallback(enable: Boolean): LlmBuilder = apply { enableFallback = enable }
+
+    public fun enableCostTracking(enable: Boolean): LlmBuilder = apply { enableCostTracking = enable }
+
+    public fun build(): Llm = Llm(this)
+}
+
+/** Settings of one provider. */
+@LlmDsl
+public class ProviderBuilder internal constructor() {
+    /** Before the variable that the provider's key usually stands in. Reading it back gives `***`. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var apiKey: String?
+        get() = key?.toString()
+        set(value) {
+            key = value?.let(ApiKey::of)
+        }
+
+    private var key: ApiKey? = null
+
+    /** Up to the wire's own path, as in `http://gpu-box:8000/v1`. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var baseUrl: String? = null
+
+    /** Allows a key to travel over http:// to a host that is not this machine. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var allowInsecure: Boolean = false
+
+    public fun apiKey(key: String): ProviderBuilder = apply { apiKey = key }
+
+    public fun baseUrl(url: String): ProviderBuilder = apply { baseUrl = url }
+
+    public fun allowInsecure(allow: Boolean): ProviderBuilder = apply { allowInsecure = allow }
+
+    internal fun build() = ProviderSettings(key, baseUrl, allowInsecure)
+}

@@ -1,0 +1,115 @@
+package dev.unifiedllm.pricing
+
+import dev.unifiedllm.chat.ModelId
+import kotlinx.serialization.Serializable
+import kotlinx.serialization.json.Json
+import java.io.InputStream
+import java.math.BigDecimal
+import java.time.LocalDate
+import java.util.zip.GZIPInputStream
+
+/** Prices by model. Never gives one provider's price for another's model: what is not listed has no price. */
+internal class PriceCatalog(private val table: Map<String, List<String>>, private val source: String, private val asOf: LocalDate?, corrections: Corrections?) {
+    private val corrected: Map<ModelId, Price> = corrections?.prices.orEmpty().associate { row ->
+        ModelId(row.provider, row.model) to
+            Price.of(
+                corrections!!.source,
+                LocalDate.parse(corrections.checked),
+                Price.Rates(row.inputPerMillion, row.outputPerMillion, row.cacheReadPerMillion, row.cacheWritePerMillion),
+            )
+    }
+
+    /**
+     * The price of [id], or of [reported], the name by which the provider's answer calls it; null if neither is listed, or it is listed with
+     * zeros, which tables also write for what they do not know.
+     */
+    fun find(id: ModelId, reported: String? = null): Price? = price(id) ?: reported?.takeIf { it != id.name }?.let { price(ModelId(id.provider, it)) }
+
+    /** True if the table has a model called [id]. */
+    fun lists(id: ModelId): Boolean = row(id) != null
+
+    private fun price(id: ModelId): Price? {
+        corrected[id]?.let { return it }
+        val row = row(id) ?: return null
+        val rates = Price.Rates(
+            row.decimal(IN),
+            row.decimal(OUT),
+            row.decimal(CACHE_READ),
+            row.decimal(CACHE_WRITE),
+            row.decimal(CACHE_WRITE_1H),
+            row.decimal(REASONING),
+            row.decimal(AUDIO_IN),
+            row.decimal(AUDIO_OUT),
+        )
+        if ((rates.input?.signum() ?: 0) == 0 && (rates.output?.signum() ?: 0) == 0) return null
+        return Price.of(source, asOf, rates, tiers(row.getOrElse(TIERS) { "" }))
+    }
+
+    /** Most models are listed as "provider/name"; some by their bare name, with the provider in its own column. */
+    private fun row(id: ModelId): List<String>? {
+        val provider = SAME_PRICES[id.provider] ?: id.provider
+        return table["$provider/${id.name}"]
+            ?: table["${provider.replace('_', '-')}/${id.name}"]
+            ?: table[id.name]?.takeIf { it.getOrNull(PROVIDER) == provider }
+    }
+
+    private fun tiers(cell: String): List<Price.Tier> = cell.split(';').filter { it.isNotEmpty() }.map { text ->
+        val (above, prices) = text.split(':')
+        val rates = prices.split('/').map { it.ifEmpty { null }?.toBigDecimal() }
+        Price.Tier(above.toLong(), Price.Rates(rates[0], rates[1], rates.getOrNull(2), rates.getOrNull(3)))
+    }
+
+    private fun List<String>.decimal(column: Int): BigDecimal? = getOrNull(column)?.takeIf { it.isNotEmpty() }?.toBigDecimal()
+
+    @Serializable
+    internal class Corrections(val source: String, val checked: String, val prices: List<Row>) {
+        @Serializable
+        internal class Row(
+            val provider: String,
+            val model: String,
+            @Serializable(DecimalSerializer::class) val inputPerMillion: BigDecimal,
+            @Serializable(DecimalSerializer::class) val outputPerMillion: BigDecimal,
+            @Serializable(DecimalSerializer::class) val cacheReadPerMillion: BigDecimal? = null,
+            @Serializable(DecimalSerializer::class) val cacheWritePerMillion: BigDecimal? = null,
+            val reason: String,
+        )
+    }
+
+    companion object {
+        private const val PROVIDER = 1
+        private const val IN = 3
+        private const val OUT = 4
+        private const val CACHE_READ = 5
+        private const val CACHE_WRITE = 6
+        private const val CACHE_WRITE_1H = 7
+        private const val REASONING = 8
+        private const val AUDIO_IN = 9
+        private const val AUDIO_OUT = 10
+        private const val TIERS = 11
+        private const val FOLDER = "/dev/unifiedllm/pricing"
+
+        /** Rows that are listed under another prefix of the same service. */
+        private val SAME_PRICES = mapOf("ai21_chat" to "ai21", "ollama_chat" to "ollama", "opencode-go" to "opencode_go")
+
+        /** The table in the jar, read when the first price is asked for. */
+        val packed: PriceCatalog by lazy {
+            val corrections = Json.decodeFromString(Corrections.serializer(), resource("$FOLDER/prices.json").use { it.readBytes().decodeToString() })
+            resource("$FOLDER/prices.tsv.gz").use { read(GZIPInputStream(it), corrections) }
+        }
+
+        /** A table as llm-core/tools/pack_prices.py writes it: a line that names the source and its date, a line of column names, the rows. */
+        fun read(stream: InputStream, corrections: Corrections?): PriceCatalog {
+            val lines = stream.bufferedReader().lineSequence().iterator()
+            val (_, source, date) = lines.next().split('\t')
+            lines.next()
+            val table = HashMap<String, List<String>>(TABLE_SIZE)
+            for (line in lines) if (line.isNotEmpty()) line.split('\t').let { table[it[0]] = it }
+            return PriceCatalog(table, source, LocalDate.parse(date), corrections)
+        }
+
+        private const val TABLE_SIZE = 8192
+
+        private fun resource(name: String): InputStream =
+            checkNotNull(PriceCatalog::class.java.getResourceAsStream(name)) { "the jar lacks $name" }
+    }
+}

@@ -1,0 +1,161 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.LlmException.Timeout
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.ConnectionLostException
+import dev.unifiedllm.transport.Frame
+import dev.unifiedllm.transport.FrameDecoder
+import dev.unifiedllm.transport.FramingException
+import dev.unifiedllm.transport.NdjsonDecoder
+import dev.unifiedllm.transport.SseDecoder
+import dev.unifiedllm.transport.WholeBodyDecoder
+import dev.unifiedllm.transport.WireResponse
+import dev.unifiedllm.transport.requestId
+import kotlinx.coroutines.withTimeoutOrNull
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeMark
+import kotlin.time.TimeSource
+
+/** Reads one response from its first byte to its end: bytes to frames to deltas, under the deadlines. */
+internal class AnswerReader(
+    private val target: Target,
+    private val decoder: Decoder,
+    private val response: WireResponse,
+    private val timeouts: Timeouts,
+    private val whole: Boolean,
+) {
+    private val details = LlmException.Details(target.id, response.status, requestId(response::header))
+    private val deltas = ArrayList<Delta>()
+    private var frames: FrameDecoder? = null
+    private var received = 0L
+
+    suspend fun readInto(emit: suspend (Delta) -> Unit) {
+        var lastContent: TimeMark = TimeSource.Monotonic.markNow()
+        while (decoder.progress != Progress.DONE) {
+            val count = try {
+                read(lastContent)
+            } catch (lost: ConnectionLostException) {
+                if (decoder.progress == Progress.OPEN) throw interrupted("the connection was lost", lost)
+                END
+            }
+            decode(count)
+            for (index in deltas.indices) emit(deltas[index])
+            if (deltas.isNotEmpty()) lastContent = TimeSource.Monotonic.markNow()
+            deltas.clear()
+            if (count < 0) break
+        }
+        if (decoder.progress == Progress.OPEN) throw interrupted("the connection was closed properly, but the provider's last event is missing", null)
+        decoder.finish(deltas)
+        for (delta in deltas) emit(delta)
+        drain()
+    }
+
+    private suspend fun read(lastContent: TimeMark): Int {
+        if (response.isReady) return response.read()
+        // Once the answer is complete only figures can follow: they are not worth a long wait.
+        val idle = if (decoder.progress == Progress.COMPLETE) minOf(timeouts.idle, FIGURES) else timeouts.idle
+        val content = timeouts.noContent - lastContent.elapsedNow()
+        withTimeoutOrNull(minOf(idle, content).coerceAtLeast(1.milliseconds)) { return@withTimeoutOrNull response.read() }?.let { return it }
+        if (decoder.progress == Progress.COMPLETE) return END
+        if (content <= idle) {
+            throw Timeout(
+                "${target.id} sent signs of life but no content for ${timeouts.noContent}. Try again, or raise timeouts.noContent.",
+                Timeout.Phase.NO_CONTENT,
+                details = details,
+            )
+        }
+        throw Timeout(
+            "${target.id} sent nothing for ${timeouts.idle} in the middle of its answer. Try again, or raise timeouts.idle.",
+            Timeout.Phase.IDLE,
+            details = details,
+        )
+    }
+
+    private fun decode(count: Int) {
+        try {
+            if (count < 0) {
+                frames?.finish()?.let { decoder.decode(it, deltas) }
+                return
+            }
+            if (count == 0) return
+            val framing = frames ?: framing(count).also { frames = it }
+            received += count
+            framing.feed(response.bytes, 0, count)
+            while (decoder.progress != Progress.DONE) decoder.decode(framing.next() ?: return, deltas)
+        } catch (broken: JsonSyntaxException) {
+            throw malformed("what it sent is not the JSON of its wire: ${broken.message}", broken)
+        } catch (broken: FramingException) {
+            throw malformed(broken.message!!, broken)
+        }
+    }
+
+    /** By the content type, else by the first byte: a server that was asked for a stream may send the whole answer, and the reverse. */
+    private fun framing(count: Int): FrameDecoder {
+        val type = response.header("content-type")?.substringBefore(';')?.trim()?.lowercase()
+        val first = (0 until count).map { response.bytes[it].toInt().toChar() }.firstOrNull { !it.isWhitespace() && it.code > 0 }
+        return when {
+            first == '<' -> throw malformed("it answered with a web page: is ${target.baseUrl} the address of an API?", null)
+            type == "application/x-ndjson" || type == "application/jsonl" -> NdjsonDecoder()
+            first == '{' || first == '[' -> if (target.provider.protocol == OllamaChat.name && !whole) NdjsonDecoder() else WholeBodyDecoder()
+            else -> SseDecoder()
+        }
+    }
+
+    /** Reads what is left so that the connection can serve again; the answer has been delivered, so this neither fails nor lasts. */
+    private suspend fun drain() {
+        if (decoder.progress != Progress.DONE) return
+        try {
+            withTimeoutOrNull(DRAIN_TIME) {
+                var left = DRAIN_BYTES
+                while (left > 0) {
+                    val count = response.read()
+                    if (count < 0) break
+                    left -= count
+                }
+            }
+        } catch (_: ConnectionLostException) {
+            return // there is nothing left to reuse
+        }
+    }
+
+    private fun interrupted(what: String, cause: Throwable?): LlmException = if (received == 0L) {
+        LlmException.StreamInterrupted("${target.id} answered with nothing: $what. Try again, or add a fallback.", cause, details)
+    } else {
+        LlmException.StreamInterrupted("The answer of ${target.id} was cut: $what. What had arrived is in `partial`; try again.", cause, details)
+    }
+
+    private fun malformed(what: String, cause: Throwable?) =
+        LlmException.MalformedResponse("The answer of ${target.id} cannot be read: $what", cause, details)
+
+    private companion object {
+        const val END = -1
+        const val DRAIN_BYTES = 64 * 1024
+        val DRAIN_TIME: Duration = 50.milliseconds
+        val FIGURES: Duration = 5.seconds
+    }
+}
+
+private const val MAX_ERROR_BYTES = 64 * 1024
+
+/** The body of an error as text, as much of it as is worth reading. */
+internal suspend fun WireResponse.readError(patience: Duration): String {
+    val body = java.io.ByteArrayOutputStream()
+    try {
+        withTimeoutOrNull(patience) {
+            while (body.size() < MAX_ERROR_BYTES) {
+                val count = read()
+                if (count < 0) break
+                body.write(bytes, 0, count)
+            }
+        }
+    } catch (_: ConnectionLostException) {
+        return body.toString(Charsets.UTF_8) // the status says enough
+    }
+    return body.toString(Charsets.UTF_8)
+}

@@ -1,0 +1,130 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Effort
+import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.ResponseFormat
+import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.WireRequest
+import kotlinx.serialization.SerializationException
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArrayBuilder
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonObjectBuilder
+import kotlinx.serialization.json.add
+import kotlinx.serialization.json.addJsonObject
+import kotlinx.serialization.json.buildJsonArray
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.put
+import kotlinx.serialization.json.putJsonArray
+import kotlinx.serialization.json.putJsonObject
+
+/** `POST /api/chat`, Ollama's own wire: a JSON text a line (github.com/ollama/ollama, docs/api.md). */
+internal object OllamaChat : Protocol {
+    override val name: String = "ollama-chat"
+
+    override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): WireRequest {
+        val streamed = request.delivery == Delivery.STREAM
+        val body = buildJsonObject {
+            put("model", target.name)
+            put("messages", messages(request, target, warnings))
+            put("stream", streamed)
+            settings(request, warnings)
+            for ((option, value) in request.providerOptions) if (option != OPTIONS || value !is JsonObject) put(option, value)
+        }
+        val url = target.baseUrl.removeSuffix("/v1") + "/api/chat"
+        return WireRequest(url, headers(target, streamed, "application/x-ndjson"), body.toString().encodeToByteArray())
+    }
+
+    override fun decoder(target: Target): Decoder = OllamaChatDecoder(target)
+
+    private fun JsonObjectBuilder.settings(request: ChatRequest, warnings: MutableList<String>) {
+        val options = buildJsonObject {
+            request.temperature?.let { put("temperature", it) }
+            request.topP?.let { put("top_p", it) }
+            request.topK?.let { put("top_k", it) }
+            request.maxTokens?.let { put("num_predict", it) }
+            request.seed?.let { put("seed", it) }
+            request.presencePenalty?.let { put("presence_penalty", it) }
+            request.frequencyPenalty?.let { put("frequency_penalty", it) }
+            if (request.stop.isNotEmpty()) putJsonArray("stop") { request.stop.forEach { add(it) } }
+            (request.providerOptions[OPTIONS] as? JsonObject)?.forEach { (option, value) -> put(option, value) }
+        }
+        if (options.isNotEmpty()) put(OPTIONS, options)
+        request.n?.let { if (it > 1) warnings += "Ollama gives one answer: n was left out" }
+        request.endUser?.let { warnings += "Ollama has no field for the end user: it was left out" }
+        request.reasoning?.let {
+            if (it == Effort.NONE) put("think", false) else put("think", true)
+        }
+        when (val format = request.responseFormat) {
+            null, ResponseFormat.Text -> Unit
+            ResponseFormat.Json -> put("format", "json")
+            is ResponseFormat.JsonSchema -> put("format", format.schema)
+        }
+        when (request.toolChoice) {
+            null, ToolChoice.Auto -> tools(request)
+            ToolChoice.None -> Unit
+            else -> {
+                warnings += "Ollama cannot be made to call a tool: toolChoice was left out"
+                tools(request)
+            }
+        }
+    }
+
+    private fun JsonObjectBuilder.tools(request: ChatRequest) {
+        if (request.tools.isNotEmpty()) putJsonArray("tools") { request.tools.forEach { add(functionTool(it)) } }
+    }
+
+    private fun messages(request: ChatRequest, target: Target, warnings: MutableList<String>) = buildJsonArray {
+        target.systemMessage?.let { encode(Message.system(it), warnings) }
+        for (message in request.messages) encode(message, warnings)
+    }
+
+    private fun JsonArrayBuilder.encode(message: Message, warnings: MutableList<String>) {
+        val results = message.parts.filterIsInstance<Part.ToolResult>()
+        for (result in results) {
+            addJsonObject {
+                put("role", "tool")
+                put("tool_name", result.name)
+                put("content", result.content)
+            }
+        }
+        if (results.isNotEmpty() && results.size == message.parts.size) return
+        addJsonObject {
+            put("role", message.role.wireName)
+            put("content", message.text)
+            val thought = message.parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text }
+            if (thought.isNotEmpty()) put("thinking", thought)
+            val images = message.parts.filterIsInstance<Part.Image>().mapNotNull { base64(it, warnings) }
+            if (images.isNotEmpty()) putJsonArray("images") { images.forEach { add(it) } }
+            val calls = message.parts.filterIsInstance<Part.ToolCall>()
+            if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(toolCall(it)) } }
+        }
+    }
+
+    private fun base64(image: Part.Image, warnings: MutableList<String>): String? {
+        if (image.url.startsWith("data:") && ";base64," in image.url) return image.url.substringAfter(";base64,")
+        warnings += "Ollama takes images as bytes only: the image at a URL was left out"
+        return null
+    }
+
+    private fun toolCall(call: Part.ToolCall) = buildJsonObject {
+        putJsonObject("function") {
+            put("name", call.name)
+            put("arguments", argumentsObject(call.arguments))
+        }
+    }
+
+    private const val OPTIONS = "options"
+}
+
+/** A tool call's arguments as the object that some wires want; what is no object becomes an empty one. */
+internal fun argumentsObject(arguments: String): JsonElement = try {
+    Json.parseToJsonElement(arguments.ifBlank { "{}" }) as? JsonObject ?: JsonObject(emptyMap())
+} catch (_: SerializationException) {
+    JsonObject(emptyMap())
+}
