@@ -57,8 +57,11 @@ def locked(folder: Path):
         yield
 
 
-def venv(name: str, *requirements: Path) -> Path:
-    """A virtual environment with exactly these requirement files, made at first use; its name holds their hash. Returns its Python."""
+def venv(name: str, *requirements: Path, environment: dict | None = None, finish=lambda python: None) -> Path:
+    """A virtual environment with exactly these requirement files, made at first use; its name holds their hash. Returns its Python.
+
+    [environment] is added to pip's own; [finish] is called with the new Python for what pip cannot make.
+    """
     content = b"".join(file.read_bytes() for file in requirements) + sys.version.encode()
     folder = cache() / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}"
     python, finished = folder / "bin" / "python", folder / "finished"
@@ -68,7 +71,8 @@ def venv(name: str, *requirements: Path) -> Path:
         if not finished.exists():
             make_venv(folder)
             say(f"packages: installing {', '.join(file.name for file in requirements)} in {folder}")
-            pip_install(python, *(argument for file in requirements for argument in ("-r", str(file))))
+            pip(python, "install", *(argument for file in requirements for argument in ("-r", str(file))), environment=environment)
+            finish(python)
             finished.touch()
     return python
 
@@ -86,15 +90,15 @@ def make_venv(folder: Path) -> None:
         raise Problem(f"no virtual environment in {folder}: {error}. Is the folder writable? UNIFIEDLLM_CACHE names another") from None
 
 
-def pip_install(python: Path, *arguments: str, environment: dict | None = None) -> None:
+def pip(python: Path, *arguments: str, environment: dict | None = None) -> None:
     log = python.parent.parent / "pip.log"
     with open(log, "a") as out:
-        command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *arguments]
+        command = [str(python), "-m", "pip", "-q", "--disable-pip-version-check", *arguments]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})})
     if done.returncode:
         errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("ERROR")]
         why = errors[-1] if errors else "no reason given"
-        raise Problem(f"pip could not install the Python packages: {why}. Is the network there (behind a proxy: HTTPS_PROXY)? The whole output: {log}")
+        raise Problem(f"pip could not get the Python packages: {why}. Is the network there (behind a proxy: HTTPS_PROXY)? The whole output: {log}")
 
 
 def java() -> Path:
@@ -216,7 +220,7 @@ def lab(python: Path, environment: dict, folder: Path, port: int | None = None) 
     """Starts JupyterLab on loopback with [folder] as its root. Returns the process, its address without a slash at the end, and its token."""
     port, token = port or free_port(), secrets.token_urlsafe(24)
     command = [str(python), "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
-               f"--ServerApp.root_dir={folder}", "--ServerApp.answer_yes=True", "--LabApp.extension_manager=readonly"]
+               f"--ServerApp.root_dir={folder}", "--ServerApp.answer_yes=True", "--LabApp.extension_manager=readonly", "--MultiKernelManager.default_kernel_name=kotlin"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     with open(TARGET / "lab.log", "w") as out:
