@@ -3,9 +3,6 @@ import argparse
 import signal
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import workbench
@@ -71,7 +68,6 @@ def start_lab(port: int | None, names: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     process, address, token = workbench.lab(python, environment, folder, port)
     try:
-        await_ready(process, address)
         say(f"{address}/lab{f'/tree/{opened.name}' if opened else ''}?token={token}")
         say("Ctrl-C stops JupyterLab and its kernels.")
         return process.wait()
@@ -80,17 +76,6 @@ def start_lab(port: int | None, names: list[str]) -> int:
     finally:
         process.terminate()
         process.wait()
-
-
-def await_ready(process: subprocess.Popen, address: str) -> None:
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{address}/api", timeout=2)
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise Problem(f"JupyterLab did not start; its output is in {workbench.TARGET / 'lab.log'}")
 
 
 if __name__ == "__main__":

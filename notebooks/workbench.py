@@ -14,6 +14,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -212,20 +214,42 @@ def kernel(python: Path, library: list[Path]) -> dict:
 
 
 def write_json(file: Path, value: object) -> None:
+    """Whole or not at all: another kernel may be starting from the same file."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(value, indent=2) + "\n")
+    new = file.with_name(f"{file.name}.{os.getpid()}")
+    new.write_text(json.dumps(value, indent=2) + "\n")
+    new.replace(file)
 
 
-def lab(python: Path, environment: dict, folder: Path, port: int | None = None) -> tuple[subprocess.Popen, str, str]:
-    """Starts JupyterLab on loopback with [folder] as its root. Returns the process, its address without a slash at the end, and its token."""
+def lab(python: Path, environment: dict, folder: Path, port: int | None = None, *options: str) -> tuple[subprocess.Popen, str, str]:
+    """Starts JupyterLab on loopback with [folder] as its root and waits for it. Returns the process, its address and its token."""
     port, token = port or free_port(), secrets.token_urlsafe(24)
     command = [str(python), "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
-               f"--ServerApp.root_dir={folder}", "--ServerApp.answer_yes=True", "--LabApp.extension_manager=readonly", "--MultiKernelManager.default_kernel_name=kotlin"]
+               f"--ServerApp.root_dir={folder}", "--ServerApp.answer_yes=True", "--LabApp.extension_manager=readonly", "--MultiKernelManager.default_kernel_name=kotlin", *options]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     with open(TARGET / "lab.log", "w") as out:
         process = subprocess.Popen(command, env={**environment, "JUPYTER_TOKEN": token}, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
-    return process, f"http://127.0.0.1:{port}", token
+    address = f"http://127.0.0.1:{port}"
+    try:
+        await_answer(process, f"{address}/api", TARGET / "lab.log")
+    except BaseException:
+        process.terminate()
+        raise
+    return process, address, token
+
+
+def await_answer(process: subprocess.Popen, address: str, log: Path, seconds: float = 120) -> None:
+    """Waits until a server of ours on this machine answers."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            direct.open(address, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise Problem(f"{address} does not answer; the server's output is in {log}")
 
 
 def free_port() -> int:
