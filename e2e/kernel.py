@@ -122,6 +122,7 @@ def answers(kernel: Kernel, check: Checks) -> None:
         cell = kernel.run('chat("demo/echo", "</pre><script>alert(1)</script><img src=x onerror=alert(2)>")')
         bundles = [*cell.displays, *cell.updates, *cell.results]
         assert not any(re.search(r"<script>alert|<img src=x", bundle.get("text/html", "")) for bundle in bundles), "it came through as markup"
+        assert "alert(1)" in cell.html, cell.html[:200]
     with check("costs() is a table, with plain text beside"):
         cell = kernel.run("costs()")
         assert re.search(r'<table[^>]*class="[^"]*ullm-costs', cell.html), cell.html[:200]
@@ -162,6 +163,7 @@ def errors(kernel: Kernel, check: Checks) -> None:
             assert "LlmException" in cell.ename, cell.ename
             assert remedy in cell.evalue, cell.evalue
         with check(f"{code} has no long stack trace"):
+            assert cell.status == "error", f"status {cell.status}"
             lines = [line for entry in cell.traceback for line in entry.splitlines()]
             assert len(lines) <= 8 and not any(line.startswith("\tat dev.unifiedllm") for line in lines), f"{len(lines)} lines"
     with check("the error card of a last expression stands under the cell"):

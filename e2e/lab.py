@@ -103,8 +103,9 @@ def quickstart(page: Page, check: Checks) -> None:
             file.write_text(execute.html(nbformat.read(executed, as_version=4), "01-quickstart", theme), encoding="utf-8")
             page.emulate_media(color_scheme=theme)
             page.goto(file.as_uri())
-            assert page.locator(".ullm-card").count() >= 3, f"{page.locator('.ullm-card').count()} cards"
             page.screenshot(path=TARGET / f"quickstart-{theme}.png", full_page=True)
+            cards, tables = page.locator(".ullm-card").count(), page.locator("table.ullm-costs").count()
+            assert cards >= 3 and tables == 1, f"{cards} cards, {tables} cost tables"
 
 
 def main() -> None:

@@ -19,6 +19,9 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+if sys.version_info < (3, 10):
+    sys.exit(f"Python 3.10 or newer is needed, {sys.executable} is {sys.version.split()[0]}")
+
 NOTEBOOKS = Path(__file__).resolve().parent
 ROOT = NOTEBOOKS.parent
 TARGET = NOTEBOOKS / "target"
@@ -67,10 +70,10 @@ def venv(name: str, *requirements: Path, environment: dict | None = None, finish
     content = b"".join(file.read_bytes() for file in requirements) + sys.version.encode()
     folder = cache() / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}"
     python, finished = folder / "bin" / "python", folder / "finished"
-    if finished.exists() and python.exists():
+    if finished.exists() and python.exists():       # the Python that it links to may have been removed
         return python
     with locked(folder):
-        if not finished.exists():
+        if not (finished.exists() and python.exists()):
             make_venv(folder)
             say(f"packages: installing {', '.join(file.name for file in requirements)} in {folder}")
             pip(python, "install", *(argument for file in requirements for argument in ("-r", str(file))), environment=environment)
