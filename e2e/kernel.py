@@ -1,0 +1,213 @@
+"""Cells in the real Kotlin kernel, and what the kernel answers: outputs, errors, interrupts. `e2e/run kernel` starts it."""
+import os
+import queue
+import re
+import time
+from dataclasses import dataclass, field
+
+from checks import Checks, within
+from jupyter_client.manager import KernelManager
+from slow_ollama import SlowOllama
+from workbench import NOTEBOOKS
+
+CELL_SECONDS = 120
+TAG = re.compile(r"<[^>]+>")
+
+
+@dataclass
+class Cell:
+    """All that one execution sent back."""
+    status: str = ""
+    ename: str = ""
+    evalue: str = ""
+    traceback: list[str] = field(default_factory=list)
+    displays: list[dict] = field(default_factory=list)      # the bundles of display_data
+    updates: list[dict] = field(default_factory=list)       # the bundles of update_display_data
+    results: list[dict] = field(default_factory=list)       # the bundles of execute_result
+    printed: str = ""
+
+    @property
+    def shown(self) -> dict:
+        """What stands under the cell in the end: the last state of the one output."""
+        assert len(self.displays) + len(self.results) == 1, f"{len(self.displays)} displays and {len(self.results)} results instead of one"
+        return self.results[0] if self.results else ([*self.displays, *self.updates][-1])
+
+    @property
+    def html(self) -> str:
+        return self.shown.get("text/html", "")
+
+    @property
+    def text(self) -> str:
+        return TAG.sub("", self.html)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.displays or self.updates or self.results or self.printed)
+
+
+class Kernel:
+    """One running Kotlin kernel; use in a `with` block."""
+
+    def __init__(self, environment: dict) -> None:
+        self.manager = KernelManager(kernel_name="kotlin")
+        self.manager.start_kernel(env=environment, cwd=str(NOTEBOOKS))
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def __enter__(self) -> "Kernel":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+    def run(self, code: str, during=lambda cell: None) -> Cell:
+        """Executes a cell; [during] is called after each message with what has arrived so far."""
+        cell, request = Cell(), self.client.execute(code)
+        deadline = time.monotonic() + CELL_SECONDS
+        idle, shown = False, set()
+        while not idle:
+            try:
+                message = self.client.get_iopub_msg(timeout=1)
+            except queue.Empty:
+                assert time.monotonic() < deadline, f"the cell took more than {CELL_SECONDS} s"
+                continue
+            kind, content = message["msg_type"], message["content"]
+            display = content.get("transient", {}).get("display_id")
+            # An update belongs to its display, as front ends see it: the kernel gives the last one after an interrupt another parent.
+            if message["parent_header"].get("msg_id") != request and not (kind == "update_display_data" and display in shown):
+                continue
+            match kind:
+                case "display_data":
+                    shown.add(display)
+                    cell.displays.append(content["data"])
+                case "update_display_data":
+                    cell.updates.append(content["data"])
+                case "execute_result":
+                    cell.results.append(content["data"])
+                case "stream":
+                    cell.printed += content["text"]
+                case "status":
+                    idle = content["execution_state"] == "idle"
+            during(cell)
+        reply = self.client.get_shell_msg(timeout=10)["content"]
+        cell.status = reply["status"]
+        cell.ename, cell.evalue, cell.traceback = reply.get("ename", ""), reply.get("evalue", ""), reply.get("traceback", [])
+        return cell
+
+    def interrupt(self) -> None:
+        self.manager.interrupt_kernel()
+
+
+def answers(kernel: Kernel, check: Checks) -> None:
+    with check("%use and chat in the same first cell: one output, which grows"):
+        cell = kernel.run('%use unified-llm\nchat("demo/echo", "hello out there")')
+        assert cell.status == "ok", cell.evalue
+        assert len(cell.displays) == 1 and not cell.results, f"{len(cell.displays)} displays, {len(cell.results)} results"
+        assert len(cell.updates) >= 1, "no update"
+        assert 'data-state="done"' in cell.html, cell.html[:200]
+    with check("the card has its classes, the answer, and a plain text beside"):
+        assert all(name in cell.html for name in ("ullm-card", "ullm-text", "ullm-footer")), cell.html[:200]
+        assert "hello out there" in cell.text
+        assert "hello out there" in cell.shown.get("text/plain", "")
+    with check("the first display comes while the model is still silent"):
+        assert 'data-state="waiting"' in cell.displays[0]["text/html"], cell.displays[0]["text/html"][:200]
+    with check("a chat as the value of an if streams"):
+        assert "yes indeed" in kernel.run('if (1 + 1 == 2) chat("demo/echo", "yes indeed") else null').text
+    with check("the other branch shows nothing of a chat"):
+        cell = kernel.run('if (1 + 1 == 3) chat("demo/echo", "no") else null')
+        assert cell.status == "ok" and not cell.displays, f"{cell.status}, {len(cell.displays)} displays"
+    with check("markup in an answer stays text"):
+        cell = kernel.run('chat("demo/echo", "</pre><script>alert(1)</script><img src=x onerror=alert(2)>")')
+        bundles = [*cell.displays, *cell.updates, *cell.results]
+        assert not any(re.search(r"<script>alert|<img src=x", bundle.get("text/html", "")) for bundle in bundles), "it came through as markup"
+        assert "alert(1)" in cell.html, cell.html[:200]
+    with check("costs() is a table, with plain text beside"):
+        cell = kernel.run("costs()")
+        assert re.search(r'<table[^>]*class="[^"]*ullm-costs', cell.html), cell.html[:200]
+        assert "demo" in cell.shown.get("text/plain", "")
+
+
+def laziness(kernel: Kernel, check: Checks, server: SlowOllama) -> None:
+    with check("a chat assigned to a value sends nothing and shows nothing"):
+        cell = kernel.run('val r = chat("ollama/llama3", "A story")')
+        assert cell.status == "ok", cell.evalue
+        assert cell.is_empty and not server.requests, f"{len(server.requests)} requests"
+    with check("the value as last expression streams, by one request"):
+        cell = kernel.run("r")
+        assert len(server.requests) == 1, f"{len(server.requests)} requests"
+        assert cell.updates and "word20" in cell.text, cell.text[:200]
+    with check("the value once more shows the same answer without another request"):
+        cell = kernel.run("r")
+        assert "word20" in cell.text, cell.text[:200]
+        assert len(server.requests) == 1, f"{len(server.requests)} requests"
+    with check("get() returns the text, still without another request"):
+        cell = kernel.run("r.get().text")
+        assert "word20" in cell.shown["text/plain"], cell.shown
+        assert len(server.requests) == 1, f"{len(server.requests)} requests"
+    with check("text deltas can be printed in a cell"):
+        cell = kernel.run('runBlocking { chat("demo/echo", "one two three").deltas().collect(::print) }')
+        assert "one two three" in cell.printed, cell.printed
+
+
+def errors(kernel: Kernel, check: Checks) -> None:
+    for code, remedy in [
+        ('chat("groq/llama-3.1-8b-instant", "hi")', "GROQ_API_KEY"),
+        ('chat("grok/llama", "hi")', "groq"),
+        ('chat("groq/llama-3.1-8b-instant", "hi").get()', "GROQ_API_KEY"),
+    ]:
+        with check(f"{code} fails with {remedy} in its message"):
+            cell = kernel.run(code)
+            assert cell.status == "error", f"status {cell.status}"
+            assert "LlmException" in cell.ename, cell.ename
+            assert remedy in cell.evalue, cell.evalue
+        with check(f"{code} has no long stack trace"):
+            assert cell.status == "error", f"status {cell.status}"
+            lines = [line for entry in cell.traceback for line in entry.splitlines()]
+            assert len(lines) <= 8 and not any(line.startswith("\tat dev.unifiedllm") for line in lines), f"{len(lines)} lines"
+    with check("the error card of a last expression stands under the cell"):
+        cell = kernel.run('chat("groq/llama-3.1-8b-instant", "hi")')
+        assert "ullm-error" in cell.html and "GROQ_API_KEY" in cell.text, cell.text[:200]
+
+
+def interrupts(kernel: Kernel, check: Checks, server: SlowOllama) -> None:
+    pressed: list[float] = []
+
+    def press_stop(cell: Cell) -> None:
+        if not pressed and cell.updates and "word5 " in TAG.sub("", cell.updates[-1].get("text/html", "")):
+            pressed.append(time.monotonic())
+            kernel.interrupt()
+
+    with check("an interrupt ends the cell as failed"):
+        cell = kernel.run('chat("ollama/llama3", "A long story")', during=press_stop)
+        assert pressed, "no word5 arrived"
+        assert cell.status == "error", f"status {cell.status}"
+        assert time.monotonic() - pressed[0] < 2, "more than 2 s after the interrupt"
+    with check("the partial text stays"):
+        assert "word5" in cell.text and "word200" not in cell.text, cell.text[:200]
+        assert 'data-state="cancelled"' in cell.html, cell.html[:200]
+    with check("the server sees the close at once"):
+        within(1, lambda: server.closed_at, "no close")
+        assert server.closed_at[0] - pressed[0] < 1, f"{server.closed_at[0] - pressed[0]:.2f} s"
+    with check("the kernel goes on"):
+        assert "still here" in kernel.run('chat("demo/echo", "still here")').text
+
+
+def main() -> None:
+    check = Checks()
+    without_keys = {key: value for key, value in os.environ.items() if not key.endswith("_API_KEY")}
+    with SlowOllama(words=20, rate=50) as quick, Kernel({**without_keys, "OLLAMA_API_BASE": quick.url}) as kernel:
+        answers(kernel, check)
+        laziness(kernel, check, quick)
+        errors(kernel, check)
+    with SlowOllama() as slow, Kernel({**without_keys, "OLLAMA_API_BASE": slow.url}) as kernel:
+        with check("%use alone in a cell says nothing"):
+            cell = kernel.run("%use unified-llm")
+            assert cell.status == "ok" and cell.is_empty, cell.evalue or cell.printed
+        interrupts(kernel, check, slow)
+    check.finish()
+
+
+if __name__ == "__main__":
+    main()

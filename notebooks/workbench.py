@@ -1,0 +1,265 @@
+"""The parts behind notebooks/run that the end-to-end tests use too: packages, library, kernel. Standard library only.
+
+Everything is made in two places: a cache folder (Python packages, shared by all checkouts) and notebooks/target (descriptor, kernel spec, settings).
+The home folder and the local Maven repository get nothing of ours.
+"""
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+if sys.version_info < (3, 10):
+    sys.exit(f"Python 3.10 or newer is needed, {sys.executable} is {sys.version.split()[0]}")
+
+NOTEBOOKS = Path(__file__).resolve().parent
+ROOT = NOTEBOOKS.parent
+TARGET = NOTEBOOKS / "target"
+KERNEL_LOG = TARGET / "kernel.log"
+REQUIREMENTS = NOTEBOOKS / "requirements.txt"
+LAB_REQUIREMENTS = NOTEBOOKS / "requirements-lab.txt"
+
+CLASS_PATH_FILE = ROOT / "jupyter-integration" / "target" / "classpath.txt"
+BUILD = ["mvn", "-B", "-q", "package", "-Dmaven.test.skip=true", "-Dktlint.skip",
+         "dependency:build-classpath", "-DincludeScope=runtime", "-Dmdep.outputFile=target/classpath.txt"]
+
+# The kernel loads these from its own jars; a second copy would be another class of the same name.
+BROUGHT_BY_KERNEL = re.compile(r"(kotlin-stdlib|kotlin-reflect|kotlin-script-runtime|kotlinx-serialization-(core|json)|annotations|slf4j-api)(-.*)?\.jar")
+
+
+class Problem(Exception):
+    """Something that the person at the keyboard can mend; the text says what and how, in one line."""
+
+
+def cache() -> Path:
+    """The folder for packages: UNIFIEDLLM_CACHE, else unified-llm in the user's cache folder."""
+    chosen = os.environ.get("UNIFIEDLLM_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unified-llm"
+
+
+@contextmanager
+def locked(folder: Path):
+    """One process at a time makes a folder; the others wait and find it made."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(folder.parent / f"{folder.name}.lock", "w")
+    except OSError as error:
+        raise Problem(f"the cache folder cannot be written ({error}): UNIFIEDLLM_CACHE names another") from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def venv(name: str, *requirements: Path, environment: dict | None = None, finish=lambda python: None) -> Path:
+    """A virtual environment with exactly these requirement files, made at first use; its name holds their hash. Returns its Python.
+
+    [environment] is added to pip's own; [finish] is called with the new Python for what pip cannot make.
+    """
+    content = b"".join(file.read_bytes() for file in requirements) + sys.version.encode()
+    folder = cache() / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}"
+    python, finished = folder / "bin" / "python", folder / "finished"
+    if finished.exists() and python.exists():       # the Python that it links to may have been removed
+        return python
+    with locked(folder):
+        if not (finished.exists() and python.exists()):
+            make_venv(folder)
+            say(f"packages: installing {', '.join(file.name for file in requirements)} in {folder}")
+            pip(python, "install", *(argument for file in requirements for argument in ("-r", str(file))), environment=environment)
+            finish(python)
+            finished.touch()
+    return python
+
+
+def make_venv(folder: Path) -> None:
+    try:
+        import ensurepip  # noqa: F401  Debian ships it apart from Python
+        import venv as module
+    except ImportError as missing:
+        raise Problem(f"{sys.executable} cannot make a virtual environment (no module {missing.name}). Debian: apt-get install python3-venv") from None
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        module.create(folder, with_pip=True, symlinks=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Problem(f"no virtual environment in {folder}: {error}. Is the folder writable? UNIFIEDLLM_CACHE names another") from None
+
+
+def pip(python: Path, *arguments: str, environment: dict | None = None) -> None:
+    log = python.parent.parent / "pip.log"
+    with open(log, "a") as out:
+        command = [str(python), "-m", "pip", "-q", "--disable-pip-version-check", *arguments]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})})
+    if done.returncode:
+        errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("ERROR")]
+        why = errors[-1] if errors else "no reason given"
+        raise Problem(f"pip could not get the Python packages: {why}. Is the network there (behind a proxy: HTTPS_PROXY)? The whole output: {log}")
+
+
+def java() -> Path:
+    """The java that the kernel will start with, of a JDK of version 17 or newer."""
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which(str(Path(home) / "bin" / "java") if home else "java")
+    where = f"JAVA_HOME ({home})" if home else "PATH"
+    if not found:
+        raise Problem(f"no JDK in {where}: install JDK 17 or newer (Debian: apt-get install openjdk-17-jdk-headless), or set JAVA_HOME to one")
+    answer = subprocess.run([found, "-version"], capture_output=True, text=True)
+    version = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
+    if answer.returncode or not version:
+        raise Problem(f"{found} does not run: install JDK 17 or newer, or set JAVA_HOME to one")
+    if int(version[1]) < 17:
+        raise Problem(f"{found} is Java {version[1]}, the library needs JDK 17 or newer: install one, or set JAVA_HOME to it")
+    return Path(found)
+
+
+def class_path() -> list[Path]:
+    """The library and its dependencies, built first where a source is newer than the last build.
+
+    UNIFIEDLLM_CLASSPATH_FILE names a complete class path that is there already (a running Maven build calls us so); then nothing is built.
+    """
+    ready = os.environ.get("UNIFIEDLLM_CLASSPATH_FILE")
+    if ready:
+        if not Path(ready).is_file():
+            raise Problem(f"UNIFIEDLLM_CLASSPATH_FILE names {ready}, which is no file")
+        return entries(Path(ready))
+    java()
+    if not is_built():
+        build()
+    return [own_jar(), *entries(CLASS_PATH_FILE)]
+
+
+def entries(file: Path) -> list[Path]:
+    return [Path(entry) for entry in file.read_text().strip().split(os.pathsep) if entry]
+
+
+def own_jar() -> Path:
+    found = [jar for jar in CLASS_PATH_FILE.parent.glob("jupyter-integration-*.jar") if not re.search(r"-(sources|javadoc|tests)\.jar$", jar.name)]
+    if not found:
+        raise Problem(f"the build left no jar in {CLASS_PATH_FILE.parent}: mvn -B clean, and again")
+    return max(found, key=lambda jar: jar.stat().st_mtime)
+
+
+def is_built() -> bool:
+    if not CLASS_PATH_FILE.exists() or not list(CLASS_PATH_FILE.parent.glob("jupyter-integration-*.jar")):
+        return False
+    built = CLASS_PATH_FILE.stat().st_mtime
+    poms = [ROOT / "pom.xml", *ROOT.glob("*/pom.xml")]
+    sources = [path for pom in poms for path in (pom.parent / "src" / "main").rglob("*")]     # folders too: a deletion changes them
+    return all(path.stat().st_mtime <= built for path in [*poms, *sources]) and all(entry.exists() for entry in entries(CLASS_PATH_FILE))
+
+
+def build() -> None:
+    javac = Path(os.environ["JAVA_HOME"]) / "bin" / "javac" if os.environ.get("JAVA_HOME") else "javac"
+    if not shutil.which(javac):
+        raise Problem("this Java has no compiler (a JRE): install a JDK 17 or newer (Debian: apt-get install openjdk-17-jdk-headless)")
+    if not shutil.which("mvn"):
+        raise Problem("no Maven: install Maven 3.8 or newer (Debian: apt-get install maven)")
+    say("library: building")
+    TARGET.mkdir(parents=True, exist_ok=True)
+    begin = TARGET / "build-began"
+    begin.touch()
+    log = TARGET / "build.log"
+    with open(log, "w") as out:
+        done = subprocess.run(BUILD, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+    if done.returncode:
+        errors = re.findall(r"\[ERROR\] (.+)", log.read_text(errors="replace"))
+        raise Problem(f"the library does not build: {errors[0] if errors else 'Maven gave no reason'}. The whole output: {log}")
+    os.utime(CLASS_PATH_FILE, (begin.stat().st_atime, begin.stat().st_mtime))               # what was edited during the build is newer
+
+
+def kernel(python: Path, library: list[Path]) -> dict:
+    """Writes the %use descriptor and a kernel spec `kotlin` under notebooks/target; returns the environment in which Jupyter finds only these."""
+    java()
+    libraries, spec = TARGET / "kernel", TARGET / "jupyter" / "kernels" / "kotlin"
+    jars = [str(path.resolve()) for path in library if not BROUGHT_BY_KERNEL.fullmatch(path.name)]
+    write_json(libraries / "jupyterLibraries" / "unified-llm.json", {
+        "description": "The JVM's unified LLM client: one lazy, streaming call to any provider",
+        "dependencies": jars,
+    })
+    installed = json.loads(next(python.parent.parent.glob("lib/python*/site-packages/run_kotlin_kernel/config/jar_args.json")).read_text())
+    write_json(libraries / "jar_args.json", {**installed, "debuggerPort": ""})              # no debugger port
+    options = f"{os.environ.get('KOTLIN_JUPYTER_JAVA_OPTS_EXTRA', '')} {shlex.quote(f'-Xbootclasspath/a:{libraries}')}"
+    # The kernel writes every message, prompts among them, to its standard output: that goes to a file.
+    start = f'exec "$0" -m run_kotlin_kernel "$1" {shlex.quote(str(libraries / "jar_args.json"))} >> {shlex.quote(str(KERNEL_LOG))} 2>&1'
+    write_json(spec / "kernel.json", {
+        "display_name": "Kotlin",
+        "language": "kotlin",
+        "interrupt_mode": "message",
+        "argv": ["/bin/sh", "-c", start, str(python), "{connection_file}"],
+        "env": {"KOTLIN_JUPYTER_JAVA_OPTS_EXTRA": options.strip()},
+    })
+    # JupyterLab asks in a dialog whether it may fetch news from the net
+    write_json(TARGET / "jupyter" / "config" / "labconfig" / "page_config.json", {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}})
+    KERNEL_LOG.write_text("")
+    KERNEL_LOG.chmod(0o600)
+    here = TARGET / "jupyter"
+    return {
+        **os.environ,
+        "JUPYTER_PATH": str(here),
+        "JUPYTER_CONFIG_DIR": str(here / "config"),
+        "JUPYTER_DATA_DIR": str(here / "data"),
+        "JUPYTER_RUNTIME_DIR": str(here / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(here / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(here / "workspaces"),
+        "IPYTHONDIR": str(here / "ipython"),
+        "JUPYTER_PREFER_ENV_PATH": "1",
+    }
+
+
+def write_json(file: Path, value: object) -> None:
+    """Whole or not at all: another kernel may be starting from the same file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name(f"{file.name}.{os.getpid()}")
+    new.write_text(json.dumps(value, indent=2) + "\n")
+    new.replace(file)
+
+
+def lab(python: Path, environment: dict, folder: Path, port: int | None = None, *options: str) -> tuple[subprocess.Popen, str, str]:
+    """Starts JupyterLab on loopback with [folder] as its root and waits for it. Returns the process, its address and its token."""
+    port, token = port or free_port(), secrets.token_urlsafe(24)
+    command = [str(python), "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
+               f"--ServerApp.root_dir={folder}", "--ServerApp.answer_yes=True", "--LabApp.extension_manager=readonly", "--MultiKernelManager.default_kernel_name=kotlin", *options]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    with open(TARGET / "lab.log", "w") as out:
+        process = subprocess.Popen(command, env={**environment, "JUPYTER_TOKEN": token}, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        await_answer(process, f"{address}/api", TARGET / "lab.log")
+    except BaseException:
+        process.terminate()
+        raise
+    return process, address, token
+
+
+def await_answer(process: subprocess.Popen, address: str, log: Path, seconds: float = 120) -> None:
+    """Waits until a server of ours on this machine answers."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            direct.open(address, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise Problem(f"{address} does not answer; the server's output is in {log}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
