@@ -8,11 +8,11 @@ import java.nio.file.Files
 /** In the real Kotlin kernel and in JupyterLab, by the drivers in e2e. */
 class NotebookSpec : FunSpec({
     test("the real kernel: hooks, errors, interrupts") {
-        Program("e2e/run", "kernel", environment = classPath()).use { it.awaitEnd() }
+        Program("jupyter-integration/e2e/run", "kernel", environment = classPath()).use { it.awaitEnd() }
     }
 
     test("JupyterLab in headless Chromium: an answer grows, Stop keeps what was there") {
-        Program("e2e/run", "lab", environment = classPath()).use { it.awaitEnd() }
+        Program("jupyter-integration/e2e/run", "lab", environment = classPath()).use { it.awaitEnd() }
     }
 })
 

@@ -7,7 +7,7 @@ import java.nio.file.Path
 import java.util.concurrent.TimeUnit
 
 /** The folder of the whole project. */
-val projectFolder: Path = generateSequence(Path.of("").toAbsolutePath()) { it.parent }.first { Files.exists(it.resolve("e2e/run")) }
+val projectFolder: Path = generateSequence(Path.of("").toAbsolutePath()) { it.parent }.first { Files.exists(it.resolve("jupyter-integration/e2e/run")) }
 
 private const val NOT_RUN = 77
 

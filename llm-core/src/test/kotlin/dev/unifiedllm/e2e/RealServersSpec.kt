@@ -121,9 +121,9 @@ class RealServersSpec : FunSpec({
 
 /** Both servers, started by the project's scripts, on free ports of 127.0.0.1. */
 private class Servers : AutoCloseable {
-    private val llamaProgram = Program("e2e/servers/run", "llama", "0")
+    private val llamaProgram = Program("jupyter-integration/e2e/servers/run", "llama", "0")
     private val llama = llamaProgram.awaitLine("READY")
-    private val litellmProgram = Program("e2e/servers/run", "litellm", "0", "--tiny", "$llama/v1")
+    private val litellmProgram = Program("jupyter-integration/e2e/servers/run", "litellm", "0", "--tiny", "$llama/v1")
     val litellm = litellmProgram.awaitLine("READY")
 
     val variables = mapOf(
