@@ -36,6 +36,10 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmName("apiKey")
     public val apiKey: ApiKey? = builder.apiKey
 
+    /** True: an option that a model or its wire lacks is an error instead of a warning. */
+    @get:JvmName("strict")
+    public val strict: Boolean = builder.strict
+
     /** Null: the client's. */
     @get:JvmName("timeouts")
     public val timeouts: Timeouts? = builder.timeouts
@@ -59,6 +63,9 @@ public class CallContext private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var apiKey: ApiKey? = from?.apiKey
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        public var strict: Boolean = from?.strict ?: false
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var timeouts: Timeouts? = from?.timeouts

@@ -80,6 +80,38 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
     @get:JvmName("endUser")
     public val endUser: String? = builder.endUser
 
+    /** How many tokens may be spent on thinking, where a provider takes a number; goes before [reasoning]. */
+    @get:JvmName("reasoningBudget")
+    public val reasoningBudget: Int? = builder.reasoningBudget
+
+    /** True asks for the log probabilities of the answer's tokens; they stand in no delta yet, only in raw answers. */
+    @get:JvmName("logprobs")
+    public val logprobs: Boolean? = builder.logprobs
+
+    /** How many alternatives for each token, with [logprobs]. */
+    @get:JvmName("topLogprobs")
+    public val topLogprobs: Int? = builder.topLogprobs
+
+    /** The provider's own word for how fast and at what price: `flex`, `priority`. */
+    @get:JvmName("serviceTier")
+    public val serviceTier: String? = builder.serviceTier
+
+    /** False: at most one tool call an answer. */
+    @get:JvmName("parallelToolCalls")
+    public val parallelToolCalls: Boolean? = builder.parallelToolCalls
+
+    /** Labels that the provider stores with the request. */
+    @get:JvmName("metadata")
+    public val metadata: Map<String, String> = builder.metadata.toMap()
+
+    /** Sent with the request, over our own of the same name. The key's header cannot be set so. */
+    @get:JvmName("extraHeaders")
+    public val extraHeaders: Map<String, String> = builder.extraHeaders.toMap()
+
+    /** Added to the URL. */
+    @get:JvmName("extraQuery")
+    public val extraQuery: Map<String, String> = builder.extraQuery.toMap()
+
     /** Sent as they are, after everything else, in the provider's own words. */
     @get:JvmName("providerOptions")
     public val providerOptions: JsonObject = builder.providerOptions
@@ -106,7 +138,8 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
 
     private fun fields() = listOf(
         model, messages, tools, toolChoice, temperature, topP, topK, maxTokens, stop, seed,
-        presencePenalty, frequencyPenalty, n, responseFormat, reasoning, endUser, providerOptions, delivery,
+        presencePenalty, frequencyPenalty, n, responseFormat, reasoning, reasoningBudget, logprobs, topLogprobs, serviceTier,
+        parallelToolCalls, metadata, extraHeaders, extraQuery, endUser, providerOptions, delivery,
     )
 
     /** Equal when the question is; the context does not count. */

@@ -15,6 +15,9 @@ public class ChatRequestBuilder @InternalLlmApi constructor(
     internal val messages: MutableList<Message> = from?.messages.orEmpty().toMutableList()
     internal val tools: MutableList<Tool> = from?.tools.orEmpty().toMutableList()
     internal val stop: MutableList<String> = from?.stop.orEmpty().toMutableList()
+    internal val metadata: MutableMap<String, String> = from?.metadata.orEmpty().toMutableMap()
+    internal val extraHeaders: MutableMap<String, String> = from?.extraHeaders.orEmpty().toMutableMap()
+    internal val extraQuery: MutableMap<String, String> = from?.extraQuery.orEmpty().toMutableMap()
     internal var providerOptions: JsonObject = from?.providerOptions ?: JsonObject(emptyMap())
     private val call = CallContext.Builder(context ?: from?.context)
 
@@ -61,6 +64,30 @@ public class ChatRequestBuilder @InternalLlmApi constructor(
 
     @get:JvmSynthetic @set:JvmSynthetic
     public var reasoning: Effort? = from?.reasoning
+
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var reasoningBudget: Int? = from?.reasoningBudget
+        set(value) {
+            require(value == null || value >= 0) { "reasoningBudget is not negative, was $value" }
+            field = value
+        }
+
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var logprobs: Boolean? = from?.logprobs
+
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var topLogprobs: Int? = from?.topLogprobs
+        set(value) = positive("topLogprobs", value) { field = value }
+
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var serviceTier: String? = from?.serviceTier
+
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var parallelToolCalls: Boolean? = from?.parallelToolCalls
+
+    /** True: an option that a model or its wire lacks is an InvalidRequest instead of a warning. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var strict: Boolean by call::strict
 
     /** A label for the person behind the call, which some providers use against abuse. */
     @get:JvmSynthetic @set:JvmSynthetic
@@ -113,6 +140,27 @@ public class ChatRequestBuilder @InternalLlmApi constructor(
     /** Offers [tool] to the model; its calls come back in the answer. */
     public fun tool(tool: Tool): ChatRequestBuilder = apply { tools += tool }
 
+    /** Everything said so far may be kept in the provider's prompt cache. @throws IllegalStateException if nothing has been said yet */
+    @JvmOverloads
+    public fun cacheBreakpoint(ttl: CacheTtl = CacheTtl.FIVE_MINUTES): ChatRequestBuilder = apply {
+        val last = checkNotNull(messages.removeLastOrNull()) { "cacheBreakpoint() stands after the message up to which the prompt may be cached" }
+        messages += Message(last.role, last.parts + Part.CacheBreakpoint(ttl), last.name, last.model)
+    }
+
+    /** A label that the provider stores with the request. */
+    public fun metadata(name: String, value: String): ChatRequestBuilder = apply { metadata[name] = value }
+
+    /** A header of your own. */
+    public fun extraHeader(name: String, value: String): ChatRequestBuilder = apply {
+        require(name.isNotEmpty() && name.all { it.isLetterOrDigit() || it in "-_" }) { "\"$name\" is not the name of a header" }
+        require(name.lowercase() !in KEY_HEADERS) { "the key's header is not set so: use apiKey" }
+        require(value.none { it.isISOControl() }) { "the header $name has a line break or a control character in its value" }
+        extraHeaders[name] = value
+    }
+
+    /** A parameter of your own in the URL. */
+    public fun extraQuery(name: String, value: String): ChatRequestBuilder = apply { extraQuery[name] = value }
+
     public fun stop(vararg texts: String): ChatRequestBuilder = apply { stop += texts }
 
     /** Asks these in turn if the model fails before its first content. */
@@ -160,6 +208,18 @@ public class ChatRequestBuilder @InternalLlmApi constructor(
 
     public fun endUser(user: String): ChatRequestBuilder = apply { endUser = user }
 
+    public fun reasoningBudget(tokens: Int): ChatRequestBuilder = apply { reasoningBudget = tokens }
+
+    public fun logprobs(logprobs: Boolean): ChatRequestBuilder = apply { this.logprobs = logprobs }
+
+    public fun topLogprobs(count: Int): ChatRequestBuilder = apply { topLogprobs = count }
+
+    public fun serviceTier(tier: String): ChatRequestBuilder = apply { serviceTier = tier }
+
+    public fun parallelToolCalls(parallel: Boolean): ChatRequestBuilder = apply { parallelToolCalls = parallel }
+
+    public fun strict(strict: Boolean): ChatRequestBuilder = apply { this.strict = strict }
+
     public fun delivery(delivery: Delivery): ChatRequestBuilder = apply { this.delivery = delivery }
 
     public fun task(task: String): ChatRequestBuilder = apply { this.task = task }
@@ -177,5 +237,6 @@ public class ChatRequestBuilder @InternalLlmApi constructor(
 
     private companion object {
         const val MAX_TEMPERATURE = 2.0
+        val KEY_HEADERS = setOf("authorization", "x-api-key", "api-key", "x-goog-api-key")
     }
 }

@@ -87,7 +87,7 @@ public class ChatResponse internal constructor(fold: ResponseFold, now: Long) {
     public fun timeToFirstToken(): java.time.Duration? = timeToFirstToken?.toJavaDuration()
 
     /** The answer as a turn of a conversation. */
-    public fun toMessage(): Message = Message(Role.ASSISTANT, parts)
+    public fun toMessage(): Message = Message(Role.ASSISTANT, parts, model = model)
 
     override fun toString(): String = "ChatResponse($model, ${text.length} characters, finishReason=${finishReason?.raw ?: finishReason?.kind})"
 }

@@ -39,6 +39,8 @@ public sealed class Delta {
         @get:JvmName("text") public val text: String,
         @get:JvmName("signature") public val signature: String? = null,
         @get:JvmName("choice") public val choice: Int = 0,
+        /** True for a thought that the provider hides: [text] is empty and [signature] holds it, unreadable. */
+        @get:JvmName("isRedacted") public val isRedacted: Boolean = false,
     ) : Delta() {
         override val isContent: Boolean get() = true
     }
@@ -50,6 +52,8 @@ public sealed class Delta {
         @get:JvmName("name") public val name: String?,
         @get:JvmName("argumentsFragment") public val argumentsFragment: String,
         @get:JvmName("choice") public val choice: Int = 0,
+        /** The provider's seal over the call, which a next turn must send back; null if it gave none. */
+        @get:JvmName("signature") public val signature: String? = null,
     ) : Delta() {
         override val isContent: Boolean get() = true
     }

@@ -8,12 +8,14 @@ public class Message(
     @get:JvmName("parts") public val parts: List<Part>,
     /** Tells participants of one role apart, where the provider has a field for it. */
     @get:JvmName("name") public val name: String? = null,
+    /** The model that wrote it; null for what others wrote. Its signatures are sent back to its own provider only. */
+    @get:JvmName("model") public val model: ModelId? = null,
 ) {
     /** The texts of its parts, joined. */
     @get:JvmName("text")
     public val text: String get() = parts.filterIsInstance<Part.Text>().joinToString("") { it.text }
 
-    override fun equals(other: Any?): Boolean = other is Message && role == other.role && parts == other.parts && name == other.name
+    override fun equals(other: Any?): Boolean = other is Message && role == other.role && parts == other.parts && name == other.name && model == other.model
 
     override fun hashCode(): Int = (role.hashCode() * 31 + parts.hashCode()) * 31 + name.hashCode()
 

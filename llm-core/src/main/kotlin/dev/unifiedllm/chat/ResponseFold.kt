@@ -78,7 +78,8 @@ public class ResponseFold(private val nanoTime: () -> Long = System::nanoTime, p
 
         fun reasoning(delta: Delta.Reasoning) {
             val last = open.lastOrNull() as? Thought
-            val thought = if (last == null || last.signature != null) Thought().also(open::add) else last
+            val continues = last != null && last.signature == null && !delta.isRedacted
+            val thought = if (continues) last else Thought(isRedacted = delta.isRedacted).also(open::add)
             thought.text.append(delta.text)
             thought.signature = delta.signature
         }
@@ -87,21 +88,30 @@ public class ResponseFold(private val nanoTime: () -> Long = System::nanoTime, p
             val call = open.firstOrNull { it is Call && it.index == delta.index } as Call? ?: Call(delta.index).also(open::add)
             delta.id?.let { call.id = it }
             delta.name?.let { call.name = it }
+            delta.signature?.let { call.signature = it }
             call.arguments.append(delta.argumentsFragment)
         }
 
         fun parts(): List<Part> = open.map {
             when (it) {
-                is Call -> Part.ToolCall(it.id, it.name, it.arguments.toString())
-                is Thought -> Part.Reasoning(it.text.toString(), it.signature)
+                is Call -> Part.ToolCall(it.id, it.name, it.arguments.toString(), it.signature)
+                is Thought -> Part.Reasoning(it.text.toString(), it.signature, it.isRedacted)
                 else -> Part.Text(it.toString())
             }
         }
     }
 
-    private class Thought(val text: StringBuilder = StringBuilder(), var signature: String? = null)
+    private class Thought(val isRedacted: Boolean) {
+        val text = StringBuilder()
+        var signature: String? = null
+    }
 
-    private class Call(val index: Int, var id: String = "", var name: String = "", val arguments: StringBuilder = StringBuilder())
+    private class Call(val index: Int) {
+        var id = ""
+        var name = ""
+        val arguments = StringBuilder()
+        var signature: String? = null
+    }
 }
 
 /** Collects the flow into the answer that it makes. */

@@ -30,6 +30,18 @@ public class UserMessageBuilder @InternalLlmApi constructor(text: String) {
         return image(Files.readAllBytes(file), type)
     }
 
+    /** A document at an http(s) URL, which the provider fetches itself. */
+    @JvmOverloads
+    public fun file(url: String, mediaType: String, name: String? = null): UserMessageBuilder {
+        require(url.startsWith("https://") || url.startsWith("http://") || url.startsWith("data:")) { "a document is named by an http(s) or data URL" }
+        return apply { parts += Part.File(url, mediaType, name) }
+    }
+
+    /** The bytes of a document of type [mediaType], as in `application/pdf`; sent within the request. */
+    @JvmOverloads
+    public fun file(bytes: ByteArray, mediaType: String, name: String? = null): UserMessageBuilder =
+        file("data:$mediaType;base64,${Base64.getEncoder().encodeToString(bytes)}", mediaType, name)
+
     internal fun build(): Message = Message(Role.USER, parts.toList())
 
     private companion object {

@@ -47,7 +47,7 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
 
     /** Most models are listed as "provider/name"; some by their bare name, with the provider in its own column. */
     private fun row(id: ModelId): List<String>? {
-        val provider = SAME_PRICES[id.provider] ?: id.provider
+        val provider = SAME_PRICES[id.provider] ?: id.provider.substringBefore('/')
         return table["$provider/${id.name}"]
             ?: table["${provider.replace('_', '-')}/${id.name}"]
             ?: table[id.name]?.takeIf { it.getOrNull(PROVIDER) == provider }

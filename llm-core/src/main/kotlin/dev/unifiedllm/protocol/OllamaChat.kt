@@ -37,7 +37,7 @@ internal object OllamaChat : Protocol {
             for ((option, value) in request.providerOptions) if (option != OPTIONS || value !is JsonObject) put(option, value)
         }
         val url = target.baseUrl.removeSuffix("/v1") + "/api/chat"
-        return WireRequest(url, headers(target, streamed, "application/x-ndjson"), body.toString().encodeToByteArray())
+        return WireRequest(withQuery(url, request), headers(target, request, "application/x-ndjson"), body.toString().encodeToByteArray())
     }
 
     override fun decoder(target: Target): Decoder = OllamaChatDecoder(target)

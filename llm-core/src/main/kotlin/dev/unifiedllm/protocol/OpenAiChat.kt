@@ -42,7 +42,7 @@ internal object OpenAiChat : Protocol {
             }
             for ((option, value) in request.providerOptions) put(option, value)
         }
-        return WireRequest(target.baseUrl + "/chat/completions", headers(target, streamed), body.toString().encodeToByteArray())
+        return WireRequest(withQuery(target.baseUrl + "/chat/completions", request), headers(target, request), body.toString().encodeToByteArray())
     }
 
     override fun decoder(target: Target): Decoder = OpenAiChatDecoder(target)
@@ -184,13 +184,3 @@ private const val FNV_OFFSET = -3750763034362895579L
 private const val FNV_PRIME = 1099511628211L
 private const val HASH_SHIFT = 29
 private const val ALPHANUMERIC = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-/** The headers that every JSON wire sends: what it takes, who we are, the key. */
-internal fun headers(target: Target, streamed: Boolean, streamType: String = "text/event-stream"): List<Pair<String, String>> = buildList {
-    add("Accept" to if (streamed) streamType else "application/json")
-    add("User-Agent" to USER_AGENT)
-    target.key?.let { add("Authorization" to "Bearer ${it.reveal()}") }
-    for ((name, value) in target.provider.quirks.extraHeaders) add(name to value.replace("{key}", target.key?.reveal().orEmpty()))
-}
-
-private val USER_AGENT = "unified-llm/" + (Protocol::class.java.getPackage()?.implementationVersion ?: "dev")

@@ -11,6 +11,7 @@ import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.Credential
 import dev.unifiedllm.transport.HeadDeadlines
 import dev.unifiedllm.transport.HttpErrors
 import dev.unifiedllm.transport.ProviderError
@@ -34,6 +35,7 @@ internal class ProtocolModel(
     private val protocol: Protocol,
     private val transport: Transport,
     private val timeouts: Timeouts,
+    private val credential: Credential? = null,
 ) : Model {
     override val id: ModelId get() = target.id
 
@@ -55,7 +57,9 @@ internal class ProtocolModel(
             )
         }
         val warnings = target.warnings.toMutableList()
-        val wireRequest = protocol.encode(request, target, warnings)
+        val encoded = protocol.encode(request, target, warnings)
+        if (request.context.strict && warnings.size > target.warnings.size) throw unsupported(warnings.drop(target.warnings.size))
+        val wireRequest = credential?.sign(encoded) ?: encoded
         for (warning in warnings) emit(Delta.Warning(warning))
         val deadlines = request.context.timeouts ?: timeouts
         transport.exchange(wireRequest, HeadDeadlines(deadlines.firstByte, LlmException.Details(id))) { response ->
@@ -63,6 +67,12 @@ internal class ProtocolModel(
             AnswerReader(target, protocol.decoder(target), response, deadlines, request.delivery == Delivery.WHOLE).readInto { delta -> emit(billed(delta, response)) }
         }
     }
+
+    private fun unsupported(warnings: List<String>) = LlmException.InvalidRequest(
+        "$id cannot do all that was asked, and the call is strict: ${warnings.joinToString("; ")}. Leave it out, or set strict = false.",
+        LlmException.InvalidRequest.Kind.UNSUPPORTED,
+        details = LlmException.Details(id),
+    )
 
     /** A whole answer's cost stands in a header where the server knows it. */
     private fun billed(delta: Delta, response: WireResponse): Delta {

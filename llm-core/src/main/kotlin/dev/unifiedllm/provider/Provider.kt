@@ -38,6 +38,34 @@ internal data class Provider(
 
         @SerialName("none")
         NONE,
+
+        /** `x-api-key: KEY` */
+        @SerialName("x-api-key")
+        X_API_KEY,
+
+        /** `api-key: KEY`, or a bearer token of Entra's */
+        @SerialName("api-key")
+        API_KEY,
+
+        /** `x-goog-api-key: KEY` */
+        @SerialName("x-goog-api-key")
+        X_GOOG_API_KEY,
+
+        /** `Authorization: Token KEY` */
+        @SerialName("token")
+        TOKEN,
+
+        /** AWS Signature Version 4, or a bearer key. */
+        @SerialName("aws")
+        AWS,
+
+        /** A bearer token that Google gives for a service account or a user's own credentials. */
+        @SerialName("google")
+        GOOGLE,
+
+        /** A bearer token that IBM's IAM gives for the key. */
+        @SerialName("ibm")
+        IBM,
     }
 }
 

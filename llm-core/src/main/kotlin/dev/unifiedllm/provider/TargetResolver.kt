@@ -44,6 +44,9 @@ internal class TargetResolver(
 
     private fun place(id: ModelId): Pair<Provider, String> {
         if (id.provider.isNotEmpty()) {
+            // A row may be named by two segments: openai/responses.
+            val sub = id.name.substringBefore('/', "")
+            if (sub.isNotEmpty()) registry.find("${id.provider}/$sub")?.let { return it to id.name.substring(sub.length + 1) }
             registry.find(id.provider)?.let { return it to id.name }
             if (id.provider in settings) return customRow(id.provider) to id.name
         }
@@ -76,16 +79,19 @@ internal class TargetResolver(
                     (row.baseUrlEnv.firstOrNull()?.let { "the variable $it" } ?: "provider(\"${row.id}\") { baseUrl = … }") + ".",
                 details = details(model),
             )
-        val filled = Regex("""\{(\w+)}""").replace(template) { match ->
-            variable(match.groupValues[1])
-                ?: throw LlmException.Configuration("$model needs the variable ${match.groupValues[1]}: it is a part of its URL.", details = details(model))
+        val filled = PLACE.replace(template) { match ->
+            val names = match.groupValues[1].split('|')
+            val value = names.firstNotNullOfOrNull(::variable) ?: match.groupValues[2].ifEmpty { null }
+            val found = value
+                ?: throw LlmException.Configuration("$model needs the variable ${names.first()}: it is a part of its URL.", details = details(model))
+            if (match.range.first == 0) found else found.removePrefix("https://").trim('/')
         }
         return Base(baseUrl(filled, "the provider's row", model), fromCode = false)
     }
 
     private fun key(row: Provider, model: ModelId, own: ProviderSettings, base: Base): ApiKey? {
         own.apiKey?.let { return it }
-        if (row.auth == Provider.Auth.NONE) return null
+        if (row.auth == Provider.Auth.NONE || row.auth == Provider.Auth.GOOGLE) return null
         if (base.fromCode && !isLoopback(hostOf(base.url)) && !sameHost(base.url, row)) {
             // A key from the environment belongs to the host that the environment, or the row, names.
             if (row.auth == Provider.Auth.OPTIONAL) return null
@@ -103,7 +109,7 @@ internal class TargetResolver(
                 throw LlmException.Configuration("The key for $model in the variable $name cannot be used: ${wrong.message}.", details = details(model))
             }
         }
-        if (row.auth == Provider.Auth.OPTIONAL) return null
+        if (row.auth == Provider.Auth.OPTIONAL || row.auth == Provider.Auth.AWS) return null
         val empty = row.apiKeyEnv.firstOrNull { environment(it) != null }
         val variable = row.apiKeyEnv.firstOrNull()
         throw LlmException.Configuration(
@@ -124,5 +130,8 @@ internal class TargetResolver(
 
     private companion object {
         const val OPENAI = "openai"
+
+        /** `{NAME}`, `{NAME|OTHER}` or `{NAME:default}` in a row's URL. */
+        val PLACE = Regex("""\{([A-Z0-9_|]+)(?::([^}]*))?}""")
     }
 }

@@ -6,12 +6,12 @@ import dev.unifiedllm.LlmException.Timeout
 import io.ktor.client.HttpClient
 import io.ktor.client.engine.java.Java
 import io.ktor.client.request.header
-import io.ktor.client.request.preparePost
+import io.ktor.client.request.prepareRequest
 import io.ktor.client.request.setBody
 import io.ktor.client.statement.HttpResponse
 import io.ktor.client.statement.bodyAsChannel
 import io.ktor.http.ContentType
-import io.ktor.http.HttpHeaders
+import io.ktor.http.HttpMethod
 import io.ktor.http.content.ByteArrayContent
 import io.ktor.utils.io.ByteReadChannel
 import io.ktor.utils.io.availableForRead
@@ -65,9 +65,10 @@ internal class KtorTransport(private val connectTimeout: Duration) : Transport {
                     delay(deadlines.firstByte)
                     throw FirstByteExpired()
                 }
-                val statement = client.preparePost(request.url) {
+                val statement = client.prepareRequest(request.url) {
+                    method = HttpMethod(request.method)
                     for ((name, value) in request.headers) header(name, value)
-                    setBody(ByteArrayContent(request.body, ContentType.parse(request.contentType)))
+                    if (request.method != "GET") setBody(ByteArrayContent(request.body, ContentType.parse(request.contentType)))
                 }
                 statement.execute { response ->
                     deadline.cancel()

@@ -1,14 +1,18 @@
 package dev.unifiedllm.transport
 
-/** A POST, ready to be sent. */
+/** A request, ready to be sent. */
 internal class WireRequest(
     val url: String,
     /** All of them, in order. They hold the key: never print them. */
     val headers: List<Pair<String, String>>,
     val body: ByteArray,
     val contentType: String = "application/json",
+    /** GET has no body. */
+    val method: String = "POST",
 ) {
-    override fun toString(): String = "POST $url (${body.size} bytes)"
+    fun withHeaders(more: List<Pair<String, String>>): WireRequest = WireRequest(url, headers + more, body, contentType, method)
+
+    override fun toString(): String = "$method ${url.substringBefore('?')} (${body.size} bytes)"
 }
 
 /** The head of a response, and its body slice by slice. */
