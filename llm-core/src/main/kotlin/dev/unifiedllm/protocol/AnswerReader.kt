@@ -44,8 +44,9 @@ internal class AnswerReader(
                 if (decoder.progress == Progress.OPEN) throw interrupted("the connection was lost", lost)
                 END
             }
-            decode(count)
+            val failure = decode(count)
             for (index in deltas.indices) emit(deltas[index])
+            failure?.let { throw it }
             if (deltas.isNotEmpty()) lastContent = TimeSource.Monotonic.markNow()
             deltas.clear()
             if (count < 0) break
@@ -77,28 +78,35 @@ internal class AnswerReader(
         )
     }
 
-    private fun decode(count: Int) {
+    /** Adds what has come to [deltas]. A failure is returned, not thrown: what came before it is delivered first. */
+    private fun decode(count: Int): LlmException? {
         try {
             if (count < 0) {
                 frames?.finish()?.let { decoder.decode(it, deltas) }
-                return
+                return null
             }
-            if (count == 0) return
-            val framing = frames ?: framing(count).also { frames = it }
             received += count
+            val framing = frames ?: framing(count)?.also { frames = it } ?: return null
             framing.feed(response.bytes, 0, count)
-            while (decoder.progress != Progress.DONE) decoder.decode(framing.next() ?: return, deltas)
+            while (decoder.progress != Progress.DONE) decoder.decode(framing.next() ?: return null, deltas)
+            return null
+        } catch (failure: LlmException) {
+            return failure
         } catch (broken: JsonSyntaxException) {
-            throw malformed("what it sent is not the JSON of its wire: ${broken.message}", broken)
+            if (count < 0 && broken.isCut) return interrupted("the connection was closed properly, but the JSON is not at its end", broken)
+            return malformed("what it sent is not the JSON of its wire: ${broken.message}", broken)
         } catch (broken: FramingException) {
-            throw malformed(broken.message!!, broken)
+            return malformed(broken.message!!, broken)
         }
     }
 
-    /** By the content type, else by the first byte: a server that was asked for a stream may send the whole answer, and the reverse. */
-    private fun framing(count: Int): FrameDecoder {
+    /**
+     * By the content type, else by the first byte that tells: a server that was asked for a stream may send the whole answer, and the reverse.
+     * Null while there is none: some servers send white space for as long as the model thinks.
+     */
+    private fun framing(count: Int): FrameDecoder? {
         val type = response.header("content-type")?.substringBefore(';')?.trim()?.lowercase()
-        val first = (0 until count).map { response.bytes[it].toInt().toChar() }.firstOrNull { !it.isWhitespace() && it.code > 0 }
+        val first = (0 until count).map { response.bytes[it].toInt().toChar() }.firstOrNull { it !in UNTELLING } ?: return null
         return when {
             first == '<' -> throw malformed("it answered with a web page: is ${target.baseUrl} the address of an API?", null)
             type == "application/x-ndjson" || type == "application/jsonl" -> NdjsonDecoder()
@@ -138,6 +146,9 @@ internal class AnswerReader(
         const val DRAIN_BYTES = 64 * 1024
         val DRAIN_TIME: Duration = 50.milliseconds
         val FIGURES: Duration = 5.seconds
+
+        /** White space, NUL, and the bytes of a byte order mark: meaningless before the beginning in every framing. */
+        val UNTELLING = setOf(' ', '\t', '\r', '\n', '\u0000') + listOf(0xEF, 0xBB, 0xBF).map { it.toByte().toInt().toChar() }
     }
 }
 

@@ -6,8 +6,12 @@ import java.math.BigDecimal
 
 internal enum class JsonKind { OBJECT, ARRAY, STRING, NUMBER, BOOLEAN, NULL }
 
-/** The bytes are no JSON, or not of the kind that was asked for. The message holds nothing of the input. */
-internal class JsonSyntaxException(message: String, offset: Int) : RuntimeException("$message at byte $offset")
+/**
+ * The bytes are no JSON, or not of the kind that was asked for. The message holds nothing of the input.
+ *
+ * @property isCut true when the text ends too early, and is well-formed as far as it goes
+ */
+internal class JsonSyntaxException(message: String, offset: Int, val isCut: Boolean) : RuntimeException("$message at byte $offset")
 
 /**
  * Reads one JSON text ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259), strictly) from a slice of bytes, value by
@@ -271,7 +275,7 @@ internal class JsonCursor {
         if (at == first) fail("expected a digit")
     }
 
-    private fun fail(message: String, offset: Int = at): Nothing = throw JsonSyntaxException(message, offset - start)
+    private fun fail(message: String, offset: Int = at): Nothing = throw JsonSyntaxException(message, offset - start, isCut = offset == end)
 
     private companion object {
         const val NOTHING = 256

@@ -9,6 +9,7 @@ import dev.unifiedllm.protocol.Decoder.Progress
 import dev.unifiedllm.transport.Frame
 import dev.unifiedllm.transport.HttpErrors
 import dev.unifiedllm.transport.ProviderError
+import dev.unifiedllm.transport.redact
 import kotlinx.serialization.json.Json
 
 /** Reads chunks and whole completions alike: `delta` and `message` hold the same fields. */
@@ -28,7 +29,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     override val progress: Progress
         get() = when {
             sawDone -> Progress.DONE
-            choices.isNotEmpty() && choices.all { it.finish != null } -> Progress.COMPLETE
+            choices.isNotEmpty() && choices.all { it.isComplete } -> Progress.COMPLETE
             else -> Progress.OPEN
         }
 
@@ -38,6 +39,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
             start(out)
             return
         }
+        val wasComplete = progress != Progress.OPEN
         json.reset(frame.bytes, frame.start, frame.end)
         if (!json.enterObject()) return
         while (true) {
@@ -55,7 +57,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
             }
         }
         json.end()
-        errorText?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}"))) }
+        errorText?.let { failed(it, wasComplete, out) }
         if (choices.isNotEmpty() || content.isNotEmpty()) start(out)
         out += content
         content.clear()
@@ -66,6 +68,14 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         out += sources
         if (usage.isEmpty) out += Delta.Warning("the provider did not report the tokens used")
         out += Delta.Finish(reason(), usage.usage(), usage.cost(target) ?: Cost.Unknown("not priced"))
+    }
+
+    /** An error ends the answer, unless that was complete before it. */
+    private fun failed(text: String, wasComplete: Boolean, out: MutableList<Delta>) {
+        val error = ProviderError.of(Json.parseToJsonElement("{\"error\":$text}"))
+        if (!wasComplete) throw HttpErrors(target).exception(error)
+        errorText = null
+        out += Delta.Warning("the provider reported an error after its answer: ${redact(error.message.orEmpty(), target.key?.reveal())}")
     }
 
     private fun start(out: MutableList<Delta>) {
@@ -85,15 +95,18 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         }
     }
 
+    /** A piece of an answer, or all of it. Some servers send both side by side: then the piece counts, if it says anything. */
     private fun JsonCursor.choice(position: Int) {
         val before = content.size
         var index = position
         var finish: String? = null
-        val fragments = CallFragments()
+        var whole: Said? = null
+        var piece: Said? = null
         while (true) {
             when (next(CHOICE)) {
                 0 -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
-                1, 2 -> message(fragments)
+                1 -> piece = said(before)
+                2 -> whole = said(before)
                 3 -> finish = stringOrNull()
                 JsonNames.END -> break
                 else -> skip()
@@ -101,9 +114,27 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         }
         if (choices.size <= index) repeat(index + 1 - choices.size) { choices += ChoiceState() }
         val state = choices[index]
-        if (index > 0) for (at in before until content.size) content[at] = content[at].ofChoice(index)
-        fragments.addTo(content, state, index)
+        val said = if (piece?.isEmpty == false || state.isStreamed) piece else whole
+        if (piece == null) state.isWhole = state.isWhole || said != null else if (said === piece) state.isStreamed = true
+        said?.content?.mapTo(content) { if (index > 0) it.ofChoice(index) else it }
+        said?.fragments?.addTo(content, state, index)
         if (finish != null && state.finish == null && (finish.isNotEmpty() || state.calls.isNotEmpty())) state.finish = finish
+    }
+
+    private class Said(val content: List<Delta>, val fragments: CallFragments) {
+        val isEmpty: Boolean get() = content.isEmpty() && fragments.isEmpty
+    }
+
+    /** What a message says; it is taken out of [content] again. Null where there is none. */
+    private fun JsonCursor.said(before: Int): Said? {
+        if (kind() != JsonKind.OBJECT) {
+            skip()
+            return null
+        }
+        val fragments = CallFragments()
+        message(fragments)
+        val said = content.subList(before, content.size)
+        return Said(said.toList(), fragments).also { said.clear() }
     }
 
     private fun JsonCursor.message(fragments: CallFragments) {
@@ -126,6 +157,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                     }
                 }
                 5 -> annotations()
+                6 -> fragments.readLegacy(this)
                 JsonNames.END -> return
                 else -> skip()
             }
@@ -229,7 +261,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         val DONE = "[DONE]".encodeToByteArray()
         val CHUNK = JsonNames("choices", "id", "model", "usage", "error", "x_groq", "citations", "search_results")
         val CHOICE = JsonNames("index", "delta", "message", "finish_reason")
-        val MESSAGE = JsonNames("content", "reasoning_content", "reasoning", "tool_calls", "refusal", "annotations")
+        val MESSAGE = JsonNames("content", "reasoning_content", "reasoning", "tool_calls", "refusal", "annotations", "function_call")
         val PART = JsonNames("text", "thinking")
         val ANNOTATION = JsonNames("url_citation")
         val SOURCE = JsonNames("url", "title")

@@ -30,10 +30,11 @@ internal class OpenAiUsage(private val quirks: Quirks) {
                 4 -> total = json.count() ?: total
                 5 -> inputDetails(json)
                 6 -> outputDetails(json)
-                7 -> cached = json.count() ?: cached
+                7, 11, 12 -> cached = json.count() ?: cached
                 8 -> json.costAt("cost")?.let { cost = it }
                 9 -> json.costAt("cost_in_usd_ticks")?.let { cost = it.movePointLeft(TICK_DIGITS) }
                 10 -> reasoning = json.count() ?: reasoning
+                13 -> written = json.count() ?: written
                 JsonNames.END -> return
                 else -> json.skip()
             }
@@ -119,6 +120,9 @@ internal class OpenAiUsage(private val quirks: Quirks) {
             "cost",
             "cost_in_usd_ticks",
             "reasoning_tokens",
+            "cached_tokens",
+            "cache_read_input_tokens",
+            "cache_creation_input_tokens",
         )
         val INPUT_DETAILS = JsonNames("cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens")
         val OUTPUT_DETAILS = JsonNames("reasoning_tokens", "audio_tokens")

@@ -5,6 +5,13 @@ import dev.unifiedllm.chat.Delta
 /** What is known of one of the answers so far. */
 internal class ChoiceState {
     var finish: String? = null
+
+    /** True once a piece of it has come; what a later chunk says in full is then known. */
+    var isStreamed = false
+
+    /** True when it came in full. */
+    var isWhole = false
+    val isComplete: Boolean get() = finish != null || isWhole
     val calls = mutableListOf<OpenCall>()
 }
 
@@ -25,28 +32,44 @@ internal class CallFragments {
     private fun readOne(json: JsonCursor) {
         var index: Int? = null
         var id: String? = null
-        var name: String? = null
-        var arguments = ""
+        var function = NO_FUNCTION
         while (true) {
             when (json.next(CALL)) {
                 0 -> index = json.longOrNull()?.toInt()
                 1 -> id = json.stringOrNull()?.ifEmpty { null }
-                2 -> if (json.enterObject()) {
-                    while (true) {
-                        when (json.next(FUNCTION)) {
-                            0 -> name = json.stringOrNull()?.ifEmpty { null }
-                            1 -> arguments = json.arguments()
-                            JsonNames.END -> break
-                            else -> json.skip()
-                        }
-                    }
-                }
+                2 -> function = function(json)
                 JsonNames.END -> break
                 else -> json.skip()
             }
         }
+        add(Fragment(index, id, function.first, function.second))
+    }
+
+    /** The one call of `function_call`, which came before there were `tool_calls`: without an id, and empty where there is none. */
+    fun readLegacy(json: JsonCursor) {
+        val (name, arguments) = function(json)
+        if (name != null || arguments.isNotEmpty()) add(Fragment(null, null, name, arguments))
+    }
+
+    val isEmpty: Boolean get() = fragments == null
+
+    private fun function(json: JsonCursor): Pair<String?, String> {
+        if (!json.enterObject()) return NO_FUNCTION
+        var name: String? = null
+        var arguments = ""
+        while (true) {
+            when (json.next(FUNCTION)) {
+                0 -> name = json.stringOrNull()?.ifEmpty { null }
+                1 -> arguments = json.arguments()
+                JsonNames.END -> return name to arguments
+                else -> json.skip()
+            }
+        }
+    }
+
+    private fun add(fragment: Fragment) {
         val read = fragments ?: mutableListOf<Fragment>().also { fragments = it }
-        read += Fragment(index, id, name, arguments)
+        read += fragment
     }
 
     /** Adds the fragments as deltas: a fragment belongs to the call with its index, unless it brings another id, which begins a new call. */
@@ -60,7 +83,8 @@ internal class CallFragments {
                 if (fragment.arguments.isNotEmpty()) out += Delta.ToolCallDelta(known, null, null, fragment.arguments, choice)
             } else {
                 state.calls += OpenCall(fragment.index, fragment.id)
-                out += Delta.ToolCallDelta(state.calls.lastIndex, fragment.id, fragment.name, fragment.arguments, choice)
+                val index = state.calls.lastIndex
+                out += Delta.ToolCallDelta(index, fragment.id ?: "call_$index", fragment.name, fragment.arguments, choice)
             }
         }
     }
@@ -68,6 +92,7 @@ internal class CallFragments {
     private companion object {
         val CALL = JsonNames("index", "id", "function")
         val FUNCTION = JsonNames("name", "arguments")
+        val NO_FUNCTION: Pair<String?, String> = null to ""
     }
 }
 
