@@ -20,6 +20,8 @@ import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.TargetResolver
 import dev.unifiedllm.store.Ledger
+import dev.unifiedllm.transport.AwsProfiles
+import dev.unifiedllm.transport.Credentials
 import dev.unifiedllm.transport.KtorTransport
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.emitAll
@@ -37,8 +39,9 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     private val prices = builder.prices.toMap()
     private val interceptors = builder.interceptors.toTypedArray()
     private val registry = ProviderRegistry.packed
-    private val resolver = TargetResolver(registry, environment, builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name })
+    private val resolver = TargetResolver(registry, environment, builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name }, AwsProfiles(environment)::region)
     private val transport = KtorTransport(timeouts.connect)
+    private val credentials = Credentials(environment, transport)
 
     fun open(model: ModelRef, request: Request): Flow<Delta> = flow {
         val context = request.context.with { if (callId == null) callId = newCallId() }
@@ -85,8 +88,8 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         if (asked.provider == DemoModel.PROVIDER) return linked(DemoModel(asked.name), isFree = false)
         val inner = if (isThin) innerProvider(asked) else null
         if (inner != null && inner.provider == DemoModel.PROVIDER) return named(inner, settings)
-        val target = if (inner == null) resolver.resolve(asked, settings) else resolver.resolve(inner, settings.copy(apiKey = null)).warned(asked)
-        return linked(ProtocolModel(target, Protocol.named(target.provider.protocol), transport, timeouts), target.isFree)
+        val target = if (inner == null) resolver.resolve(asked, settings) else resolver.resolve(inner, settings.copy(apiKey = null, aws = null)).warned(asked)
+        return linked(ProtocolModel(target, Protocol.named(target.provider.protocol), transport, timeouts, credentials.of(target)), target.isFree)
     }
 
     /** `openai("ollama/llama3")` means Ollama: a known prefix inside of the name wins, unless the outer provider has a model of that name. */
@@ -104,6 +107,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         key,
         systemMessage,
         warnings + "\"${asked.name}\" names its provider itself: ${provider.id} was asked, not ${asked.provider}",
+        aws,
     )
 
     private fun linked(model: Model, isFree: Boolean): Model {
