@@ -44,7 +44,7 @@ internal class TargetResolver(
                 details = details(model),
             )
         }
-        return Target(model, row, base.url, key, own.systemMessage, aws = aws)
+        return Target(model, if (own.apiKey == null) row.sending(key) else row, base.url, key, own.systemMessage, aws = aws)
     }
 
     /** With the region in it: the one set in code, that of a model named by its ARN, the environment's, the profile's. */
@@ -139,6 +139,13 @@ internal class TargetResolver(
                 (row.docs?.let { " See $it" } ?: ""),
             details = details(model),
         )
+    }
+
+    /** The row as it sends [key] from the environment: a token goes as a bearer. */
+    private fun Provider.sending(key: ApiKey?): Provider {
+        if (key == null || bearerEnv.isEmpty()) return this
+        val variable = apiKeyEnv.first { !environment(it).isNullOrBlank() }
+        return if (variable in bearerEnv) copy(auth = Provider.Auth.BEARER, apiKeyEnv = bearerEnv) else this
     }
 
     private fun sameHost(url: String, row: Provider): Boolean {

@@ -9,7 +9,7 @@ import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.contentOrNull
 
 /** What a provider says of a failure, in whatever shape: an object, a list, a text, a page. */
-internal class ProviderError(val message: String?, val type: String? = null, val code: String? = null, val param: String? = null) {
+internal class ProviderError(val message: String?, val type: String? = null, val code: String? = null, val param: String? = null, val requestId: String? = null) {
     /** True if its type, code or message has one of [words] in it, whatever the case. */
     fun mentions(vararg words: String): Boolean = listOfNotNull(type, code, message).any { text -> words.any { text.contains(it, ignoreCase = true) } }
 
@@ -43,7 +43,7 @@ internal class ProviderError(val message: String?, val type: String? = null, val
 
         private fun of(json: JsonObject, inner: JsonElement?): ProviderError {
             val message = text(inner) ?: text(json["message"]) ?: text(json["detail"]) ?: text(json["error_message"])
-            return ProviderError(message?.take(MAX_MESSAGE), text(json["type"]) ?: text(json["status"]), text(json["code"]), text(json["param"]))
+            return ProviderError(message?.take(MAX_MESSAGE), text(json["type"]) ?: text(json["status"]), text(json["code"]), text(json["param"]), text(json["request_id"]))
         }
 
         private fun text(json: JsonElement?): String? = when (json) {
@@ -58,6 +58,6 @@ internal class ProviderError(val message: String?, val type: String? = null, val
     /** Fills what is missing from the object around it. */
     private fun orElse(outer: JsonObject): ProviderError {
         val around = of(JsonObject(outer - "error"))
-        return ProviderError(message ?: around.message, type ?: around.type, code ?: around.code, param ?: around.param)
+        return ProviderError(message ?: around.message, type ?: around.type, code ?: around.code, param ?: around.param, requestId ?: around.requestId)
     }
 }
