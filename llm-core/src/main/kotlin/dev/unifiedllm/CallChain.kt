@@ -89,7 +89,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         val inner = if (isThin) innerProvider(asked) else null
         if (inner != null && inner.provider == DemoModel.PROVIDER) return named(inner, settings)
         val target = if (inner == null) resolver.resolve(asked, settings) else resolver.resolve(inner, settings.copy(apiKey = null, aws = null)).warned(asked)
-        return linked(ProtocolModel(target, Protocol.named(target.provider.protocol), transport, timeouts, credentials.of(target)), target.isFree)
+        return linked(ProtocolModel(target, Protocol.named(target.protocol), transport, timeouts, credentials.of(target)), target.isFree)
     }
 
     /** `openai("ollama/llama3")` means Ollama: a known prefix inside of the name wins, unless the outer provider has a model of that name. */
