@@ -85,7 +85,7 @@ internal class ProtocolModel(
     private suspend fun httpError(response: WireResponse, deadlines: Timeouts): LlmException {
         val body = response.readError(deadlines.idle)
         return HttpErrors(target).exception(
-            ProviderError.of(body),
+            ProviderError.of(body).orType(response.header("x-amzn-errortype")),
             response.status,
             requestId(response::header),
             retryAfter(response::header, Instant.now()),

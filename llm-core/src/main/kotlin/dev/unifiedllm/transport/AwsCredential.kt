@@ -51,7 +51,7 @@ internal class AwsCredentials(private val environment: (String) -> String?, priv
     private fun keys(name: String, profile: Map<String, String>, details: LlmException.Details): AwsKeys? {
         val id = profile["aws_access_key_id"]
         val secret = profile["aws_secret_access_key"]
-        if (id != null && secret != null) return awsKeys(id, secret, profile["aws_session_token"], "the profile \"$name\"", details)
+        if (id != null && secret != null && "role_arn" !in profile) return awsKeys(id, secret, profile["aws_session_token"], "the profile \"$name\"", details)
         val way = WAYS.entries.firstOrNull { (setting, _) -> setting in profile } ?: return null
         throw LlmException.Configuration(
             "The profile \"$name\", which ${details.model} would use, gets its keys ${way.value}; that is not done here. Hand them over: " +

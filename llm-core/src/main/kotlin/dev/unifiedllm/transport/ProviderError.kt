@@ -42,9 +42,12 @@ internal class ProviderError(val message: String?, val type: String? = null, val
         }
 
         private fun of(json: JsonObject, inner: JsonElement?): ProviderError {
-            val message = text(inner) ?: text(json["message"]) ?: text(json["detail"]) ?: text(json["error_message"])
-            return ProviderError(message?.take(MAX_MESSAGE), text(json["type"]) ?: text(json["status"]), text(json["code"]), text(json["param"]), text(json["request_id"]))
+            val message = text(inner) ?: text(json["message"]) ?: text(json["detail"]) ?: text(json["error_message"]) ?: text(json["Message"])
+            return ProviderError(message?.take(MAX_MESSAGE), type(json), text(json["code"]), text(json["param"]), text(json["request_id"]))
         }
+
+        /** AWS's has a namespace before it. */
+        private fun type(json: JsonObject): String? = text(json["type"]) ?: text(json["status"]) ?: text(json["__type"])?.substringAfterLast('#')
 
         private fun text(json: JsonElement?): String? = when (json) {
             null -> null
@@ -54,6 +57,10 @@ internal class ProviderError(val message: String?, val type: String? = null, val
             is JsonObject -> text(json["message"]) ?: text(json["detail"]) ?: json.toString()
         }
     }
+
+    /** With the type that a header names, as AWS does: `Type:namespace`. The body's goes before it. */
+    fun orType(header: String?): ProviderError =
+        if (type != null || header == null) this else ProviderError(message, header.substringBefore(':').substringAfterLast('#'), code, param, requestId)
 
     /** Fills what is missing from the object around it. */
     private fun orElse(outer: JsonObject): ProviderError {

@@ -23,7 +23,8 @@ internal class SigV4(private val keys: AwsKeys, private val region: String, priv
             keys.sessionToken?.let { add("X-Amz-Security-Token" to it.reveal()) }
         }
         val sent = if (request.method == "GET") emptyList() else listOf("Content-Type" to request.contentType)
-        return request.withHeaders(added + ("Authorization" to authorization(request.method, request.url, request.headers + sent + added, request.body, at)))
+        val authorization = authorization(request.method, request.url, request.headers + sent + added, request.body, at)
+        return request.withHeaders(added + ("Authorization" to authorization))
     }
 
     /** The value of `Authorization`. [headers] hold the date already. */
