@@ -20,7 +20,7 @@ import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.TargetResolver
 import dev.unifiedllm.store.Ledger
-import dev.unifiedllm.transport.KtorTransport
+import dev.unifiedllm.transport.JdkTransport
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.emitAll
 import kotlinx.coroutines.flow.flow
@@ -38,7 +38,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     private val interceptors = builder.interceptors.toTypedArray()
     private val registry = ProviderRegistry.packed
     private val resolver = TargetResolver(registry, environment, builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name })
-    private val transport = KtorTransport(timeouts.connect)
+    private val transport = JdkTransport(timeouts.connect)
 
     fun open(model: ModelRef, request: Request): Flow<Delta> = flow {
         val context = request.context.with { if (callId == null) callId = newCallId() }
