@@ -41,6 +41,10 @@ class Problem(Exception):
     """Something that the person at the keyboard can mend; the text says what and how, in one line."""
 
 
+class NotInstalled(Problem):
+    """Raised with UNIFIEDLLM_INSTALL=never, which a build sets: a test uses what is there and installs nothing."""
+
+
 def cache() -> Path:
     """The folder for packages: UNIFIEDLLM_CACHE, else unified-llm in the user's cache folder."""
     chosen = os.environ.get("UNIFIEDLLM_CACHE")
@@ -72,6 +76,8 @@ def venv(name: str, *requirements: Path, environment: dict | None = None, finish
     python, finished = folder / "bin" / "python", folder / "finished"
     if finished.exists() and python.exists():       # the Python that it links to may have been removed
         return python
+    if os.environ.get("UNIFIEDLLM_INSTALL") == "never":
+        raise NotInstalled(f"{name}: its packages are not installed")
     with locked(folder):
         if not (finished.exists() and python.exists()):
             make_venv(folder)

@@ -42,6 +42,10 @@ public sealed class LlmException(
     public var partial: ChatResponse? = null
         @InternalLlmApi set
 
+    init {
+        if (compact) generateSequence<Throwable>(this) { it.cause }.take(MAX_CAUSES).forEach { it.stackTrace = emptyArray() }
+    }
+
     /** Where a failure happened. */
     public class Details @InternalLlmApi constructor(
         @get:JvmName("model") public val model: ModelId? = null,
@@ -157,6 +161,17 @@ public sealed class LlmException(
     /** A result was asked of a call that had been cancelled. */
     public class Cancelled @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
+
+    public companion object {
+        private const val MAX_CAUSES = 16
+
+        /** In a notebook a failure is read by its message: without stack traces, its own and its causes', it is one line a cause. */
+        @InternalLlmApi
+        @JvmStatic
+        @Volatile
+        @get:JvmSynthetic @set:JvmSynthetic
+        public var compact: Boolean = false
+    }
 
     /** The kind of failure and what it says: `RateLimited: …`. */
     override fun toString(): String = "LlmException.${this::class.java.simpleName}: $message"

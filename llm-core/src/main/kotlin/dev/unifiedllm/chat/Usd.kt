@@ -45,7 +45,3 @@ public class Usd private constructor(@get:JvmName("amount") public val amount: B
         public fun of(amount: String): Usd = Usd(BigDecimal(amount))
     }
 }
-
-/** This number of US dollars: `0.05.usd`. A Double counts as it prints: 0.1 is exactly ten cents. */
-public val Number.usd: Usd
-    @JvmSynthetic get() = Usd.of(toString())

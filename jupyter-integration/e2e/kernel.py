@@ -1,4 +1,4 @@
-"""Cells in the real Kotlin kernel, and what the kernel answers: outputs, errors, interrupts. `e2e/run kernel` starts it."""
+"""Cells in the real Kotlin kernel, and what the kernel answers: outputs, errors, interrupts. `jupyter-integration/e2e/run kernel` starts it."""
 import os
 import queue
 import re

@@ -1,4 +1,4 @@
-"""A person's way through JupyterLab, in headless Chromium: an answer grows, Stop keeps what is there. `e2e/run lab` starts it.
+"""A person's way through JupyterLab, in headless Chromium: an answer grows, Stop keeps what is there. `jupyter-integration/e2e/run lab` starts it.
 
 The pictures go to notebooks/target: the growing cell twice, the stopped cell in light and dark, the executed quickstart in light and dark.
 """

@@ -1,0 +1,163 @@
+package dev.unifiedllm.jupyter
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ChatResponse
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.ModelId
+import java.util.Locale
+import kotlin.time.Duration
+import kotlin.time.DurationUnit
+
+/** Where an answer's card is in its life. */
+internal enum class CardState(val word: String) {
+    WAITING("waiting"),
+    STREAMING("streaming"),
+    DONE("done"),
+    FAILED("failed"),
+    CANCELLED("cancelled"),
+    NEW("new"),
+}
+
+/** An answer as a card: what was thought, the text, then who answered, the tokens, the cost and the time. Pure. */
+internal class AnswerCard(
+    private val asked: ModelId,
+    private val state: CardState,
+    private val response: ChatResponse?,
+    private val failure: Throwable? = null,
+) {
+    private val isOver get() = state == CardState.DONE || state == CardState.FAILED || state == CardState.CANCELLED
+
+    fun render(): Rendered = Rendered(html(), text())
+
+    private fun html() = buildString {
+        append(style)
+        append("<div class=\"ullm-card\" data-state=\"${state.word}\">")
+        response?.let { attempts(it) }
+        response?.let { reasoning(it) }
+        append(body())
+        response?.toolCalls?.forEach { append("<div class=\"ullm-call\">${escape(it.name)}(${escape(it.arguments)})</div>") }
+        response?.sources?.let { sources ->
+            if (sources.isNotEmpty()) append("<div class=\"ullm-note\">Sources: ${sources.joinToString(" · ") { source(it.url, it.title) }}</div>")
+        }
+        if (state == CardState.DONE) response?.warnings?.forEach { append("<div class=\"ullm-note\">⚠ ${escape(it)}</div>") }
+        failure?.let { append(errorBox(it)) }
+        append("<div class=\"ullm-footer\">${footer(html = true)}</div>")
+        append("</div>")
+    }
+
+    private fun StringBuilder.attempts(response: ChatResponse) {
+        for (attempt in response.attempts) {
+            val error = attempt.error ?: continue
+            append("<div class=\"ullm-note\">${escape(attempt.model.toString())} did not answer (${escape(error::class.java.simpleName)}), asking the next</div>")
+        }
+    }
+
+    private fun StringBuilder.reasoning(response: ChatResponse) {
+        if (response.reasoning.isEmpty()) return
+        val open = if (state == CardState.STREAMING && response.text.isEmpty()) " open" else ""
+        append("<details class=\"ullm-reasoning\"$open><summary>Reasoning</summary><div>${escape(response.reasoning.capped())}</div></details>")
+    }
+
+    private fun body(): String {
+        val text = response?.text.orEmpty()
+        if (text.isEmpty()) {
+            return when (state) {
+                CardState.WAITING, CardState.STREAMING -> "<div class=\"ullm-text ullm-waiting\"><span class=\"ullm-caret\"></span></div>"
+                CardState.NEW -> "<div class=\"ullm-text ullm-waiting\">Not sent yet: make it the last expression of a cell, or call show().</div>"
+                else -> "<div class=\"ullm-text\"></div>"
+            }
+        }
+        // A part of an answer is not yet Markdown: it is shown as it is until the rest has come.
+        val markdown = if (state == CardState.DONE) Markdown.html(text) else null
+        if (markdown != null) return "<div class=\"ullm-text\">$markdown</div>"
+        val caret = if (isOver) "" else " ullm-caret"
+        return "<div class=\"ullm-text ullm-plain$caret\">${escape(text.capped())}</div>"
+    }
+
+    private fun text() = buildString {
+        val text = response?.text.orEmpty()
+        if (text.isNotEmpty()) appendLine(reveal(text.capped()))
+        response?.toolCalls?.forEach { appendLine("${it.name}(${it.arguments})") }
+        failure?.let { appendLine(failureText(it)) }
+        append(footer(html = false))
+    }
+
+    private fun footer(html: Boolean): String {
+        val who = response?.model ?: asked
+        val name = if (html) "<b>${escape(who.toString())}</b>" else who.toString()
+        val facts = when (state) {
+            CardState.NEW -> listOf("not sent")
+            CardState.WAITING -> listOf("waiting for the first token …")
+            CardState.STREAMING -> listOf("streaming …")
+            CardState.FAILED -> listOf("failed") + times()
+            CardState.CANCELLED -> listOf("stopped") + times()
+            CardState.DONE -> tokens() + listOf(cost(), *times().toTypedArray(), speed()) + ending()
+        }
+        return (listOf(name) + facts.filterNotNull().map { if (html) escape(it) else it }).joinToString(" · ")
+    }
+
+    private fun tokens(): List<String> {
+        val usage = response?.usage ?: return listOf("tokens n/a")
+        val cached = usage.cacheReadTokens?.takeIf { it > 0 }?.let { " (${count(it)} cached)" }.orEmpty()
+        return listOf("${usage.inputTokens?.let(::count) ?: "n/a"} in$cached + ${usage.outputTokens?.let(::count) ?: "n/a"} out")
+    }
+
+    private fun cost(): String {
+        return when (val cost = response?.cost) {
+            is Cost.Known -> cost.amount.toDisplayString() + if (cost.source == DEMO) " (demo)" else ""
+            Cost.Free -> "local · $0"
+            is Cost.Unknown, null -> "$ n/a"
+        }
+    }
+
+    private fun times(): List<String> = listOfNotNull(
+        response?.timeToFirstToken?.let { "TTFT ${seconds(it)}" },
+        response?.latency?.let { "${seconds(it)} total" },
+    )
+
+    private fun speed(): String? {
+        val answer = response ?: return null
+        val output = answer.usage?.outputTokens ?: return null
+        val streaming = answer.latency - (answer.timeToFirstToken ?: return null)
+        val perSecond = output / streaming.toDouble(DurationUnit.SECONDS)
+        return if (output < 2 || !perSecond.isFinite()) null else "${count(perSecond.toLong())} tok/s"
+    }
+
+    private fun ending(): List<String> = when (response?.finishReason?.kind) {
+        FinishReason.Kind.LENGTH -> listOf("cut by the token limit")
+        FinishReason.Kind.CONTENT_FILTER -> listOf("held back by the provider's filter")
+        FinishReason.Kind.REFUSAL -> listOf("refused")
+        else -> emptyList()
+    }
+}
+
+/** A failure as a box of its own. */
+internal fun errorCard(failure: LlmException): Rendered = Rendered(style + errorBox(failure), failureText(failure))
+
+private fun errorBox(failure: Throwable): String =
+    "<div class=\"ullm-error\"><b>${escape(failureName(failure))}</b><div>${escape(failure.message ?: "")}</div></div>"
+
+private fun failureText(failure: Throwable) = "${failureName(failure)}: ${reveal(failure.message ?: "")}"
+
+private fun failureName(failure: Throwable): String = failure::class.java.simpleName
+
+private fun source(url: String, title: String?): String {
+    val safe = safeUrl(url) ?: return escape(title ?: url)
+    return "<a href=\"${escape(safe)}\" rel=\"noopener noreferrer\" target=\"_blank\">${escape(title ?: safe)}</a>"
+}
+
+private const val DEMO = "demo"
+private const val MAX_SHOWN = 1_000_000
+
+/** The end of what a cell can bear: notebooks keep their outputs. */
+private fun String.capped(): String =
+    if (length <= MAX_SHOWN) this else take(MAX_SHOWN) + "\n… ${count((length - MAX_SHOWN).toLong())} more characters are not shown; the text property has them all."
+
+internal fun count(number: Long): String = "%,d".format(Locale.ROOT, number)
+
+internal fun seconds(duration: Duration): String = when {
+    duration.inWholeMilliseconds < 1 -> "0 ms"
+    duration.inWholeMilliseconds < 1000 -> "${duration.inWholeMilliseconds} ms"
+    else -> "%.1f s".format(Locale.ROOT, duration.toDouble(DurationUnit.SECONDS))
+}

@@ -1,0 +1,43 @@
+package dev.unifiedllm.jupyter
+
+import dev.unifiedllm.Llm
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.Reply
+import dev.unifiedllm.chat.ChatResponse
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.store.CostReport
+import org.jetbrains.kotlinx.jupyter.api.libraries.JupyterIntegration
+
+/** What `%use unified-llm` brings into a notebook. */
+public class Integration : JupyterIntegration() {
+    override fun Builder.onLoaded() {
+        KernelAdapter.checkVersion(notebook)
+        LlmException.compact = true
+        import(
+            "dev.unifiedllm.dsl.*",
+            "dev.unifiedllm.chat.*",
+            "dev.unifiedllm.store.*",
+            "dev.unifiedllm.jupyter.show",
+            "dev.unifiedllm.Call",
+            "dev.unifiedllm.Conversation",
+            "dev.unifiedllm.Interceptor",
+            "dev.unifiedllm.Llm",
+            "dev.unifiedllm.LlmException",
+            "dev.unifiedllm.Model",
+            "dev.unifiedllm.Reply",
+            "kotlinx.coroutines.runBlocking",
+            "kotlinx.coroutines.flow.*",
+            "kotlin.time.Duration.Companion.milliseconds",
+            "kotlin.time.Duration.Companion.minutes",
+            "kotlin.time.Duration.Companion.seconds",
+        )
+        onLoaded { KernelAdapter.beforeCell(this) }
+        beforeCellExecution { KernelAdapter.beforeCell(this) }
+        afterCellExecution { _, result -> KernelAdapter.afterCell(this, result.value) }
+        render<Reply> { KernelAdapter.render(it) }
+        render<ChatResponse> { KernelAdapter.display(AnswerCard(it.model ?: ModelId("", "?"), CardState.DONE, it).render()) }
+        render<CostReport> { KernelAdapter.display(costTable(it)) }
+        render<LlmException> { KernelAdapter.display(errorCard(it)) }
+        onShutdown { Llm.default.close() }
+    }
+}

@@ -1,0 +1,139 @@
+package dev.unifiedllm.e2e
+
+import dev.unifiedllm.Llm
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason.Kind
+import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldContain
+import io.kotest.matchers.ints.shouldBeGreaterThan
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldNotBeEmpty
+import io.kotest.matchers.types.shouldBeInstanceOf
+import kotlinx.coroutines.flow.take
+import kotlinx.coroutines.flow.toList
+
+/** Against servers that nobody here wrote: llama.cpp's inference, and the LiteLLM proxy in front of it. */
+class RealServersSpec : FunSpec({
+    lateinit var servers: Servers
+    lateinit var llm: Llm
+
+    beforeSpec {
+        servers = Servers()
+        llm = Llm.builder().environment { servers.variables[it] }.build()
+    }
+    afterSpec {
+        llm.close()
+        servers.close()
+    }
+
+    test("llama.cpp streams real tokens; the same seed gives the same text twice") {
+        val request = llm.chat("lm_studio/tiny") {
+            user("Tell me a story about a train.")
+            maxTokens = 40
+            seed = 7
+            temperature = 0.5
+        }
+        val events = request.events().toList()
+        events.filterIsInstance<Delta.Text>().size shouldBeGreaterThan 5
+        val response = request.await()
+        response.text.shouldNotBeEmpty()
+        response.finishReason!!.kind shouldBe Kind.LENGTH
+        response.cost shouldBe Cost.Free
+        response.usage shouldBe null // this server reports none in streams
+        response.warnings shouldContain "the provider did not report the tokens used"
+        request.again().await().text shouldBe response.text
+    }
+
+    test("a whole answer of llama.cpp has its usage") {
+        val response = llm.chat("lm_studio/tiny") {
+            user("Hello")
+            maxTokens = 8
+            delivery = dev.unifiedllm.chat.Delivery.WHOLE
+        }.await()
+        response.usage!!.outputTokens shouldBe 8
+        response.text.shouldNotBeEmpty()
+    }
+
+    test("leaving after two tokens lets llama.cpp answer the next question at once") {
+        llm.chat("lm_studio/tiny") {
+            user("Count.")
+            maxTokens = 200
+        }.deltas().take(2).toList().size shouldBe 2
+        llm.chat("lm_studio/tiny") {
+            user("Hello")
+            maxTokens = 3
+        }.await().finishReason!!.kind shouldBe Kind.LENGTH
+    }
+
+    test("the LiteLLM proxy's stream says what it cost, and the proxy is believed") {
+        val response = llm.chat("litellm_proxy/mock-chat", "hello").await()
+        response.text shouldBe "Every word of this answer was written beforehand."
+        response.finishReason!!.kind shouldBe Kind.STOP
+        response.cost.shouldBeInstanceOf<Cost.Known>().source shouldBe "litellm_proxy"
+        response.usage!!.outputTokens!!.toInt() shouldBeGreaterThan 0
+    }
+
+    test("the proxy hands on llama.cpp's tokens") {
+        val response = llm.chat("litellm_proxy/tiny") {
+            user("Hello there")
+            maxTokens = 20
+        }.await()
+        response.text.shouldNotBeEmpty()
+        response.reportedModel.orEmpty() shouldContain "tiny"
+    }
+
+    test("a fallback inside the proxy is invisible here, one of ours is in the trail") {
+        llm.chat("litellm_proxy/fb-primary", "hi").await().text shouldBe "The backup answers."
+        val response = llm.chat("litellm_proxy/mock-500") {
+            user("hi")
+            fallback("litellm_proxy/mock-chat")
+        }.await()
+        response.fallbackUsed shouldBe true
+        response.attempts.map { it.model.name } shouldBe listOf("mock-500", "mock-chat")
+    }
+
+    test("the proxy's errors have their types") {
+        shouldThrow<LlmException.RateLimited> { llm.chat("litellm_proxy/mock-429", "hi").await() }.status shouldBe 429
+        shouldThrow<LlmException.ServerError> { llm.chat("litellm_proxy/mock-500", "hi").await() }.isRetryable shouldBe true
+        shouldThrow<LlmException.ContextLengthExceeded> { llm.chat("litellm_proxy/mock-ctx", "hi").await() }
+        shouldThrow<LlmException> { llm.chat("litellm_proxy/mock-midstream", "hi").await() }.isRetryable shouldBe true
+        shouldThrow<LlmException.InvalidRequest> { llm.chat("litellm_proxy/no-such-model", "hi").await() }.status shouldBe 400
+    }
+
+    test("no key is told apart from a wrong one") {
+        Llm.builder().environment { if (it == "LITELLM_PROXY_API_BASE") servers.litellm else null }.build().use { anonymous ->
+            val failure = shouldThrow<LlmException.Authentication> { anonymous.chat("litellm_proxy/mock-chat", "hi").await() }
+            failure.message!! shouldContain "LITELLM_PROXY_API_KEY"
+        }
+        val failure = shouldThrow<LlmException.Authentication> {
+            llm.chat("litellm_proxy/mock-chat") {
+                user("hi")
+                apiKey = "sk-wrong-key-0000"
+            }.await()
+        }
+        failure.message!!.contains("sk-wrong-key-0000") shouldBe false
+    }
+})
+
+/** Both servers, started by the project's scripts, on free ports of 127.0.0.1. */
+private class Servers : AutoCloseable {
+    private val llamaProgram = Program("jupyter-integration/e2e/servers/run", "llama", "0")
+    private val llama = llamaProgram.awaitLine("READY")
+    private val litellmProgram = Program("jupyter-integration/e2e/servers/run", "litellm", "0", "--tiny", "$llama/v1")
+    val litellm = litellmProgram.awaitLine("READY")
+
+    val variables = mapOf(
+        "LM_STUDIO_API_BASE" to "$llama/v1",
+        "LITELLM_PROXY_API_BASE" to litellm,
+        "LITELLM_PROXY_API_KEY" to "sk-master-1234",
+    )
+
+    override fun close() {
+        litellmProgram.close()
+        llamaProgram.close()
+    }
+}
