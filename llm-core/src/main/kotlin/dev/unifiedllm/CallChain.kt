@@ -22,6 +22,7 @@ import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.TargetResolver
 import dev.unifiedllm.store.Ledger
+import dev.unifiedllm.transport.Credentials
 import dev.unifiedllm.transport.JdkTransport
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.emitAll
@@ -41,6 +42,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     private val registry = ProviderRegistry.packed
     private val resolver = TargetResolver(registry, environment, builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name })
     private val transport = JdkTransport(timeouts.connect)
+    private val credentials = Credentials(environment, transport)
 
     fun open(model: ModelRef, request: Request): Flow<Delta> = flow {
         if (request is ChatRequest) requireQuestion(request, model)
@@ -97,7 +99,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         val inner = if (isThin) innerProvider(asked) else null
         if (inner != null && inner.provider == DemoModel.PROVIDER) return named(inner, settings)
         val target = if (inner == null) resolver.resolve(asked, settings) else resolver.resolve(inner, settings.copy(apiKey = null)).warned(asked)
-        return linked(ProtocolModel(target, Protocol.named(target.provider.protocol), transport, timeouts), target.isFree)
+        return linked(ProtocolModel(target, Protocol.named(target.protocol), transport, timeouts, credentials.of(target)), target.isFree)
     }
 
     /** `openai("ollama/llama3")` means Ollama: a known prefix inside of the name wins, unless the outer provider has a model of that name. */
