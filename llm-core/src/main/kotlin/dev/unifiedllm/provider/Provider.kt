@@ -32,6 +32,9 @@ internal data class Provider(
     val checked: String? = null,
     val note: String? = null,
 ) {
+    /** The wire that [model] speaks: the name of a Protocol. */
+    fun protocol(model: String): String = protocols.entries.firstOrNull { model.startsWith(it.key) }?.value ?: protocol
+
     @Serializable
     enum class Auth {
         /** `Authorization: Bearer KEY`; without a key nothing is sent. */

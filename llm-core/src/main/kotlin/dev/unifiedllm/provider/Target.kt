@@ -21,7 +21,7 @@ internal class Target(
     val name: String get() = id.name
 
     /** The wire that this model speaks: the name of a Protocol. */
-    val protocol: String get() = provider.protocols.entries.firstOrNull { name.startsWith(it.key) }?.value ?: provider.protocol
+    val protocol: String get() = provider.protocol(name)
 
     /** True when nobody bills the answers. */
     val isFree: Boolean get() = provider.local && isOwnHost(hostOf(baseUrl))
