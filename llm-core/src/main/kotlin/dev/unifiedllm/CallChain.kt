@@ -20,6 +20,7 @@ import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.TargetResolver
 import dev.unifiedllm.store.Ledger
+import dev.unifiedllm.transport.Credentials
 import dev.unifiedllm.transport.KtorTransport
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.emitAll
@@ -39,6 +40,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     private val registry = ProviderRegistry.packed
     private val resolver = TargetResolver(registry, environment, builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name })
     private val transport = KtorTransport(timeouts.connect)
+    private val credentials = Credentials(environment, transport)
 
     fun open(model: ModelRef, request: Request): Flow<Delta> = flow {
         val context = request.context.with { if (callId == null) callId = newCallId() }
@@ -86,7 +88,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         val inner = if (isThin) innerProvider(asked) else null
         if (inner != null && inner.provider == DemoModel.PROVIDER) return named(inner, settings)
         val target = if (inner == null) resolver.resolve(asked, settings) else resolver.resolve(inner, settings.copy(apiKey = null)).warned(asked)
-        return linked(ProtocolModel(target, Protocol.named(target.provider.protocol), transport, timeouts), target.isFree)
+        return linked(ProtocolModel(target, Protocol.named(target.protocol), transport, timeouts, credentials.of(target)), target.isFree)
     }
 
     /** `openai("ollama/llama3")` means Ollama: a known prefix inside of the name wins, unless the outer provider has a model of that name. */

@@ -18,6 +18,9 @@ internal class Target(
     /** The name that the provider knows it by. */
     val name: String get() = id.name
 
+    /** The wire that this model speaks: the name of a Protocol. */
+    val protocol: String get() = provider.protocols.entries.firstOrNull { name.startsWith(it.key) }?.value ?: provider.protocol
+
     /** True when nobody bills the answers. */
     val isFree: Boolean get() = provider.local && isOwnHost(hostOf(baseUrl))
 
