@@ -14,6 +14,8 @@ internal class Target(
     val systemMessage: String? = null,
     /** To be told with every answer. */
     val warnings: List<String> = emptyList(),
+    /** What the URL of every request ends with. */
+    val query: Map<String, String> = emptyMap(),
 ) {
     /** The name that the provider knows it by. */
     val name: String get() = id.name
