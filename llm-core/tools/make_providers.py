@@ -102,7 +102,7 @@ def second_wire(prefix, fix, rows):
     """The row of a provider's other wire, named by two segments: what the fix does not say is the provider's."""
     assert fix.keys() <= FIELDS | {"reason", "source"} and fix["reason"] and fix["source"], fix
     base = next(row for row in rows if row["id"] == prefix.split("/")[0])
-    own = {"id": prefix, "aliases": [], "source": ", ".join(unique([base["source"]] + fix["source"].split(", ")))}
+    own = {"id": prefix, "aliases": [], "source": ", ".join(unique((base["source"] + ", " + fix["source"]).split(", ")))}
     out = base | {"quirks": {}} | {key: value for key, value in fix.items() if key != "reason"} | own
     return {key: value for key, value in out.items() if value}
 

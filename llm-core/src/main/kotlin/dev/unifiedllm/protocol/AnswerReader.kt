@@ -34,14 +34,15 @@ internal class AnswerReader(
     private val deltas = ArrayList<Delta>()
     private var frames: FrameDecoder? = null
     private var received = 0L
+    private var lost: ConnectionLostException? = null
 
     suspend fun readInto(emit: suspend (Delta) -> Unit) {
         var lastContent: TimeMark = TimeSource.Monotonic.markNow()
         while (decoder.progress != Progress.DONE) {
             val count = try {
                 read(lastContent)
-            } catch (lost: ConnectionLostException) {
-                if (decoder.progress == Progress.OPEN) throw interrupted("the connection was lost", lost)
+            } catch (broken: ConnectionLostException) {
+                lost = broken
                 END
             }
             val failure = decode(count)
@@ -51,7 +52,7 @@ internal class AnswerReader(
             deltas.clear()
             if (count < 0) break
         }
-        if (decoder.progress == Progress.OPEN) throw interrupted("the connection was closed properly, but the provider's last event is missing", null)
+        if (decoder.progress == Progress.OPEN) throw interrupted("the connection was closed properly, but the provider's last event is missing")
         decoder.finish(deltas)
         for (delta in deltas) emit(delta)
         drain()
@@ -93,7 +94,7 @@ internal class AnswerReader(
         } catch (failure: LlmException) {
             return failure
         } catch (broken: JsonSyntaxException) {
-            if (count < 0 && broken.isCut) return interrupted("the connection was closed properly, but the JSON is not at its end", broken)
+            if (count < 0 && broken.isCut) return interrupted("the connection was closed properly, but the JSON is not at its end")
             return malformed("what it sent is not the JSON of its wire: ${broken.message}", broken)
         } catch (broken: FramingException) {
             return malformed(broken.message!!, broken)
@@ -132,10 +133,14 @@ internal class AnswerReader(
         }
     }
 
-    private fun interrupted(what: String, cause: Throwable?): LlmException = if (received == 0L) {
-        LlmException.StreamInterrupted("${target.id} answered with nothing: $what. Try again, or add a fallback.", cause, details)
-    } else {
-        LlmException.StreamInterrupted("The answer of ${target.id} was cut: $what. What had arrived is in `partial`; try again.", cause, details)
+    private fun interrupted(clean: String): LlmException {
+        val what = if (lost == null) clean else "the connection was lost"
+        val message = if (received == 0L) {
+            "${target.id} answered with nothing: $what. Try again, or add a fallback."
+        } else {
+            "The answer of ${target.id} was cut: $what. What had arrived is in `partial`; try again."
+        }
+        return LlmException.StreamInterrupted(message, lost, details)
     }
 
     private fun malformed(what: String, cause: Throwable?) =
