@@ -37,7 +37,8 @@ private const val HELLO = """data: {"id":"1","model":"m","choices":[{"index":0,"
 private const val STOP = """data: {"id":"1","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}""" + "\n\n"
 private const val USAGE = """data: {"id":"1","model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}""" + "\n\n"
 private const val DONE = "data: [DONE]\n\n"
-private const val WHOLE = """{"id":"1","model":"m","choices":[{"index":0,"message":{"content":"Hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"""
+private const val WHOLE = """{"id":"1","model":"m","choices":[{"index":0,"message":{"content":"Hello"},"finish_reason":"stop"}]""" +
+    ""","usage":{"prompt_tokens":3,"completion_tokens":1}}"""
 private val LONG = 10.seconds
 
 private fun deadlines(block: Timeouts.Builder.() -> Unit): Timeouts = Timeouts.Builder(null).apply(block).build()
