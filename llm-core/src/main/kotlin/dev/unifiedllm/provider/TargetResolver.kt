@@ -33,7 +33,7 @@ internal class TargetResolver(
         val own = override.over(settings[row.id])
         val base = base(row, model, own)
         val key = key(row, model, own, base)
-        if (base.url.startsWith("http://") && key != null && !own.allowInsecure && !isOwnHost(hostOf(base.url))) {
+        if (base.url.startsWith("http://") && key != null && !own.allowInsecure && !isLoopback(hostOf(base.url))) {
             throw LlmException.Configuration(
                 "The API key for $model would travel unencrypted to ${hostOf(base.url)}. Use https://, or allow it by allowInsecure = true.",
                 details = details(model),
