@@ -10,6 +10,7 @@ import kotlin.time.Duration
 internal class HttpErrors(private val target: Target) {
     /**
      * @param status of the response; null for an error inside of a stream
+     * @param shouldRetry what the provider says itself, which goes before what the status means
      * @param location of a redirect
      */
     fun exception(
@@ -20,7 +21,7 @@ internal class HttpErrors(private val target: Target) {
         shouldRetry: Boolean? = null,
         location: String? = null,
     ): LlmException {
-        val details = LlmException.Details(target.id, status, requestId)
+        val details = LlmException.Details(target.id, status, requestId, shouldRetry)
         val said = said(error, status)
         byMeaning(error, status, said, details, retryAfter)?.let { return it }
         return when (status) {
@@ -41,9 +42,9 @@ internal class HttpErrors(private val target: Target) {
             429 -> rateLimited(said, retryAfter, details)
             529 -> overloaded(said, details)
             425 -> LlmException.ServerError("$said Try again.", details = details)
-            in 400..499 -> InvalidRequest(said, details = details, isRetryable = shouldRetry ?: false)
+            in 400..499 -> InvalidRequest(said, details = details)
             501, 505, 511 -> LlmException.ServerError(said, details = details, isRetryable = false)
-            in 500..599 -> LlmException.ServerError("$said Try again, or add a fallback.", details = details, isRetryable = shouldRetry ?: true)
+            in 500..597 -> LlmException.ServerError("$said Try again, or add a fallback.", details = details)
             null -> LlmException.ServerError("$said Try again, or add a fallback.", details = details)
             else -> LlmException.MalformedResponse("$said $status is not a status that a provider may send.", details = details)
         }
@@ -101,7 +102,8 @@ internal class HttpErrors(private val target: Target) {
     private fun overloaded(said: String, details: LlmException.Details) =
         LlmException.Overloaded("$said It has too much to do: try again later, or add a fallback.", details = details)
 
-    private fun hostIn(location: String): String = Regex("^https?://([^/?#]+)").find(location)?.groupValues?.get(1)?.substringAfterLast('@') ?: "another address"
+    private fun hostIn(location: String): String =
+        Regex("^https?://([^/?#]+)").find(location)?.groupValues?.get(1)?.substringAfterLast('@') ?: "another address"
 
     private companion object {
         val REDIRECTS = 300..399

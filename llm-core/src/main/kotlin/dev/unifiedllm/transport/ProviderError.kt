@@ -17,6 +17,7 @@ internal class ProviderError(val message: String?, val type: String? = null, val
 
     companion object {
         private const val MAX_MESSAGE = 2048
+        private const val MAX_DEPTH = 64
         private val TITLE = Regex("<title[^>]*>([^<]{1,200})", RegexOption.IGNORE_CASE)
 
         /** Reads the body of an error response; a body that is no JSON gives its text, a page its title. */
@@ -24,12 +25,27 @@ internal class ProviderError(val message: String?, val type: String? = null, val
             val text = body.trim()
             if (text.isEmpty()) return ProviderError(null)
             if (text.startsWith("<")) return ProviderError(TITLE.find(text)?.groupValues?.get(1)?.trim())
+            if (isDeep(text)) return ProviderError(text.take(MAX_MESSAGE))
             val json = try {
                 Json.parseToJsonElement(text)
             } catch (_: SerializationException) {
                 return ProviderError(text.take(MAX_MESSAGE))
             }
             return of(json)
+        }
+
+        /** True for nesting that no error of a provider's has, and that a reader of JSON may not survive. */
+        private fun isDeep(text: String): Boolean {
+            var depth = 0
+            for (char in text) {
+                if (char == '{' || char == '[') {
+                    depth++
+                } else if (char == '}' || char == ']') {
+                    depth--
+                }
+                if (depth > MAX_DEPTH) return true
+            }
+            return false
         }
 
         fun of(json: JsonElement): ProviderError = when (json) {
