@@ -19,7 +19,7 @@ internal fun isLoopback(host: String): Boolean = host in LOOPBACK || isAddressIn
 /** A host of the user's own: loopback, a private address, or a name without a public ending. */
 internal fun isOwnHost(host: String): Boolean = isLoopback(host) ||
     isAddressIn(host, "10.", "192.168.", *Array(16) { "172.${16 + it}." }) ||
-    '.' !in host && ':' !in host ||
+    ('.' !in host && ':' !in host) ||
     host.endsWith(".local") ||
     host.endsWith(".internal") ||
     host.endsWith(".lan")

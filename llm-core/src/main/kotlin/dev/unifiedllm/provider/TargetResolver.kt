@@ -55,7 +55,8 @@ internal class TargetResolver(
 
     private fun unknown(id: ModelId): String {
         if (id.provider.isEmpty()) {
-            return "\"$id\" does not say which provider to ask. Write \"provider/model\", as in \"openai/$id\" or \"ollama/$id\", or set OPENAI_BASE_URL to a server that knows it."
+            return "\"$id\" does not say which provider to ask. Write \"provider/model\", as in \"openai/$id\" or \"ollama/$id\", " +
+                "or set OPENAI_BASE_URL to a server that knows it."
         }
         val near = registry.near(id.provider)
         val hint = if (near.isEmpty()) "" else "Did you mean ${near.joinToString(" or ") { "\"$it/${id.name}\"" }}? "

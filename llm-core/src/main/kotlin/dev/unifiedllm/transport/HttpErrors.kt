@@ -52,13 +52,14 @@ internal class HttpErrors(private val target: Target) {
 
     /** What the words say, which is more than the status where providers use one status for several things. */
     private fun byMeaning(error: ProviderError, status: Int?, said: String, details: LlmException.Details, retryAfter: Duration?): LlmException? = when {
-        error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens") || status in CLIENT_ERRORS && error.mentions(*CONTEXT_WORDS) ->
+        error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens") ||
+            (status in CLIENT_ERRORS && error.mentions(*CONTEXT_WORDS)) ->
             LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
         error.isNamed("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") ->
             LlmException.ContentFiltered("$said The provider's filter stopped it: change the wording.", details = details)
         error.isNamed("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits") -> quota(said, details)
         error.isNamed("invalid_api_key", "authentication_error", "no_db_connection", "API_KEY_INVALID") ||
-            status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key") -> authentication(said, details)
+            (status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key")) -> authentication(said, details)
         status != null -> null
         error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "429") -> rateLimited(said, retryAfter, details)
         error.isNamed("overloaded_error", "overloaded", "529") -> overloaded(said, details)

@@ -53,7 +53,7 @@ internal class ProviderError(val message: String?, val type: String? = null, val
             is JsonPrimitive -> ProviderError(json.contentOrNull?.take(MAX_MESSAGE))
             is JsonObject -> {
                 val inner = json["error"]
-                if (inner is JsonObject || inner is JsonArray && inner.isNotEmpty()) of(inner).orElse(json) else of(json, inner)
+                if (inner is JsonObject || (inner is JsonArray && inner.isNotEmpty())) of(inner).orElse(json) else of(json, inner)
             }
         }
 
