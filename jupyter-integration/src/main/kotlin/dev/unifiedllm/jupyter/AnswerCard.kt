@@ -49,7 +49,9 @@ internal class AnswerCard(
     private fun StringBuilder.attempts(response: ChatResponse) {
         for (attempt in response.attempts) {
             val error = attempt.error ?: continue
-            append("<div class=\"ullm-note\">${escape(attempt.model.toString())} did not answer (${escape(error::class.java.simpleName)}), asking the next</div>")
+            append(
+                "<div class=\"ullm-note\">${escape(attempt.model.toString())} did not answer (${escape(error::class.java.simpleName)}), asking the next</div>",
+            )
         }
     }
 
@@ -103,12 +105,10 @@ internal class AnswerCard(
         return listOf("${usage.inputTokens?.let(::count) ?: "n/a"} in$cached + ${usage.outputTokens?.let(::count) ?: "n/a"} out")
     }
 
-    private fun cost(): String {
-        return when (val cost = response?.cost) {
-            is Cost.Known -> cost.amount.toDisplayString() + if (cost.source == DEMO) " (demo)" else ""
-            Cost.Free -> "local · $0"
-            is Cost.Unknown, null -> "$ n/a"
-        }
+    private fun cost(): String = when (val cost = response?.cost) {
+        is Cost.Known -> cost.amount.toDisplayString() + if (cost.source == DEMO) " (demo)" else ""
+        Cost.Free -> "local · $0"
+        is Cost.Unknown, null -> "$ n/a"
     }
 
     private fun times(): List<String> = listOfNotNull(
@@ -152,7 +152,13 @@ private const val MAX_SHOWN = 1_000_000
 
 /** The end of what a cell can bear: notebooks keep their outputs. */
 private fun String.capped(): String =
-    if (length <= MAX_SHOWN) this else take(MAX_SHOWN) + "\n… ${count((length - MAX_SHOWN).toLong())} more characters are not shown; the text property has them all."
+    if (length <=
+        MAX_SHOWN
+    ) {
+        this
+    } else {
+        take(MAX_SHOWN) + "\n… ${count((length - MAX_SHOWN).toLong())} more characters are not shown; the text property has them all."
+    }
 
 internal fun count(number: Long): String = "%,d".format(Locale.ROOT, number)
 
