@@ -23,6 +23,7 @@ import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.TargetResolver
 import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.transport.JdkTransport
+import dev.unifiedllm.transport.KtorTransport
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.emitAll
 import kotlinx.coroutines.flow.flow
@@ -40,7 +41,10 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     private val registry = ProviderRegistry.packed
     private val resolver = TargetResolver(registry, environment, builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name })
     private val prices = builder.prices.mapKeys { (id, _) -> registry.find(id.provider)?.let { ModelId(it.id, id.name) } ?: id }
-    private val transport = JdkTransport(timeouts.connect)
+    private val transport = when (builder.httpEngine) {
+        HttpEngine.JDK -> JdkTransport(timeouts.connect)
+        HttpEngine.KTOR -> KtorTransport(timeouts.connect)
+    }
 
     fun open(model: ModelRef, request: Request): Flow<Delta> = flow {
         if (request is ChatRequest) requireQuestion(request, model)

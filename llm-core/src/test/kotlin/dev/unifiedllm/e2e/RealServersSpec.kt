@@ -18,16 +18,14 @@ import kotlinx.coroutines.flow.toList
 
 /** Against servers that nobody here wrote: llama.cpp's inference, and the LiteLLM proxy in front of it. */
 class RealServersSpec : FunSpec({
-    lateinit var servers: Servers
-    lateinit var llm: Llm
-
-    beforeSpec {
-        servers = Servers()
-        llm = Llm.builder().environment { servers.variables[it] }.build()
-    }
+    val started by lazy { runCatching { Servers() } } // started once; where a server is missing, every test is aborted by the same failure
+    val servers by lazy { started.getOrThrow() }
+    val llm by lazy { Llm.builder().environment { servers.variables[it] }.build() }
     afterSpec {
-        llm.close()
-        servers.close()
+        if (started.isSuccess) {
+            llm.close()
+            servers.close()
+        }
     }
 
     test("llama.cpp streams real tokens; the same seed gives the same text twice") {

@@ -107,6 +107,25 @@ class TransportSpec : FunSpec({
         }
     }
 
+    test("Ktor's engine carries the same calls: our headers and no offer of h2c, one connection, no redirects") {
+        LoopbackServer { sse(HELLO, STOP, USAGE, DONE) }.use { server ->
+            KtorTransport(LONG).use { transport -> repeat(20) { ask(server.url, transport).checkHello() } }
+            server.requests.size shouldBe 20
+            server.connections shouldBe 1
+            val names = server.requests.first().headers.map { it.first.lowercase() }
+            (names.toSet() intersect setOf("upgrade", "http2-settings")).shouldBeEmpty()
+            server.requests.first().header("authorization") shouldBe "Bearer sk-secret-of-mine"
+        }
+        LoopbackServer { sse(HELLO, STOP, DONE) }.use { other ->
+            LoopbackServer { whole("", 307, "Location" to "${other.url}/chat/completions") }.use { server ->
+                KtorTransport(LONG).use { ask(server.url, it) }.checkFailure<LlmException.Configuration>()
+            }
+            other.requests.shouldBeEmpty()
+        }
+        val port = ServerSocket(0, 1, InetAddress.getByName("127.0.0.1")).use { it.localPort }
+        KtorTransport(LONG).use { ask("http://127.0.0.1:$port", it) }.checkFailure<Network>().phase shouldBe Network.Phase.CONNECT
+    }
+
     context("before the head") {
         test("a refused connection") {
             val port = ServerSocket(0, 1, InetAddress.getByName("127.0.0.1")).use { it.localPort }
