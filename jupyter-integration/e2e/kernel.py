@@ -91,10 +91,17 @@ class Kernel:
                 case "status":
                     idle = content["execution_state"] == "idle"
             during(cell)
-        reply = self.client.get_shell_msg(timeout=10)["content"]
+        reply = self.reply_to(request)
         cell.status = reply["status"]
         cell.ename, cell.evalue, cell.traceback = reply.get("ename", ""), reply.get("evalue", ""), reply.get("traceback", [])
         return cell
+
+    def reply_to(self, request: str) -> dict:
+        """A slow start leaves answers to earlier questions in the queue."""
+        while True:
+            message = self.client.get_shell_msg(timeout=10)
+            if message["parent_header"].get("msg_id") == request:
+                return message["content"]
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()

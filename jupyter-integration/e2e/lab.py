@@ -46,8 +46,14 @@ def streaming(page: Page, check: Checks, server: SlowOllama, address: str, token
     with check("the notebook opens and the kernel is ready"):
         page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=60_000)
     with check("%use runs"):
-        page.locator(".jp-Notebook .jp-Cell").first.click()
-        page.keyboard.press("Shift+Enter")
+        # JupyterLab drops what is run in the moment in which it connects to the kernel: the key is pressed until the cell has a star or a number.
+        prompt = page.locator(".jp-Notebook .jp-Cell .jp-InputPrompt").first
+        deadline = time.monotonic() + 60
+        while prompt.inner_text() not in ("[*]:", "[1]:"):
+            assert time.monotonic() < deadline, "the cell does not run"
+            page.locator(".jp-Notebook .jp-Cell").first.click()
+            page.keyboard.press("Shift+Enter")
+            page.wait_for_timeout(1_500)
         page.get_by_text("[1]:", exact=True).first.wait_for(timeout=60_000)
     with check("the answer grows before one's eyes"):
         page.keyboard.press("Shift+Enter")

@@ -25,6 +25,7 @@ import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.transport.AwsProfiles
 import dev.unifiedllm.transport.Credentials
 import dev.unifiedllm.transport.JdkTransport
+import dev.unifiedllm.transport.KtorTransport
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.emitAll
 import kotlinx.coroutines.flow.flow
@@ -38,11 +39,14 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     private val enableFallback = builder.enableFallback
     private val enableCostTracking = builder.enableCostTracking
     private val aliases = builder.aliases.toMap()
-    private val prices = builder.prices.toMap()
     private val interceptors = builder.interceptors.toTypedArray()
     private val registry = ProviderRegistry.packed
     private val resolver = TargetResolver(registry, environment, builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name }, AwsProfiles(environment)::region)
-    private val transport = JdkTransport(timeouts.connect)
+    private val prices = builder.prices.mapKeys { (id, _) -> registry.find(id.provider)?.let { ModelId(it.id, id.name) } ?: id }
+    private val transport = when (builder.httpEngine) {
+        HttpEngine.JDK -> JdkTransport(timeouts.connect)
+        HttpEngine.KTOR -> KtorTransport(timeouts.connect)
+    }
     private val credentials = Credentials(environment, transport)
 
     fun open(model: ModelRef, request: Request): Flow<Delta> = flow {
@@ -61,10 +65,15 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     }
 
     private fun targets(model: ModelRef, context: CallContext): List<Model> {
-        val first = members(model).mapIndexed { index, member -> attempt(member, context.takeIf { index == 0 }) }
-        if ((context.enableFallback ?: enableFallback).not()) return first
-        val others = context.fallbacks.ifEmpty { fallbacks }.flatMap(::members).map { attempt(it, null) }
-        return (first + others).distinctBy { it.id }
+        val others = if (context.enableFallback ?: enableFallback) context.fallbacks.ifEmpty { fallbacks }.flatMap(::members) else emptyList()
+        return (members(model) + others).distinctBy(::identity).mapIndexed { index, member -> attempt(member, context.takeIf { index == 0 }) }
+    }
+
+    /** Two spellings of one target are the same; two models of the user's own are two, whatever they are called. */
+    private fun identity(member: ModelRef): Any = when {
+        member !is UnboundModel -> member
+        member.isThin || member.settings != ProviderSettings() -> Triple(member.id, member.settings, member.isThin)
+        else -> aliased(member.id)
     }
 
     private fun members(model: ModelRef): List<ModelRef> = when (model) {
@@ -89,18 +98,22 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         when (member) {
             is UnboundModel -> named(aliased(member.id), own.over(member.settings), member.isThin)
             is ModelId -> named(member, own)
-            else -> linked(member as Model, isFree = false)
+            else -> linked(member as Model) { id, _ -> prices[id] }
         }
     }
 
     private fun aliased(id: ModelId): ModelId = aliases[id.toString()]?.let(ModelId::parse) ?: id
 
     private fun named(asked: ModelId, settings: ProviderSettings, isThin: Boolean = false): Model {
-        if (asked.provider == DemoModel.PROVIDER) return linked(DemoModel(asked.name), isFree = false)
+        if (asked.provider == DemoModel.PROVIDER) return linked(DemoModel(asked.name), price = ::price)
         val inner = if (isThin) innerProvider(asked) else null
         if (inner != null && inner.provider == DemoModel.PROVIDER) return named(inner, settings)
         val target = if (inner == null) resolver.resolve(asked, settings) else resolver.resolve(inner, settings.copy(apiKey = null, aws = null)).warned(asked)
-        return linked(ProtocolModel(target, Protocol.named(target.protocol), transport, timeouts, credentials.of(target)), target.isFree)
+        return linked(
+            ProtocolModel(target, Protocol.named(target.protocol), transport, timeouts, credentials.of(target)),
+            isFree = target.isFree && target.id !in prices,
+            ::price,
+        )
     }
 
     /** `openai("ollama/llama3")` means Ollama: a known prefix inside of the name wins, unless the outer provider has a model of that name. */
@@ -108,7 +121,8 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         if ('/' !in id.name) return null
         val inner = ModelId.parse(id.name)
         val known = inner.provider == DemoModel.PROVIDER || registry.find(inner.provider).let { it != null && it.id != id.provider }
-        return inner.takeIf { known && environment("OPENAI_BASE_URL") == null && !PriceCatalog.packed.lists(id) }
+        val isBehindProxy = registry.find(id.provider)?.baseUrlEnv.orEmpty().any { !environment(it).isNullOrBlank() } // every name is the server's own there
+        return inner.takeIf { known && !isBehindProxy && !PriceCatalog.packed.lists(id) }
     }
 
     private fun Target.warned(asked: ModelId) = Target(
@@ -121,9 +135,9 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         aws,
     )
 
-    private fun linked(model: Model, isFree: Boolean): Model {
+    private fun linked(model: Model, isFree: Boolean = false, price: (ModelId, String?) -> Price?): Model {
         if (!enableCostTracking) return model.with(PartialAnswer)
-        return model.with(CostTracking(ledger, isFree, ::price), PartialAnswer)
+        return model.with(CostTracking(ledger, isFree, price), PartialAnswer)
     }
 
     private fun price(id: ModelId, reported: String?): Price? =

@@ -56,12 +56,12 @@ public class Conversation internal constructor(
     }
 
     private fun turn(block: ChatRequestBuilder.() -> Unit): Reply {
-        val question = ChatRequest.build(model, block) // a mistake of the caller's is thrown here
+        val question = settings.withMessages(emptyList()).with(block) // a mistake of the caller's is thrown here, and the block runs once
         return llm.reply(
             model.id,
             flow {
                 turn.withLock {
-                    val request = settings.withMessages(history).with(block)
+                    val request = question.withMessages(history + question.messages)
                     val fold = ResponseFold()
                     llm.open(model, request).collect { delta ->
                         fold.add(delta)

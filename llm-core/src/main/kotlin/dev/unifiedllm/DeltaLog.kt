@@ -14,6 +14,9 @@ internal class DeltaLog {
     private val startedAt = System.nanoTime()
 
     @Volatile
+    private var endedAt: Long? = null
+
+    @Volatile
     private var deltas = arrayOfNulls<Delta>(INITIAL)
 
     @Volatile
@@ -49,6 +52,7 @@ internal class DeltaLog {
     }
 
     fun end(failure: Throwable?) {
+        endedAt = System.nanoTime()
         end.complete(failure)
         version.value = ENDED
         lock.withLock { grown.signalAll() }
@@ -75,7 +79,8 @@ internal class DeltaLog {
     fun response(): ChatResponse? {
         val count = size
         if (count == 0) return null
-        val fold = ResponseFold(startedAt = startedAt)
+        val until = endedAt
+        val fold = ResponseFold({ until ?: System.nanoTime() }, startedAt)
         for (index in 0 until count) fold.add(this[index], times[index])
         return fold.response()
     }

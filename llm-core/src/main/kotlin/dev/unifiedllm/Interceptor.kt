@@ -1,3 +1,5 @@
+@file:JvmName("Interceptors")
+
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.Delta

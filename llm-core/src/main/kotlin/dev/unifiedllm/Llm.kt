@@ -144,13 +144,16 @@ private class ClientScope(context: kotlin.coroutines.CoroutineContext?) : ReplyC
     private val job: Job get() = scope.coroutineContext[Job]!!
 
     override fun checkOpen() {
-        if (!job.isActive) throw LlmException.Configuration("The client is closed: its calls must end before its `use { }` or try block does. Ask again on an open client.")
+        if (!job.isActive) {
+            throw LlmException.Configuration(
+                "The client is closed: its calls must end before its `use { }` or try block does. Ask again on an open client.",
+            )
+        }
     }
 
     override fun checkMayBlock(): Unit = threads.checkMayBlock()
 
-    override fun whyCancelled(): String =
-        if (job.isActive) "The call was cancelled: everyone who waited for it has left." else "The client was closed while the call ran."
+    override fun whyClosed(): String? = if (job.isActive) null else "The client was closed while the call ran."
 
     fun close(): Unit = scope.cancel()
 }

@@ -34,6 +34,10 @@ public class LlmBuilder internal constructor() {
     @get:JvmSynthetic @set:JvmSynthetic
     public var enableCostTracking: Boolean = true
 
+    /** What carries the requests. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var httpEngine: HttpEngine = HttpEngine.JDK
+
     /** Where the calls run: threads of the client's own unless set. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var context: CoroutineContext? = null
@@ -78,6 +82,8 @@ public class LlmBuilder internal constructor() {
     public fun enableFallback(enable: Boolean): LlmBuilder = apply { enableFallback = enable }
 
     public fun enableCostTracking(enable: Boolean): LlmBuilder = apply { enableCostTracking = enable }
+
+    public fun httpEngine(engine: HttpEngine): LlmBuilder = apply { httpEngine = engine }
 
     public fun build(): Llm = Llm(this)
 }

@@ -14,9 +14,13 @@ import kotlin.time.toJavaDuration
 public sealed class LlmException(
     message: String,
     cause: Throwable?,
-    @get:JvmName("isRetryable") public val isRetryable: Boolean,
+    isRetryable: Boolean,
     details: Details,
 ) : RuntimeException(message, cause) {
+    /** True if the same request may succeed later; what the provider says itself goes before what its status means. */
+    @get:JvmName("isRetryable")
+    public val isRetryable: Boolean = details.shouldRetry ?: isRetryable
+
     /** The provider that was asked; null if the call never got that far. */
     @get:JvmName("provider")
     public val provider: String? = details.model?.provider
@@ -35,12 +39,14 @@ public sealed class LlmException(
     /** Every attempt of the call so far, in order, this failure included. */
     @get:JvmName("attempts")
     public var attempts: List<Delta.Attempt> = emptyList()
-        @InternalLlmApi set
+        @InternalLlmApi @JvmSynthetic
+        set
 
     /** What had arrived before the failure; null if nothing had. */
     @get:JvmName("partial")
     public var partial: ChatResponse? = null
-        @InternalLlmApi set
+        @InternalLlmApi @JvmSynthetic
+        set
 
     init {
         if (compact) generateSequence<Throwable>(this) { it.cause }.take(MAX_CAUSES).forEach { it.stackTrace = emptyArray() }
@@ -51,6 +57,7 @@ public sealed class LlmException(
         @get:JvmName("model") public val model: ModelId? = null,
         @get:JvmName("status") public val status: Int? = null,
         @get:JvmName("requestId") public val requestId: String? = null,
+        internal val shouldRetry: Boolean? = null,
     ) {
         public companion object {
             @JvmField
@@ -169,7 +176,8 @@ public sealed class LlmException(
         @InternalLlmApi
         @JvmStatic
         @Volatile
-        @get:JvmSynthetic @set:JvmSynthetic
+        @get:JvmSynthetic
+        @set:JvmSynthetic
         public var compact: Boolean = false
     }
 

@@ -98,7 +98,11 @@ private class FunctionModel(private val answer: Function<String, String>) : Mode
 
     override fun stream(request: Request): Flow<Delta> = flow {
         if (request !is ChatRequest) {
-            throw LlmException.InvalidRequest("A simple model answers chats only.", LlmException.InvalidRequest.Kind.UNSUPPORTED, details = LlmException.Details(id))
+            throw LlmException.InvalidRequest(
+                "A simple model answers chats only.",
+                LlmException.InvalidRequest.Kind.UNSUPPORTED,
+                details = LlmException.Details(id),
+            )
         }
         emit(Delta.Start(null, id))
         val text = answer.apply(request.messages.lastOrNull { it.role == Role.USER }?.text.orEmpty())

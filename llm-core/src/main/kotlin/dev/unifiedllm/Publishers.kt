@@ -6,51 +6,74 @@ import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.channels.Channel
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.flow.Flow
-import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
 import java.util.concurrent.Flow.Publisher
 import java.util.concurrent.Flow.Subscriber
 import java.util.concurrent.Flow.Subscription
+import java.util.concurrent.atomic.AtomicReference
 
 /** Each subscription collects this flow once, from the first request on, and never sends more than was requested. */
 internal fun <T : Any> Flow<T>.asPublisher(): Publisher<T> = Publisher { subscriber ->
-    subscriber.onSubscribe(CollectingSubscription(this, subscriber))
+    val subscription = CollectingSubscription(this, subscriber)
+    subscriber.onSubscribe(subscription)
+    subscription.begin()
 }
 
+/** Signals come one after the other: none before `onSubscribe` has returned, and a wrong request's error after the collecting has stopped. */
 private class CollectingSubscription<T : Any>(private val flow: Flow<T>, private val subscriber: Subscriber<in T>) : Subscription {
+    private enum class End { DONE, CANCELLED, WRONG_REQUEST }
+
     private val demand = MutableStateFlow(0L)
+    private val end = AtomicReference<End?>()
     private val job: Job = CoroutineScope(Dispatchers.Default).launch(start = CoroutineStart.LAZY) { collect() }
 
-    override fun request(n: Long) {
-        if (n <= 0) {
-            job.cancel()
-            subscriber.onError(IllegalArgumentException("a subscriber requests at least one item, not $n"))
-            return
+    @Volatile
+    private var hasBegun = false
+
+    init {
+        job.invokeOnCompletion {
+            if (end.get() == End.WRONG_REQUEST) subscriber.onError(IllegalArgumentException("a subscriber requests at least one item"))
         }
-        demand.update { if (it > Long.MAX_VALUE - n) Long.MAX_VALUE else it + n }
-        job.start()
     }
 
-    override fun cancel(): Unit = job.cancel()
+    fun begin() {
+        hasBegun = true
+        if (demand.value > 0) job.start()
+    }
+
+    override fun request(n: Long) {
+        if (n <= 0) return leave(End.WRONG_REQUEST)
+        demand.update { if (it > Long.MAX_VALUE - n) Long.MAX_VALUE else it + n }
+        if (hasBegun) job.start()
+    }
+
+    override fun cancel(): Unit = leave(End.CANCELLED)
+
+    private fun leave(why: End) {
+        if (end.compareAndSet(null, why)) job.cancel()
+    }
 
     private suspend fun collect() {
-        try {
+        val failure = try {
             flow.collect { item ->
                 demand.first { it > 0 }
                 demand.update { if (it == Long.MAX_VALUE) it else it - 1 }
+                currentCoroutineContext().ensureActive()
                 subscriber.onNext(item)
             }
-        } catch (cancelled: CancellationException) {
-            throw cancelled
+            null
         } catch (failure: Throwable) { // a publisher hands every failure of its source to the subscriber
-            subscriber.onError(failure)
-            return
+            failure
         }
-        subscriber.onComplete()
+        if (!end.compareAndSet(null, End.DONE)) return
+        if (failure == null) subscriber.onComplete() else subscriber.onError(failure)
     }
 }
 
@@ -70,11 +93,10 @@ internal fun <T : Any> Publisher<T>.asFlow(): Flow<T> = flow {
 }
 
 private class ChannelSubscriber<T : Any>(private val channel: Channel<T>) : Subscriber<T> {
-    private val subscription = MutableStateFlow<Subscription?>(null)
+    private val subscription = AtomicReference<Subscription?>()
 
     override fun onSubscribe(subscription: Subscription) {
-        this.subscription.value = subscription
-        subscription.request(1)
+        if (this.subscription.compareAndSet(null, subscription)) subscription.request(1) else subscription.cancel()
     }
 
     override fun onNext(item: T) {
@@ -82,7 +104,8 @@ private class ChannelSubscriber<T : Any>(private val channel: Channel<T>) : Subs
     }
 
     override fun onError(failure: Throwable) {
-        channel.close(failure)
+        // In a live coroutine a CancellationException would end everything around it in silence.
+        channel.close(if (failure is CancellationException) IllegalStateException("the publisher gave up: ${failure.message}", failure) else failure)
     }
 
     override fun onComplete() {
@@ -90,10 +113,17 @@ private class ChannelSubscriber<T : Any>(private val channel: Channel<T>) : Subs
     }
 
     fun requestNext() {
-        subscription.value?.request(1)
+        subscription.get()?.request(1)
     }
 
+    /** Also one that comes later. */
     fun cancel() {
-        subscription.value?.cancel()
+        subscription.getAndSet(Nothing)?.cancel()
+    }
+
+    private object Nothing : Subscription {
+        override fun request(n: Long) = Unit
+
+        override fun cancel() = Unit
     }
 }

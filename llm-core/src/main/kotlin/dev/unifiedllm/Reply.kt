@@ -9,11 +9,13 @@ import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.DelicateCoroutinesApi
 import kotlinx.coroutines.ExperimentalCoroutinesApi
 import kotlinx.coroutines.Job
+import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.flow.Flow
-import kotlinx.coroutines.flow.filterIsInstance
 import kotlinx.coroutines.flow.filter
+import kotlinx.coroutines.flow.filterIsInstance
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.map
+import kotlinx.coroutines.isActive
 import kotlinx.coroutines.launch
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.Flow.Publisher
@@ -40,6 +42,9 @@ public class Reply internal constructor(
     private val lock = Any()
     private var producer: Job? = null
     private var consumers = 0
+
+    @Volatile
+    private var isAskedToCancel = false
 
     @get:JvmName("state")
     public val state: State
@@ -130,6 +135,7 @@ public class Reply internal constructor(
 
     override fun cancel() {
         val job = synchronized(lock) {
+            isAskedToCancel = true
             if (producer == null) producer = Job().also { log.end(cancelled("The call was cancelled before it was sent.")) }
             producer
         }
@@ -160,14 +166,21 @@ public class Reply internal constructor(
             answer.collect(log::append)
             null
         } catch (cancelled: CancellationException) {
-            log.end(cancelled(client.whyCancelled(), cancelled))
-            throw cancelled
+            if (currentCoroutineContext().isActive) {
+                IllegalStateException("$model threw a CancellationException, though nobody had cancelled the call", cancelled)
+            } else {
+                log.end(cancelled(client.whyClosed() ?: whyCancelled(), cancelled))
+                throw cancelled
+            }
         } catch (failure: Throwable) { // of whatever kind: the consumers wait for it, and it is thrown to them
             failure
         }
         if (failure is LlmException) complete(failure)
         log.end(failure)
     }
+
+    private fun whyCancelled() =
+        if (isAskedToCancel) "The call to $model was cancelled." else "The call to $model was cancelled: everyone who waited for it has left."
 
     private fun complete(failure: LlmException) {
         if (failure.partial == null) failure.partial = log.response()
@@ -258,5 +271,6 @@ internal interface ReplyClient {
     /** @throws IllegalStateException if blocking this thread would keep the client's own work from running */
     fun checkMayBlock()
 
-    fun whyCancelled(): String
+    /** Null while the client is open. */
+    fun whyClosed(): String?
 }

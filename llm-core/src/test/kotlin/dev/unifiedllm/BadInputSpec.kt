@@ -31,17 +31,42 @@ class BadInputSpec : FunSpec({
     context("a server's answer becomes a typed error that names a remedy and no key") {
         withData(
             nameFn = { it.name },
-            Case("401", status(401, """{"error":{"message":"Incorrect API key provided: $KEY","code":"invalid_api_key"}}"""), LlmException.Authentication::class.java, "OPENAI_API_KEY"),
-            Case("404", status(404, """{"error":{"message":"The model does not exist","code":"model_not_found"}}"""), LlmException.NotFound::class.java, "gpt-4o"),
+            Case(
+                "401",
+                status(401, """{"error":{"message":"Incorrect API key provided: $KEY","code":"invalid_api_key"}}"""),
+                LlmException.Authentication::class.java,
+                "OPENAI_API_KEY",
+            ),
+            Case(
+                "404",
+                status(404, """{"error":{"message":"The model does not exist","code":"model_not_found"}}"""),
+                LlmException.NotFound::class.java,
+                "gpt-4o",
+            ),
             Case("404 with a page", status(404, "<html><head><title>Not here</title></head></html>"), LlmException.NotFound::class.java, "/v1"),
             Case("429", status(429, """{"error":{"message":"Slow down","type":"rate_limit_error"}}"""), LlmException.RateLimited::class.java, "fallback"),
             Case("500", status(500, "boom"), LlmException.ServerError::class.java, "fallback"),
-            Case("a web page with status 200", stream("<!DOCTYPE html><html><title>Log in</title></html>", "text/html"), LlmException.MalformedResponse::class.java, "API"),
+            Case(
+                "a web page with status 200",
+                stream("<!DOCTYPE html><html><title>Log in</title></html>", "text/html"),
+                LlmException.MalformedResponse::class.java,
+                "API",
+            ),
             Case("garbage for events", stream("data: {not json\n\n"), LlmException.MalformedResponse::class.java, "JSON"),
             Case("noise that is no event", stream("\u0000\u0001\u0002 garbage"), LlmException.StreamInterrupted::class.java, "again"),
             Case("nothing at all", stream(""), LlmException.StreamInterrupted::class.java, "again"),
-            Case("a stream that is cut", stream("data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n"), LlmException.StreamInterrupted::class.java, "partial"),
-            Case("an error inside of the stream", stream("data: {\"error\":{\"message\":\"busy\",\"type\":\"overloaded_error\"}}\n\n"), LlmException.Overloaded::class.java, "later"),
+            Case(
+                "a stream that is cut",
+                stream("data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n"),
+                LlmException.StreamInterrupted::class.java,
+                "partial",
+            ),
+            Case(
+                "an error inside of the stream",
+                stream("data: {\"error\":{\"message\":\"busy\",\"type\":\"overloaded_error\"}}\n\n"),
+                LlmException.Overloaded::class.java,
+                "later",
+            ),
         ) { case ->
             server.answer = case.answer
             val failure = shouldThrow<LlmException> { llm.chat("openai/gpt-4o", "hi").await() }
@@ -97,7 +122,8 @@ class BadInputSpec : FunSpec({
     }
 
     test("an answer's odd characters arrive as they are") {
-        server.answer = stream("data: {\"choices\":[{\"delta\":{\"content\":\"</pre><script>\\u202e\\u0000\\ud83d\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n")
+        server.answer =
+            stream("data: {\"choices\":[{\"delta\":{\"content\":\"</pre><script>\\u202e\\u0000\\ud83d\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n")
         llm.chat("openai/gpt-4o", "hi").await().text shouldBe "</pre><script>\u202E\u0000\uD83D"
     }
 

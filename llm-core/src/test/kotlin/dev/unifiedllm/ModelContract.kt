@@ -138,7 +138,10 @@ fun FunSpec.modelContract(name: String, subject: () -> ContractSubject) {
                 textOf(seen).isNotEmpty() shouldBe true
                 seen.none { delta -> delta is Delta.Finish } shouldBe true
                 Llm.builder().environment { null }.build().use { llm ->
-                    val reply = llm.chat(failing) { providerOptions { put("tokensPerSecond", 0) } }
+                    val reply = llm.chat(failing) {
+                        user("Say something")
+                        providerOptions { put("tokensPerSecond", 0) }
+                    }
                     val again = shouldThrow<LlmException> { reply.await() }
                     again::class shouldBe error::class
                     again.partial.shouldNotBeNull().text shouldBe textOf(seen)

@@ -5,7 +5,9 @@ import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Part
 import java.util.Locale
+import kotlin.math.roundToLong
 import kotlin.time.Duration
 import kotlin.time.DurationUnit
 
@@ -36,11 +38,11 @@ internal class AnswerCard(
         response?.let { attempts(it) }
         response?.let { reasoning(it) }
         append(body())
-        response?.toolCalls?.forEach { append("<div class=\"ullm-call\">${escape(it.name)}(${escape(it.arguments)})</div>") }
+        response?.toolCalls?.forEach { append("<div class=\"ullm-call\">${escape(call(it))}</div>") }
         response?.sources?.let { sources ->
             if (sources.isNotEmpty()) append("<div class=\"ullm-note\">Sources: ${sources.joinToString(" · ") { source(it.url, it.title) }}</div>")
         }
-        if (state == CardState.DONE) response?.warnings?.forEach { append("<div class=\"ullm-note\">⚠ ${escape(it)}</div>") }
+        if (isOver) response?.warnings?.forEach { append("<div class=\"ullm-note\">⚠ ${escape(it)}</div>") }
         failure?.let { append(errorBox(it)) }
         append("<div class=\"ullm-footer\">${footer(html = true)}</div>")
         append("</div>")
@@ -49,14 +51,16 @@ internal class AnswerCard(
     private fun StringBuilder.attempts(response: ChatResponse) {
         for (attempt in response.attempts) {
             val error = attempt.error ?: continue
-            append("<div class=\"ullm-note\">${escape(attempt.model.toString())} did not answer (${escape(error::class.java.simpleName)}), asking the next</div>")
+            append(
+                "<div class=\"ullm-note\">${escape(attempt.model.toString())} did not answer (${escape(error::class.java.simpleName)}), asking the next</div>",
+            )
         }
     }
 
     private fun StringBuilder.reasoning(response: ChatResponse) {
         if (response.reasoning.isEmpty()) return
         val open = if (state == CardState.STREAMING && response.text.isEmpty()) " open" else ""
-        append("<details class=\"ullm-reasoning\"$open><summary>Reasoning</summary><div>${escape(response.reasoning.capped())}</div></details>")
+        append("<details class=\"ullm-reasoning\"$open><summary>Reasoning</summary><div>${escape(response.reasoning.capped("reasoning"))}</div></details>")
     }
 
     private fun body(): String {
@@ -72,16 +76,18 @@ internal class AnswerCard(
         val markdown = if (state == CardState.DONE) Markdown.html(text) else null
         if (markdown != null) return "<div class=\"ullm-text\">$markdown</div>"
         val caret = if (isOver) "" else " ullm-caret"
-        return "<div class=\"ullm-text ullm-plain$caret\">${escape(text.capped())}</div>"
+        return "<div class=\"ullm-text ullm-plain$caret\">${escape(text.capped("text"))}</div>"
     }
 
-    private fun text() = buildString {
-        val text = response?.text.orEmpty()
-        if (text.isNotEmpty()) appendLine(reveal(text.capped()))
-        response?.toolCalls?.forEach { appendLine("${it.name}(${it.arguments})") }
-        failure?.let { appendLine(failureText(it)) }
-        append(footer(html = false))
-    }
+    private fun text() = reveal(
+        buildString {
+            val text = response?.text.orEmpty()
+            if (text.isNotEmpty()) appendLine(text.capped("text"))
+            response?.toolCalls?.forEach { appendLine(call(it)) }
+            failure?.let { appendLine(failureText(it)) }
+            append(footer(html = false))
+        },
+    )
 
     private fun footer(html: Boolean): String {
         val who = response?.model ?: asked
@@ -103,12 +109,10 @@ internal class AnswerCard(
         return listOf("${usage.inputTokens?.let(::count) ?: "n/a"} in$cached + ${usage.outputTokens?.let(::count) ?: "n/a"} out")
     }
 
-    private fun cost(): String {
-        return when (val cost = response?.cost) {
-            is Cost.Known -> cost.amount.toDisplayString() + if (cost.source == DEMO) " (demo)" else ""
-            Cost.Free -> "local · $0"
-            is Cost.Unknown, null -> "$ n/a"
-        }
+    private fun cost(): String = when (val cost = response?.cost) {
+        is Cost.Known -> cost.amount.toDisplayString() + if (cost.source == DEMO) " (demo)" else ""
+        Cost.Free -> "local · $0"
+        is Cost.Unknown, null -> "$ n/a"
     }
 
     private fun times(): List<String> = listOfNotNull(
@@ -121,26 +125,34 @@ internal class AnswerCard(
         val output = answer.usage?.outputTokens ?: return null
         val streaming = answer.latency - (answer.timeToFirstToken ?: return null)
         val perSecond = output / streaming.toDouble(DurationUnit.SECONDS)
-        return if (output < 2 || !perSecond.isFinite()) null else "${count(perSecond.toLong())} tok/s"
+        return if (output < 2 || !perSecond.isFinite()) null else "${rate(perSecond)} tok/s"
     }
 
     private fun ending(): List<String> = when (response?.finishReason?.kind) {
         FinishReason.Kind.LENGTH -> listOf("cut by the token limit")
         FinishReason.Kind.CONTENT_FILTER -> listOf("held back by the provider's filter")
         FinishReason.Kind.REFUSAL -> listOf("refused")
+        null -> listOf("incomplete")
         else -> emptyList()
     }
 }
 
 /** A failure as a box of its own. */
-internal fun errorCard(failure: LlmException): Rendered = Rendered(style + errorBox(failure), failureText(failure))
+internal fun errorCard(failure: LlmException): Rendered = Rendered(style + errorBox(failure), reveal(failureText(failure)))
 
 private fun errorBox(failure: Throwable): String =
-    "<div class=\"ullm-error\"><b>${escape(failureName(failure))}</b><div>${escape(failure.message ?: "")}</div></div>"
+    "<div class=\"ullm-error\"><b>${escape(failureName(failure))}</b><div>${escape(failureMessage(failure))}</div></div>"
 
-private fun failureText(failure: Throwable) = "${failureName(failure)}: ${reveal(failure.message ?: "")}"
+private fun failureText(failure: Throwable) = "${failureName(failure)}: ${failureMessage(failure)}"
 
-private fun failureName(failure: Throwable): String = failure::class.java.simpleName
+/** The kind of failure; an anonymous one goes by what it is a kind of. */
+private fun failureName(
+    failure: Throwable,
+): String = generateSequence<Class<*>>(failure::class.java) { it.superclass }.first { it.simpleName.isNotEmpty() }.simpleName
+
+private fun failureMessage(failure: Throwable): String = failure.message.orEmpty().capped("message")
+
+private fun call(call: Part.ToolCall): String = "${call.name}(${call.arguments.capped("arguments")})"
 
 private fun source(url: String, title: String?): String {
     val safe = safeUrl(url) ?: return escape(title ?: url)
@@ -150,9 +162,16 @@ private fun source(url: String, title: String?): String {
 private const val DEMO = "demo"
 private const val MAX_SHOWN = 1_000_000
 
-/** The end of what a cell can bear: notebooks keep their outputs. */
-private fun String.capped(): String =
-    if (length <= MAX_SHOWN) this else take(MAX_SHOWN) + "\n… ${count((length - MAX_SHOWN).toLong())} more characters are not shown; the text property has them all."
+/** The end of what a cell can bear: notebooks keep their outputs. The property called [name] has all of it. */
+private fun String.capped(name: String): String {
+    if (length <= MAX_SHOWN) return this
+    val end = if (this[MAX_SHOWN - 1].isHighSurrogate()) MAX_SHOWN - 1 else MAX_SHOWN
+    return take(end) + "\n… ${count((length - end).toLong())} more characters are not shown; the $name property has them all."
+}
+
+private fun rate(perSecond: Double): String = if (perSecond < SLOW) "%.1f".format(Locale.ROOT, perSecond) else count(perSecond.roundToLong())
+
+private const val SLOW = 10
 
 internal fun count(number: Long): String = "%,d".format(Locale.ROOT, number)
 

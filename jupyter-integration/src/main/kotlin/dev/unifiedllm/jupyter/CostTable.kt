@@ -25,7 +25,7 @@ internal fun costTable(report: CostReport): Rendered {
         }
         append("</tfoot></table>")
     }
-    return Rendered(html, report.toString())
+    return Rendered(html, reveal(report.toString()))
 }
 
 private fun StringBuilder.row(row: CostRow) {

@@ -8,29 +8,32 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.store.CostReport
 import org.jetbrains.kotlinx.jupyter.api.libraries.JupyterIntegration
 
+/** The names that every cell may use as they are. */
+internal val imports: List<String> = listOf(
+    "dev.unifiedllm.dsl.*",
+    "dev.unifiedllm.chat.*",
+    "dev.unifiedllm.store.*",
+    "dev.unifiedllm.jupyter.show",
+    "dev.unifiedllm.Call",
+    "dev.unifiedllm.Conversation",
+    "dev.unifiedllm.Interceptor",
+    "dev.unifiedllm.Llm",
+    "dev.unifiedllm.LlmException",
+    "dev.unifiedllm.Model",
+    "dev.unifiedllm.Reply",
+    "kotlinx.coroutines.runBlocking",
+    "kotlinx.coroutines.flow.*",
+    "kotlin.time.Duration.Companion.milliseconds",
+    "kotlin.time.Duration.Companion.minutes",
+    "kotlin.time.Duration.Companion.seconds",
+)
+
 /** What `%use unified-llm` brings into a notebook. */
 public class Integration : JupyterIntegration() {
     override fun Builder.onLoaded() {
         KernelAdapter.checkVersion(notebook)
         LlmException.compact = true
-        import(
-            "dev.unifiedllm.dsl.*",
-            "dev.unifiedllm.chat.*",
-            "dev.unifiedllm.store.*",
-            "dev.unifiedllm.jupyter.show",
-            "dev.unifiedllm.Call",
-            "dev.unifiedllm.Conversation",
-            "dev.unifiedllm.Interceptor",
-            "dev.unifiedllm.Llm",
-            "dev.unifiedllm.LlmException",
-            "dev.unifiedllm.Model",
-            "dev.unifiedllm.Reply",
-            "kotlinx.coroutines.runBlocking",
-            "kotlinx.coroutines.flow.*",
-            "kotlin.time.Duration.Companion.milliseconds",
-            "kotlin.time.Duration.Companion.minutes",
-            "kotlin.time.Duration.Companion.seconds",
-        )
+        import(*imports.toTypedArray())
         onLoaded { KernelAdapter.beforeCell(this) }
         beforeCellExecution { KernelAdapter.beforeCell(this) }
         afterCellExecution { _, result -> KernelAdapter.afterCell(this, result.value) }

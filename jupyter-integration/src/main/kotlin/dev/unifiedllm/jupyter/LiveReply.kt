@@ -17,12 +17,15 @@ internal interface CellOutput {
 
 /** Follows [reply] to its end in [output]: a card at once, which grows at most 20 times a second, and its last state whatever happens. */
 internal suspend fun follow(reply: Reply, output: CellOutput) {
-    output.show(AnswerCard(reply.model, CardState.WAITING, reply.partial).render())
+    if (reply.state != Reply.State.NEW && reply.state != Reply.State.RUNNING) {
+        output.show(finalCard(reply))
+        reply.await()
+        return
+    }
+    output.show(growingCard(reply))
     try {
         reply.events().conflate().collect {
-            val response = reply.partial
-            val state = if (response == null || response.parts.isEmpty()) CardState.WAITING else CardState.STREAMING
-            val card = AnswerCard(reply.model, state, response).render()
+            val card = growingCard(reply)
             output.update(card)
             delay(pause(card))
         }
@@ -36,6 +39,11 @@ internal suspend fun follow(reply: Reply, output: CellOutput) {
     }
 }
 
+private fun growingCard(reply: Reply): Rendered {
+    val response = reply.partial
+    return AnswerCard(reply.model, if (response?.parts.isNullOrEmpty()) CardState.WAITING else CardState.STREAMING, response).render()
+}
+
 /** The card of a reply that is not followed: as far as it has come. Sends nothing. */
 internal fun finalCard(reply: Reply, failure: Throwable? = null): Rendered {
     val error = failure ?: (reply.takeIf { it.state == Reply.State.FAILED }?.let(::failureOf))
@@ -43,7 +51,7 @@ internal fun finalCard(reply: Reply, failure: Throwable? = null): Rendered {
         error is LlmException.Cancelled || reply.state == Reply.State.CANCELLED -> CardState.CANCELLED
         error != null -> CardState.FAILED
         reply.state == Reply.State.NEW -> CardState.NEW
-        reply.state == Reply.State.RUNNING -> CardState.STREAMING
+        reply.state == Reply.State.RUNNING -> return growingCard(reply)
         else -> CardState.DONE
     }
     return AnswerCard(reply.model, state, reply.partial, error.takeUnless { state == CardState.CANCELLED }).render()
@@ -53,12 +61,13 @@ internal fun finalCard(reply: Reply, failure: Throwable? = null): Rendered {
 private fun failureOf(reply: Reply): Throwable? = try {
     reply.get()
     null
-} catch (failure: LlmException) {
+} catch (failure: Throwable) { // a user's own model may fail with anything
     failure
 }
 
 /** The longer a card, the rarer its updates: each carries all of it. */
 private fun pause(card: Rendered): Duration = maxOf(MIN_PAUSE, (card.html.length / BYTES_PER_MILLISECOND).milliseconds)
 
-private val MIN_PAUSE = 50.milliseconds
+/** 19 updates a second, and the last one, which does not wait. */
+private val MIN_PAUSE = 53.milliseconds
 private const val BYTES_PER_MILLISECOND = 1_000

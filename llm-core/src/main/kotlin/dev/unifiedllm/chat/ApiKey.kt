@@ -15,12 +15,13 @@ public class ApiKey private constructor(private val value: String) {
     override fun toString(): String = "***"
 
     public companion object {
+        private const val QUOTES = "\"'`"
         private const val BYTE_ORDER_MARK = '\uFEFF'
 
         /**
          * The key in [text], white space and a byte order mark around it cut off.
          *
-         * @throws IllegalArgumentException if nothing is left, or there are line breaks, blanks or characters that no header can carry in it;
+         * @throws IllegalArgumentException if nothing is left, or there are quotation marks around it, or line breaks, blanks or characters that no header can carry in it;
          * the message does not show the key
          */
         @JvmStatic
@@ -28,7 +29,12 @@ public class ApiKey private constructor(private val value: String) {
             val trimmed = text.trim { it.isWhitespace() || it == BYTE_ORDER_MARK || it.isISOControl() }
             require(trimmed.isNotEmpty()) { "the API key is empty" }
             require(trimmed.none { it == '\n' || it == '\r' }) { "the API key has a line break in it: was more than one line copied?" }
-            require(trimmed.all { it in '!'..'~' }) { "the API key has a blank or a character in it that keys never have: was it copied whole, without typographic quotes?" }
+            require(trimmed.first() !in QUOTES && trimmed.last() !in QUOTES) { "the API key stands in quotation marks: leave them out" }
+            require(
+                trimmed.all {
+                    it in '!'..'~'
+                },
+            ) { "the API key has a blank or a character in it that keys never have: was it copied whole, without typographic quotes?" }
             return ApiKey(trimmed)
         }
     }

@@ -59,7 +59,7 @@ public class ChatResponse internal constructor(fold: ResponseFold, now: Long) {
     @get:JvmName("reportedModel")
     public val reportedModel: String? = fold.start?.reportedModel
 
-    /** From the start of the call to its last delta so far. */
+    /** From the start of the call to its end, which may be a failure; until now while it runs. */
     @get:JvmSynthetic
     public val latency: Duration = fold.since(fold.finishedAt ?: now)
 

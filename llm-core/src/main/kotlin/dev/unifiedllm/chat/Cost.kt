@@ -12,7 +12,7 @@ public sealed class Cost {
      * @property asOf the day on which the price was read there; null for what the provider billed
      * @property estimated true when the tokens were counted by us, not by the provider
      */
-    public data class Known(
+    public data class Known @JvmOverloads constructor(
         @get:JvmName("amount") public val amount: Usd,
         @get:JvmName("source") public val source: String,
         @get:JvmName("asOf") public val asOf: LocalDate? = null,

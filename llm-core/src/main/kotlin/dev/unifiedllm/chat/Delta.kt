@@ -19,7 +19,7 @@ public sealed class Delta {
     internal open val isContent: Boolean get() = false
 
     /** The provider has begun to answer. @property responseId the provider's id of it; null if it gives none */
-    public data class Start(
+    public data class Start @JvmOverloads constructor(
         @get:JvmName("responseId") public val responseId: String?,
         @get:JvmName("model") public val model: ModelId,
         /** The model as the provider names it in its answer, perhaps with a date; null if it does not say. */
@@ -27,7 +27,7 @@ public sealed class Delta {
     ) : Delta()
 
     /** @property choice which of several answers asked for (`n`), from 0 */
-    public data class Text(
+    public data class Text @JvmOverloads constructor(
         @get:JvmName("text") public val text: String,
         @get:JvmName("choice") public val choice: Int = 0,
     ) : Delta() {
@@ -35,7 +35,7 @@ public sealed class Delta {
     }
 
     /** @property signature the provider's seal over this block, which a next turn must send back; null if it gave none */
-    public data class Reasoning(
+    public data class Reasoning @JvmOverloads constructor(
         @get:JvmName("text") public val text: String,
         @get:JvmName("signature") public val signature: String? = null,
         @get:JvmName("choice") public val choice: Int = 0,
@@ -46,7 +46,7 @@ public sealed class Delta {
     }
 
     /** A fragment of tool call number [index]; [id] and [name] stand in its first fragment only. */
-    public data class ToolCallDelta(
+    public data class ToolCallDelta @JvmOverloads constructor(
         @get:JvmName("index") public val index: Int,
         @get:JvmName("id") public val id: String?,
         @get:JvmName("name") public val name: String?,
@@ -59,7 +59,7 @@ public sealed class Delta {
     }
 
     /** Something the answer rests on. */
-    public data class Source(
+    public data class Source @JvmOverloads constructor(
         @get:JvmName("url") public val url: String,
         @get:JvmName("title") public val title: String? = null,
     ) : Delta() {
@@ -95,7 +95,7 @@ public sealed class Delta {
      * One try at one model. In a stream: it has failed with [error] and another follows, after [delay] if there is one. In
      * [ChatResponse.attempts] the last one is the one that answered; its error is null.
      */
-    public data class Attempt(
+    public data class Attempt @JvmOverloads constructor(
         @get:JvmName("model") public val model: ModelId,
         @get:JvmName("error") public val error: LlmException?,
         @get:JvmName("delay") public val delay: Duration? = null,
@@ -113,7 +113,7 @@ public sealed class Delta {
     ) : Delta()
 
     /** What a tool returned, or the [error] that it ended with. */
-    public data class ToolResult(
+    public data class ToolResult @JvmOverloads constructor(
         @get:JvmName("id") public val id: String,
         @get:JvmName("name") public val name: String,
         @get:JvmName("content") public val content: String,
@@ -122,7 +122,7 @@ public sealed class Delta {
     ) : Delta()
 
     /** The answer is complete. @property usage null: the provider did not report it */
-    public data class Finish(
+    public data class Finish @JvmOverloads constructor(
         @get:JvmName("reason") public val reason: FinishReason,
         @get:JvmName("usage") public val usage: Usage?,
         @get:JvmName("cost") public val cost: Cost = Cost.Unknown("not priced"),

@@ -1,7 +1,7 @@
 package dev.unifiedllm.chat
 
 /** Why an answer ended. @property raw the provider's own word; null if it gave none */
-public data class FinishReason(
+public data class FinishReason @JvmOverloads constructor(
     @get:JvmName("kind") public val kind: Kind,
     @get:JvmName("raw") public val raw: String? = null,
 ) {

@@ -3,7 +3,7 @@ package dev.unifiedllm.chat
 public enum class Role { SYSTEM, USER, ASSISTANT, TOOL }
 
 /** One turn of a conversation. */
-public class Message(
+public class Message @JvmOverloads constructor(
     @get:JvmName("role") public val role: Role,
     @get:JvmName("parts") public val parts: List<Part>,
     /** Tells participants of one role apart, where the provider has a field for it. */

@@ -5,7 +5,7 @@ public sealed class Part {
     public data class Text(@get:JvmName("text") public val text: String) : Part()
 
     /** What the model thought. @property signature the provider's seal, which must be sent back unchanged; null if it gave none */
-    public data class Reasoning(
+    public data class Reasoning @JvmOverloads constructor(
         @get:JvmName("text") public val text: String,
         @get:JvmName("signature") public val signature: String? = null,
         /** True for thoughts that the provider hides: [text] is empty and [signature] holds them, unreadable. */

@@ -13,7 +13,7 @@ public sealed class Request(
 }
 
 /** Asks for images of [prompt]. */
-public class ImageRequest(
+public class ImageRequest @JvmOverloads constructor(
     model: ModelId,
     @get:JvmName("prompt") public val prompt: String,
     /** Width by height in pixels, as in `1024x1024`; null leaves it to the model. */
@@ -28,7 +28,7 @@ public class ImageRequest(
 }
 
 /** Asks for one vector for each of [inputs]. */
-public class EmbeddingRequest(
+public class EmbeddingRequest @JvmOverloads constructor(
     model: ModelId,
     @get:JvmName("inputs") public val inputs: List<String>,
     /** The length of the vectors; null leaves it to the model. */

@@ -146,6 +146,12 @@ public class Usage private constructor(builder: Builder) {
         @JvmStatic
         public fun of(inputTokens: Long, outputTokens: Long): Usage = Builder().inputTokens(inputTokens).outputTokens(outputTokens).build()
 
-        private fun sum(a: Long?, b: Long?): Long? = if (a == null) b else if (b == null) a else a + b
+        private fun sum(a: Long?, b: Long?): Long? = if (a == null) {
+            b
+        } else if (b == null) {
+            a
+        } else {
+            a + b
+        }
     }
 }

@@ -45,13 +45,16 @@ internal class DemoModel(name: String) : Model {
         val question = request.messages.lastOrNull { it.role == Role.USER }?.text.orEmpty()
         val pause = pause(request)
         if (script.fails) {
-            throw LlmException.Overloaded("$id always fails: that is what it is for. Choose another model, or add a fallback.", details = LlmException.Details(id, OVERLOADED))
+            throw LlmException.Overloaded(
+                "$id always fails: that is what it is for. Choose another model, or add a fallback.",
+                details = LlmException.Details(id, OVERLOADED),
+            )
         }
         delay(pause)
         emit(Delta.Start("demo-${question.hashCode().toUInt()}", id))
         var tokens = 0
         val wantsTools = script.callsTools && request.tools.isNotEmpty() && request.messages.none { message -> message.parts.any { it is Part.ToolResult } }
-        val thinks = script.thinks || request.reasoning != null && request.reasoning != Effort.NONE
+        val thinks = script.thinks || (request.reasoning != null && request.reasoning != Effort.NONE)
         val thought = if (thinks) words(script.thought(question)) else emptyList()
         for (word in thought) {
             delay(pause)
@@ -71,7 +74,10 @@ internal class DemoModel(name: String) : Model {
                 return
             }
             if (script.isCut && position == answer.size / 2) {
-                throw LlmException.StreamInterrupted("$id always stops halfway: that is what it is for. What had arrived is in `partial`.", details = LlmException.Details(id))
+                throw LlmException.StreamInterrupted(
+                    "$id always stops halfway: that is what it is for. What had arrived is in `partial`.",
+                    details = LlmException.Details(id),
+                )
             }
             delay(pause)
             emit(Delta.Text(word))

@@ -9,7 +9,10 @@ import kotlinx.serialization.json.contentOrNull
 /** How one of the demo models behaves. */
 internal class DemoScript(
     val answer: (question: String) -> String,
-    val thought: (question: String) -> String = { "The demo model has nothing to think about, but a reasoning model would show its thoughts here. " + it.take(QUOTE) },
+    val thought: (question: String) -> String = {
+        "The demo model has nothing to think about, but a reasoning model would show its thoughts here. " +
+            it.take(QUOTE)
+    },
     val thinks: Boolean = false,
     val callsTools: Boolean = false,
     val fails: Boolean = false,
@@ -21,10 +24,15 @@ internal class DemoScript(
         private val all: Map<String, DemoScript> = mapOf(
             "echo" to DemoScript({ "The demo model echoes: $it" }),
             "storyteller" to DemoScript(::story),
-            "reasoner" to DemoScript({ "This is the demo model: no language model runs here.\n\nMy **answer**, after some thought, is 42." }, ::steps, thinks = true),
-            "tools" to DemoScript({ "This is the demo model. The tools have answered; a language model would now put their results into words." }, callsTools = true),
+            "reasoner" to
+                DemoScript({ "This is the demo model: no language model runs here.\n\nMy **answer**, after some thought, is 42." }, ::steps, thinks = true),
+            "tools" to
+                DemoScript({ "This is the demo model. The tools have answered; a language model would now put their results into words." }, callsTools = true),
             "error" to DemoScript({ "" }, fails = true),
-            "cut" to DemoScript({ "This is the demo model. This sentence will not be finished because the connection breaks in the middle of it, as it sometimes does." }, isCut = true),
+            "cut" to
+                DemoScript({
+                    "This is the demo model. This sentence will not be finished because the connection breaks in the middle of it, as it sometimes does."
+                }, isCut = true),
         )
 
         val names: List<String> get() = all.keys.toList()
@@ -45,7 +53,9 @@ internal class DemoScript(
         }
 
         private fun steps(question: String): String =
-            "First, what is asked? “${question.trim().take(QUOTE)}” Then, what is known? Only what stands in this script. So the answer can only be the one that is prepared."
+            "First, what is asked? “${question.trim().take(
+                QUOTE,
+            )}” Then, what is known? Only what stands in this script. So the answer can only be the one that is prepared."
 
         private val HEROES = listOf("a lighthouse keeper", "a young clockmaker", "the ferryman", "a patient heron", "the baker’s daughter")
         private val PLACES = listOf("a harbour town", "the valley of mills", "a city of canals", "the northern islands")

@@ -70,7 +70,7 @@ internal class CostTracking(
     }
 
     private fun cost(finish: Delta.Finish, id: ModelId, reported: String?): Cost = when {
-        finish.cost is Cost.Known -> finish.cost
+        finish.cost !is Cost.Unknown -> finish.cost
         isFree -> Cost.Free
         else -> price(id, reported)?.cost(finish.usage) ?: Cost.Unknown("no price is known for $id")
     }

@@ -4,8 +4,8 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.Usage
-import dev.unifiedllm.provider.Target
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.Frame
 import dev.unifiedllm.transport.HttpErrors
 import dev.unifiedllm.transport.ProviderError

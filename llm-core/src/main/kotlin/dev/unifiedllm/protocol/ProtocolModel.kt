@@ -64,7 +64,9 @@ internal class ProtocolModel(
         val deadlines = request.context.timeouts ?: timeouts
         transport.exchange(wireRequest, HeadDeadlines(deadlines.firstByte, LlmException.Details(id))) { response ->
             if (response.status !in OK) throw httpError(response, deadlines)
-            AnswerReader(target, protocol.decoder(target), response, deadlines, request.delivery == Delivery.WHOLE).readInto { delta -> emit(billed(delta, response)) }
+            AnswerReader(target, protocol.decoder(target), response, deadlines, request.delivery == Delivery.WHOLE).readInto { delta ->
+                emit(billed(delta, response))
+            }
         }
     }
 

@@ -9,14 +9,17 @@ private val LOOPBACK = setOf("localhost", "127.0.0.1", "::1", "[::1]", "0.0.0.0"
 
 internal fun hostOf(url: String): String = URI(url).host?.lowercase().orEmpty()
 
-internal fun isLoopback(host: String): Boolean = host in LOOPBACK || host.startsWith("127.") || host.endsWith(".localhost")
+private val IPV4 = Regex("""\d{1,3}(\.\d{1,3}){3}""")
+
+/** 127.0.0.1 and 10.0.0.1 are addresses; 127.example.com and 10.example.com are anyone's. */
+private fun isAddressIn(host: String, vararg nets: String) = IPV4.matches(host) && nets.any { host.startsWith(it) }
+
+internal fun isLoopback(host: String): Boolean = host in LOOPBACK || isAddressIn(host, "127.") || host.endsWith(".localhost")
 
 /** A host of the user's own: loopback, a private address, or a name without a public ending. */
 internal fun isOwnHost(host: String): Boolean = isLoopback(host) ||
-    host.startsWith("10.") ||
-    host.startsWith("192.168.") ||
-    Regex("""172\.(1[6-9]|2\d|3[01])\..*""").matches(host) ||
-    '.' !in host && ':' !in host ||
+    isAddressIn(host, "10.", "192.168.", *Array(16) { "172.${16 + it}." }) ||
+    ('.' !in host && ':' !in host) ||
     host.endsWith(".local") ||
     host.endsWith(".internal") ||
     host.endsWith(".lan")
@@ -38,13 +41,17 @@ internal fun baseUrl(text: String, origin: String, model: ModelId, parameter: St
         wrong("is not a URL")
     }
     if (uri.scheme != "http" && uri.scheme != "https") wrong("does not begin with https:// or http://")
-    if (uri.host.isNullOrEmpty()) wrong("has no host")
+    if (uri.host.isNullOrEmpty()) wrong("has no host, or one with characters that host names do not have")
     if (uri.rawUserInfo != null) wrong("has a user or password in it; give the key as an API key")
     val isForeign = uri.rawQuery?.split('&')?.any { it.substringBefore('=') != parameter } ?: false
     if (isForeign || uri.rawFragment != null) wrong("has a query")
+    if (uri.port > MAX_PORT) wrong("has a port above $MAX_PORT")
     val path = uri.toString().substringBefore('?').trimEnd('/')
-    return listOf("/chat/completions", "/api/chat", "/responses").fold(path) { url, end -> url.removeSuffix(end) }.trimEnd('/')
+    return listOf("/chat/completions", "/api/chat", "/responses").fold(path) { url, end -> url.removeSuffix(end) }.trimEnd('/').replace(VERSION_TWICE, "/v1")
 }
+
+private const val MAX_PORT = 65_535
+private val VERSION_TWICE = Regex("(/v1){2,}$")
 
 /** The value of the query's parameter [name] in [url]; null if there is none. */
 internal fun queryParameter(url: String, name: String): String? =

@@ -44,7 +44,7 @@ internal fun nearest(name: String, names: Collection<String>): List<String> {
 }
 
 private fun closeness(wanted: String, candidate: String): Int =
-    if (wanted.length >= 3 && (candidate.startsWith(wanted) || wanted.startsWith(candidate) && candidate.length >= 3)) 1 else distance(wanted, candidate)
+    if (wanted.length >= 3 && (candidate.startsWith(wanted) || (wanted.startsWith(candidate) && candidate.length >= 3))) 1 else distance(wanted, candidate)
 
 /** Levenshtein's edit distance. */
 private fun distance(a: String, b: String): Int {

@@ -41,7 +41,7 @@ internal class TargetResolver(
         val address = found.azure?.let { found.azureAddress(it, base.url, base.apiVersion, it.apiVersionEnv.firstNotNullOfOrNull(::variable), name) }
         val row = (if (address == null) found else found.fitted(found.azure, address)).withHeaders()
         val key = key(row, model, own, base)
-        if (base.url.startsWith("http://") && key != null && !own.allowInsecure && !isOwnHost(hostOf(base.url))) {
+        if (base.url.startsWith("http://") && key != null && !own.allowInsecure && !isLoopback(hostOf(base.url))) {
             throw LlmException.Configuration(
                 "The API key for $model would travel unencrypted to ${hostOf(base.url)}. Use https://, or allow it by allowInsecure = true.",
                 details = details(model),
@@ -75,7 +75,8 @@ internal class TargetResolver(
 
     private fun unknown(id: ModelId): String {
         if (id.provider.isEmpty()) {
-            return "\"$id\" does not say which provider to ask. Write \"provider/model\", as in \"openai/$id\" or \"ollama/$id\", or set OPENAI_BASE_URL to a server that knows it."
+            return "\"$id\" does not say which provider to ask. Write \"provider/model\", as in \"openai/$id\" or \"ollama/$id\", " +
+                "or set OPENAI_BASE_URL to a server that knows it."
         }
         val near = registry.near(id.provider)
         val hint = if (near.isEmpty()) "" else "Did you mean ${near.joinToString(" or ") { "\"$it/${id.name}\"" }}? "

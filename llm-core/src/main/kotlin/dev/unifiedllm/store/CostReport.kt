@@ -53,10 +53,26 @@ public class CostReport internal constructor(
         val header = listOf(by.name.lowercase(), "calls", "failed", "in", "cached", "out", "cost")
         val lines = rows.map { row ->
             val marked = if (row.isDemo) "${row.name} (demo)" else row.name
-            listOf(marked, "${row.calls}", "${row.failed}", thousands(row.inputTokens), thousands(row.cacheReadTokens), thousands(row.outputTokens), row.costText())
+            listOf(
+                marked,
+                "${row.calls}",
+                "${row.failed}",
+                thousands(row.inputTokens),
+                thousands(row.cacheReadTokens),
+                thousands(row.outputTokens),
+                row.costText(),
+            )
         }
         val widths = header.indices.map { column -> (lines + listOf(header)).maxOf { it[column].length } }
-        fun line(cells: List<String>) = cells.mapIndexed { column, cell -> if (column == 0) cell.padEnd(widths[0]) else cell.padStart(widths[column]) }.joinToString("  ")
+        fun line(cells: List<String>) = cells.mapIndexed { column, cell ->
+            if (column ==
+                0
+            ) {
+                cell.padEnd(widths[0])
+            } else {
+                cell.padStart(widths[column])
+            }
+        }.joinToString("  ")
         return buildString {
             appendLine(line(header))
             lines.forEach { appendLine(line(it)) }

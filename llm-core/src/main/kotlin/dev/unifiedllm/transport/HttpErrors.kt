@@ -10,6 +10,7 @@ import kotlin.time.Duration
 internal class HttpErrors(private val target: Target) {
     /**
      * @param status of the response; null for an error inside of a stream
+     * @param shouldRetry what the provider says itself, which goes before what the status means
      * @param location of a redirect
      */
     fun exception(
@@ -20,7 +21,7 @@ internal class HttpErrors(private val target: Target) {
         shouldRetry: Boolean? = null,
         location: String? = null,
     ): LlmException {
-        val details = LlmException.Details(target.id, status, requestId ?: error.requestId)
+        val details = LlmException.Details(target.id, status, requestId ?: error.requestId, shouldRetry)
         val said = said(error, status)
         byMeaning(error, status, said, details, retryAfter)?.let { return it }
         if (target.provider.auth == Provider.Auth.AWS) AwsErrors(target).exception(error, said, details)?.let { return it }
@@ -42,9 +43,9 @@ internal class HttpErrors(private val target: Target) {
             429 -> rateLimited(said, retryAfter, details)
             529 -> overloaded(said, details)
             425 -> LlmException.ServerError("$said Try again.", details = details)
-            in 400..499 -> InvalidRequest(said, details = details, isRetryable = shouldRetry ?: false)
+            in 400..499 -> InvalidRequest(said, details = details)
             501, 505, 511 -> LlmException.ServerError(said, details = details, isRetryable = false)
-            in 500..599 -> LlmException.ServerError("$said Try again, or add a fallback.", details = details, isRetryable = shouldRetry ?: true)
+            in 500..597 -> LlmException.ServerError("$said Try again, or add a fallback.", details = details)
             null -> LlmException.ServerError("$said Try again, or add a fallback.", details = details)
             else -> LlmException.MalformedResponse("$said $status is not a status that a provider may send.", details = details)
         }
@@ -53,14 +54,14 @@ internal class HttpErrors(private val target: Target) {
     /** What the words say, which is more than the status where providers use one status for several things. */
     private fun byMeaning(error: ProviderError, status: Int?, said: String, details: LlmException.Details, retryAfter: Duration?): LlmException? = when {
         error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens") ||
-            (status in CLIENT_ERRORS || status == null && error.isNamed("invalid_request_error", "validationException")) && error.mentions(*CONTEXT_WORDS) ->
+            ((status in CLIENT_ERRORS || status == null && error.isNamed("invalid_request_error", "validationException")) && error.mentions(*CONTEXT_WORDS)) ->
             LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
         error.isNamed("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") ->
             LlmException.ContentFiltered("$said The provider's filter stopped it: change the wording.", details = details)
         error.isNamed("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits", "billing_error") ||
             status in CLIENT_ERRORS && error.mentions("credit balance is too low") -> quota(said, details)
         error.isNamed("invalid_api_key", "authentication_error", "no_db_connection", "API_KEY_INVALID") ||
-            status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key") -> authentication(said, details)
+            (status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key")) -> authentication(said, details)
         status != null -> null
         error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "throttlingException", "429") -> rateLimited(said, retryAfter, details)
         error.isNamed("overloaded_error", "overloaded", "529") -> overloaded(said, details)
@@ -110,7 +111,8 @@ internal class HttpErrors(private val target: Target) {
     private fun overloaded(said: String, details: LlmException.Details) =
         LlmException.Overloaded("$said It has too much to do: try again later, or add a fallback.", details = details)
 
-    private fun hostIn(location: String): String = Regex("^https?://([^/?#]+)").find(location)?.groupValues?.get(1)?.substringAfterLast('@') ?: "another address"
+    private fun hostIn(location: String): String =
+        Regex("^https?://([^/?#]+)").find(location)?.groupValues?.get(1)?.substringAfterLast('@') ?: "another address"
 
     private companion object {
         val REDIRECTS = 300..399

@@ -32,8 +32,8 @@ import java.net.http.HttpClient as JdkClient
 /**
  * Ktor's client over the JDK's: one instance for http, one for https, each made when it is first needed.
  *
- * Not in use: its engine throws away what has arrived when a connection breaks, and does not close one that is cancelled before its head.
- * [JdkTransport] stands in its place.
+ * Its engine throws away what has arrived when a connection breaks, and does not close one that is cancelled before its head: hence
+ * [JdkTransport] is the default.
  */
 internal class KtorTransport(private val connectTimeout: Duration) : Transport {
     // An offer of h2c makes some servers drop the body, and the JDK's client makes one to every http:// server unless told otherwise.

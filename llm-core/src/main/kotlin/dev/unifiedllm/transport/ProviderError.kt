@@ -28,6 +28,7 @@ internal class ProviderError(
 
     companion object {
         private const val MAX_MESSAGE = 2048
+        private const val MAX_DEPTH = 64
         private val TITLE = Regex("<title[^>]*>([^<]{1,200})", RegexOption.IGNORE_CASE)
 
         /** Reads the body of an error response; a body that is no JSON gives its text, a page its title. */
@@ -35,6 +36,7 @@ internal class ProviderError(
             val text = body.trim()
             if (text.isEmpty()) return ProviderError(null)
             if (text.startsWith("<")) return ProviderError(TITLE.find(text)?.groupValues?.get(1)?.trim())
+            if (isDeep(text)) return ProviderError(text.take(MAX_MESSAGE))
             val json = try {
                 Json.parseToJsonElement(text)
             } catch (_: SerializationException) {
@@ -43,12 +45,26 @@ internal class ProviderError(
             return of(json)
         }
 
+        /** True for nesting that no error of a provider's has, and that a reader of JSON may not survive. */
+        private fun isDeep(text: String): Boolean {
+            var depth = 0
+            for (char in text) {
+                if (char == '{' || char == '[') {
+                    depth++
+                } else if (char == '}' || char == ']') {
+                    depth--
+                }
+                if (depth > MAX_DEPTH) return true
+            }
+            return false
+        }
+
         fun of(json: JsonElement): ProviderError = when (json) {
             is JsonArray -> json.firstOrNull()?.let(::of) ?: ProviderError(null)
             is JsonPrimitive -> ProviderError(json.contentOrNull?.take(MAX_MESSAGE))
             is JsonObject -> {
                 val inner = json["error"]
-                if (inner is JsonObject || inner is JsonArray && inner.isNotEmpty()) of(inner).orElse(json) else of(json, inner)
+                if (inner is JsonObject || (inner is JsonArray && inner.isNotEmpty())) of(inner).orElse(json) else of(json, inner)
             }
         }
 

@@ -18,16 +18,14 @@ import kotlinx.coroutines.flow.toList
 
 /** Against servers that nobody here wrote: llama.cpp's inference, and the LiteLLM proxy in front of it. */
 class RealServersSpec : FunSpec({
-    lateinit var servers: Servers
-    lateinit var llm: Llm
-
-    beforeSpec {
-        servers = Servers()
-        llm = Llm.builder().environment { servers.variables[it] }.build()
-    }
+    val started by lazy { runCatching { Servers() } } // started once; where a server is missing, every test is aborted by the same failure
+    val servers by lazy { started.getOrThrow() }
+    val llm by lazy { Llm.builder().environment { servers.variables[it] }.build() }
     afterSpec {
-        llm.close()
-        servers.close()
+        if (started.isSuccess) {
+            llm.close()
+            servers.close()
+        }
     }
 
     test("llama.cpp streams real tokens; the same seed gives the same text twice") {
@@ -97,6 +95,7 @@ class RealServersSpec : FunSpec({
     }
 
     test("the proxy's errors have their types") {
+        servers.litellm.shouldNotBeEmpty() // aborts where it is missing: within shouldThrow that would be a failure
         shouldThrow<LlmException.RateLimited> { llm.chat("litellm_proxy/mock-429", "hi").await() }.status shouldBe 429
         shouldThrow<LlmException.ServerError> { llm.chat("litellm_proxy/mock-500", "hi").await() }.isRetryable shouldBe true
         shouldThrow<LlmException.ContextLengthExceeded> { llm.chat("litellm_proxy/mock-ctx", "hi").await() }
@@ -105,7 +104,8 @@ class RealServersSpec : FunSpec({
     }
 
     test("no key is told apart from a wrong one") {
-        Llm.builder().environment { if (it == "LITELLM_PROXY_API_BASE") servers.litellm else null }.build().use { anonymous ->
+        val proxy = servers.litellm
+        Llm.builder().environment { if (it == "LITELLM_PROXY_API_BASE") proxy else null }.build().use { anonymous ->
             val failure = shouldThrow<LlmException.Authentication> { anonymous.chat("litellm_proxy/mock-chat", "hi").await() }
             failure.message!! shouldContain "LITELLM_PROXY_API_KEY"
         }

@@ -248,8 +248,8 @@ class RequestEncodingSpec : FunSpec({
                 seed = 3
                 presencePenalty = 0.5
                 frequencyPenalty = -0.5
-                stop("x")
-            }, """{"options":{"temperature":0.5,"top_p":0.25,"top_k":4,"num_predict":7,"seed":3,"presence_penalty":0.5,"frequency_penalty":-0.5,"stop":["x"]}}"""),
+            }, """{"options":{"temperature":0.5,"top_p":0.25,"top_k":4,"num_predict":7,"seed":3,"presence_penalty":0.5,"frequency_penalty":-0.5}}"""),
+            Encoding("stop is an option", { stop("x") }, """{"options":{"stop":["x"]}}"""),
             Encoding("providerOptions join the options, and have the last word", {
                 temperature = 0.5
                 maxTokens = 7

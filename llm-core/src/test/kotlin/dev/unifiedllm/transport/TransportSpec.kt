@@ -37,7 +37,8 @@ private const val HELLO = """data: {"id":"1","model":"m","choices":[{"index":0,"
 private const val STOP = """data: {"id":"1","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}""" + "\n\n"
 private const val USAGE = """data: {"id":"1","model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}""" + "\n\n"
 private const val DONE = "data: [DONE]\n\n"
-private const val WHOLE = """{"id":"1","model":"m","choices":[{"index":0,"message":{"content":"Hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"""
+private const val WHOLE = """{"id":"1","model":"m","choices":[{"index":0,"message":{"content":"Hello"},"finish_reason":"stop"}]""" +
+    ""","usage":{"prompt_tokens":3,"completion_tokens":1}}"""
 private val LONG = 10.seconds
 
 private fun deadlines(block: Timeouts.Builder.() -> Unit): Timeouts = Timeouts.Builder(null).apply(block).build()
@@ -104,6 +105,25 @@ class TransportSpec : FunSpec({
             server.requests.size shouldBe 20
             server.connections shouldBe 1
         }
+    }
+
+    test("Ktor's engine carries the same calls: our headers and no offer of h2c, one connection, no redirects") {
+        LoopbackServer { sse(HELLO, STOP, USAGE, DONE) }.use { server ->
+            KtorTransport(LONG).use { transport -> repeat(20) { ask(server.url, transport).checkHello() } }
+            server.requests.size shouldBe 20
+            server.connections shouldBe 1
+            val names = server.requests.first().headers.map { it.first.lowercase() }
+            (names.toSet() intersect setOf("upgrade", "http2-settings")).shouldBeEmpty()
+            server.requests.first().header("authorization") shouldBe "Bearer sk-secret-of-mine"
+        }
+        LoopbackServer { sse(HELLO, STOP, DONE) }.use { other ->
+            LoopbackServer { whole("", 307, "Location" to "${other.url}/chat/completions") }.use { server ->
+                KtorTransport(LONG).use { ask(server.url, it) }.checkFailure<LlmException.Configuration>()
+            }
+            other.requests.shouldBeEmpty()
+        }
+        val port = ServerSocket(0, 1, InetAddress.getByName("127.0.0.1")).use { it.localPort }
+        KtorTransport(LONG).use { ask("http://127.0.0.1:$port", it) }.checkFailure<Network>().phase shouldBe Network.Phase.CONNECT
     }
 
     context("before the head") {

@@ -1,0 +1,260 @@
+package dev.unifiedllm.jupyter
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ChatResponse
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.chat.Usd
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContainExactly
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldEndWith
+import io.kotest.matchers.string.shouldNotContain
+import kotlin.time.Duration.Companion.microseconds
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.minutes
+import kotlin.time.Duration.Companion.seconds
+
+private fun card(state: CardState, response: ChatResponse?, failure: Throwable? = null) = AnswerCard(gpt, state, response, failure).render()
+
+private fun footer(response: ChatResponse, state: CardState = CardState.DONE) = card(state, response).page().footer
+
+private fun known(amount: String, source: String = "litellm") = Cost.Known(Usd.of(amount), source)
+
+private const val TIMES = "TTFT 200 ms · 300 ms total"
+
+class AnswerCardSpec : FunSpec({
+    test("the footer says who, tokens, cost, first token, time and speed") {
+        val usage = Usage.build {
+            inputTokens = 1234
+            cacheReadTokens = 1000
+            outputTokens = 56
+        }
+        val response = answer(
+            listOf(
+                100.milliseconds to start(),
+                320.milliseconds to Delta.Text("Hello"),
+                1.seconds to Delta.Text("."),
+                2320.milliseconds to finish(usage, known("0.0123")),
+            ),
+        )
+        footer(response) shouldBe "openai/gpt-4o · 1,234 in (1,000 cached) + 56 out · $0.0123 · TTFT 320 ms · 2.3 s total · 28 tok/s"
+    }
+
+    context("the footer of a finished answer") {
+        withData<Pair<String, Pair<Delta.Finish, String>>>(
+            { it.first },
+            "an unknown price" to (finish() to "10 in + 20 out · $ n/a · $TIMES · 200 tok/s"),
+            "a local model" to (finish(cost = Cost.Free) to "10 in + 20 out · local · $0 · $TIMES · 200 tok/s"),
+            "a demo model" to (finish(cost = known("0.00005", "demo")) to "10 in + 20 out · $0.0000500 (demo) · $TIMES · 200 tok/s"),
+            "dollars" to (finish(cost = known("12.345")) to "10 in + 20 out · $12.35 · $TIMES · 200 tok/s"),
+            "nothing" to (finish(cost = known("0")) to "10 in + 20 out · $0 · $TIMES · 200 tok/s"),
+            "no usage" to (finish(null) to "tokens n/a · $ n/a · $TIMES"),
+            "half a usage" to (finish(Usage.build { inputTokens = 10 }) to "10 in + n/a out · $ n/a · $TIMES"),
+            "nothing cached" to (
+                finish(
+                    Usage.build {
+                        inputTokens = 10
+                        outputTokens = 20
+                        cacheReadTokens = 0
+                    },
+                ) to "10 in + 20 out · $ n/a · $TIMES · 200 tok/s"
+                ),
+            "one token" to (finish(Usage.of(10, 1)) to "10 in + 1 out · $ n/a · $TIMES"),
+            "a cut answer" to
+                (finish(reason = FinishReason(FinishReason.Kind.LENGTH)) to "10 in + 20 out · $ n/a · $TIMES · 200 tok/s · cut by the token limit"),
+            "a filtered answer" to
+                (
+                    finish(reason = FinishReason(FinishReason.Kind.CONTENT_FILTER)) to
+                        "10 in + 20 out · $ n/a · $TIMES · 200 tok/s · held back by the provider's filter"
+                    ),
+            "a refusal" to (finish(reason = FinishReason(FinishReason.Kind.REFUSAL)) to "10 in + 20 out · $ n/a · $TIMES · 200 tok/s · refused"),
+        ) { (_, case) ->
+            val (finish, expected) = case
+            footer(answer(start(), Delta.Text("x"), finish)) shouldBe "openai/gpt-4o · $expected"
+        }
+    }
+
+    test("a slow model is not said to stand still") {
+        val response = answer(listOf(1.seconds to start(), 2.seconds to Delta.Text("x"), 12.seconds to finish(Usage.of(1, 6))))
+        footer(response) shouldBe "openai/gpt-4o · 1 in + 6 out · $ n/a · TTFT 2.0 s · 12.0 s total · 0.6 tok/s"
+    }
+
+    test("an answer that came all at once has no speed") {
+        footer(answer(listOf(1.seconds to start(), 2.seconds to Delta.Text("x"), 2.seconds to finish()))) shouldBe
+            "openai/gpt-4o · 10 in + 20 out · $ n/a · TTFT 2.0 s · 2.0 s total"
+    }
+
+    test("an empty answer has no first token") {
+        footer(answer(start(), finish(Usage.of(10, 0)))) shouldBe "openai/gpt-4o · 10 in + 0 out · $ n/a · 200 ms total"
+    }
+
+    test("an answer without an end is said to be incomplete") {
+        footer(answer(start(), Delta.Text("Hel"))) shouldEndWith " · incomplete"
+    }
+
+    test("times are for people") {
+        listOf(
+            0.seconds,
+            900.microseconds,
+            1.milliseconds,
+            999.milliseconds,
+            1.seconds,
+            59.96.seconds,
+            61.5.seconds,
+            10.minutes,
+        ).map(::seconds) shouldContainExactly
+            listOf("0 ms", "0 ms", "1 ms", "999 ms", "1.0 s", "60.0 s", "61.5 s", "600.0 s")
+    }
+
+    test("before anything has come the card waits, and names the model that was asked") {
+        val page = card(CardState.WAITING, null).page()
+        page.state shouldBe "waiting"
+        page.footer shouldBe "openai/gpt-4o · waiting for the first token …"
+        page.answer.select(".ullm-caret").size shouldBe 1
+        page.answer.text() shouldBe ""
+    }
+
+    test("a call that is not sent says how to send it") {
+        val page = card(CardState.NEW, null).page()
+        page.state shouldBe "new"
+        page.footer shouldBe "openai/gpt-4o · not sent"
+        page.answer.text() shouldContain "show()"
+    }
+
+    test("while it grows, text is shown as it is, with a caret") {
+        val page = card(CardState.STREAMING, answer(start(), Delta.Text("**bo"), Delta.Text("ld** <b>\n\n- x"))).page()
+        page.state shouldBe "streaming"
+        page.answer.className() shouldBe "ullm-text ullm-plain ullm-caret"
+        page.answer.wholeText() shouldBe "**bold** <b>\n\n- x"
+        page.footer shouldBe "openai/gpt-4o · streaming …"
+    }
+
+    test("when it is done, text is shown as Markdown, without a caret") {
+        val page = card(CardState.DONE, answer(start(), Delta.Text("**bold** <b>"), finish())).page()
+        page.state shouldBe "done"
+        page.answer.className() shouldBe "ullm-text"
+        page.answer.children().outerHtml() shouldBe "<p><strong>bold</strong> &lt;b&gt;</p>"
+    }
+
+    test("a failure stands under what had come") {
+        val failure = LlmException.StreamInterrupted("The connection was lost.\nAsk again: <retry>")
+        val page = card(CardState.FAILED, answer(start(), Delta.Text("**Hal")), failure).page()
+        page.state shouldBe "failed"
+        page.answer.wholeText() shouldBe "**Hal"
+        page.answer.className() shouldBe "ullm-text ullm-plain"
+        page.texts(".ullm-error b") shouldContainExactly listOf("StreamInterrupted")
+        page.texts(".ullm-error div") shouldContainExactly listOf("The connection was lost.\nAsk again: <retry>")
+        page.footer shouldBe "openai/gpt-4o · failed · TTFT 200 ms · 200 ms total"
+    }
+
+    test("a failure before anything came is a card as well") {
+        val rendered = card(CardState.FAILED, null, LlmException.Configuration("No API key: set GROQ_API_KEY."))
+        rendered.page().footer shouldBe "openai/gpt-4o · failed"
+        rendered.text shouldBe "Configuration: No API key: set GROQ_API_KEY.\nopenai/gpt-4o · failed"
+    }
+
+    test("a failure without a name or a message has some") {
+        val rendered = errorCard(LlmException.Overloaded(""))
+        rendered.page().texts(".ullm-error b") shouldContainExactly listOf("Overloaded")
+        card(CardState.FAILED, null, object : RuntimeException() {}).page().texts(".ullm-error b") shouldContainExactly listOf("RuntimeException")
+    }
+
+    test("what was stopped keeps its text") {
+        val page = card(CardState.CANCELLED, answer(start(), Delta.Text("Hal"))).page()
+        page.state shouldBe "cancelled"
+        page.answer.wholeText() shouldBe "Hal"
+        page.footer shouldBe "openai/gpt-4o · stopped · TTFT 200 ms · 200 ms total"
+        page.all(".ullm-error").shouldBeEmpty()
+    }
+
+    test("reasoning is folded, and open only while it streams and there is no text yet") {
+        val thought = answer(start(), Delta.Reasoning("Let me <think>\nhard"))
+        val both = answer(start(), Delta.Reasoning("Let me <think>\nhard"), Delta.Text("42"))
+        val done = answer(start(), Delta.Reasoning("Let me <think>\nhard"), Delta.Text("42"), finish())
+        for ((state, response) in CardState.entries.flatMap { state -> listOf(thought, both, done).map { state to it } }) {
+            val page = card(state, response).page()
+            page.texts(".ullm-reasoning div") shouldContainExactly listOf("Let me <think>\nhard")
+            page.all(".ullm-reasoning[open]").size shouldBe if (state == CardState.STREAMING && response === thought) 1 else 0
+        }
+        card(CardState.DONE, answer(start(), Delta.Text("42"), finish())).page().all(".ullm-reasoning").shouldBeEmpty()
+    }
+
+    test("the models that did not answer are named, and the footer names the one that did") {
+        val llama = ModelId("ollama", "llama3")
+        val groq = ModelId("groq", "x")
+        val response = answer(
+            Delta.Attempt(llama, LlmException.Network("refused", LlmException.Network.Phase.CONNECT)),
+            Delta.Attempt(groq, LlmException.Overloaded("busy")),
+            start(gpt),
+            Delta.Text("x"),
+            finish(),
+        )
+        val page = AnswerCard(llama, CardState.DONE, response).render().page()
+        page.texts(".ullm-note") shouldContainExactly
+            listOf("ollama/llama3 did not answer (Network), asking the next", "groq/x did not answer (Overloaded), asking the next")
+        page.footer shouldContain "openai/gpt-4o · "
+        page.footer shouldNotContain "llama3"
+    }
+
+    test("warnings are shown once it is over, however it ended") {
+        val response = answer(start(), Delta.Warning("temperature was left out"), Delta.Text("x"), finish())
+        for (state in CardState.entries) {
+            val isOver = state in listOf(CardState.DONE, CardState.FAILED, CardState.CANCELLED)
+            card(state, response).page().texts(".ullm-note") shouldBe if (isOver) listOf("⚠ temperature was left out") else emptyList()
+        }
+    }
+
+    test("tool calls are shown with their arguments") {
+        val response =
+            answer(
+                start(),
+                Delta.ToolCallDelta(0, "c1", "weather", "{\"city\":"),
+                Delta.ToolCallDelta(0, null, null, "\"Bern\"}"),
+                Delta.ToolCallDelta(1, "c2", "now", "{}"),
+            )
+        val rendered = card(CardState.STREAMING, response)
+        rendered.page().texts(".ullm-call") shouldContainExactly listOf("weather({\"city\":\"Bern\"})", "now({})")
+        rendered.text shouldContain "weather({\"city\":\"Bern\"})\nnow({})\n"
+    }
+
+    test("sources are links by their titles; what cannot be linked is text") {
+        val response = answer(
+            start(),
+            Delta.Source("https://one.example/a?b=1&c=2", "One"),
+            Delta.Source("https://two.example"),
+            Delta.Source("javascript:alert(1)", "Three"),
+            Delta.Source("notes.pdf"),
+            Delta.Text("x"),
+            finish(),
+        )
+        val page = card(CardState.DONE, response).page()
+        page.texts(".ullm-note") shouldContainExactly listOf("Sources: One · https://two.example · Three · notes.pdf")
+        page.all(".ullm-note a").map { it.attr("href") } shouldContainExactly listOf("https://one.example/a?b=1&c=2", "https://two.example")
+    }
+
+    test("plain text stands beside: the text as it came, then the footer") {
+        done("**Hi**\n\n- <b>").text shouldBe "**Hi**\n\n- <b>\nopenai/gpt-4o · 10 in + 20 out · $ n/a · TTFT 200 ms · 300 ms total · 200 tok/s"
+        card(CardState.FAILED, answer(start(), Delta.Text("Hal")), LlmException.Overloaded("busy")).text shouldBe
+            "Hal\nOverloaded: busy\nopenai/gpt-4o · failed · TTFT 200 ms · 200 ms total"
+    }
+
+    test("an answer of 5 MB is capped with a note, whole characters only, wherever it stands") {
+        val long = "x" + "😀".repeat(2_500_000)
+        val response = answer(start(), Delta.Reasoning(long), Delta.Text(long), Delta.ToolCallDelta(0, "c", "tool", long), finish())
+        for (state in listOf(CardState.STREAMING, CardState.DONE, CardState.FAILED)) {
+            val rendered = card(state, response, LlmException.Overloaded(long).takeIf { state == CardState.FAILED })
+            (rendered.html.length < 4_200_000) shouldBe true
+            (rendered.text.length < 4_200_000) shouldBe true
+            rendered.html shouldNotContain "\uFFFD"
+            rendered.html shouldContain "😀\n… 4,000,002 more characters are not shown"
+            rendered.text shouldContain "😀\n… 4,000,002 more characters are not shown"
+        }
+    }
+})

@@ -1,0 +1,388 @@
+package dev.unifiedllm.jupyter
+
+import dev.unifiedllm.Llm
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.Reply
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.ModelId
+import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.booleans.shouldBeTrue
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContainExactly
+import io.kotest.matchers.ints.shouldBeInRange
+import io.kotest.matchers.ints.shouldBeLessThanOrEqual
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldStartWith
+import io.kotest.matchers.types.shouldBeSameInstanceAs
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitCancellation
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.test.StandardTestDispatcher
+import kotlinx.coroutines.test.TestScope
+import kotlinx.coroutines.test.advanceTimeBy
+import kotlinx.coroutines.test.currentTime
+import kotlinx.coroutines.test.runCurrent
+import kotlinx.coroutines.test.runTest
+
+/** What a cell would have shown, and when. */
+@OptIn(ExperimentalCoroutinesApi::class)
+private class FakeOutput(private val scope: TestScope) : CellOutput {
+    val shown = mutableListOf<Rendered>()
+    val updates = mutableListOf<Pair<Long, Rendered>>()
+
+    val last: Rendered get() = updates.lastOrNull()?.second ?: shown.last()
+
+    val times: List<Long> get() = updates.map { it.first }
+
+    val states: List<String> get() = (shown + updates.map { it.second }).map { it.page().state }.fold(emptyList()) { all, state ->
+        if (all.lastOrNull() ==
+            state
+        ) {
+            all
+        } else {
+            all + state
+        }
+    }
+
+    override fun show(rendered: Rendered) {
+        check(updates.isEmpty()) { "shown after an update" }
+        shown += rendered
+    }
+
+    override fun update(rendered: Rendered) {
+        check(shown.size == 1) { "updated, but ${shown.size} times shown" }
+        updates += scope.currentTime to rendered
+    }
+}
+
+@OptIn(ExperimentalCoroutinesApi::class)
+private fun virtual(block: suspend TestScope.(llm: Llm) -> Unit) = runTest {
+    val llm = Llm.builder().apply { context = StandardTestDispatcher(testScheduler) }.build()
+    llm.use { block(it) }
+}
+
+private val Rendered.answer: String get() = page().answer.wholeText()
+
+@OptIn(ExperimentalCoroutinesApi::class)
+class LiveReplySpec : FunSpec({
+    test("the card is there at once, before anything is sent or has come") {
+        virtual { llm ->
+            val model = FakeModel {
+                delay(60_000)
+                emit(Delta.Text("x"))
+                emit(finish())
+            }
+            val output = FakeOutput(this)
+            val cell = launch { follow(llm.chat(model, "?"), output) }
+            testScheduler.runCurrent()
+            currentTime shouldBe 0
+            output.shown.single().page().state shouldBe "waiting"
+            output.shown.single().page().footer shouldBe "fake/model · waiting for the first token …"
+            advanceTimeBy(59_999)
+            output.last.page().state shouldBe "waiting"
+            cell.join()
+            output.states shouldContainExactly listOf("waiting", "streaming", "done")
+        }
+    }
+
+    context("10,000 deltas make at most 20 updates a second, and the text is exact") {
+        withData("all at once" to 0L, "one a millisecond" to 1L, "one in seven" to 7L) { (_, pause) ->
+            virtual { llm ->
+                val words = (0 until 10_000).map { "w$it " }
+                val model = FakeModel {
+                    for (word in words) {
+                        if (pause > 0) delay(pause)
+                        emit(Delta.Text(word))
+                    }
+                    emit(finish())
+                }
+                val output = FakeOutput(this)
+                val reply = llm.chat(model, "?")
+                follow(reply, output)
+                output.shown.size shouldBe 1
+                for (from in output.times) output.times.count { it in from until from + 1_000 } shouldBeLessThanOrEqual 20
+                if (pause > 0) output.updates.size shouldBeInRange (10 * pause.toInt()..200 * pause.toInt() + 2)
+                reply.await().text shouldBe words.joinToString("")
+                output.last.page().state shouldBe "done"
+                output.last.answer.trim() shouldBe words.joinToString("").trim()
+                output.last.text shouldStartWith words.joinToString("")
+            }
+        }
+    }
+
+    test("a failure that follows the last update at once still makes no more than 20 in a second") {
+        for (end in 900L..1_100L step 7) {
+            virtual { llm ->
+                val model = FakeModel {
+                    var time = 0L
+                    while (time < end) {
+                        emit(Delta.Text("x"))
+                        delay(1)
+                        time++
+                    }
+                    throw LlmException.StreamInterrupted("cut")
+                }
+                val output = FakeOutput(this)
+                shouldThrow<LlmException.StreamInterrupted> { follow(llm.chat(model, "?"), output) }
+                for (from in output.times) output.times.count { it in from until from + 1_000 } shouldBeLessThanOrEqual 20
+            }
+        }
+    }
+
+    test("the text grows from update to update") {
+        virtual { llm ->
+            val output = FakeOutput(this)
+            follow(
+                llm.chat("demo/storyteller") {
+                    user("Why?")
+                    providerOptions { put("tokensPerSecond", 20) }
+                },
+                output,
+            )
+            val lengths = output.updates.dropLast(1).map { it.second.answer.length }
+            (lengths == lengths.sorted() && lengths.distinct().size > 20).shouldBeTrue()
+            output.last.page().footer shouldContain "(demo)"
+            output.last.page().all(".ullm-text ol li").size shouldBe 3
+        }
+    }
+
+    test("the longer the card, the rarer its updates") {
+        virtual { llm ->
+            val model = FakeModel {
+                repeat(100) {
+                    emit(Delta.Text("x".repeat(5_000)))
+                    delay(50)
+                }
+                emit(finish())
+            }
+            val output = FakeOutput(this)
+            follow(llm.chat(model, "?"), output)
+            val bytes = output.updates.sumOf { it.second.html.length.toLong() }
+            (bytes < 10_000_000).shouldBeTrue()
+            output.last.answer.length shouldBe 500_000
+        }
+    }
+
+    test("a failure is the last thing shown, under what had come, and is thrown as it is") {
+        virtual { llm ->
+            val failure = LlmException.StreamInterrupted("The connection was lost: ask again.")
+            val model = FakeModel {
+                emit(Delta.Text("Hal"))
+                delay(500)
+                emit(Delta.Text("f"))
+                throw failure
+            }
+            val output = FakeOutput(this)
+            val reply = llm.chat(model, "?")
+            val thrown = shouldThrow<LlmException.StreamInterrupted> { follow(reply, output) }
+            thrown shouldBeSameInstanceAs failure
+            thrown.partial?.text shouldBe "Half"
+            output.states shouldContainExactly listOf("waiting", "streaming", "failed")
+            output.last.answer shouldBe "Half"
+            output.last.page().texts(".ullm-error div") shouldContainExactly listOf("The connection was lost: ask again.")
+            finalCard(reply).html shouldBe output.last.html
+        }
+    }
+
+    test("a failure of another kind than ours is shown and thrown as well, and shown again") {
+        virtual { llm ->
+            val model = FakeModel {
+                emit(Delta.Text("Hal"))
+                throw IllegalStateException("a bug of the model's")
+            }
+            val output = FakeOutput(this)
+            val reply = llm.chat(model, "?")
+            shouldThrow<IllegalStateException> { follow(reply, output) }.message shouldBe "a bug of the model's"
+            output.last.page().state shouldBe "failed"
+            output.last.page().texts(".ullm-error b") shouldContainExactly listOf("IllegalStateException")
+            finalCard(reply).page().state shouldBe "failed"
+        }
+    }
+
+    test("a demo model that always fails fails the cell") {
+        virtual { llm ->
+            val output = FakeOutput(this)
+            shouldThrow<LlmException.Overloaded> { follow(llm.chat("demo/error", "?"), output) }
+            output.states shouldContainExactly listOf("waiting", "failed")
+        }
+    }
+
+    test("the time of a failed answer does not grow with each look at it") {
+        virtual { llm ->
+            val reply = llm.chat(
+                FakeModel {
+                    emit(Delta.Text("Hal"))
+                    throw LlmException.StreamInterrupted("cut")
+                },
+                "?",
+            )
+            shouldThrow<LlmException> { follow(reply, FakeOutput(this)) }
+            val first = finalCard(reply).html
+            Thread.sleep(20)
+            finalCard(reply).html shouldBe first
+        }
+    }
+
+    test("stopping the cell keeps what had come, ends the call, and is not swallowed") {
+        virtual { llm ->
+            var isClosed = false
+            val model = FakeModel {
+                try {
+                    emit(Delta.Text("Hal"))
+                    awaitCancellation()
+                } finally {
+                    isClosed = true
+                }
+            }
+            val output = FakeOutput(this)
+            val reply = llm.chat(model, "?")
+            var thrown: Throwable? = null
+            val cell = launch {
+                try {
+                    follow(reply, output)
+                } catch (cancelled: CancellationException) {
+                    thrown = cancelled
+                    throw cancelled
+                }
+            }
+            advanceTimeBy(1_000)
+            cell.cancelAndJoin()
+            testScheduler.runCurrent()
+            (thrown is CancellationException).shouldBeTrue()
+            isClosed.shouldBeTrue()
+            output.states shouldContainExactly listOf("waiting", "streaming", "cancelled")
+            output.last.answer shouldBe "Hal"
+            output.last.page().all(".ullm-error").shouldBeEmpty()
+            finalCard(reply).page().state shouldBe "cancelled"
+        }
+    }
+
+    test("stopping before anything came leaves a card that says so") {
+        virtual { llm ->
+            val output = FakeOutput(this)
+            val cell = launch { follow(llm.chat(FakeModel { awaitCancellation() }, "?"), output) }
+            advanceTimeBy(1_000)
+            cell.cancelAndJoin()
+            output.states shouldContainExactly listOf("waiting", "cancelled")
+            output.last.page().footer shouldStartWith "fake/model · stopped"
+        }
+    }
+
+    test("a call that someone else cancels is shown as stopped, and its cell fails") {
+        virtual { llm ->
+            val output = FakeOutput(this)
+            val reply = llm.chat(
+                FakeModel {
+                    emit(Delta.Text("Hal"))
+                    awaitCancellation()
+                },
+                "?",
+            )
+            val cell = async { runCatching { follow(reply, output) } }
+            advanceTimeBy(1_000)
+            reply.cancel()
+            (cell.await().exceptionOrNull() is LlmException.Cancelled).shouldBeTrue()
+            output.states shouldContainExactly listOf("waiting", "streaming", "cancelled")
+            output.last.answer shouldBe "Hal"
+        }
+    }
+
+    test("a reply that is done shows its final card at once and sends nothing") {
+        virtual { llm ->
+            val model = FakeModel {
+                emit(Delta.Text("**x**"))
+                emit(finish())
+            }
+            val reply = llm.chat(model, "?")
+            reply.await()
+            val output = FakeOutput(this)
+            follow(reply, output)
+            model.calls shouldBe 1
+            output.states shouldContainExactly listOf("done")
+            output.last.html shouldBe finalCard(reply).html
+            finalCard(reply).html shouldBe finalCard(reply).html
+            llm.costs().single().calls shouldBe 1
+        }
+    }
+
+    test("a reply that has failed shows its final card at once, and fails again") {
+        virtual { llm ->
+            val model = FakeModel { throw LlmException.Overloaded("busy") }
+            val reply = llm.chat(model, "?")
+            shouldThrow<LlmException.Overloaded> { reply.await() }
+            val output = FakeOutput(this)
+            shouldThrow<LlmException.Overloaded> { follow(reply, output) }
+            model.calls shouldBe 1
+            output.states shouldContainExactly listOf("failed")
+        }
+    }
+
+    test("looking at a reply sends nothing") {
+        virtual { llm ->
+            val model = FakeModel { emit(finish()) }
+            val reply = llm.chat(model, "?")
+            finalCard(reply).page().state shouldBe "new"
+            testScheduler.runCurrent()
+            model.calls shouldBe 0
+            reply.state shouldBe Reply.State.NEW
+        }
+    }
+
+    test("two cells follow one reply: one call, one text; who comes later begins with what is there") {
+        virtual { llm ->
+            val model = FakeModel(ModelId("fake", "shared")) {
+                repeat(10) {
+                    emit(Delta.Text("w$it "))
+                    delay(100)
+                }
+                emit(finish())
+            }
+            val reply = llm.chat(model, "?")
+            val first = FakeOutput(this)
+            val second = FakeOutput(this)
+            val cell = launch { follow(reply, first) }
+            advanceTimeBy(450)
+            val other = launch { follow(reply, second) }
+            testScheduler.runCurrent()
+            second.shown.single().page().state shouldBe "streaming"
+            second.shown.single().answer shouldBe "w0 w1 w2 w3 w4 "
+            finalCard(reply).page().state shouldBe "streaming"
+            cell.join()
+            other.join()
+            model.calls shouldBe 1
+            first.last.html shouldBe second.last.html
+            first.last.answer.trim() shouldBe "w0 w1 w2 w3 w4 w5 w6 w7 w8 w9"
+        }
+    }
+
+    test("of two cells the one that is stopped leaves the other its answer") {
+        virtual { llm ->
+            val model = FakeModel {
+                repeat(10) {
+                    emit(Delta.Text("w$it "))
+                    delay(100)
+                }
+                emit(finish())
+            }
+            val reply = llm.chat(model, "?")
+            val stopped = FakeOutput(this)
+            val whole = FakeOutput(this)
+            val cell = launch { follow(reply, stopped) }
+            val other = launch { follow(reply, whole) }
+            advanceTimeBy(450)
+            cell.cancelAndJoin()
+            other.join()
+            stopped.last.page().state shouldBe "cancelled"
+            stopped.last.answer shouldBe "w0 w1 w2 w3 w4 "
+            whole.last.page().state shouldBe "done"
+            whole.last.answer.trim() shouldBe "w0 w1 w2 w3 w4 w5 w6 w7 w8 w9"
+        }
+    }
+})

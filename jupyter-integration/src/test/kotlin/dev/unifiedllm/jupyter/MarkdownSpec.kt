@@ -1,0 +1,220 @@
+package dev.unifiedllm.jupyter
+
+import io.kotest.assertions.withClue
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContainExactly
+import io.kotest.matchers.nulls.shouldBeNull
+import io.kotest.matchers.nulls.shouldNotBeNull
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldNotContain
+import kotlin.time.Duration.Companion.seconds
+
+private fun render(markdown: String): String {
+    done(markdown).page()
+    return Markdown.html(markdown)!!.trimEnd()
+}
+
+private fun links(markdown: String): List<String> = done(markdown).page().all("a").map { it.attr("href") }
+
+private val hidden = listOf(
+    "javascript:alert(1)",
+    "JAVASCRIPT:alert(1)",
+    "java\tscript:alert(1)",
+    "&#106;avascript:alert(1)",
+    "&#x6A;avascript:alert(1)",
+    "java&Tab;script:alert(1)",
+    "java&NewLine;script:alert(1)",
+    "javascript&colon;alert(1)",
+    "javascript&#58;alert(1)",
+    "\u0001javascript:alert(1)",
+    "&#1;javascript:alert(1)",
+    "&#32;javascript:alert(1)",
+    "\u00A0javascript:alert(1)",
+    "java\\script:alert(1)",
+    "javascript\\:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "vbscript:x",
+    "file:///etc/passwd",
+    "blob:https://a/1",
+    "intent://x",
+    "//evil.example",
+    "/api/kernels",
+    "?x",
+    "#x",
+    "x",
+    "",
+    "http",
+    "view-source:https://a",
+    "\u200Bjavascript:alert(1)",
+    "ｊavascript:alert(1)",
+    "javaſcript:alert(1)",
+)
+
+private const val LONG = 199_000
+
+private fun repeated(text: String) = text.repeat(LONG / text.length)
+
+private class Heavy(val name: String, val text: String)
+
+private val heavy = listOf(
+    Heavy("10,000 quotes", ">".repeat(10_000) + " x"),
+    Heavy("lines of quotes", (">".repeat(1_000) + " x\n").repeat(198)),
+    Heavy("quotes to the limit", repeated("> ")),
+    Heavy("10,000 brackets", "[".repeat(10_000) + "x"),
+    Heavy("brackets to the limit", repeated("[")),
+    Heavy("closed brackets", "[".repeat(LONG / 2) + "]".repeat(LONG / 2)),
+    Heavy("links in links", repeated("[a](")),
+    Heavy("links with brackets", "[".repeat(LONG / 5) + "](x)".repeat(LONG / 5)),
+    Heavy("images in images", "![".repeat(20_000) + "](x)".repeat(20_000)),
+    Heavy("images unclosed", repeated("![")),
+    Heavy("emphasis", repeated("*a_ ")),
+    Heavy("emphasis closed", repeated("*a **a ")),
+    Heavy("nested emphasis", "*_".repeat(LONG / 6) + "a" + "_*".repeat(LONG / 6)),
+    Heavy("back ticks", (1..600).joinToString(" ") { "`".repeat(it) }),
+    Heavy("lists in lists", repeated("- ")),
+    Heavy("lists, indented", (0..600).joinToString("\n") { "  ".repeat(it / 2) + "- x" }),
+    Heavy("comments", repeated("<!--")),
+    Heavy("declarations", repeated("<!A ")),
+    Heavy("CDATA", repeated("<![CDATA[")),
+    Heavy("instructions", repeated("<?")),
+    Heavy("tags", repeated("<a b=\"")),
+    Heavy("entities", repeated("&#x")),
+    Heavy("references", repeated("[a]: x\n")),
+    Heavy("references to one", "[a]: x\n\n" + repeated("[a] ").dropLast(20)),
+    Heavy("a wide table", "|" + "a|".repeat(20_000) + "\n|" + "-|".repeat(20_000) + "\n" + "|b\n".repeat(10_000)),
+    Heavy("a long table", "|a|b|\n|-|-|\n" + "|1|2|\n".repeat(28_000)),
+    Heavy("lines that may be tables", repeated("|a|\n")),
+    Heavy("fences", repeated("```\n")),
+    Heavy("setext", repeated("a\n=\n")),
+    Heavy("brackets and ticks", repeated("[`")),
+)
+
+class MarkdownSpec : FunSpec({
+    test("what models write is shown as what it means") {
+        render("# One\n\nA **bold** and *slanted* `word`.\n\n- a\n- b\n\n1. c\n\n> quoted\n\n---") shouldBe
+            "<h1>One</h1>\n<p>A <strong>bold</strong> and <em>slanted</em> <code>word</code>.</p>\n<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n" +
+            "<ol>\n<li>c</li>\n</ol>\n<blockquote>\n<p>quoted</p>\n</blockquote>\n<hr />"
+    }
+
+    test("a list begins where it says") {
+        render("7. x") shouldContain "<ol start=\"7\">"
+    }
+
+    test("a table keeps its alignment and escapes its cells") {
+        val page = done("| a | b |\n|:--|--:|\n| <i> | `|` **x** |").page()
+        page.all(".ullm-text th").map { it.attr("align") } shouldContainExactly listOf("left", "right")
+        page.texts(".ullm-text td") shouldContainExactly listOf("<i>", "`")
+        page.answer.select("i").shouldBeEmpty()
+    }
+
+    test("a fence shows its code as it is, and its language is no class") {
+        render("```kotlin onload=x\nval x = \"<b>\" // 1 & 2\n```") shouldBe "<pre><code>val x = &quot;&lt;b&gt;&quot; // 1 &amp; 2\n</code></pre>"
+    }
+
+    test("a fence that is never closed ends with the answer") {
+        done("```\n</code></pre></div>").page().answer.select("pre code").single().wholeText() shouldBe "</code></pre></div>\n"
+    }
+
+    test("a link opens elsewhere and tells nobody where it was") {
+        render("[x](https://ok.example/a?b=1&c=2 \"t\")") shouldBe
+            "<p><a href=\"https://ok.example/a?b=1&amp;c=2\" title=\"t\" rel=\"noopener noreferrer\" target=\"_blank\">x</a></p>"
+    }
+
+    test("reference links and autolinks are links as well") {
+        links("[x][r] <https://two.example> <me@three.example>\n\n[r]: https://one.example \"t\"") shouldContainExactly
+            listOf("https://one.example", "https://two.example", "mailto:me@three.example")
+    }
+
+    test("a blank in an address stays one") {
+        links("[x](<https://ok.example/My File.pdf>)") shouldContainExactly listOf("https://ok.example/My%20File.pdf")
+    }
+
+    context("an address that could do harm is no link, however it is hidden, and its text stays") {
+        withData<String>({ it.ifEmpty { "(empty)" } }, hidden) { address ->
+            for (markdown in listOf("[text](<$address>)", "[text]($address)", "[text][r]\n\n[r]: <$address>", "<$address>", "![text](<$address>)")) {
+                val page = done(markdown).page()
+                withClue(markdown) {
+                    page.all("a[href]").map { it.outerHtml() }.shouldBeEmpty()
+                    if (markdown.startsWith("[text](<")) page.answer.text() shouldContain "text"
+                }
+            }
+        }
+    }
+
+    context("an image is a link that names the host which would have been told, and says what it shows") {
+        withData(
+            "https://evil.example/p.png?leak=S" to "evil.example",
+            "https://ok.example@evil.example/p" to "evil.example",
+            "https://evil.example\\\\@ok.example/p" to "evil.example",
+            "https:evil.example/p" to "evil.example",
+            "https:\\/evil.example/p" to "evil.example",
+            "http://under_score.example:8080/p" to "under_score.example:8080",
+            "https://evil.example?@ok.example/" to "evil.example",
+            "https://evil.example#@ok.example/" to "evil.example",
+            "http://[::1]/p" to "[::1]",
+            "https://a b.example/ c" to "a%20b.example",
+        ) { (address, host) ->
+            val page = done("![a **cat** `x`](<$address>)").page()
+            page.all("a").single().text() shouldBe "[image at $host: a cat x]"
+        }
+    }
+
+    test("an image in a link, and a link in an image, are not nested links") {
+        done("[![a](https://one.example/i.png)](https://two.example)").page().all("a a").shouldBeEmpty()
+        done("![a [b](https://one.example)](https://two.example/i.png)").page().all("a a").shouldBeEmpty()
+    }
+
+    test("an image that cannot be linked says what it shows") {
+        done("![a cat](data:image/png;base64,AAAA)").page().answer.text() shouldBe "[image: a cat]"
+    }
+
+    test("characters that hide or turn text are made visible, also those written as entities") {
+        val entities = "a&#x202E;b &#x2066; &#27;[31m &#xE0041; &#127;"
+        val text = "$entities `\u202E` [x](https://ok.example/&#x202E; \"&#x202E;\")\n\n```\n\u202E\n```\n\n|&#x202E;|\n|-|"
+        val html = render(text)
+        html shouldContain "a⟨U+202E⟩b ⟨U+2066⟩ ⟨U+001B⟩[31m ⟨U+E0041⟩ ⟨U+007F⟩ <code>⟨U+202E⟩</code>"
+        for (point in listOf("\u202E", "\u2066", "\u001B", "\u007F", "\uDB40")) html shouldNotContain point
+    }
+
+    test("NUL and halves of characters are replaced, whole ones are kept") {
+        render("a\u0000b &#0; &#xD800; \uD83D 😀 𝔘") shouldBe "<p>a\uFFFDb \uFFFD \uFFFD \uFFFD 😀 𝔘</p>"
+    }
+
+    test("no more than 200,000 characters are read as Markdown; more are shown as they are") {
+        Markdown.html("*a* ".repeat(50_000)).shouldNotBeNull()
+        Markdown.html("*a* ".repeat(50_000) + "b").shouldBeNull()
+        val page = done("*a* ".repeat(50_000) + "<b>").page()
+        page.answer.className() shouldBe "ullm-text ullm-plain"
+        page.answer.wholeText() shouldBe "*a* ".repeat(50_000) + "<b>"
+    }
+
+    context("what is nested or repeated without end is shown, in good time") {
+        for (case in heavy) {
+            test(case.name).config(timeout = 10.seconds, blockingTest = true) {
+                case.text.length shouldBe case.text.length.coerceAtMost(200_000)
+                done(case.text).html shouldContain "ullm-footer"
+            }
+        }
+    }
+
+    context("what is nested deeply leaves the card whole") {
+        for (case in listOf(">".repeat(10_000) + " x", "[".repeat(10_000) + "x", "- ".repeat(400) + "x", "*_".repeat(3_000) + "x" + "_*".repeat(3_000))) {
+            test(case.take(10)).config(timeout = 10.seconds, blockingTest = true) {
+                done(case).page().answer.text().filter { it == 'x' } shouldBe "x"
+            }
+        }
+    }
+
+    context("what people ask for stays Markdown, however long") {
+        withData<Pair<String, String>>(
+            { it.first },
+            "a page of HTML" to "```html\n" + "<p class=\"x\">A line of text, <b>as</b> they come.</p>\n".repeat(3_000) + "```",
+            "a data file" to "```json\n" + "{\"name\": \"x\", \"values\": [1, 2, 3], \"more\": {\"a\": [4]}}\n".repeat(2_800) + "```",
+            "a table" to "| a | b | c | d | e |\n|---|---|---|---|---|\n" + "| 1 | 2 | 3 | 4 | 5 |\n".repeat(5_000),
+            "twenty levels" to (0..20).joinToString("\n") { "  ".repeat(it) + "- level $it" },
+        ) { Markdown.html(it.second).shouldNotBeNull() }
+    }
+})

@@ -1,0 +1,88 @@
+package dev.unifiedllm.jupyter
+
+import io.kotest.assertions.withClue
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldMatch
+import org.jsoup.nodes.Element
+import org.jsoup.parser.Parser
+
+/** [html] in the middle of somebody's page, as a real parser of HTML 5 reads it. */
+internal class Page(private val html: String) {
+    private val parser = Parser.htmlParser().setTrackErrors(MAX_ERRORS)
+    private val body = parser.parseInput("<!DOCTYPE html><html><head><title>t</title></head><body><main>$html</main><p>after</p></body></html>", "").body()
+    private val main: Element = body.child(0)
+
+    /** The one element beside our style: a card, a table or an error box. */
+    val card: Element get() = main.children().last()!!
+
+    val answer: Element get() = only(".ullm-text")
+
+    val footer: String get() = only(".ullm-footer").wholeText()
+
+    val state: String get() = card.attr("data-state")
+
+    fun all(selector: String): List<Element> = card.select(selector)
+
+    fun texts(selector: String): List<String> = all(selector).map { it.wholeText() }
+
+    /** The table without its header: one list of cells a row. */
+    fun rows(selector: String = "tbody tr, tfoot tr"): List<List<String>> = all(selector).map { row -> row.children().map { it.wholeText() } }
+
+    /** Nothing but our own elements and attributes, properly closed, and the page around them whole. */
+    fun check(): Page = apply {
+        withClue(html.substringAfter("</style>")) {
+            parser.errors.map { it.toString() }.shouldBeEmpty()
+            body.children().map { it.tagName() } shouldBe listOf("main", "p")
+            body.child(1).wholeText() shouldBe "after"
+            main.children().map { it.tagName() } shouldBe listOf("style", card.tagName())
+            main.textNodes().map { it.wholeText }.shouldBeEmpty()
+            main.child(0).outerHtml() shouldBe style
+            val strangers = main.allElements.drop(1).flatMap { element -> strangers(element) }
+            strangers.shouldBeEmpty()
+            for (link in main.select("a[href]")) {
+                link.attr("href") shouldMatch Regex("(https?|mailto):.*", RegexOption.DOT_MATCHES_ALL)
+                link.attr("rel") shouldBe "noopener noreferrer"
+            }
+            if (card.hasClass("ullm-card")) card.children().last()!!.className() shouldBe "ullm-footer"
+        }
+    }
+
+    private fun only(selector: String) = all(selector).single()
+
+    private fun strangers(element: Element): List<String> {
+        val allowed = ALLOWED[element.tagName()] ?: return listOf("<${element.tagName()}>")
+        return element.attributes()
+            .filter { attribute -> allowed[attribute.key]?.matches(attribute.value) != true }
+            .map { "<${element.tagName()} ${it.key}=${it.value}>" }
+    }
+
+    private companion object {
+        const val MAX_ERRORS = 10
+        val ANY = Regex(".*", RegexOption.DOT_MATCHES_ALL)
+        val EMPTY = Regex("")
+        val BARE = emptyMap<String, Regex>()
+        val CELL = mapOf("align" to Regex("left|center|right"), "scope" to Regex("col|row"))
+        val PLAIN =
+            listOf("style", "b", "p", "br", "strong", "em", "code", "pre", "ul", "li", "blockquote", "hr", "thead", "tbody", "tfoot", "summary", "caption")
+        val HEADINGS = (1..6).map { "h$it" }
+
+        /** Element, attribute, value. Classes stand on elements only that Markdown does not make. */
+        val ALLOWED: Map<String, Map<String, Regex>> = (PLAIN + HEADINGS).associateWith { BARE } + mapOf(
+            "div" to mapOf(
+                "class" to Regex("ullm-(card|error|note|call|footer|text( ullm-waiting| ullm-plain( ullm-caret)?)?)"),
+                "data-state" to Regex(CardState.entries.joinToString("|") { it.word }),
+            ),
+            "details" to mapOf("class" to Regex("ullm-reasoning"), "open" to EMPTY),
+            "span" to mapOf("class" to Regex("ullm-caret")),
+            "ol" to mapOf("start" to Regex("\\d+")),
+            "a" to mapOf("href" to ANY, "rel" to ANY, "target" to Regex("_blank"), "title" to ANY),
+            "table" to mapOf("class" to Regex("ullm-costs")),
+            "tr" to mapOf("class" to Regex("ullm-demo")),
+            "th" to CELL,
+            "td" to CELL,
+        )
+    }
+}
+
+internal fun Rendered.page(): Page = Page(html).check()

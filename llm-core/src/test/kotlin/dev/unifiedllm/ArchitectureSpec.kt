@@ -1,0 +1,129 @@
+package dev.unifiedllm
+
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContainAll
+import io.kotest.matchers.collections.shouldNotBeEmpty
+import java.io.File
+
+private const val ROOT = "dev.unifiedllm"
+private const val MAX_LINES = 300
+
+/** What each package may import; the packages of ARCHITECTURE, of which the root is divided by type. */
+private val allowed = mapOf(
+    "chat" to setOf("annotation", "error"), // the one knot: an error holds its partial answer
+    "provider" to setOf("annotation", "error", "chat"),
+    "pricing" to setOf("annotation", "error", "chat"),
+    "store" to setOf("annotation", "error", "chat"),
+    "transport" to setOf("annotation", "error", "chat", "provider"), // HttpErrors names the target in its remedies
+    "protocol" to setOf("annotation", "error", "model", "chat", "provider", "transport"),
+    "middleware" to setOf("annotation", "error", "model", "chat", "pricing", "store"),
+    "demo" to setOf("annotation", "error", "model", "chat", "pricing"), // a Model as any other, and what it would cost
+    "annotation" to emptySet(),
+    "error" to setOf("annotation", "chat"),
+    "model" to setOf("annotation", "error", "chat"),
+    "roof" to setOf("annotation", "error", "model", "chat", "provider", "pricing", "store", "transport", "protocol", "middleware", "demo"),
+)
+
+/** The root package's files below the roof. Every other file there is roof: Llm, Reply, Conversation and what they are made of. */
+private val rootFiles = mapOf(
+    "ApiLevels" to "annotation",
+    "LlmDsl" to "annotation",
+    "LlmException" to "error",
+    "Model" to "model",
+    "Interceptor" to "model",
+    "Publishers" to "model",
+    "Call" to "model",
+)
+
+private class Source(val file: File) {
+    val lines: List<String> = file.readLines()
+
+    /** Without comments and texts. */
+    val code: String = lines.filterNot { it.startsWith("package ") || it.startsWith("import ") }.joinToString("\n")
+        .replace(Regex("/\\*.*?\\*/", RegexOption.DOT_MATCHES_ALL), "")
+        .replace(Regex("\"(\\\\.|[^\"\\\\\n])*\""), "\"\"")
+        .replace(Regex("//.*"), "")
+    val imports: List<String> = lines.filter { it.startsWith("import ") }.map { it.removePrefix("import ").substringBefore(" as ").trim() }
+    val pkg: String = lines.first { it.startsWith("package ") }.removePrefix("package ").trim()
+    val layer: String = when (pkg) {
+        ROOT -> rootFiles[file.nameWithoutExtension] ?: "roof"
+        else -> pkg.removePrefix("$ROOT.").substringBefore('.')
+    }
+
+    /** Types and functions that it declares at its top level. */
+    val declared: Set<String> = Regex("""(?m)^(?:[a-z]+ )*(?:class|interface|object|fun|val|var|typealias) (?:<[^>]*> )?(?:[\w<>]+\.)?(\w+)""")
+        .findAll(code).map { it.groupValues[1] }.toSet()
+}
+
+private fun sources(module: String): List<Source> = File("../$module/src/main").walk()
+    .filter { it.extension == "kt" || it.extension == "java" }
+    .filter { it.readLines().any { line -> line.startsWith("package ") } }
+    .map(::Source).toList()
+
+class ArchitectureSpec : FunSpec({
+    val core = sources("llm-core")
+    val ofRoot = core.filter { it.pkg == ROOT }.flatMap { source -> source.declared.map { it to source.layer } }.toMap()
+
+    fun layerOf(name: String): String {
+        val rest = name.removePrefix("$ROOT.")
+        val first = rest.substringBefore('.')
+        return if ('.' in rest && first[0].isLowerCase()) first else ofRoot[first] ?: error("where does $name come from?")
+    }
+
+    test("there is something to look at") {
+        core.shouldNotBeEmpty()
+        allowed.keys shouldContainAll core.map { it.layer }
+        ofRoot.keys shouldContainAll listOf("Model", "Interceptor", "with", "LlmException", "Llm", "Reply", "Conversation", "InternalLlmApi")
+    }
+
+    context("arrows run one way:") {
+        withData<Source>({ it.file.path.substringAfter("dev/unifiedllm/") }, core) { source ->
+            val named = Regex("""\bdev\.unifiedllm\.[\w.]+""").findAll(source.code).map { it.value }
+            val wrong = (source.imports + named).filter { it.startsWith("$ROOT.") }
+                .filter {
+                    val layer = layerOf(it)
+                    layer != source.layer && layer !in allowed.getValue(source.layer)
+                }
+            wrong.shouldBeEmpty()
+        }
+    }
+
+    context("within the root package too, where nothing is imported:") {
+        withData<Source>({ it.file.name }, core.filter { it.pkg == ROOT && it.layer != "roof" }) { source ->
+            val words = Regex("""(?<![.\w])[A-Za-z]\w*""").findAll(source.code).map { it.value }.toSet()
+            val above = ofRoot.filter { (name, layer) ->
+                name in words && name !in source.declared && layer != source.layer &&
+                    layer !in allowed.getValue(source.layer)
+            }
+            // "with" and "model" are words of every day; the roof's functions are not used below it under any other name
+            (above.keys - setOf("model", "simple")).shouldBeEmpty()
+        }
+    }
+
+    test("Ktor stays behind transport") {
+        val users = listOf("llm-core", "llm-dsl", "jupyter-integration").flatMap(::sources).filter { source ->
+            "io.ktor" in source.code ||
+                source.imports.any { it.startsWith("io.ktor") }
+        }
+        users.filterNot { it.pkg == "$ROOT.transport" }.map { it.file.name }.shouldBeEmpty()
+    }
+
+    test("no type of Ktor's, and of coroutines only Flow and the context, stands in a public signature") {
+        val dump = publicApi()
+        dump.lines().filter { "io/ktor" in it }.shouldBeEmpty()
+        val ofCoroutines = Regex("kotlinx/coroutines/[\\w/]+").findAll(dump).map { it.value }.toSet()
+        (ofCoroutines - setOf("kotlinx/coroutines/flow/Flow")).shouldBeEmpty()
+    }
+
+    test("core knows neither the DSL nor the notebook, the DSL not the notebook") {
+        core.filter { source -> source.imports.any { it.startsWith("$ROOT.dsl") || it.startsWith("$ROOT.jupyter") } }.map { it.file.name }.shouldBeEmpty()
+        sources("llm-dsl").filter { source -> source.imports.any { it.startsWith("$ROOT.jupyter") } }.map { it.file.name }.shouldBeEmpty()
+    }
+
+    test("no file of the main code is longer than $MAX_LINES lines") {
+        listOf("llm-core", "llm-dsl", "jupyter-integration").flatMap(::sources).filter { it.lines.size > MAX_LINES }
+            .map { "${it.file.name}: ${it.lines.size}" }.shouldBeEmpty()
+    }
+})

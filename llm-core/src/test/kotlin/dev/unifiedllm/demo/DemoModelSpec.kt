@@ -1,0 +1,142 @@
+package dev.unifiedllm.demo
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.Effort
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.ImageRequest
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Tool
+import dev.unifiedllm.chat.toResponse
+import dev.unifiedllm.client
+import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldContainExactly
+import io.kotest.matchers.ints.shouldBeGreaterThan
+import io.kotest.matchers.nulls.shouldNotBeNull
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.shouldNotBe
+import io.kotest.matchers.string.shouldBeEmpty
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldStartWith
+import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.test.runTest
+
+private fun request(question: String = "Why is the sky blue?", block: ChatRequestBuilder.() -> Unit = {}) = ChatRequest.build("demo/any") {
+    user(question)
+    providerOptions { put("tokensPerSecond", 0) }
+    block()
+}
+
+private val weather = Tool.of(
+    "weather",
+    "Current weather",
+    """{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer"},"unit":{"enum":["C","F"]},"wet":{"type":"boolean"}}}""",
+)
+
+@OptIn(kotlinx.coroutines.ExperimentalCoroutinesApi::class)
+class DemoModelSpec : FunSpec({
+    context("the same question gets the same answer, which says that it is the demo model's:") {
+        withData("echo", "storyteller", "reasoner", "tools") { name ->
+            val first = DemoModel(name).stream(request()).toList()
+            first shouldContainExactly DemoModel(name).stream(request()).toList()
+            val answer = DemoModel(name).stream(request()).toResponse()
+            answer.text.lowercase() shouldContain "demo model"
+            answer.finishReason shouldBe FinishReason.STOP
+            answer.usage.shouldNotBeNull().totalTokens.shouldNotBeNull().toInt() shouldBeGreaterThan 5
+            answer.model shouldBe ModelId("demo", name)
+        }
+    }
+
+    test("the pieces are words, and together they are the text") {
+        val pieces = DemoModel("storyteller").stream(request()).toList().filterIsInstance<Delta.Text>().map { it.text }
+        pieces.size shouldBeGreaterThan 50
+        pieces.joinToString("") shouldStartWith "*This is the demo model"
+        DemoModel.words("a  b\n\nc \n") shouldContainExactly listOf("a", "  b", "\n\nc \n")
+        DemoModel.words("") shouldContainExactly emptyList()
+        DemoModel("echo").stream(request("")).toResponse().text shouldStartWith "The demo model"
+    }
+
+    test("another question, another story") {
+        DemoModel("storyteller").stream(request("trains")).toResponse().text shouldNotBe DemoModel("storyteller").stream(request("ships")).toResponse().text
+    }
+
+    test("it speaks at the speed that was asked for") {
+        runTest {
+            val words = DemoModel("echo").stream(request { providerOptions { put("tokensPerSecond", 10) } }).toList().count { it is Delta.Text }
+            testScheduler.currentTime shouldBe (words + 1) * 100L
+        }
+        runTest {
+            DemoModel("echo").stream(request()).toList()
+            testScheduler.currentTime shouldBe 0
+        }
+    }
+
+    test("reasoning: always of the reasoner, of others when it is asked for, counted as output") {
+        val thought = DemoModel("reasoner").stream(request()).toResponse()
+        thought.reasoning shouldContain "Why is the sky blue?"
+        thought.usage!!.reasoningTokens.shouldNotBeNull().toInt() shouldBeGreaterThan 3
+        (thought.usage.outputTokens!! > thought.usage.reasoningTokens) shouldBe true
+        DemoModel("echo").stream(request { reasoning = Effort.LOW }).toResponse().reasoning shouldContain "demo model"
+        DemoModel("echo").stream(request { reasoning = Effort.NONE }).toResponse().reasoning.shouldBeEmpty()
+        DemoModel("echo").stream(request()).toResponse().reasoning.shouldBeEmpty()
+    }
+
+    test("maxTokens cuts the answer and says so") {
+        val answer = DemoModel("storyteller").stream(request { maxTokens = 7 }).toResponse()
+        answer.finishReason!!.kind shouldBe FinishReason.Kind.LENGTH
+        answer.usage!!.outputTokens shouldBe 7
+    }
+
+    test("tools are called once, with arguments by their schema; then comes the answer") {
+        val asked = DemoModel("tools").stream(request { tool(weather) }).toResponse()
+        asked.finishReason!!.kind shouldBe FinishReason.Kind.TOOL_CALLS
+        val call = asked.toolCalls.single()
+        call.name shouldBe "weather"
+        call.arguments shouldBe """{"city":"city","days":1,"unit":"C","wet":true}"""
+        val answered = request {
+            tool(weather)
+            message(asked.toMessage())
+            tool(call.id, call.name, "18 °C")
+        }
+        DemoModel("tools").stream(answered).toResponse().text shouldContain "tools have answered"
+        DemoModel("tools").stream(request()).toResponse().toolCalls.size shouldBe 0
+    }
+
+    test("demo/error fails, demo/cut breaks halfway with what had arrived") {
+        shouldThrow<LlmException.Overloaded> { DemoModel("error").stream(request()).toList() }.let {
+            it.status shouldBe 503
+            it.isRetryable shouldBe true
+        }
+        client().use { llm ->
+            val question = ChatRequest.build("demo/cut") {
+                user("hello")
+                providerOptions { put("tokensPerSecond", 0) }
+            }
+            val cut = shouldThrow<LlmException.StreamInterrupted> { llm.chat(question).await() }
+            cut.partial!!.text shouldStartWith "This is the demo model"
+            cut.partial!!.finishReason shouldBe null
+        }
+    }
+
+    test("a demo model that is not there: the error lists those that are") {
+        client().use { llm ->
+            val said = shouldThrow<LlmException.NotFound> { llm.chat("demo/nobody", "hello").await() }.message!!
+            for (name in DemoScript.names) said shouldContain "demo/$name"
+        }
+    }
+
+    test("it answers chats only") {
+        for (other in listOf(ImageRequest(ModelId("demo", "echo"), "a cat"), EmbeddingRequest(ModelId("demo", "echo"), listOf("a")))) {
+            shouldThrow<LlmException.InvalidRequest> { DemoModel("echo").stream(other).toList() }.kind shouldBe LlmException.InvalidRequest.Kind.UNSUPPORTED
+        }
+    }
+
+    test("the demo model is never a silent default") {
+        client().use { llm -> shouldThrow<LlmException.Configuration> { llm.chat { user("hello") }.await() } }
+    }
+})

@@ -1,0 +1,189 @@
+package dev.unifiedllm.middleware
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.Model
+import dev.unifiedllm.Scripted
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.chat.usd
+import dev.unifiedllm.client
+import dev.unifiedllm.failing
+import dev.unifiedllm.firstOf
+import dev.unifiedllm.pricing.Price
+import dev.unifiedllm.saying
+import dev.unifiedllm.says
+import dev.unifiedllm.store.By
+import dev.unifiedllm.store.LedgerRow.Status
+import dev.unifiedllm.store.MemoryLedger
+import dev.unifiedllm.with
+import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContainExactly
+import io.kotest.matchers.nulls.shouldBeNull
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.types.shouldBeInstanceOf
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.test.runTest
+import kotlinx.coroutines.test.testTimeSource
+import java.time.Instant
+import kotlin.time.Duration.Companion.seconds
+
+private val request = ChatRequest.build("test/m") {
+    user("hello")
+    task = "greet"
+    tag("x", "y")
+}
+private val price = Price.Builder().inputPerMillion(1.usd).outputPerMillion(2.usd).build("here")
+
+@OptIn(kotlinx.coroutines.ExperimentalCoroutinesApi::class)
+class CostTrackingSpec : FunSpec({
+    fun tracked(model: Model, ledger: MemoryLedger, isFree: Boolean = false, price: Price? = null) = model.with(CostTracking(ledger, isFree, { _, _ -> price }))
+
+    fun finishing(cost: Cost) = Scripted("test/m") {
+        emit(Delta.Start(null, it.model))
+        emit(Delta.Finish(FinishReason.STOP, Usage.of(1_000, 500), cost))
+    }
+
+    suspend fun cost(model: Model, isFree: Boolean = false, price: Price? = null): Cost =
+        (tracked(model, MemoryLedger(), isFree, price).stream(request).toList().last() as Delta.Finish).cost
+
+    test("a finish gets its price: what the provider billed, else free, else the table's, else Unknown with the reason") {
+        val billed = Cost.Known(Usd.of("0.7"), "the provider")
+        cost(finishing(billed), isFree = true, price = price) shouldBe billed
+        cost(finishing(Cost.Unknown("?")), isFree = true, price = price) shouldBe Cost.Free
+        cost(finishing(Cost.Unknown("?")), price = price) shouldBe Cost.Known(Usd.of("0.002"), "here")
+        cost(finishing(Cost.Unknown("?"))) shouldBe Cost.Unknown("no price is known for test/m")
+        cost(finishing(Cost.Free)) shouldBe Cost.Free
+    }
+
+    test("the name that the provider's answer gives the model is looked up too") {
+        val asked = mutableListOf<Pair<ModelId, String?>>()
+        val model = Scripted("test/latest") {
+            emit(Delta.Start(null, it.model, "m-2026-01-01"))
+            emit(Delta.Finish(FinishReason.STOP, Usage.of(1, 1)))
+        }
+        val link = CostTracking(MemoryLedger(), false, { id, reported -> null.also { asked += id to reported } })
+        model.with(link).stream(request).toList()
+        asked shouldContainExactly listOf(ModelId.parse("test/latest") to "m-2026-01-01")
+    }
+
+    test("each attempt gives one row, with what it was for and how long it took") {
+        runTest {
+            val ledger = MemoryLedger()
+            val at = Instant.parse("2026-01-01T00:00:00Z")
+            val model = Scripted("test/m") {
+                delay(2.seconds)
+                emit(Delta.Start(null, it.model))
+                delay(1.seconds)
+                emit(Delta.Text("a"))
+                delay(4.seconds)
+                emit(Delta.Finish(FinishReason.STOP, Usage.of(10, 5)))
+            }
+            model.with(CostTracking(ledger, false, { _, _ -> price }, { at }, testTimeSource)).stream(request).toList()
+            val row = ledger.rows().single()
+            row.status shouldBe Status.DONE
+            row.model.toString() shouldBe "test/m"
+            row.startedAt shouldBe at
+            row.usage shouldBe Usage.of(10, 5)
+            row.cost shouldBe Cost.Known(Usd.of("0.00002"), "here")
+            row.timeToFirstToken shouldBe 3.seconds
+            row.latency shouldBe 7.seconds
+            row.task shouldBe "greet"
+            row.tags shouldContainExactly listOf("x", "y")
+        }
+    }
+
+    test("an attempt that failed before its start cost nothing; one that was cut has an unknown cost; a cut one at home is free") {
+        val ledger = MemoryLedger()
+        val cut = Scripted("test/cut") {
+            emit(Delta.Start(null, it.model))
+            throw LlmException.StreamInterrupted("cut")
+        }
+        shouldThrow<LlmException> { tracked(failing("test/down") { LlmException.ServerError("down") }, ledger).stream(request).toList() }
+        shouldThrow<LlmException> { tracked(cut, ledger, price = price).stream(request).toList() }
+        shouldThrow<LlmException> { tracked(cut, ledger, isFree = true).stream(request).toList() }
+        ledger.rows().map { it.status } shouldContainExactly List(3) { Status.FAILED }
+        ledger.rows()[0].cost.shouldBeNull()
+        ledger.rows()[1].cost.shouldBeInstanceOf<Cost.Unknown>()
+        ledger.rows()[2].cost shouldBe Cost.Free
+    }
+
+    test("an attempt whose reader leaves is a cancelled row, with an unknown cost if it had begun") {
+        val ledger = MemoryLedger()
+        tracked(saying("test/m", "a", "b"), ledger, price = price).stream(request).first { it is Delta.Text }
+        runTest {
+            val begun = CompletableDeferred<Unit>()
+            val silent = Scripted("test/m") {
+                begun.complete(Unit)
+                delay(100.seconds)
+            }
+            val job = launch { tracked(silent, ledger).stream(request).toList() }
+            begun.await()
+            job.cancel()
+        }
+        ledger.rows().map { it.status } shouldContainExactly listOf(Status.CANCELLED, Status.CANCELLED)
+        ledger.rows()[0].cost.shouldBeInstanceOf<Cost.Unknown>()
+        ledger.rows()[1].cost.shouldBeNull()
+    }
+
+    test("a reader who leaves with the finish in hand has had it all") {
+        val ledger = MemoryLedger()
+        tracked(saying("test/m", "a"), ledger, price = price).stream(request).first { it is Delta.Finish }
+        ledger.rows().single().status shouldBe Status.DONE
+    }
+
+    test("the client: a failed attempt and the answer are two rows of one call, and the sum is the total") {
+        client { price("test/b") { inputPerMillion(1_000.usd).outputPerMillion(1_000.usd) } }.use { llm ->
+            val answer = llm.chat(firstOf(failing("test/a") { LlmException.ServerError("down") }, saying("test/b", "x")), "hello").await()
+            answer.cost shouldBe Cost.Known(Usd.of("0.004"), "user")
+            llm.totalCost shouldBe Usd.of("0.004")
+            llm.costs(By.PROVIDER).single().let {
+                it.calls shouldBe 2
+                it.failed shouldBe 1
+                it.cost shouldBe Usd.of("0.004")
+            }
+        }
+    }
+
+    test("a model of the user's own is never priced by a table, whatever it is called, but by the user's word") {
+        client { price("my/priced") { inputPerMillion(1.usd).outputPerMillion(1.usd) } }.use { llm ->
+            llm.chat(saying("openai/gpt-4o", "x"), "hello").await().cost.shouldBeInstanceOf<Cost.Unknown>()
+            llm.chat(saying("my/priced", "x"), "hello").await().cost.shouldBeInstanceOf<Cost.Known>()
+            llm.totalCost shouldBe Usd.of("0.000004")
+        }
+    }
+
+    test("enableCostTracking = false keeps no rows and gives no cost") {
+        client { enableCostTracking = false }.use { llm ->
+            llm.chat("demo/echo") {
+                user("hello")
+                providerOptions { put("tokensPerSecond", 0) }
+            }.await().cost.shouldBeInstanceOf<Cost.Unknown>()
+            llm.costs().shouldBeEmpty()
+        }
+    }
+
+    test("demo answers have a cost that says so and never count") {
+        client().use { llm ->
+            val cost = llm.chat("demo/echo") {
+                user("hello")
+                providerOptions { put("tokensPerSecond", 0) }
+            }.await().cost
+            cost.shouldBeInstanceOf<Cost.Known>().source shouldBe "demo"
+            llm.totalCost shouldBe Usd.ZERO
+            llm.costs().single().isDemo shouldBe true
+            llm.costs().total shouldBe Usd.ZERO
+            (llm.costs().demoTotal > Usd.ZERO) shouldBe true
+        }
+    }
+})

@@ -1,0 +1,247 @@
+package dev.unifiedllm.pricing
+
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.chat.usd
+import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.assertions.withClue
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.ints.shouldBeGreaterThan
+import io.kotest.matchers.nulls.shouldBeNull
+import io.kotest.matchers.nulls.shouldNotBeNull
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.types.shouldBeInstanceOf
+import java.io.File
+import java.io.IOException
+import java.time.LocalDate
+import java.util.concurrent.TimeUnit
+import java.util.zip.GZIPInputStream
+
+private fun find(id: String, reported: String? = null) = PriceCatalog.packed.find(ModelId.parse(id), reported)
+
+private fun price(input: String, output: String, block: Price.Builder.() -> Unit = {}) =
+    Price.Builder().inputPerMillion(Usd.of(input)).outputPerMillion(Usd.of(output)).apply(block).build("test")
+
+private fun Cost.amount() = shouldBeInstanceOf<Cost.Known>().amount
+
+private class Case(val what: String, val price: Price?, val cost: String, val usage: Usage)
+
+class PriceCatalogSpec : FunSpec({
+    context("an answer costs") {
+        withData<Case>(
+            { it.what },
+            Case("gpt-4o-mini, by its bare row", find("openai/gpt-4o-mini"), "0.000435", Usage.of(500, 600)),
+            Case("groq's own price of a model of OpenAI's", find("groq/openai/gpt-oss-120b"), "0.00075", Usage.of(1_000, 1_000)),
+            Case("a name with a slash", find("together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo"), "0.00208", Usage.of(1_000, 1_000)),
+            Case("mistral", find("mistral/mistral-large-latest"), "0.002", Usage.of(1_000, 1_000)),
+            Case(
+                "deepseek, mostly from its cache",
+                find("deepseek/deepseek-chat"),
+                "0.00007336",
+                Usage.build {
+                    inputTokens = 1_000
+                    outputTokens = 0
+                    cacheReadTokens = 820
+                },
+            ),
+            Case(
+                "oracle ii: reasoning is part of the output and billed once (PostHog #71065)",
+                find("gemini/gemini-2.5-flash"),
+                "0.0000577",
+                Usage.build {
+                    inputTokens = 9
+                    outputTokens = 22
+                    reasoningTokens = 21
+                },
+            ),
+            Case(
+                "oracle iii: all of a request above 200k tokens is billed by the tier (litellm #14849)",
+                find("gemini/gemini-2.5-pro"),
+                "0.10316125",
+                Usage.build {
+                    inputTokens = 262_960
+                    outputTokens = 1_744
+                    cacheReadTokens = 257_955
+                },
+            ),
+            Case("a tier begins above its bound", find("gemini/gemini-2.5-pro"), "0.25", Usage.of(200_000, 0)),
+            Case("and not at it", find("gemini/gemini-2.5-pro"), "0.5000025", Usage.of(200_001, 0)),
+            Case(
+                "oracle v: parts of the input are billed once (litellm PR #31282)",
+                find("anthropic/claude-haiku-4-5"),
+                "0.000995",
+                Usage.build {
+                    inputTokens = 1_000
+                    outputTokens = 0
+                    cacheWriteTokens = 700
+                    cacheReadTokens = 200
+                },
+            ),
+            Case(
+                "a cache written for an hour has its own rate, the rest of the writing the usual one",
+                find("anthropic/claude-haiku-4-5"),
+                "0.0065",
+                Usage.build {
+                    inputTokens = 4_000
+                    outputTokens = 0
+                    cacheWriteTokens = 4_000
+                    cacheWrite1hTokens = 2_000
+                },
+            ),
+            Case(
+                "oracle i: the console's figure (litellm #9812)",
+                price("3", "15") { cacheWritePerMillion = Usd.of("3.75") },
+                "0.054399",
+                Usage.build {
+                    inputTokens = 12_307
+                    outputTokens = 550
+                    cacheWriteTokens = 12_304
+                    cacheReadTokens = 0
+                },
+            ),
+            Case(
+                "oracle iv: what is written to the cache is not billed as plain input as well (litellm #6575)",
+                price("3", "15") { cacheWritePerMillion = Usd.of("3.75") },
+                "0.00375",
+                Usage.build {
+                    inputTokens = 1_000
+                    outputTokens = 0
+                    cacheWriteTokens = 1_000
+                },
+            ),
+            Case(
+                "a part without a rate of its own is billed as the whole",
+                price("2", "4"),
+                "0.006",
+                Usage.build {
+                    inputTokens = 1_000
+                    outputTokens = 1_000
+                    cacheReadTokens = 300
+                    cacheWriteTokens = 200
+                    reasoningTokens = 900
+                },
+            ),
+            Case(
+                "reasoning at its own rate",
+                find("dashscope/qwen-plus-2025-04-28"),
+                "0.0032",
+                Usage.build {
+                    inputTokens = 2_000
+                    outputTokens = 1_300
+                    reasoningTokens = 300
+                },
+            ),
+        ) { case -> case.price.shouldNotBeNull().cost(case.usage).amount() shouldBe Usd.of(case.cost) }
+    }
+
+    test("a cost names its source and the day on which the price was read there") {
+        val cost = find("openai/gpt-4o-mini")!!.cost(Usage.of(1, 1)).shouldBeInstanceOf<Cost.Known>()
+        cost.source shouldContain "litellm"
+        cost.asOf shouldBe LocalDate.of(2026, 11, 21)
+        cost.estimated shouldBe false
+        val counted = Usage.build {
+            inputTokens = 1
+            outputTokens = 1
+            estimated = true
+        }
+        find("openai/gpt-4o-mini")!!.cost(counted).shouldBeInstanceOf<Cost.Known>().estimated shouldBe true
+    }
+
+    context("never another provider's price, and none where none is known:") {
+        withData(
+            "openrouter/gpt-4o-mini",
+            "my-vllm/gpt-4o-mini",
+            "gpt-4o-mini",
+            "openai/groq/llama-3.3-70b-versatile",
+            "openai/groq/openai/gpt-oss-120b",
+            "groq/gpt-4o-mini",
+            "cerebras/claude-haiku-4-5",
+            "openai/claude-haiku-4-5",
+            "openai/nonesuch",
+            "openai/gpt-4o-mini/x",
+        ) { find(it).shouldBeNull() }
+    }
+
+    test("zeros in the table are no price") {
+        find("ollama/llama3").shouldBeNull()
+        PriceCatalog.packed.lists(ModelId.parse("ollama/llama3")) shouldBe true
+    }
+
+    test("the name in the provider's answer is looked up where the asked one is not listed, at the same provider only") {
+        find("openai/nonesuch", "gpt-4o-mini").shouldNotBeNull()
+        find("groq/nonesuch", "gpt-4o-mini").shouldBeNull()
+        find("groq/nonesuch", "openai/gpt-oss-120b").shouldNotBeNull()
+    }
+
+    test("what was not reported is not guessed") {
+        val price = price("1", "2")
+        price.cost(null).shouldBeInstanceOf<Cost.Unknown>().why shouldContain "not reported"
+        price.cost(Usage.build { outputTokens = 5 }).shouldBeInstanceOf<Cost.Unknown>()
+        price.cost(Usage.build { inputTokens = 5 }).shouldBeInstanceOf<Cost.Unknown>()
+        price.cost(Usage.of(0, 0)).amount() shouldBe Usd.ZERO
+    }
+
+    test("parts that add up to more than the whole never make a cost negative") {
+        val odd = Usage.build {
+            inputTokens = 10
+            outputTokens = 10
+            cacheReadTokens = 100
+            reasoningTokens = 100
+        }
+        (price("1", "2").cost(odd).amount() > Usd.ZERO) shouldBe true
+    }
+
+    test("a price of the user's own needs both rates, and none is negative") {
+        shouldThrow<IllegalArgumentException> { Price.Builder().inputPerMillion(1.usd).build("user") }
+        shouldThrow<IllegalArgumentException> { Price.Builder().outputPerMillion(1.usd).build("user") }
+        shouldThrow<IllegalArgumentException> { price("-1", "1") }
+        shouldThrow<IllegalArgumentException> { price("1", "1") { cacheReadPerMillion = Usd.of("-0.1") } }
+        price("0", "0").cost(Usage.of(5, 5)).amount() shouldBe Usd.ZERO
+    }
+
+    test("every row of the packed table can be read, and none has a negative rate") {
+        val lines = GZIPInputStream(PriceCatalogSpec::class.java.getResourceAsStream("prices.tsv.gz")).bufferedReader().readLines().drop(2)
+        lines.size shouldBeGreaterThan 2_000
+        var priced = 0
+        val wrong = lines.filter { line ->
+            val (id, provider) = line.split('\t')
+            val price = PriceCatalog.packed.find(ModelId(provider, id.removePrefix("$provider/"))) ?: return@filter false
+            priced++
+            val rates = listOf(price.inputPerMillion, price.outputPerMillion, price.cacheReadPerMillion, price.cacheWritePerMillion)
+            rates.any { it != null && it < Usd.ZERO }
+        }
+        wrong.shouldBeEmpty()
+        priced shouldBeGreaterThan 1_500
+    }
+
+    test("a correction goes before the table, and bears its own source") {
+        val correction = PriceCatalog.Corrections.Row("openai", "gpt-x", 1.toBigDecimal(), 2.toBigDecimal(), reason = "test")
+        val table = "#source\tthe table\t2026-01-01\nid\tprovider\tmode\tin\tout\ngpt-x\topenai\tchat\t10\t20\ngpt-y\topenai\tchat\t3\t4\n"
+        val catalog = PriceCatalog.read(table.byteInputStream(), PriceCatalog.Corrections("us", "2026-02-02", listOf(correction)))
+        catalog.find(ModelId.parse("openai/gpt-x"))!!.let {
+            it.source shouldBe "us"
+            it.asOf shouldBe LocalDate.of(2026, 2, 2)
+            it.inputPerMillion shouldBe 1.usd
+        }
+        catalog.find(ModelId.parse("openai/gpt-y"))!!.source shouldBe "the table"
+    }
+
+    test("the committed data are what the scripts make of their sources") {
+        val root = File("").absoluteFile.parentFile
+        val process = try {
+            ProcessBuilder("python3", "llm-core/tools/check_data.py").directory(root).redirectErrorStream(true).start()
+        } catch (missing: IOException) {
+            check(System.getenv("CI") != "true") { "python3 is missing: $missing" }
+            println("check_data.py NOT RUN: python3 is missing")
+            return@test
+        }
+        val said = process.inputStream.bufferedReader().readText()
+        process.waitFor(1, TimeUnit.MINUTES) shouldBe true
+        withClue(said) { process.exitValue() shouldBe 0 }
+    }
+})

@@ -1,0 +1,117 @@
+package dev.unifiedllm.store
+
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.client
+import dev.unifiedllm.store.LedgerRow.Status
+import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContainExactly
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import java.time.Instant
+import java.time.ZoneId
+import java.time.ZoneOffset
+import kotlin.random.Random
+import kotlin.time.Duration.Companion.seconds
+
+private fun row(
+    model: String,
+    cost: Cost?,
+    status: Status = Status.DONE,
+    usage: Usage? = Usage.of(10, 5),
+    at: String = "2026-01-01T12:00:00Z",
+    task: String? = null,
+) = LedgerRow("c", ModelId.parse(model), Instant.parse(at), status, usage, cost, 1.seconds, null, task, emptyList())
+
+private fun known(amount: String) = Cost.Known(Usd.of(amount), "test")
+
+private fun report(by: By, vararg rows: LedgerRow) = CostReport.of(rows.toList(), by, ZoneOffset.UTC)
+
+class CostReportSpec : FunSpec({
+    test("the most expensive first, the demo models last, apart and never in the total") {
+        val report = report(
+            By.MODEL,
+            row("demo/echo", known("9")),
+            row("openai/cheap", known("0.01")),
+            row("groq/dear", known("2")),
+            row(
+                "groq/dear",
+                known("1.5"),
+                usage = Usage.build {
+                    inputTokens = 100
+                    outputTokens = 50
+                    cacheReadTokens = 40
+                },
+            ),
+        )
+        report.map { it.name } shouldContainExactly listOf("groq/dear", "openai/cheap", "demo/echo")
+        report.total shouldBe Usd.of("3.51")
+        report.demoTotal shouldBe Usd.of("9")
+        report[0] shouldBe CostRow("groq/dear", 2, 0, 110, 40, 55, Usd.of("3.5"), 0, isFree = false, isDemo = false)
+        "$report" shouldContain "total $3.51; demo models, not in the total: $9.00"
+        "$report" shouldContain "demo/echo (demo)"
+    }
+
+    test("an unknown cost is said, never counted as nothing") {
+        val report =
+            report(By.MODEL, row("a/x", Cost.Unknown("?")), row("a/x", known("1")), row("a/y", Cost.Unknown("?")), row("a/y", null, Status.FAILED, null))
+        report.map { it.costText() } shouldContainExactly listOf("$1.00 + 1 n/a", "$ n/a")
+        report.unknownCosts shouldBe 2
+        report.totalText() shouldBe "$1.00 and 2 of unknown cost"
+    }
+
+    test("models at home are free and say so, failed attempts included") {
+        val report = report(By.MODEL, row("ollama/a", Cost.Free), row("ollama/a", null, Status.FAILED, null))
+        report.single().costText() shouldBe "local $0"
+        report.single().failed shouldBe 1
+        report.total shouldBe Usd.ZERO
+        report(By.MODEL, row("ollama/a", null, Status.FAILED, null)).single().isFree shouldBe false
+    }
+
+    test("by provider, by task, by day of the zone; a demo call is apart there too") {
+        val rows = arrayOf(
+            row("groq/a", known("1"), task = "write", at = "2026-01-01T23:30:00Z"),
+            row("groq/b", known("2"), at = "2026-01-02T00:30:00Z"),
+            row("demo/echo", known("4"), at = "2026-01-02T00:30:00Z"),
+        )
+        report(By.PROVIDER, *rows).map { it.name } shouldContainExactly listOf("groq", "demo")
+        report(By.TASK, *rows).map { "${it.name} ${it.isDemo}" } shouldContainExactly listOf("(none) false", "write false", "(none) true")
+        report(By.DAY, *rows).map { it.name } shouldContainExactly listOf("2026-01-02", "2026-01-01", "2026-01-02")
+        CostReport.of(rows.take(2), By.DAY, ZoneId.of("Europe/Berlin")).map { it.name } shouldContainExactly listOf("2026-01-02")
+    }
+
+    test("the sum of the rows is the total, to the last digit, by whatever they are put together") {
+        val random = Random(7)
+        val rows = List(20_000) {
+            row("p${random.nextInt(5)}/m${random.nextInt(9)}", known("0.${random.nextLong(1_000_000_000)}"), task = "t${random.nextInt(4)}")
+        }
+        val sum = rows.fold(Usd.ZERO) { sum, row -> sum + row.cost!!.usd()!! }
+        for (by in By.entries) {
+            val report = CostReport.of(rows, by, ZoneOffset.UTC)
+            report.total shouldBe sum
+            report.sumOf { it.calls } shouldBe rows.size
+        }
+    }
+
+    test("no calls, no table") {
+        report(By.MODEL).shouldBeEmpty()
+        "${report(By.MODEL)}" shouldBe "No calls yet."
+    }
+
+    test("the ledger in memory keeps the latest rows") {
+        val ledger = MemoryLedger(capacity = 2)
+        for (name in listOf("a/1", "a/2", "a/3")) ledger.add(row(name, null))
+        ledger.rows().map { "${it.model}" } shouldContainExactly listOf("a/2", "a/3")
+    }
+
+    test("days must be positive") {
+        client().use { llm ->
+            shouldThrow<IllegalArgumentException> { llm.costs(By.MODEL, 0) }
+            llm.costs(By.MODEL, 1).shouldBeEmpty()
+        }
+    }
+})
