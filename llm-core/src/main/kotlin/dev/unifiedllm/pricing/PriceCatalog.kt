@@ -50,7 +50,7 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
         val provider = SAME_PRICES[id.provider] ?: id.provider.substringBefore('/')
         return table["$provider/${id.name}"]
             ?: table["${provider.replace('_', '-')}/${id.name}"]
-            ?: table[id.name]?.takeIf { it.getOrNull(PROVIDER) == provider }
+            ?: table[id.name]?.takeIf { row -> row.getOrNull(PROVIDER).let { it == provider || it == provider + CHAT } }
     }
 
     private fun tiers(cell: String): List<Price.Tier> = cell.split(';').filter { it.isNotEmpty() }.map { text ->
@@ -77,6 +77,9 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
 
     companion object {
         private const val PROVIDER = 1
+
+        /** Some providers' chat models are listed under a name of their own. */
+        private const val CHAT = "_chat"
         private const val IN = 3
         private const val OUT = 4
         private const val CACHE_READ = 5
@@ -89,7 +92,7 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
         private const val FOLDER = "/dev/unifiedllm/pricing"
 
         /** Rows that are listed under another prefix of the same service. */
-        private val SAME_PRICES = mapOf("ai21_chat" to "ai21", "ollama_chat" to "ollama", "opencode-go" to "opencode_go")
+        private val SAME_PRICES = mapOf("ai21_chat" to "ai21", "cohere_chat" to "cohere", "ollama_chat" to "ollama", "opencode-go" to "opencode_go")
 
         /** The table in the jar, read when the first price is asked for. */
         val packed: PriceCatalog by lazy {

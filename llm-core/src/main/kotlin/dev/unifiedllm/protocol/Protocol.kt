@@ -18,7 +18,7 @@ internal interface Protocol {
     fun decoder(target: Target): Decoder
 
     companion object {
-        private val all = listOf(OpenAiChat, OllamaChat).associateBy { it.name }
+        private val all = listOf(OpenAiChat, OllamaChat, CohereChat).associateBy { it.name }
 
         fun named(name: String): Protocol = checkNotNull(all[name]) { "no wire is called $name" }
     }
