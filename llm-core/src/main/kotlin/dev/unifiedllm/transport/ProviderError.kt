@@ -43,7 +43,7 @@ internal class ProviderError(val message: String?, val type: String? = null, val
 
         private fun of(json: JsonObject, inner: JsonElement?): ProviderError {
             val message = text(inner) ?: text(json["message"]) ?: text(json["detail"]) ?: text(json["error_message"])
-            return ProviderError(message?.take(MAX_MESSAGE), text(json["type"]) ?: text(json["status"]), text(json["code"]), text(json["param"]))
+            return ProviderError(message?.take(MAX_MESSAGE), text(json["type"]) ?: text(json["error_type"]) ?: text(json["status"]), text(json["code"]), text(json["param"]))
         }
 
         private fun text(json: JsonElement?): String? = when (json) {
