@@ -13,9 +13,9 @@ from pathlib import Path
 
 DATA = Path("llm-core/src/main/data")
 OUT = Path("llm-core/src/main/resources/dev/unifiedllm/provider/providers.json")
-NOT_SERVED = DATA / "not-served.tsv"
+NOT_SERVED = OUT.parent / "not-served.tsv"
 CHECKED = "2026-11-21"
-PROTOCOLS = {"openai-chat", "ollama-chat", "cohere-chat"}
+PROTOCOLS = {"openai-chat", "ollama-chat", "cohere-chat", "replicate-predictions"}
 AUTH = {"Authorization: Bearer": "bearer", "none/Bearer": "optional"}
 NOT_A_KEY = re.compile(r"(URL|BASE|ENDPOINT|HOST|ACCOUNT|ACCOUNT_ID)$")
 ENV_NAME = re.compile(r"[A-Z0-9_]+")

@@ -28,6 +28,14 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
     /** True if the table has a model called [id]. */
     fun lists(id: ModelId): Boolean = row(id) != null
 
+    /** All models in the table. */
+    val models: List<ModelId>
+        get() = table.values.map { row -> row[0].let { id -> if ('/' in id) ModelId(id.substringBefore('/'), id.substringAfter('/')) else ModelId(row[PROVIDER], id) } }
+
+    /** The letters of what [id] can do, and the most tokens that it reads and writes; null if it is not listed. */
+    fun abilities(id: ModelId): Triple<String, Long?, Long?>? =
+        row(id)?.let { Triple(it.getOrElse(ABILITIES) { "" }, it.getOrNull(MAX_IN)?.toLongOrNull(), it.getOrNull(MAX_OUT)?.toLongOrNull()) }
+
     private fun price(id: ModelId): Price? {
         corrected[id]?.let { return it }
         val row = row(id) ?: return null
@@ -89,6 +97,9 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
         private const val AUDIO_IN = 9
         private const val AUDIO_OUT = 10
         private const val TIERS = 11
+        private const val MAX_IN = 18
+        private const val MAX_OUT = 19
+        private const val ABILITIES = 20
         private const val FOLDER = "/dev/unifiedllm/pricing"
 
         /** Rows that are listed under another prefix of the same service. */

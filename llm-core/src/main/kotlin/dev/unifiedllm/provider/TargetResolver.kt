@@ -25,6 +25,9 @@ internal class TargetResolver(
     private val registry: ProviderRegistry,
     private val environment: (String) -> String?,
     private val settings: Map<String, ProviderSettings>,
+    private val families: ModelFamilies = ModelFamilies.packed,
+    /** All models with a price, for the message when a name is not known. */
+    private val catalogue: () -> Collection<ModelId> = ::emptyList,
 ) {
     /** @throws LlmException.Configuration if the provider is unknown, or its key or base URL is missing or wrong */
     fun resolve(id: ModelId, override: ProviderSettings = ProviderSettings()): Target {
@@ -43,6 +46,8 @@ internal class TargetResolver(
     }
 
     private fun place(id: ModelId): Pair<Provider, String> {
+        val proxy = registry.find(PROXY)
+        if (proxy != null && id.provider !in proxyNames(proxy) && variable("USE_LITELLM_PROXY").toBoolean()) return proxy to id.toString()
         if (id.provider.isNotEmpty()) {
             // A row may be named by two segments: openai/responses.
             val sub = id.name.substringBefore('/', "")
@@ -53,17 +58,35 @@ internal class TargetResolver(
         // Behind a base URL of the user's every name is the server's own: it is passed on whole.
         val openai = registry.find(OPENAI)
         if (openai != null && openai.baseUrlEnv.any { variable(it) != null }) return openai to id.toString()
-        throw LlmException.Configuration(unknown(id), details = details(id))
+        val family = if (id.provider.isEmpty()) families.provider(id.name) else null
+        family?.let(registry::find)?.let { return it to id.name }
+        throw LlmException.Configuration(unknown(id, family), details = details(id))
     }
 
-    private fun unknown(id: ModelId): String {
+    private fun proxyNames(proxy: Provider): List<String> = proxy.aliases + proxy.id
+
+    private fun unknown(id: ModelId, family: String?): String {
+        val notServed = family ?: id.provider
+        NotServed.reason(notServed)?.let { reason ->
+            return "The provider \"$notServed\"${if (family == null) "" else ", to which \"$id\" belongs,"} is known, but not served ($reason). " +
+                "Ask the model at another provider, or through a LiteLLM proxy: \"litellm_proxy/${id.name}\"."
+        }
         if (id.provider.isEmpty()) {
-            return "\"$id\" does not say which provider to ask. Write \"provider/model\", as in \"openai/$id\" or \"ollama/$id\", or set OPENAI_BASE_URL to a server that knows it."
+            val near = nearIn(catalogue(), id.name).ifEmpty { listOf("openai/$id", "ollama/$id") }
+            return "\"$id\" does not say which provider to ask. Write \"provider/model\", as in ${near.joinToString(" or ") { "\"$it\"" }}, " +
+                "or set OPENAI_BASE_URL to a server that knows it."
         }
         val near = registry.near(id.provider)
         val hint = if (near.isEmpty()) "" else "Did you mean ${near.joinToString(" or ") { "\"$it/${id.name}\"" }}? "
         return "No provider is called \"${id.provider}\". ${hint}Its first part names the provider; a server of your own is added by " +
             "provider(\"${id.provider}\") { baseUrl = \"https://…/v1\" }."
+    }
+
+    /** Served models of that name first, then those whose names look like it. */
+    private fun nearIn(models: Collection<ModelId>, name: String): List<String> {
+        val served = models.filter { registry.find(it.provider) != null }.groupBy { it.name.substringAfterLast('/').lowercase() }
+        val same = served.keys.filter { it == name.lowercase() || it.startsWith(name.lowercase()) }.sortedBy { it.length }
+        return (same + nearest(name, served.keys)).distinct().flatMap(served::getValue).map { it.toString() }.distinct().take(NEAR_MODELS)
     }
 
     private fun customRow(id: String) = Provider(id, protocol = "openai-chat", auth = Provider.Auth.OPTIONAL, local = true)
@@ -130,6 +153,8 @@ internal class TargetResolver(
 
     private companion object {
         const val OPENAI = "openai"
+        const val PROXY = "litellm_proxy"
+        const val NEAR_MODELS = 4
 
         /** `{NAME}`, `{NAME|OTHER}` or `{NAME:default}` in a row's URL. */
         val PLACE = Regex("""\{([A-Z0-9_|]+)(?::([^}]*))?}""")
