@@ -2,7 +2,7 @@
 
 Sources, all in llm-core/src/main/data: providers.tsv (facts as collected), modelsdev-providers.tsv (documentation
 links, key variables, names) and providers-overrides.json (our corrections and typed quirks, each with its reason).
-Served are rows on the openai-chat wire with a Bearer key or none, and what the overrides add to them.
+Served are rows on a wire in PROTOCOLS with an auth style in AUTH, and what the overrides add to them.
 
 Run from the repository root: python3 llm-core/tools/make_providers.py
 """
@@ -15,9 +15,10 @@ DATA = Path("llm-core/src/main/data")
 OUT = Path("llm-core/src/main/resources/dev/unifiedllm/provider/providers.json")
 NOT_SERVED = OUT.parent / "not-served.tsv"
 CHECKED = "2026-11-21"
-PROTOCOLS = {"openai-chat", "ollama-chat", "cohere-chat", "replicate-predictions"}
+PROTOCOLS = {"openai-chat", "ollama-chat", "gemini-generate", "vertex-gemini", "anthropic-vertex", "cohere-chat", "replicate-predictions"}
 AUTH = {"Authorization: Bearer": "bearer", "none/Bearer": "optional"}
 NOT_A_KEY = re.compile(r"(URL|BASE|ENDPOINT|HOST|ACCOUNT|ACCOUNT_ID)$")
+PLACE = re.compile(r"[A-Z0-9_]+(\|[A-Z0-9_]+)*(:.*)?")  # NAME, NAME|OTHER, NAME:default
 ENV_NAME = re.compile(r"[A-Z0-9_]+")
 SOURCES = {
     "litellm1.76.3": "litellm 1.76.3",
@@ -39,7 +40,7 @@ QUIRKS = {  # name -> (type, default); a default is never written
     "reasoningOutsideOutput": (bool, False),  # completion_tokens does not include reasoning_tokens
     "costInUsage": (str, ""),                # path below usage of the billed cost: USD, or 1e-10 USD if it ends in _ticks
 }
-FIELDS = {"protocol", "baseUrl", "baseUrlEnv", "apiKeyEnv", "apiKeyEnvAlso", "auth", "local", "aliases", "quirks", "modelsdevId"}
+FIELDS = {"protocol", "protocols", "baseUrl", "baseUrlPieces", "baseUrlEnv", "apiKeyEnv", "apiKeyEnvAlso", "auth", "local", "aliases", "quirks", "modelsdevId"}
 
 
 def table(name):
@@ -74,7 +75,9 @@ def served_row(row, fix, docs, all_ids):
         "id": row["prefix"],
         "aliases": sorted({name for name in other_names if name and name not in all_ids} | set(fix.get("aliases", []))),
         "protocol": fix.get("protocol", row["wire"]),
+        "protocols": fix.get("protocols", {}),
         "baseUrl": url,
+        "baseUrlPieces": fix.get("baseUrlPieces", {}),
         "baseUrlEnv": fix.get("baseUrlEnv", urls),
         "apiKeyEnv": unique(keys[:1] + fix.get("apiKeyEnvAlso", []) + keys[1:]),
         "auth": fix.get("auth") or AUTH[row["auth"]],
@@ -105,7 +108,8 @@ def check(rows):
         url = row.get("baseUrl", "")
         assert url or row.get("baseUrlEnv"), row
         assert not url or re.match(r"(https?://|\{[A-Z0-9_]+\}/)", url) and not re.search(r"[\s$\[]|/$|chat/completions", url), row
-        assert all(ENV_NAME.fullmatch(name) for name in re.findall(r"\{(.*?)\}", url)), row
+        assert all(PLACE.fullmatch(place) for place in re.findall(r"\{(.*?)\}", url)), row
+        assert row["protocol"] in PROTOCOLS and PROTOCOLS.issuperset(row.get("protocols", {}).values()), row
         assert row.get("apiKeyEnv") and not any(NOT_A_KEY.search(name) for name in row["apiKeyEnv"]), row
         for name, value in row.get("quirks", {}).items():
             kind, default = QUIRKS[name]

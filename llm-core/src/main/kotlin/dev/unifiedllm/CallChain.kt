@@ -1,9 +1,11 @@
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.CallContext
+import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
+import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.demo.demoPrice
@@ -21,7 +23,8 @@ import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.TargetResolver
 import dev.unifiedllm.store.Ledger
-import dev.unifiedllm.transport.KtorTransport
+import dev.unifiedllm.transport.Credentials
+import dev.unifiedllm.transport.JdkTransport
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.emitAll
 import kotlinx.coroutines.flow.flow
@@ -44,12 +47,22 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name },
         catalogue = { PriceCatalog.packed.models },
     )
-    private val transport = KtorTransport(timeouts.connect)
+    private val transport = JdkTransport(timeouts.connect)
+    private val credentials = Credentials(environment, transport)
 
     fun open(model: ModelRef, request: Request): Flow<Delta> = flow {
+        if (request is ChatRequest) requireQuestion(request, model)
         val context = request.context.with { if (callId == null) callId = newCallId() }
         val step = Fallback(targets(model, context)).with(*interceptors)
         emitAll(step.with(TotalDeadline(timeouts)).stream(request.withContext(context)))
+    }
+
+    private fun requireQuestion(request: ChatRequest, model: ModelRef) {
+        if (request.messages.any { message -> message.parts.any { it !is Part.Text || it.text.isNotBlank() } }) return
+        throw LlmException.InvalidRequest(
+            "Nothing was asked of ${model.id}: the messages are empty. Say something with user(\"…\").",
+            details = LlmException.Details(model.id),
+        )
     }
 
     private fun targets(model: ModelRef, context: CallContext): List<Model> {
@@ -92,7 +105,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         val inner = if (isThin) innerProvider(asked) else null
         if (inner != null && inner.provider == DemoModel.PROVIDER) return named(inner, settings)
         val target = if (inner == null) resolver.resolve(asked, settings) else resolver.resolve(inner, settings.copy(apiKey = null)).warned(asked)
-        return linked(ProtocolModel(target, Protocol.named(target.provider.protocol), transport, timeouts), target.isFree)
+        return linked(ProtocolModel(target, Protocol.named(target.protocol), transport, timeouts, credentials.of(target)), target.isFree)
     }
 
     /** `openai("ollama/llama3")` means Ollama: a known prefix inside of the name wins, unless the outer provider has a model of that name. */

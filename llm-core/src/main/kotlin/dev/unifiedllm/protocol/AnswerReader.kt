@@ -34,6 +34,7 @@ internal class AnswerReader(
     private val deltas = ArrayList<Delta>()
     private var frames: FrameDecoder? = null
     private var received = 0L
+    private var lost: ConnectionLostException? = null
 
     /** Reads to the end. Answers with what must be asked next, if the response is not the whole answer. */
     suspend fun readInto(emit: suspend (Delta) -> Unit): FollowUp? {
@@ -41,8 +42,8 @@ internal class AnswerReader(
         while (decoder.progress != Progress.DONE) {
             val count = try {
                 read(lastContent)
-            } catch (lost: ConnectionLostException) {
-                if (decoder.progress == Progress.OPEN) throw interrupted("the connection was lost", lost)
+            } catch (broken: ConnectionLostException) {
+                lost = broken
                 END
             }
             val failure = decode(count)
@@ -53,7 +54,7 @@ internal class AnswerReader(
             if (count < 0) break
         }
         decoder.followUp()?.let { return it }
-        if (decoder.progress == Progress.OPEN) throw interrupted("the connection was closed properly, but the provider's last event is missing", null)
+        if (decoder.progress == Progress.OPEN) throw interrupted("the connection was closed properly, but the provider's last event is missing")
         decoder.finish(deltas)
         for (delta in deltas) emit(delta)
         drain()
@@ -96,7 +97,7 @@ internal class AnswerReader(
         } catch (failure: LlmException) {
             return failure
         } catch (broken: JsonSyntaxException) {
-            if (count < 0 && broken.isCut) return interrupted("the connection was closed properly, but the JSON is not at its end", broken)
+            if (count < 0 && broken.isCut) return interrupted("the connection was closed properly, but the JSON is not at its end")
             return malformed("what it sent is not the JSON of its wire: ${broken.message}", broken)
         } catch (broken: FramingException) {
             return malformed(broken.message!!, broken)
@@ -113,7 +114,7 @@ internal class AnswerReader(
         return when {
             first == '<' -> throw malformed("it answered with a web page: is ${target.baseUrl} the address of an API?", null)
             type == "application/x-ndjson" || type == "application/jsonl" -> NdjsonDecoder()
-            first == '{' || first == '[' -> if (target.provider.protocol == OllamaChat.name && !whole) NdjsonDecoder() else WholeBodyDecoder()
+            first == '{' || first == '[' -> if (target.protocol == OllamaChat.name && !whole) NdjsonDecoder() else WholeBodyDecoder()
             else -> SseDecoder()
         }
     }
@@ -135,10 +136,14 @@ internal class AnswerReader(
         }
     }
 
-    private fun interrupted(what: String, cause: Throwable?): LlmException = if (received == 0L) {
-        LlmException.StreamInterrupted("${target.id} answered with nothing: $what. Try again, or add a fallback.", cause, details)
-    } else {
-        LlmException.StreamInterrupted("The answer of ${target.id} was cut: $what. What had arrived is in `partial`; try again.", cause, details)
+    private fun interrupted(clean: String): LlmException {
+        val what = if (lost == null) clean else "the connection was lost"
+        val message = if (received == 0L) {
+            "${target.id} answered with nothing: $what. Try again, or add a fallback."
+        } else {
+            "The answer of ${target.id} was cut: $what. What had arrived is in `partial`; try again."
+        }
+        return LlmException.StreamInterrupted(message, lost, details)
     }
 
     private fun malformed(what: String, cause: Throwable?) =

@@ -20,12 +20,12 @@ internal fun headers(target: Target, accept: String, more: Map<String, String> =
     own.forEach(::set)
     target.key?.reveal()?.let { key ->
         when (target.provider.auth) {
-            Auth.BEARER, Auth.OPTIONAL, Auth.AWS -> set("Authorization", "Bearer $key")
+            Auth.BEARER, Auth.OPTIONAL, Auth.AWS, Auth.GOOGLE -> set("Authorization", "Bearer $key")
             Auth.X_API_KEY -> set("x-api-key", key)
             Auth.API_KEY -> set("api-key", key)
             Auth.X_GOOG_API_KEY -> set("x-goog-api-key", key)
             Auth.TOKEN -> set("Authorization", "Token $key")
-            Auth.NONE, Auth.GOOGLE, Auth.IBM -> Unit // a credential makes the header
+            Auth.NONE, Auth.IBM -> Unit // a credential makes the header
         }
     }
     return headers.values.toList()

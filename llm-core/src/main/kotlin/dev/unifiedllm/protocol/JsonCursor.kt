@@ -244,6 +244,8 @@ internal class JsonCursor {
                 if (at == end || Character.digit(bytes[at].toInt(), 16) < 0) fail("expected a hexadecimal digit")
                 at++
             }
+        } else if (byte == NOTHING) {
+            fail("unfinished string")
         } else if (JsonToken.ESCAPES.indexOf(byte.toChar()) < 0) {
             fail("unknown escape", at - 1)
         }

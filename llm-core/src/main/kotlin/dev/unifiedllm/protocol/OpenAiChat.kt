@@ -150,7 +150,7 @@ internal object OpenAiChat : Protocol {
         put("type", "function")
         putJsonObject("function") {
             put("name", call.name)
-            put("arguments", call.arguments)
+            put("arguments", call.arguments.ifBlank { "{}" }) // some servers parse what they wrote themselves
         }
     }
 }

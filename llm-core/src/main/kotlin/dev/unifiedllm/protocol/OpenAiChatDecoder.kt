@@ -4,8 +4,8 @@ import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
-import dev.unifiedllm.provider.Target
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.Frame
 import dev.unifiedllm.transport.HttpErrors
 import dev.unifiedllm.transport.ProviderError
@@ -115,7 +115,11 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         if (choices.size <= index) repeat(index + 1 - choices.size) { choices += ChoiceState() }
         val state = choices[index]
         val said = if (piece?.isEmpty == false || state.isStreamed) piece else whole
-        if (piece == null) state.isWhole = state.isWhole || said != null else if (said === piece) state.isStreamed = true
+        if (piece == null) {
+            state.isWhole = state.isWhole || said != null
+        } else if (said === piece) {
+            state.isStreamed = true
+        }
         said?.content?.mapTo(content) { if (index > 0) it.ofChoice(index) else it }
         said?.fragments?.addTo(content, state, index)
         if (finish != null && state.finish == null && (finish.isNotEmpty() || state.calls.isNotEmpty())) state.finish = finish
@@ -179,7 +183,11 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         while (true) {
             when (next(PART)) {
                 0 -> stringOrNull()?.let { if (it.isNotEmpty()) content += if (thought) Delta.Reasoning(it) else Delta.Text(it) }
-                1 -> if (kind() == JsonKind.STRING) content += Delta.Reasoning(string()) else if (enterArray()) while (nextElement()) part(thought = true)
+                1 -> if (kind() == JsonKind.STRING) {
+                    content += Delta.Reasoning(string())
+                } else if (enterArray()) {
+                    while (nextElement()) part(thought = true)
+                }
                 JsonNames.END -> return
                 else -> skip()
             }

@@ -22,7 +22,7 @@ internal interface Protocol {
     val embeddings: EmbeddingWire? get() = null
 
     companion object {
-        private val all = listOf(OpenAiChat, OllamaChat, CohereChat, ReplicatePredictions).associateBy { it.name }
+        private val all = listOf(OpenAiChat, OllamaChat, CohereChat, ReplicatePredictions, GeminiGenerate, VertexGemini).associateBy { it.name }
 
         val names: Set<String> get() = all.keys
 

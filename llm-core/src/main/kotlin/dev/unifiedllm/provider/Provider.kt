@@ -9,8 +9,12 @@ internal data class Provider(
     val id: String,
     /** Which wire it speaks: the name of a Protocol. */
     val protocol: String,
+    /** Which other wire the models speak whose names begin so. */
+    val protocols: Map<String, String> = emptyMap(),
     /** Up to the wire's own path; `{NAME}` is filled from the environment. Null: the user must give one. */
     val baseUrl: String? = null,
+    /** Pieces of the filled [baseUrl] that are written otherwise, such as the host of a region without a host of its own. */
+    val baseUrlPieces: Map<String, String> = emptyMap(),
     /** Variables that replace [baseUrl], the first that is set. */
     val baseUrlEnv: List<String> = emptyList(),
     /** Variables that may hold the key, the first that is set. */
@@ -26,6 +30,9 @@ internal data class Provider(
     val checked: String? = null,
     val note: String? = null,
 ) {
+    /** The wire that [model] speaks: the name of a Protocol. */
+    fun protocol(model: String): String = protocols.entries.firstOrNull { model.startsWith(it.key) }?.value ?: protocol
+
     @Serializable
     enum class Auth {
         /** `Authorization: Bearer KEY`; without a key nothing is sent. */
@@ -59,7 +66,7 @@ internal data class Provider(
         @SerialName("aws")
         AWS,
 
-        /** A bearer token that Google gives for a service account or a user's own credentials. */
+        /** A bearer token that Google gives for a service account or a user's own credentials; a key is such a token. */
         @SerialName("google")
         GOOGLE,
 

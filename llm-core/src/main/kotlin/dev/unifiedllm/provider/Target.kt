@@ -18,6 +18,9 @@ internal class Target(
     /** The name that the provider knows it by. */
     val name: String get() = id.name
 
+    /** The wire that this model speaks: the name of a Protocol. */
+    val protocol: String get() = provider.protocol(name)
+
     /** True when nobody bills the answers. */
     val isFree: Boolean get() = provider.local && isOwnHost(hostOf(baseUrl))
 

@@ -109,12 +109,13 @@ internal class TargetResolver(
                 ?: throw LlmException.Configuration("$model needs the variable ${names.first()}: it is a part of its URL.", details = details(model))
             if (match.range.first == 0) found else found.removePrefix("https://").trim('/')
         }
-        return Base(baseUrl(filled, "the provider's row", model), fromCode = false)
+        val url = row.baseUrlPieces.entries.fold(filled) { url, (piece, instead) -> url.replace(piece, instead) }
+        return Base(baseUrl(url, "the provider's row", model), fromCode = false)
     }
 
     private fun key(row: Provider, model: ModelId, own: ProviderSettings, base: Base): ApiKey? {
         own.apiKey?.let { return it }
-        if (row.auth == Provider.Auth.NONE || row.auth == Provider.Auth.GOOGLE) return null
+        if (row.auth == Provider.Auth.NONE) return null
         if (base.fromCode && !isLoopback(hostOf(base.url)) && !sameHost(base.url, row)) {
             // A key from the environment belongs to the host that the environment, or the row, names.
             if (row.auth == Provider.Auth.OPTIONAL) return null
@@ -132,7 +133,7 @@ internal class TargetResolver(
                 throw LlmException.Configuration("The key for $model in the variable $name cannot be used: ${wrong.message}.", details = details(model))
             }
         }
-        if (row.auth == Provider.Auth.OPTIONAL || row.auth == Provider.Auth.AWS) return null
+        if (row.auth in KEYLESS) return null
         val empty = row.apiKeyEnv.firstOrNull { environment(it) != null }
         val variable = row.apiKeyEnv.firstOrNull()
         throw LlmException.Configuration(
@@ -155,6 +156,9 @@ internal class TargetResolver(
         const val OPENAI = "openai"
         const val PROXY = "litellm_proxy"
         const val NEAR_MODELS = 4
+
+        /** Where there is no key, nothing, or a credential of another kind, is sent. */
+        val KEYLESS = setOf(Provider.Auth.OPTIONAL, Provider.Auth.AWS, Provider.Auth.GOOGLE)
 
         /** `{NAME}`, `{NAME|OTHER}` or `{NAME:default}` in a row's URL. */
         val PLACE = Regex("""\{([A-Z0-9_|]+)(?::([^}]*))?}""")

@@ -84,7 +84,7 @@ internal class HttpErrors(private val target: Target) {
     }
 
     private fun notFound(said: String, details: LlmException.Details): LlmException {
-        val remedy = if (target.provider.protocol == "ollama-chat") {
+        val remedy = if (target.protocol == "ollama-chat") {
             "If the model is not there yet: ollama pull ${target.name}."
         } else {
             "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address (is \"/v1\" missing)?"

@@ -1,8 +1,5 @@
 package dev.unifiedllm.transport
 
-import dev.unifiedllm.LlmException
-import dev.unifiedllm.LlmException.Network
-import dev.unifiedllm.LlmException.Timeout
 import io.ktor.client.HttpClient
 import io.ktor.client.engine.java.Java
 import io.ktor.client.request.header
@@ -24,19 +21,20 @@ import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import java.io.IOException
-import java.net.ConnectException
 import java.net.URI
-import java.net.UnknownHostException
-import java.net.http.HttpConnectTimeoutException
 import java.nio.channels.UnresolvedAddressException
-import javax.net.ssl.SSLException
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.EmptyCoroutineContext
 import kotlin.time.Duration
 import kotlin.time.toJavaDuration
 import java.net.http.HttpClient as JdkClient
 
-/** Ktor's client over the JDK's: one instance for http, one for https, each made when it is first needed. */
+/**
+ * Ktor's client over the JDK's: one instance for http, one for https, each made when it is first needed.
+ *
+ * Not in use: its engine throws away what has arrived when a connection breaks, and does not close one that is cancelled before its head.
+ * [JdkTransport] stands in its place.
+ */
 internal class KtorTransport(private val connectTimeout: Duration) : Transport {
     // An offer of h2c makes some servers drop the body, and the JDK's client makes one to every http:// server unless told otherwise.
     private val plain = lazy { client(JdkClient.Version.HTTP_1_1) }
@@ -77,12 +75,7 @@ internal class KtorTransport(private val connectTimeout: Duration) : Transport {
                 }
             }
         } catch (expired: FirstByteExpired) {
-            throw Timeout(
-                "$host sent no response within ${deadlines.firstByte}. Raise timeouts.firstByte, or check that the server is well.",
-                Timeout.Phase.FIRST_BYTE,
-                expired,
-                deadlines.details,
-            )
+            throw firstByteTimeout(host, deadlines, expired)
         } catch (failure: IOException) {
             throw if (begun) failure else networkError(failure, host, deadlines.details)
         } catch (failure: UnresolvedAddressException) {
@@ -98,37 +91,6 @@ internal class KtorTransport(private val connectTimeout: Duration) : Transport {
 /** Thrown by the timer beside a request. Not a CancellationException: it must end the scope. */
 private class FirstByteExpired : RuntimeException("no response in time", null, false, false)
 
-private fun networkError(failure: Exception, host: String, details: LlmException.Details): LlmException {
-    val causes = generateSequence<Throwable>(failure) { it.cause }.take(MAX_CAUSES).toList()
-    return when {
-        causes.any { it is HttpConnectTimeoutException } ->
-            Timeout("$host did not accept a connection in time. Is the address right, and reachable from here?", Timeout.Phase.CONNECT, failure, details)
-        causes.any { it is UnknownHostException || it is UnresolvedAddressException } ->
-            Network("The host $host is not known. Check the base URL, and the connection to the network.", Network.Phase.DNS, failure, details)
-        causes.any { it is SSLException } ->
-            Network(
-                "No secure connection to $host: ${causes.first { it is SSLException }.message}. A certificate of your own goes into a trust store " +
-                    "(-Djavax.net.ssl.trustStore=…); a server without TLS is addressed by http://.",
-                Network.Phase.TLS,
-                failure,
-                details,
-            )
-        causes.any { it is ConnectException } -> Network(
-            "$host refused the connection. Is the server running there?",
-            Network.Phase.CONNECT,
-            failure,
-            details,
-        )
-        else -> Network(
-            "The connection to $host was lost before a response came" + (failure.message?.let { " ($it)" } ?: "") + ".",
-            Network.Phase.SEND,
-            failure,
-            details,
-        )
-    }
-}
-
-private const val MAX_CAUSES = 8
 private const val THREADS = 16
 private const val READ_BYTES = 16 * 1024
 

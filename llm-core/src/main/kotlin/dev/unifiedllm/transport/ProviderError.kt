@@ -7,9 +7,18 @@ import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.contentOrNull
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
 
 /** What a provider says of a failure, in whatever shape: an object, a list, a text, a page. */
-internal class ProviderError(val message: String?, val type: String? = null, val code: String? = null, val param: String? = null) {
+internal class ProviderError(
+    val message: String?,
+    val type: String? = null,
+    val code: String? = null,
+    val param: String? = null,
+    /** How long to wait, where the body says so. */
+    val retryDelay: Duration? = null,
+) {
     /** True if its type, code or message has one of [words] in it, whatever the case. */
     fun mentions(vararg words: String): Boolean = listOfNotNull(type, code, message).any { text -> words.any { text.contains(it, ignoreCase = true) } }
 
@@ -43,7 +52,13 @@ internal class ProviderError(val message: String?, val type: String? = null, val
 
         private fun of(json: JsonObject, inner: JsonElement?): ProviderError {
             val message = text(inner) ?: text(json["message"]) ?: text(json["detail"]) ?: text(json["error_message"])
-            return ProviderError(message?.take(MAX_MESSAGE), text(json["type"]) ?: text(json["error_type"]) ?: text(json["status"]), text(json["code"]), text(json["param"]))
+            return ProviderError(message?.take(MAX_MESSAGE), text(json["type"]) ?: text(json["error_type"]) ?: text(json["status"]), text(json["code"]), text(json["param"]), retryDelay(json["details"]))
+        }
+
+        /** Google's RetryInfo: `{"retryDelay": "34.5s"}` among the details. */
+        private fun retryDelay(details: JsonElement?): Duration? {
+            val delay = (details as? JsonArray)?.firstNotNullOfOrNull { (it as? JsonObject)?.get("retryDelay") as? JsonPrimitive }?.contentOrNull ?: return null
+            return delay.removeSuffix("s").toDoubleOrNull()?.takeIf { it.isFinite() && it > 0 }?.seconds
         }
 
         private fun text(json: JsonElement?): String? = when (json) {
@@ -58,6 +73,6 @@ internal class ProviderError(val message: String?, val type: String? = null, val
     /** Fills what is missing from the object around it. */
     private fun orElse(outer: JsonObject): ProviderError {
         val around = of(JsonObject(outer - "error"))
-        return ProviderError(message ?: around.message, type ?: around.type, code ?: around.code, param ?: around.param)
+        return ProviderError(message ?: around.message, type ?: around.type, code ?: around.code, param ?: around.param, retryDelay ?: around.retryDelay)
     }
 }

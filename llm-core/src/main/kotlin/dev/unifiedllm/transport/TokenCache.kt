@@ -1,0 +1,58 @@
+package dev.unifiedllm.transport
+
+import dev.unifiedllm.LlmException
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
+import java.time.Clock
+import java.time.Duration
+import java.time.Instant
+
+/** A token that opens an API until [expiresAt]. */
+internal class AccessToken(val value: String, val expiresAt: Instant) {
+    override fun toString(): String = "AccessToken(until $expiresAt)"
+}
+
+/**
+ * Keeps a token until shortly before it expires. Whoever asks meanwhile waits for the one refresh that runs, and shares its failure.
+ * Thread-safe.
+ *
+ * @param margin how long before its end a token is taken for expired
+ */
+internal class TokenCache(private val clock: Clock, private val margin: Duration = MARGIN) {
+    private val mutex = Mutex()
+
+    @Volatile
+    private var token: AccessToken? = null
+
+    @Volatile
+    private var refreshes = 0
+    private var failure: LlmException? = null
+
+    /** The token, fetched by [fetch] if there is none that still lasts. */
+    suspend fun get(fetch: suspend () -> AccessToken): String {
+        valid()?.let { return it.value }
+        val seen = refreshes
+        return mutex.withLock { (valid() ?: refresh(seen, fetch)).value }
+    }
+
+    private suspend fun refresh(seen: Int, fetch: suspend () -> AccessToken): AccessToken {
+        failure?.let { if (refreshes != seen) throw it }
+        try {
+            return fetch().also {
+                token = it
+                failure = null
+                refreshes++
+            }
+        } catch (failed: LlmException) {
+            failure = failed
+            refreshes++
+            throw failed
+        }
+    }
+
+    private fun valid(): AccessToken? = token?.takeIf { clock.instant() < it.expiresAt - margin }
+
+    private companion object {
+        val MARGIN: Duration = Duration.ofSeconds(90)
+    }
+}

@@ -1,0 +1,175 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.Model
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.ChatResponse
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.ResponseFold
+import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.middleware.PartialAnswer
+import dev.unifiedllm.provider.Provider
+import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.hostOf
+import dev.unifiedllm.transport.ConnectionLostException
+import dev.unifiedllm.transport.HeadDeadlines
+import dev.unifiedllm.transport.Transport
+import dev.unifiedllm.transport.WireRequest
+import dev.unifiedllm.transport.WireResponse
+import dev.unifiedllm.with
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.booleanOrNull
+import kotlinx.serialization.json.contentOrNull
+import kotlinx.serialization.json.intOrNull
+import java.io.File
+import java.io.IOException
+import kotlin.random.Random
+
+internal operator fun JsonElement?.get(name: String): JsonElement? = (this as? JsonObject)?.get(name)
+
+internal val JsonElement?.text: String? get() = (this as? JsonPrimitive)?.contentOrNull
+
+internal fun JsonElement?.items(): List<JsonElement> = (this as? JsonArray).orEmpty()
+
+/** An exchange with a real provider, as /work/shared/fixtures lays them out. */
+internal class Recording(private val folder: File) {
+    val group: String = folder.parentFile.name
+    val name: String = "$group/${folder.name}"
+    private val request = json("request.json")
+    private val meta = json("response.meta.json")
+    val expected: JsonElement = json("expected.json")
+    val body: ByteArray get() = folder.resolve("response.body").readBytes()
+    val status: Int = (meta["status"] as JsonPrimitive).intOrNull!!
+    val headers: Map<String, String> = (meta["headers"] as JsonObject).entries.associate { (header, value) -> header.lowercase() to value.text.orEmpty() }
+    val isError: Boolean get() = status !in 200..299
+    private val host: String = request["host"].text.orEmpty()
+    private val path: String = request["path"].text.orEmpty().substringBefore('?')
+
+    /** The wire it speaks; of those that are not built yet only the name is known. */
+    val wire: String = when {
+        path.endsWith("/api/chat") || path.endsWith("/api/generate") -> OllamaChat.name
+        path.endsWith("/responses") -> "openai-responses"
+        host.endsWith(".azure.com") -> "azure"
+        path.endsWith("/chat/completions") || path.endsWith("/v1/chat") -> OpenAiChat.name
+        group == "errors" -> "errors"
+        else -> group
+    }
+
+    private val whole: Boolean get() = (meta["streaming"] as JsonPrimitive).booleanOrNull == false
+
+    /** The row of its provider, by the folder, else by the host; a plain one where there is none. */
+    fun target(): Target {
+        val rows = ProviderRegistry.packed.rows.filter { it.protocol == wire }
+        val row = rows.firstOrNull { it.id == (FOLDERS[group] ?: group) }
+            ?: rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host }
+            ?: Provider(group, wire)
+        return Target(ModelId(row.id, request["body"]["model"].text ?: "model"), row, row.baseUrl ?: "https://$host/v1", ApiKey.of("sk-test"))
+    }
+
+    /** Reads the recorded bytes by the path that production takes, cut into [pieces]. */
+    suspend fun play(pieces: List<ByteArray> = listOf(body), isLost: Boolean = false): Answer {
+        val target = target()
+        val transport = RecordedTransport(status, headers, pieces, isLost)
+        return answer(ProtocolModel(target, Protocol.named(wire), transport, Timeouts.DEFAULT), if (whole) Delivery.WHOLE else Delivery.STREAM)
+    }
+
+    private fun json(file: String): JsonElement = Json.parseToJsonElement(folder.resolve(file).readText())
+
+    override fun toString(): String = name
+
+    companion object {
+        private val FOLDERS = mapOf("openai-chat" to "openai", "together" to "together_ai", "ollama-chat" to "ollama")
+
+        /** Those of `-Dunifiedllm.fixtures=DIR`, else those of the class path; [name] is the end of a case's name, which must be there. */
+        fun all(): List<Recording> {
+            val given = System.getProperty("unifiedllm.fixtures")
+            val corpus = if (given.isNullOrEmpty()) packed else File(given, "corpus")
+            check(corpus.isDirectory) { "$corpus is no folder" }
+            val found = corpus.walkTopDown().filter { it.name == "response.body" }.map { it.parentFile }.sortedBy { it.path }.toList()
+            return found.map(::Recording)
+        }
+
+        fun named(name: String): Recording = Recording(packed.resolve(name))
+
+        private val packed get() = File(Recording::class.java.getResource("/corpus")!!.toURI())
+    }
+}
+
+/** What a model did: its deltas, and the failure that they ended with. */
+internal class Answer(val deltas: List<Delta>, val failure: Throwable?) {
+    val response: ChatResponse get() = ResponseFold().also { fold -> deltas.forEach { fold.add(it) } }.response()
+
+    val error: LlmException get() = failure as LlmException
+
+    override fun equals(other: Any?): Boolean =
+        other is Answer && deltas == other.deltas && failure?.javaClass == other.failure?.javaClass && failure?.message == other.failure?.message
+
+    override fun hashCode(): Int = deltas.hashCode()
+
+    override fun toString(): String = deltas.joinToString("\n") + (failure?.let { "\n$it" } ?: "")
+}
+
+internal suspend fun answer(model: Model, delivery: Delivery = Delivery.STREAM, watch: (Delta) -> Unit = {}): Answer {
+    val deltas = mutableListOf<Delta>()
+    val request = ChatRequest.build(model) {
+        user("hi")
+        this.delivery = delivery
+    }
+    return try {
+        model.with(PartialAnswer).stream(request).collect {
+            deltas += it
+            watch(it)
+        }
+        Answer(deltas, null)
+    } catch (failure: LlmException) {
+        Answer(deltas, failure)
+    }
+}
+
+/** One answer in memory, delivered piece by piece; each piece is overwritten as soon as the next is asked for. */
+internal class RecordedTransport(
+    private val status: Int,
+    private val headers: Map<String, String>,
+    private val pieces: List<ByteArray>,
+    /** The connection breaks after the last piece, instead of closing properly. */
+    private val isLost: Boolean = false,
+) : Transport {
+    override suspend fun <T> exchange(request: WireRequest, deadlines: HeadDeadlines, block: suspend (WireResponse) -> T): T = block(Response())
+
+    override fun close() = Unit
+
+    private inner class Response : WireResponse {
+        private var next = 0
+        override val status: Int get() = this@RecordedTransport.status
+        override var bytes: ByteArray = ByteArray(0)
+        override val isReady: Boolean get() = true
+
+        override fun header(name: String): String? = headers[name.lowercase()]
+
+        override suspend fun read(): Int {
+            bytes.fill('!'.code.toByte())
+            if (next == pieces.size) return if (isLost) throw ConnectionLostException(IOException("reset")) else -1
+            bytes = pieces[next++].copyOf()
+            return bytes.size
+        }
+    }
+}
+
+/** The ways in which a body may arrive: cut in two everywhere if it is short, else at 200 places, and in many parts. Seeded. */
+internal fun ByteArray.splits(): Sequence<List<ByteArray>> {
+    val random = Random(size)
+    val offsets = if (size <= 4096) (1 until size).toList() else List(200) { random.nextInt(1, size) }
+    val many = generateSequence { List(random.nextInt(2, 40)) { random.nextInt(size + 1) } }.take(if (size <= 4096) 50 else 200)
+    return sequenceOf(map { byteArrayOf(it) }) + offsets.asSequence().map { cut(listOf(it)) } + many.map(::cut)
+}
+
+private fun ByteArray.cut(places: List<Int>): List<ByteArray> =
+    (listOf(0) + places.sorted() + size).zipWithNext { from, to -> copyOfRange(from, to) }

@@ -1,0 +1,202 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.Usage
+import io.kotest.assertions.withClue
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldHaveSize
+import io.kotest.matchers.nulls.shouldNotBeNull
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.types.shouldBeInstanceOf
+import kotlinx.serialization.SerializationException
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.longOrNull
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+
+private val built = setOf(OpenAiChat.name, OllamaChat.name)
+
+/** Where `expected.json` is not followed: the field, and why. */
+private val listed: Map<String, Pair<String, String>> = mapOf(
+    "openai-compat-other/u014-parallel-tool-calls-pydantic-ai" to
+        ("tool_calls" to "the server fills every field it knows: an empty `function_call` beside the one tool call is no second call"),
+)
+
+private fun Recording.isListed(field: String): Boolean = listed[name]?.first == field
+
+class RecordingsSpec : FunSpec({
+    val all = Recording.all()
+    val green = mutableSetOf<String>()
+
+    context("a recorded answer is what the provider's own client reads") {
+        withData<Recording>({ it.name }, all.filter { it.wire in built && !it.isError }) { recording ->
+            val answer = recording.play()
+            recording.check(answer)
+            for (pieces in recording.body.splits()) {
+                withClue({ "cut into ${pieces.map { it.size }.take(40)}" }) { recording.play(pieces) shouldBe answer }
+            }
+            green += recording.name
+        }
+    }
+
+    context("a recorded error is typed") {
+        withData<Recording>({ it.name }, all.filter { it.wire in built && it.isError }) { recording ->
+            val answer = recording.play()
+            recording.checkError(answer)
+            for (pieces in recording.body.splits()) {
+                withClue({ "cut into ${pieces.map { it.size }.take(40)}" }) { recording.play(pieces) shouldBe answer }
+            }
+            green += recording.name
+        }
+    }
+
+    test("every recording is green, listed, or of a wire that is not built yet") {
+        val counts = all.groupBy { it.wire }.toSortedMap().map { (wire, cases) ->
+            if (wire !in built) return@map "not yet built: $wire ${cases.size}"
+            val isListed = cases.count { it.name in green && it.name in listed }
+            "$wire ${cases.count { it.name in green }} green of ${cases.size}" + if (isListed > 0) " ($isListed of them listed)" else ""
+        }
+        println("recordings: " + counts.sortedBy { it.startsWith("not") }.joinToString("; "))
+        all.filter { it.wire in built && it.name !in green }.map { it.name }.shouldBeEmpty()
+    }
+})
+
+private fun Recording.check(answer: Answer) {
+    val response = answer.response
+    val streamError = expected["extra"]["stream_error"]
+    val isFailure = streamError != null && expected["finish_reason"].text == null
+    if (isFailure) {
+        answer.error.message shouldContain streamError["message"].text!!
+        answer.error.partial.shouldNotBeNull().parts shouldBe response.parts
+    } else {
+        answer.failure shouldBe null
+    }
+    checkGrammar(answer, isFailure)
+    checkParts(expected, response.parts)
+    expected["extra"]["choices"].items().drop(1).forEachIndexed { index, choice -> checkParts(choice, response.alternatives[index]) }
+    if (!isFailure) response.finishReason!!.raw shouldBe expected["finish_reason"].text
+    if (!isFailure) response.usage shouldBe if (wire == OllamaChat.name) ollamaUsage() else openAiUsage()
+    expected["extra"]["model"].text?.let { withClue("model") { response.reportedModel shouldBe it } }
+    if (response.usage == null && !isFailure) response.warnings.single() shouldContain "did not report the tokens"
+    if (streamError != null && !isFailure) response.warnings.single() shouldContain streamError["message"].text!!
+}
+
+private fun checkGrammar(answer: Answer, isFailure: Boolean) {
+    val kinds = answer.deltas.dropWhile { it is Delta.Warning }
+    kinds.first().shouldBeInstanceOf<Delta.Start>()
+    kinds.count { it is Delta.Start } shouldBe 1
+    kinds.count { it is Delta.Finish } shouldBe if (isFailure) 0 else 1
+    if (!isFailure) kinds.last().shouldBeInstanceOf<Delta.Finish>()
+    for (delta in kinds) if (delta is Delta.Text) delta.text.isEmpty() shouldBe false
+}
+
+private fun Recording.checkParts(expected: JsonElement, parts: List<Part>) {
+    val text = parts.filterIsInstance<Part.Text>().joinToString("") { it.text }
+    withClue("text") { text shouldBe expected["text"].text.orEmpty() + expected["refusal"].text.orEmpty() }
+    if (!isListed("reasoning_text")) {
+        withClue("reasoning") { parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text } shouldBe expected["reasoning_text"].text.orEmpty() }
+    }
+    val calls = parts.filterIsInstance<Part.ToolCall>()
+    val wanted = expected["tool_calls"].items().filterNot { isListed("tool_calls") && it["name"].text == "" }
+    calls shouldHaveSize wanted.size
+    calls.zip(wanted).forEach { (call, want) ->
+        call.name shouldBe want["name"].text
+        call.id shouldBe (want["id"].text?.ifEmpty { null } ?: "call_${calls.indexOf(call)}")
+        parsed(call.arguments) shouldBe parsed(want["arguments"])
+    }
+}
+
+private fun parsed(arguments: JsonElement?): JsonElement = if (arguments is JsonPrimitive &&
+    arguments.isString
+) {
+    parsed(arguments.content)
+} else {
+    arguments ?: JsonNull
+}
+
+private fun parsed(arguments: String): JsonElement = try {
+    Json.parseToJsonElement(arguments)
+} catch (_: SerializationException) {
+    JsonPrimitive(arguments)
+}
+
+/** The providers' counters, by their documentation. */
+private fun Recording.openAiUsage(): Usage? {
+    val raw = expected["usage"]
+    fun count(vararg paths: String): Long? =
+        paths.firstNotNullOfOrNull { path -> (path.split('.').fold(raw) { at, name -> at[name] } as? JsonPrimitive)?.longOrNull }
+
+    val answered = count("completion_tokens") ?: return null
+    val thought = count("completion_tokens_details.reasoning_tokens")
+    return Usage.build {
+        inputTokens = count("prompt_tokens")
+        // xAI counts reasoning beside completion_tokens, everybody else inside.
+        outputTokens = if (group == "xai") answered + (thought ?: 0) else answered
+        reasoningTokens = thought
+        cacheReadTokens = count("prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens", "cached_tokens")
+        cacheWriteTokens = count("prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens")
+        audioInputTokens = count("prompt_tokens_details.audio_tokens")
+        audioOutputTokens = count("completion_tokens_details.audio_tokens")
+    }
+}
+
+private fun Recording.ollamaUsage() = Usage.build {
+    inputTokens = (expected["usage"]["prompt_eval_count"] as? JsonPrimitive)?.longOrNull
+    outputTokens = (expected["usage"]["eval_count"] as? JsonPrimitive)?.longOrNull
+}
+
+private fun Recording.checkError(answer: Answer) {
+    answer.deltas.shouldBeEmpty()
+    val error = answer.error
+    error::class.simpleName shouldBe kind()
+    error.status shouldBe status
+    headers["x-request-id"]?.let { error.requestId shouldBe it }
+    error.partial shouldBe null
+    // What looks like a key is not repeated, not even a made-up one.
+    expected["message"].text?.split(KEY)?.forEach { error.message shouldContain it.trim() }
+    if (error is LlmException.RateLimited) {
+        error.retryAfter shouldBe (headers["retry-after-ms"]?.toInt()?.takeIf { it > 0 }?.milliseconds ?: headers["retry-after"]?.toInt()?.seconds)
+    }
+}
+
+/** The type that a failure must have: by its words where they say more than the status. */
+private fun Recording.kind(): String {
+    val words = listOf("type", "code", "message").mapNotNull { expected[it].text }
+    val byWords = BY_WORDS.firstOrNull { (statuses, pattern) -> status in statuses && words.any { pattern.containsMatchIn(it) } }
+    return byWords?.third ?: BY_STATUS.getValue(status)
+}
+
+private val KEY = Regex("""sk-[\w*-]{6,}""")
+
+private val BY_WORDS = listOf(
+    Triple(setOf(400, 413, 422), Regex("(?i)context.?length|too_many_prompt_tokens|prompt is too long|context window"), "ContextLengthExceeded"),
+    Triple(setOf(400, 403), Regex("(?i)content_filter|content_policy_violation"), "ContentFiltered"),
+    Triple(setOf(403, 429), Regex("(?i)insufficient_quota|billing_hard_limit_reached"), "QuotaExhausted"),
+    Triple(setOf(400), Regex("(?i)invalid.api.key|API key not valid"), "Authentication"),
+)
+
+private val BY_STATUS = mapOf(
+    400 to "InvalidRequest",
+    401 to "Authentication",
+    402 to "QuotaExhausted",
+    403 to "PermissionDenied",
+    404 to "NotFound",
+    409 to "InvalidRequest",
+    413 to "InvalidRequest",
+    422 to "InvalidRequest",
+    429 to "RateLimited",
+    500 to "ServerError",
+    502 to "ServerError",
+    503 to "ServerError",
+    529 to "Overloaded",
+)

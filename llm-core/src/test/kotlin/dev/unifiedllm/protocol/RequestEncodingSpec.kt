@@ -1,0 +1,289 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Effort
+import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.ResponseFormat
+import dev.unifiedllm.chat.Role
+import dev.unifiedllm.chat.Tool
+import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.provider.Provider
+import dev.unifiedllm.provider.Quirks
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.WireRequest
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContain
+import io.kotest.matchers.collections.shouldHaveSize
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.shouldNotBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldMatch
+import io.kotest.matchers.string.shouldStartWith
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.jsonObject
+
+/** @param expected the members that the request adds to model, messages and stream; a null is one that must be missing */
+private class Encoding(
+    val title: String,
+    val build: ChatRequestBuilder.() -> Unit,
+    val expected: String,
+    val quirks: Quirks = Quirks(),
+    val warning: String? = null,
+)
+
+private val weather = Tool.of("weather", "Current weather", """{"type":"object","properties":{"city":{"type":"string"}}}""")
+private val weatherJson =
+    """{"type":"function","function":{"name":"weather","description":"Current weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}}"""
+private val schema = Json.parseToJsonElement("""{"type":"object"}""").jsonObject
+
+private fun target(protocol: Protocol, quirks: Quirks = Quirks(), key: String? = "sk-test", system: String? = null, baseUrl: String = "https://host/v1") =
+    Target(ModelId("p", "m"), Provider("p", protocol.name, quirks = quirks), baseUrl, key?.let(ApiKey::of), system)
+
+private fun Protocol.send(target: Target, warnings: MutableList<String> = mutableListOf(), build: ChatRequestBuilder.() -> Unit): WireRequest =
+    encode(ChatRequest.build("p/m", build), target, warnings)
+
+private val WireRequest.json: JsonObject get() = Json.parseToJsonElement(body.decodeToString()).jsonObject
+
+private fun check(protocol: Protocol, encoding: Encoding, plain: Set<String>) {
+    val warnings = mutableListOf<String>()
+    val json = protocol.send(target(protocol, encoding.quirks), warnings, encoding.build).json
+    val expected = Json.parseToJsonElement(encoding.expected).jsonObject
+    JsonObject(json - (plain - expected.keys)) shouldBe expected
+    if (encoding.warning == null) warnings.shouldBeEmpty() else warnings.single() shouldContain encoding.warning
+}
+
+class RequestEncodingSpec : FunSpec({
+    val image = Message(Role.USER, listOf(Part.Text("What is it?"), Part.Image("data:image/png;base64,iVBO")))
+    val calling = Message(Role.ASSISTANT, listOf(Part.Reasoning("hm"), Part.Text("Let me see."), Part.ToolCall("call_1", "weather", """{"city":"Rome"}""")))
+    val silent = Message(Role.ASSISTANT, listOf(Part.ToolCall("call_1", "weather", "")))
+    val results = Message(Role.TOOL, listOf(Part.ToolResult("call_1", "weather", "sunny"), Part.ToolResult("call_2", "weather", "rain")))
+    val twoTexts = Message(Role.USER, listOf(Part.Text("a"), Part.Text("b")))
+    val named = Message(Role.USER, listOf(Part.Text("hi")), name = "ann")
+
+    context("OpenAI chat") {
+        withData<Encoding>(
+            { it.title },
+            Encoding("messages of all roles", {
+                system("s")
+                user("u")
+                assistant("a")
+            }, """{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}"""),
+            Encoding("an empty prompt is sent as it is", { user("") }, """{"messages":[{"role":"user","content":""}]}"""),
+            Encoding(
+                "an image is a part",
+                { message(image) },
+                """{"messages":[{"role":"user","content":[{"type":"text","text":"What is it?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBO"}}]}]}""",
+            ),
+            Encoding("two texts are two parts", {
+                message(twoTexts)
+            }, """{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}"""),
+            Encoding("two texts are one where content is a text", {
+                message(twoTexts)
+            }, """{"messages":[{"role":"user","content":"ab"}]}""", Quirks(contentAsString = true)),
+            Encoding("a name", { message(named) }, """{"messages":[{"role":"user","name":"ann","content":"hi"}]}"""),
+            Encoding("no name where it is refused", { message(named) }, """{"messages":[{"role":"user","content":"hi"}]}""", Quirks(noName = true)),
+            Encoding(
+                "a tool call beside text, without the thoughts",
+                { message(calling) },
+                """{"messages":[{"role":"assistant","content":"Let me see.","tool_calls":[{"id":"call_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Rome\"}"}}]}]}""",
+            ),
+            Encoding(
+                "a tool call alone has null for content, and an object for arguments",
+                { message(silent) },
+                """{"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function","function":{"name":"weather","arguments":"{}"}}]}]}""",
+            ),
+            Encoding(
+                "each result is a message",
+                { message(results) },
+                """{"messages":[{"role":"tool","tool_call_id":"call_1","content":"sunny"},{"role":"tool","tool_call_id":"call_2","content":"rain"}]}""",
+            ),
+            Encoding("temperature and topP", {
+                temperature = 0.5
+                topP = 0.25
+            }, """{"temperature":0.5,"top_p":0.25}"""),
+            Encoding("a temperature above the provider's maximum is lowered, and said", {
+                temperature = 1.5
+            }, """{"temperature":1.0}""", Quirks(temperatureMax = 1.0), "lowered to 1.0"),
+            Encoding("topK is not of this wire, and said", { topK = 4 }, "{}", warning = "topK"),
+            Encoding("maxTokens", { maxTokens = 7 }, """{"max_tokens":7}"""),
+            Encoding("maxTokens by the provider's name", {
+                maxTokens = 7
+            }, """{"max_completion_tokens":7}""", Quirks(maxTokensField = "max_completion_tokens")),
+            Encoding("stop, seed, penalties, n, user", {
+                stop("x", "y")
+                seed = 3
+                presencePenalty = 0.5
+                frequencyPenalty = -0.5
+                n = 2
+                endUser = "u1"
+            }, """{"stop":["x","y"],"seed":3,"presence_penalty":0.5,"frequency_penalty":-0.5,"n":2,"user":"u1"}"""),
+            Encoding("reasoning", { reasoning = Effort.MINIMAL }, """{"reasoning_effort":"minimal"}"""),
+            Encoding("reasoning MAX is high, and said", { reasoning = Effort.MAX }, """{"reasoning_effort":"high"}""", warning = "MAX"),
+            Encoding("JSON", { responseFormat = ResponseFormat.Json }, """{"response_format":{"type":"json_object"}}"""),
+            Encoding(
+                "JSON by a schema",
+                { responseFormat = ResponseFormat.JsonSchema("answer", schema) },
+                """{"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":{"type":"object"},"strict":true}}}""",
+            ),
+            Encoding("tools", { tool(weather) }, """{"tools":[$weatherJson]}"""),
+            Encoding("tool choice auto", {
+                tool(weather)
+                toolChoice = ToolChoice.Auto
+            }, """{"tools":[$weatherJson],"tool_choice":"auto"}"""),
+            Encoding("tool choice none", {
+                tool(weather)
+                toolChoice = ToolChoice.None
+            }, """{"tools":[$weatherJson],"tool_choice":"none"}"""),
+            Encoding("tool choice required", {
+                tool(weather)
+                toolChoice = ToolChoice.Required
+            }, """{"tools":[$weatherJson],"tool_choice":"required"}"""),
+            Encoding("tool choice required in the provider's word", {
+                tool(weather)
+                toolChoice = ToolChoice.Required
+            }, """{"tools":[$weatherJson],"tool_choice":"any"}""", Quirks(toolChoiceRequired = "any")),
+            Encoding("tool choice required where there is none, and said", {
+                tool(weather)
+                toolChoice = ToolChoice.Required
+            }, """{"tools":[$weatherJson]}""", Quirks(toolChoiceRequired = "unsupported"), "toolChoice Required"),
+            Encoding("tool choice by name", {
+                tool(weather)
+                toolChoice = ToolChoice.Named("weather")
+            }, """{"tools":[$weatherJson],"tool_choice":{"type":"function","function":{"name":"weather"}}}"""),
+            Encoding("a stream asks for its usage", {}, """{"stream":true,"stream_options":{"include_usage":true}}"""),
+            Encoding("a stream does not where that is refused", {}, """{"stream":true}""", Quirks(streamUsage = false)),
+            Encoding("a whole answer is not a stream", { delivery = Delivery.WHOLE }, "{}"),
+            Encoding("providerOptions have the last word", {
+                temperature = 0.5
+                providerOptions {
+                    put("temperature", 0.75)
+                    put("service_tier", "flex")
+                }
+            }, """{"temperature":0.75,"service_tier":"flex"}"""),
+        ) { encoding ->
+            val plain = if ("stream" in encoding.title) setOf("model", "messages") else setOf("model", "messages", "stream", "stream_options")
+            check(OpenAiChat, encoding, plain)
+        }
+
+        test("the settings of the target and its system message come first") {
+            val request = OpenAiChat.send(target(OpenAiChat, Quirks(extraHeaders = mapOf("X-Sub" to "k={key}")), system = "be short")) { user("u") }
+            request.url shouldBe "https://host/v1/chat/completions"
+            request.json["model"].text shouldBe "m"
+            request.json["messages"].items().map { it["content"].text } shouldBe listOf("be short", "u")
+            request.headers.map { it.first } shouldBe listOf("Accept", "User-Agent", "Authorization", "X-Sub")
+            request.headers shouldContain ("Accept" to "text/event-stream")
+            request.headers shouldContain ("Authorization" to "Bearer sk-test")
+            request.headers shouldContain ("X-Sub" to "k=sk-test")
+            request.headers.single { it.first == "User-Agent" }.second shouldStartWith "unified-llm/"
+        }
+
+        test("a whole answer is asked for as JSON, and without a key there is no header for one") {
+            val request = OpenAiChat.send(target(OpenAiChat, key = null)) { delivery = Delivery.WHOLE }
+            request.headers.map { it.first } shouldBe listOf("Accept", "User-Agent")
+            request.headers shouldContain ("Accept" to "application/json")
+        }
+
+        test("an id of another length becomes one that fits, always the same, and a call and its result keep theirs in common") {
+            val json = OpenAiChat.send(target(OpenAiChat, Quirks(toolIdLength = 9))) {
+                message(silent)
+                message(results)
+                tool("abcDEF123", "weather", "fog")
+            }.json
+            val call = json["messages"].items()[0]["tool_calls"].items().single()["id"].text!!
+            val answers = json["messages"].items().drop(1).map { it["tool_call_id"].text!! }
+            call shouldMatch Regex("[A-Za-z0-9]{9}")
+            answers[0] shouldBe call
+            answers[1] shouldNotBe call
+            answers[2] shouldBe "abcDEF123"
+        }
+
+        test("a request does not show its key") {
+            OpenAiChat.send(target(OpenAiChat)) {}.toString() shouldBe "POST https://host/v1/chat/completions (81 bytes)"
+        }
+    }
+
+    context("Ollama chat") {
+        withData<Encoding>(
+            { it.title },
+            Encoding("messages of all roles", {
+                system("s")
+                user("u")
+                assistant("a")
+            }, """{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}"""),
+            Encoding("an image is its bytes", { message(image) }, """{"messages":[{"role":"user","content":"What is it?","images":["iVBO"]}]}"""),
+            Encoding(
+                "an image at a URL is left out, and said",
+                { user("What is it?") { image("https://host/cat.png") } },
+                """{"messages":[{"role":"user","content":"What is it?"}]}""",
+                warning = "image",
+            ),
+            Encoding(
+                "a tool call's arguments are an object, and thoughts are sent back",
+                { message(calling) },
+                """{"messages":[{"role":"assistant","content":"Let me see.","thinking":"hm","tool_calls":[{"function":{"name":"weather","arguments":{"city":"Rome"}}}]}]}""",
+            ),
+            Encoding(
+                "no arguments are an empty object",
+                { message(silent) },
+                """{"messages":[{"role":"assistant","content":"","tool_calls":[{"function":{"name":"weather","arguments":{}}}]}]}""",
+            ),
+            Encoding(
+                "each result is a message",
+                { message(results) },
+                """{"messages":[{"role":"tool","tool_name":"weather","content":"sunny"},{"role":"tool","tool_name":"weather","content":"rain"}]}""",
+            ),
+            Encoding("settings are options", {
+                temperature = 0.5
+                topP = 0.25
+                topK = 4
+                maxTokens = 7
+                seed = 3
+                presencePenalty = 0.5
+                frequencyPenalty = -0.5
+                stop("x")
+            }, """{"options":{"temperature":0.5,"top_p":0.25,"top_k":4,"num_predict":7,"seed":3,"presence_penalty":0.5,"frequency_penalty":-0.5,"stop":["x"]}}"""),
+            Encoding("providerOptions join the options, and have the last word", {
+                temperature = 0.5
+                maxTokens = 7
+                providerOptions {
+                    put("options", Json.parseToJsonElement("""{"num_ctx":4096,"temperature":0.75}"""))
+                    put("keep_alive", "5m")
+                }
+            }, """{"options":{"temperature":0.75,"num_predict":7,"num_ctx":4096},"keep_alive":"5m"}"""),
+            Encoding("n is left out, and said", { n = 2 }, "{}", warning = "n was left out"),
+            Encoding("the end user is left out, and said", { endUser = "u1" }, "{}", warning = "end user"),
+            Encoding("reasoning", { reasoning = Effort.HIGH }, """{"think":true}"""),
+            Encoding("no reasoning", { reasoning = Effort.NONE }, """{"think":false}"""),
+            Encoding("JSON", { responseFormat = ResponseFormat.Json }, """{"format":"json"}"""),
+            Encoding("JSON by a schema", { responseFormat = ResponseFormat.JsonSchema("answer", schema) }, """{"format":{"type":"object"}}"""),
+            Encoding("tools", { tool(weather) }, """{"tools":[$weatherJson]}"""),
+            Encoding("no tools where none may be called", {
+                tool(weather)
+                toolChoice = ToolChoice.None
+            }, "{}"),
+            Encoding("a tool cannot be required, and that is said", {
+                tool(weather)
+                toolChoice = ToolChoice.Required
+            }, """{"tools":[$weatherJson]}""", warning = "toolChoice"),
+            Encoding("a stream", {}, """{"stream":true}"""),
+            Encoding("a whole answer is not a stream", { delivery = Delivery.WHOLE }, """{"stream":false}"""),
+        ) { encoding -> check(OllamaChat, encoding, setOf("model", "messages", "stream")) }
+
+        test("the address is /api/chat, also behind a base URL of the other wire") {
+            for (base in listOf("http://localhost:11434", "http://localhost:11434/v1")) {
+                val request = OllamaChat.send(target(OllamaChat, key = null, baseUrl = base)) {}
+                request.url shouldBe "http://localhost:11434/api/chat"
+                request.headers shouldHaveSize 2
+                request.headers shouldContain ("Accept" to "application/x-ndjson")
+            }
+        }
+    }
+})

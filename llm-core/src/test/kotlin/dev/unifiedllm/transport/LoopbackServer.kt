@@ -1,0 +1,202 @@
+package dev.unifiedllm.transport
+
+import java.io.BufferedInputStream
+import java.io.IOException
+import java.io.InputStream
+import java.net.InetAddress
+import java.net.ServerSocket
+import java.net.Socket
+import java.net.SocketException
+import java.util.concurrent.CopyOnWriteArrayList
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.Semaphore
+import java.util.concurrent.TimeUnit.MILLISECONDS
+import java.util.concurrent.atomic.AtomicInteger
+import kotlin.concurrent.thread
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
+
+/**
+ * A server on 127.0.0.1 whose answers a test writes, down to the single byte and the way in which the connection ends:
+ *
+ *     LoopbackServer { sse("data: …\n\n", "data: [DONE]\n\n") }.use { server -> … server.url … server.requests … }
+ *
+ * [answer] runs on a thread of the connection, once for each request; a failure in it ends the connection. When it returns, a body that was
+ * begun is ended properly and the connection waits for its next request.
+ */
+class LoopbackServer(private val answer: LoopbackExchange.(LoopbackRequest) -> Unit) : AutoCloseable {
+    private val listener = ServerSocket(0, BACKLOG, InetAddress.getByName("127.0.0.1"))
+    private val sockets = CopyOnWriteArrayList<Socket>()
+    private val arrived = Semaphore(0)
+    private val closed = Semaphore(0)
+    private val accepted = AtomicInteger()
+    private val done = CountDownLatch(1)
+
+    /** Without a slash at its end. */
+    val url: String = "http://127.0.0.1:${listener.localPort}"
+
+    /** All that came, in the order in which they were complete. */
+    val requests: List<LoopbackRequest> = CopyOnWriteArrayList()
+
+    /** How many connections were made. */
+    val connections: Int get() = accepted.get()
+
+    init {
+        thread(isDaemon = true, name = "loopback-accept") {
+            while (true) {
+                val socket = try {
+                    listener.accept()
+                } catch (_: SocketException) {
+                    break // closed
+                }
+                accepted.incrementAndGet()
+                sockets += socket
+                thread(isDaemon = true, name = "loopback-${socket.port}") { serve(socket) }
+            }
+        }
+    }
+
+    /** Waits for one request more; false when none came in time. */
+    fun awaitRequest(within: Duration = 10.seconds): Boolean = arrived.tryAcquire(within.inWholeMilliseconds, MILLISECONDS)
+
+    /** Waits until the client has closed one connection more; false when it did not in time. Seen between requests and in [LoopbackExchange.hold]. */
+    fun awaitClosed(within: Duration): Boolean = closed.tryAcquire(within.inWholeMilliseconds, MILLISECONDS)
+
+    override fun close() {
+        done.countDown()
+        listener.close()
+        for (socket in sockets) socket.close()
+    }
+
+    private fun serve(socket: Socket) = socket.use {
+        socket.tcpNoDelay = true
+        val input = BufferedInputStream(socket.getInputStream())
+        try {
+            while (true) {
+                val request = readRequest(input)
+                if (request == null) {
+                    closed.release()
+                    break
+                }
+                requests as MutableList += request
+                arrived.release()
+                val exchange = LoopbackExchange(socket, input, done, closed)
+                exchange.answer(request)
+                if (!exchange.finish()) break
+            }
+        } catch (_: IOException) {
+            closed.release() // a client that leaves while it is written to
+        }
+    }
+
+    private fun readRequest(input: InputStream): LoopbackRequest? {
+        val line = readLine(input) ?: return null
+        val headers = generateSequence { readLine(input)?.ifEmpty { null } }.map { it.substringBefore(':') to it.substringAfter(':').trim() }.toList()
+        val length = headers.firstOrNull { (name) -> name.equals("content-length", ignoreCase = true) }?.second?.toInt() ?: 0
+        return LoopbackRequest(line, headers, input.readNBytes(length).decodeToString())
+    }
+
+    private fun readLine(input: InputStream): String? {
+        val line = StringBuilder()
+        while (true) {
+            when (val byte = input.read()) {
+                -1 -> return null
+                '\n'.code -> return line.toString().removeSuffix("\r")
+                else -> line.append(byte.toChar())
+            }
+        }
+    }
+
+    private companion object {
+        const val BACKLOG = 512
+    }
+}
+
+class LoopbackRequest(val line: String, val headers: List<Pair<String, String>>, val body: String) {
+    val path: String get() = line.split(' ')[1]
+
+    fun header(name: String): String? = headers.firstOrNull { it.first.equals(name, ignoreCase = true) }?.second
+
+    override fun toString(): String = line
+}
+
+/** One answer, as it is written. What is written has been handed to the network when the call returns. */
+class LoopbackExchange internal constructor(
+    private val socket: Socket,
+    private val input: InputStream,
+    private val done: CountDownLatch,
+    private val closed: Semaphore,
+) {
+    private val output = socket.getOutputStream()
+    private var isChunked = false
+    private var isEnded = false
+    private var keepsAlive = true
+
+    /** The status line and headers of an answer in chunks; `Transfer-Encoding` is added unless [headers] say how long the body is. */
+    fun head(status: Int = 200, vararg headers: Pair<String, String>) {
+        val names = headers.map { it.first.lowercase() }
+        isChunked = "content-length" !in names && "connection" !in names
+        keepsAlive = "connection" !in names
+        val all = headers.toList() + if (isChunked) listOf("Transfer-Encoding" to "chunked") else emptyList()
+        raw("HTTP/1.1 $status Scripted\r\n" + all.joinToString("") { (name, value) -> "$name: $value\r\n" } + "\r\n")
+    }
+
+    /** A piece of the body: a chunk of its own where the body is chunked. */
+    fun write(text: String) = write(text.encodeToByteArray())
+
+    fun write(bytes: ByteArray) {
+        if (bytes.isEmpty()) return
+        if (isChunked) raw("${bytes.size.toString(16)}\r\n".encodeToByteArray() + bytes + "\r\n".encodeToByteArray()) else raw(bytes)
+    }
+
+    /** An event stream of [events], each in a chunk of its own. */
+    fun sse(vararg events: String) {
+        head(200, "Content-Type" to "text/event-stream")
+        events.forEach(::write)
+    }
+
+    /** A whole answer with its length. */
+    fun whole(body: String, status: Int = 200, vararg headers: Pair<String, String>, type: String = "application/json") {
+        val bytes = body.encodeToByteArray()
+        head(status, "Content-Type" to type, "Content-Length" to bytes.size.toString(), *headers)
+        write(bytes)
+    }
+
+    /** Bytes as they are, past all rules. */
+    fun raw(text: String) = raw(text.encodeToByteArray())
+
+    fun raw(bytes: ByteArray) {
+        output.write(bytes)
+        output.flush()
+    }
+
+    /** Closes the connection with FIN, whatever is still due. */
+    fun cut() {
+        isEnded = true
+        keepsAlive = false
+        socket.close()
+    }
+
+    /** Closes the connection with RST. */
+    fun reset() {
+        socket.setSoLinger(true, 0)
+        cut()
+    }
+
+    /** Leaves the body open and says nothing more, until the client closes the connection or the test ends. */
+    fun hold() {
+        val left = try {
+            input.read() < 0
+        } catch (_: IOException) {
+            true
+        }
+        if (left && done.count > 0) closed.release()
+        cut()
+    }
+
+    /** Ends what was begun; true when the connection can serve again. */
+    internal fun finish(): Boolean {
+        if (isChunked && !isEnded) raw("0\r\n\r\n")
+        return keepsAlive
+    }
+}

@@ -1,0 +1,347 @@
+package dev.unifiedllm.transport
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.LlmException.Network
+import dev.unifiedllm.LlmException.Timeout
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.protocol.Answer
+import dev.unifiedllm.protocol.OpenAiChat
+import dev.unifiedllm.protocol.ProtocolModel
+import dev.unifiedllm.protocol.answer
+import dev.unifiedllm.provider.Provider
+import dev.unifiedllm.provider.Target
+import io.kotest.assertions.withClue
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContainExactlyInAnyOrder
+import io.kotest.matchers.comparables.shouldBeLessThan
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldNotContain
+import io.kotest.matchers.types.shouldBeInstanceOf
+import java.net.InetAddress
+import java.net.ServerSocket
+import java.util.concurrent.CountDownLatch
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.measureTimedValue
+
+private const val HELLO = """data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}]}""" + "\n\n"
+private const val STOP = """data: {"id":"1","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}""" + "\n\n"
+private const val USAGE = """data: {"id":"1","model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}""" + "\n\n"
+private const val DONE = "data: [DONE]\n\n"
+private const val WHOLE = """{"id":"1","model":"m","choices":[{"index":0,"message":{"content":"Hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"""
+private val LONG = 10.seconds
+
+private fun deadlines(block: Timeouts.Builder.() -> Unit): Timeouts = Timeouts.Builder(null).apply(block).build()
+
+private suspend fun ask(
+    url: String,
+    transport: Transport,
+    timeouts: Timeouts = Timeouts.DEFAULT,
+    delivery: Delivery = Delivery.STREAM,
+    watch: (Delta) -> Unit = {},
+): Answer {
+    val target = Target(ModelId("p", "m"), Provider("p", OpenAiChat.name), url, ApiKey.of("sk-secret-of-mine"))
+    return answer(ProtocolModel(target, OpenAiChat, transport, timeouts), delivery, watch)
+}
+
+private suspend fun answered(
+    timeouts: Timeouts = Timeouts.DEFAULT,
+    delivery: Delivery = Delivery.STREAM,
+    watch: (Delta) -> Unit = {},
+    script: LoopbackExchange.(LoopbackRequest) -> Unit,
+): Answer = LoopbackServer(script).use { server -> JdkTransport(LONG).use { ask(server.url, it, timeouts, delivery, watch) } }
+
+private fun Answer.checkHello() {
+    failure shouldBe null
+    response.text shouldBe "Hello"
+    response.finishReason?.kind shouldBe Kind.STOP
+}
+
+private inline fun <reified T : LlmException> Answer.checkFailure(): T {
+    val error = failure.shouldBeInstanceOf<T>()
+    generateSequence<Throwable>(error) { it.cause }.forEach { it.toString() shouldNotContain "sk-secret" }
+    return error
+}
+
+class TransportSpec : FunSpec({
+    test("the headers are ours, and nothing beside them leaves: no offer of h2c, of gzip or of charsets") {
+        LoopbackServer { sse(HELLO, STOP, USAGE, DONE) }.use { server ->
+            JdkTransport(LONG).use { ask(server.url, it).checkHello() }
+            val request = server.requests.single()
+            request.line shouldBe "POST /chat/completions HTTP/1.1"
+            request.headers.map { it.first.lowercase() } shouldContainExactlyInAnyOrder
+                listOf("host", "content-length", "content-type", "accept", "user-agent", "authorization")
+            request.header("accept") shouldBe "text/event-stream"
+            request.header("content-type") shouldBe "application/json"
+            request.header("authorization") shouldBe "Bearer sk-secret-of-mine"
+            request.header("user-agent")!! shouldContain "unified-llm/"
+            request.header("host") shouldBe server.url.removePrefix("http://")
+        }
+    }
+
+    test("a redirect is not followed, and the key stays here") {
+        LoopbackServer { sse(HELLO, STOP, DONE) }.use { other ->
+            for (status in listOf(301, 302, 303, 307, 308)) {
+                val answer = answered { whole("", status, "Location" to "${other.url}/chat/completions") }
+                answer.checkFailure<LlmException.Configuration>().message shouldContain other.url.removePrefix("http://")
+            }
+            other.requests.shouldBeEmpty()
+        }
+    }
+
+    test("twenty streamed calls one after the other need one connection") {
+        LoopbackServer { sse(HELLO, STOP, USAGE, DONE) }.use { server ->
+            JdkTransport(LONG).use { transport -> repeat(20) { ask(server.url, transport).checkHello() } }
+            server.requests.size shouldBe 20
+            server.connections shouldBe 1
+        }
+    }
+
+    context("before the head") {
+        test("a refused connection") {
+            val port = ServerSocket(0, 1, InetAddress.getByName("127.0.0.1")).use { it.localPort }
+            JdkTransport(LONG).use { ask("http://127.0.0.1:$port", it) }.checkFailure<Network>().phase shouldBe Network.Phase.CONNECT
+        }
+
+        test("an unknown host") {
+            JdkTransport(LONG).use { ask("http://no-such-host.invalid/v1", it) }.checkFailure<Network>().phase shouldBe Network.Phase.DNS
+        }
+
+        test("a connection that is closed without a word") {
+            answered { cut() }.checkFailure<Network>().phase shouldBe Network.Phase.SEND
+        }
+
+        test("a connection that is reset") {
+            answered { reset() }.checkFailure<Network>().phase shouldBe Network.Phase.SEND
+        }
+
+        test("a connection that is closed within the head") {
+            answered {
+                raw("HTTP/1.1 200 OK\r\nContent-Ty")
+                cut()
+            }.checkFailure<Network>().phase shouldBe Network.Phase.SEND
+        }
+
+        context("what is not HTTP") {
+            withData("HTTP/1.1 abc\r\n\r\n", "\u0016\u0003\u0001 binary \u0000\u0001\r\n\r\n", "SSH-2.0-OpenSSH_9.6\r\n") { head ->
+                val error = answered {
+                    raw(head)
+                    cut()
+                }.failure
+                withClue({ error }) { (error is LlmException.MalformedResponse || error is Network) shouldBe true }
+            }
+        }
+
+        test("a length that is no number") {
+            answered {
+                raw("HTTP/1.1 200 OK\r\nContent-Length: 1e9\r\n\r\n")
+                cut()
+            }.checkFailure<LlmException.StreamInterrupted>()
+        }
+
+        test("a header of 1 MiB is refused or read, never a raw failure") {
+            val answer = answered {
+                head(200, "Content-Type" to "text/event-stream", "X-Long" to "x".repeat(1 shl 20))
+                for (event in listOf(HELLO, STOP, DONE)) write(event)
+            }
+            withClue({ answer.failure }) {
+                (answer.failure == null || answer.failure is Network || answer.failure is LlmException.MalformedResponse) shouldBe
+                    true
+            }
+        }
+
+        test("a server that says nothing for the first-byte deadline") {
+            answered(deadlines { firstByte = 50.milliseconds }) { hold() }.checkFailure<Timeout>().phase shouldBe Timeout.Phase.FIRST_BYTE
+        }
+
+        test("a head that comes a byte at a time does not hold the first-byte deadline up") {
+            answered(deadlines { firstByte = 80.milliseconds }) {
+                for (char in "HTTP/1.1 200 OK\r\nX-Slow: ${"x".repeat(1000)}") {
+                    raw(char.toString())
+                    Thread.sleep(5)
+                }
+            }.checkFailure<Timeout>().phase shouldBe Timeout.Phase.FIRST_BYTE
+        }
+    }
+
+    context("after the head") {
+        test("silence for the idle deadline") {
+            val error = answered(deadlines { idle = 50.milliseconds }) {
+                sse(HELLO)
+                hold()
+            }.checkFailure<Timeout>()
+            error.phase shouldBe Timeout.Phase.IDLE
+            error.partial?.text shouldBe "Hello"
+        }
+
+        test("pings are no content") {
+            val error = answered(
+                deadlines {
+                    idle = 2.seconds
+                    noContent = 150.milliseconds
+                },
+            ) {
+                sse(HELLO)
+                while (true) {
+                    write(": ping\n\n")
+                    Thread.sleep(10)
+                }
+            }.checkFailure<Timeout>()
+            error.phase shouldBe Timeout.Phase.NO_CONTENT
+            error.partial?.text shouldBe "Hello"
+        }
+
+        test("pings keep the idle deadline away") {
+            answered(deadlines { idle = 200.milliseconds }) {
+                sse(HELLO)
+                repeat(30) {
+                    write(": ping\n\n")
+                    Thread.sleep(10)
+                }
+                for (event in listOf(STOP, USAGE, DONE)) write(event)
+            }.checkHello()
+        }
+
+        test("[DONE] completes the answer at once, though the connection stays open") {
+            val (answer, took) = measureTimedValue {
+                answered {
+                    sse(HELLO, STOP, USAGE, DONE)
+                    hold()
+                }
+            }
+            answer.checkHello()
+            answer.response.usage?.totalTokens shouldBe 4
+            took shouldBeLessThan 3.seconds
+        }
+
+        test("[DONE] completes the answer, though garbage follows without end") {
+            answered {
+                sse(HELLO, STOP, USAGE, DONE)
+                while (true) write("x".repeat(10_000))
+            }.checkHello()
+        }
+
+        test("a reset after two pieces is an interruption with both of them") {
+            val read = CountDownLatch(2) // a reset throws unread bytes away
+            val error = answered(watch = { if (it is Delta.Text) read.countDown() }) {
+                sse(HELLO, HELLO)
+                read.await()
+                reset()
+            }.checkFailure<LlmException.StreamInterrupted>()
+            error.partial?.text shouldBe "HelloHello"
+        }
+
+        test("a finish reason, and then an end without [DONE], is a success without usage") {
+            val answer = answered { sse(HELLO, STOP) }
+            answer.checkHello()
+            answer.response.usage shouldBe null
+            answer.response.warnings.single() shouldContain "tokens"
+        }
+
+        test("a finish reason, and then a lost connection, is a success") {
+            answered {
+                sse(HELLO, STOP, USAGE)
+                cut()
+            }.checkHello()
+        }
+
+        test("[DONE] without a finish reason is a success of unknown reason") {
+            val answer = answered { sse(HELLO, DONE) }
+            answer.failure shouldBe null
+            answer.response.finishReason?.kind shouldBe Kind.UNKNOWN
+        }
+
+        test("an empty body is an interruption") {
+            answered { whole("") }.checkFailure<LlmException.StreamInterrupted>().message shouldContain "nothing"
+        }
+
+        context("a web page") {
+            withData("text/html", "text/event-stream", "application/json") { type ->
+                val page = "<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
+                answered { whole(page, type = type) }.checkFailure<LlmException.MalformedResponse>().message shouldContain "web page"
+            }
+        }
+
+        context("a whole answer although a stream was asked for, and with whatever type") {
+            withData("application/json", "text/event-stream", "text/plain", "application/json; charset=iso-8859-1") { type ->
+                answered { whole(WHOLE, type = type) }.checkHello()
+            }
+        }
+
+        test("a stream although a whole answer was asked for") {
+            answered(delivery = Delivery.WHOLE) { sse(HELLO, STOP, USAGE, DONE) }.checkHello()
+        }
+
+        test("an error with status 200 is the error that it says") {
+            val error = """{"error":{"message":"The server is overloaded","type":"overloaded_error"}}"""
+            answered { whole(error) }.checkFailure<LlmException.Overloaded>().message shouldContain "The server is overloaded"
+        }
+
+        test("an error in the stream comes with what was before it") {
+            val answer = answered { sse(HELLO + "data: {\"error\":{\"message\":\"Slow down\",\"type\":\"rate_limit_error\"}}\n\n") }
+            answer.checkFailure<LlmException.RateLimited>().partial?.text shouldBe "Hello"
+        }
+
+        test("one broken event between good ones ends the answer, with what was before it") {
+            val error = answered { sse(HELLO + "data: {\"choices\":[}\n\n" + STOP) }.checkFailure<LlmException.MalformedResponse>()
+            error.partial?.text shouldBe "Hello"
+        }
+
+        context("chunks that are none") {
+            withData("zz\r\n", "7fffffffffffffff\r\n", "-1\r\n") { size ->
+                val read = CountDownLatch(1)
+                val answer = answered(watch = { if (it is Delta.Text) read.countDown() }) {
+                    sse(HELLO)
+                    read.await()
+                    raw(size)
+                    cut()
+                }
+                answer.checkFailure<LlmException.StreamInterrupted>().partial?.text shouldBe "Hello"
+            }
+        }
+
+        test("10,000 pieces, each in a packet of its own, are all there") {
+            val answer = answered {
+                sse(*Array(10_000) { HELLO.replace("Hello", "$it,") })
+                write(STOP + DONE)
+            }
+            answer.response.text shouldBe (0 until 10_000).joinToString("") { "$it," }
+        }
+    }
+
+    context("an error status") {
+        withData(
+            400 to "InvalidRequest",
+            401 to "Authentication",
+            404 to "NotFound",
+            429 to "RateLimited",
+            500 to "ServerError",
+            503 to "ServerError",
+            529 to "Overloaded",
+        ) { (status, type) ->
+            for (body in listOf("", "<html><title>Oops</title></html>", "[]", "\"text\"", "{\"error\":\"text\"}", "{\"error\":{\"message\":{\"a\":1}}}", "{")) {
+                val answer = answered { whole(body, status, "x-request-id" to "r1", "Retry-After" to "7") }
+                answer.error::class.simpleName shouldBe type
+                answer.error.requestId shouldBe "r1"
+                (answer.error as? LlmException.RateLimited)?.let { it.retryAfter shouldBe 7.seconds }
+            }
+        }
+
+        test("its body is waited for no longer than the idle deadline") {
+            answered(deadlines { idle = 50.milliseconds }) {
+                head(500, "Content-Type" to "application/json")
+                write("{\"error\":")
+                hold()
+            }.checkFailure<LlmException.ServerError>()
+        }
+    }
+})
