@@ -22,7 +22,8 @@ internal interface Protocol {
     val embeddings: EmbeddingWire? get() = null
 
     companion object {
-        private val all = listOf(OpenAiChat, OllamaChat, CohereChat, ReplicatePredictions, GeminiGenerate, VertexGemini).associateBy { it.name }
+        // Lazy: the wires are initialized after this interface, which has bodies of its own.
+        private val all by lazy { listOf(OpenAiChat, OllamaChat, CohereChat, ReplicatePredictions, GeminiGenerate, VertexGemini).associateBy { it.name } }
 
         val names: Set<String> get() = all.keys
 

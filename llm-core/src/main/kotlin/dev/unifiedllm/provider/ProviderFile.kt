@@ -33,7 +33,7 @@ internal fun readProviders(file: Path, wires: Set<String>): List<Provider> {
 private fun problem(row: Provider, wires: Set<String>): String? = when {
     !ID.matches(row.id) -> "has an id that is not made of letters, digits, \".\", \"_\" and \"-\", in at most two segments"
     row.aliases.any { !ID.matches(it) } -> "has an alias that is no id"
-    row.protocol !in wires -> "speaks \"${row.protocol}\", which is none of the wires ${wires.sorted().joinToString()}"
+    (row.protocols.values + row.protocol).any { it !in wires } -> "speaks a wire that is none of ${wires.sorted().joinToString()}"
     row.baseUrl == null && row.baseUrlEnv.isEmpty() -> "has neither baseUrl nor baseUrlEnv"
     row.baseUrl != null && !URL.containsMatchIn(row.baseUrl) -> "has a baseUrl that does not begin with https://, http:// or a {VARIABLE}"
     row.auth in KEYED && row.apiKeyEnv.isEmpty() -> "wants a key and names no variable for it in apiKeyEnv; a server without keys has \"auth\": \"none\""
