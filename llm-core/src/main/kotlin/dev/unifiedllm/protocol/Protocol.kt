@@ -23,7 +23,21 @@ internal interface Protocol {
 
     companion object {
         // Lazy: the wires are initialized after this interface, which has bodies of its own.
-        private val all by lazy { listOf(OpenAiChat, OllamaChat, CohereChat, ReplicatePredictions, GeminiGenerate, VertexGemini).associateBy { it.name } }
+        private val all by lazy {
+            listOf(
+                OpenAiChat,
+                OpenAiResponses,
+                OllamaChat,
+                AnthropicMessages,
+                AnthropicVertex,
+                GeminiGenerate,
+                VertexGemini,
+                BedrockConverse,
+                CohereChat,
+                ReplicatePredictions,
+                WatsonxChat,
+            ).associateBy { it.name }
+        }
 
         val names: Set<String> get() = all.keys
 

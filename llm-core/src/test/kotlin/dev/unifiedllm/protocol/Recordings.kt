@@ -58,6 +58,7 @@ internal class Recording(private val folder: File) {
         path.endsWith("/api/chat") || path.endsWith("/api/generate") -> OllamaChat.name
         path.endsWith("/v2/chat") -> CohereChat.name
         path.endsWith("/responses") -> "openai-responses"
+        path.endsWith("/messages") || path.endsWith("/messages/count_tokens") && group == "errors" -> AnthropicMessages.name
         host.endsWith(".azure.com") -> "azure"
         path.endsWith("/chat/completions") || path.endsWith("/v1/chat") -> OpenAiChat.name
         group == "errors" -> "errors"
@@ -87,7 +88,7 @@ internal class Recording(private val folder: File) {
     override fun toString(): String = name
 
     companion object {
-        private val FOLDERS = mapOf("openai-chat" to "openai", "together" to "together_ai", "ollama-chat" to "ollama", "cohere-v2" to "cohere")
+        private val FOLDERS = mapOf("openai-chat" to "openai", "anthropic-messages" to "anthropic", "together" to "together_ai", "ollama-chat" to "ollama", "cohere-v2" to "cohere")
 
         /** Those of `-Dunifiedllm.fixtures=DIR`, else those of the class path; [name] is the end of a case's name, which must be there. */
         fun all(): List<Recording> {
