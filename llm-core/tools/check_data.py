@@ -7,6 +7,7 @@ Run from the repository root: python3 llm-core/tools/check_data.py
 import gzip
 import sys
 
+import make_provider_docs
 import make_providers
 import pack_prices
 
@@ -18,6 +19,7 @@ def drift():
     same = {
         make_providers.OUT: make_providers.OUT.read_bytes() == providers.encode("utf-8"),
         make_providers.NOT_SERVED: make_providers.NOT_SERVED.read_bytes() == not_served.encode("utf-8"),
+        make_provider_docs.DOCS: make_provider_docs.DOCS.read_text(encoding="utf-8") == make_provider_docs.make(),
         pack_prices.OUT: gzip.decompress(packed) == pack_prices.make().encode("utf-8") and packed[4:8] == bytes(4),
     }
     return [path for path, equal in same.items() if not equal]

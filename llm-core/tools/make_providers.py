@@ -13,10 +13,11 @@ from pathlib import Path
 
 DATA = Path("llm-core/src/main/data")
 OUT = Path("llm-core/src/main/resources/dev/unifiedllm/provider/providers.json")
-NOT_SERVED = DATA / "not-served.tsv"
+NOT_SERVED = OUT.parent / "not-served.tsv"
 CHECKED = "2026-11-21"
 PROTOCOLS = {
-    "openai-chat", "openai-responses", "ollama-chat", "anthropic-messages", "gemini-generate", "vertex-gemini", "anthropic-vertex", "bedrock-converse",
+    "openai-chat", "openai-responses", "ollama-chat", "anthropic-messages", "gemini-generate", "vertex-gemini", "anthropic-vertex", "bedrock-converse", "cohere-chat",
+    "replicate-predictions", "watsonx-chat",
 }
 AUTH = {"Authorization: Bearer": "bearer", "none/Bearer": "optional", "x-api-key": "x-api-key"}
 NOT_A_KEY = re.compile(r"(URL|BASE|ENDPOINT|HOST|ACCOUNT|ACCOUNT_ID)$")
@@ -40,6 +41,7 @@ QUIRKS = {  # name -> (type, default); a default is never written
     "temperatureMax": ((int, float), 2),     # clamp to this
     "toolIdLength": (int, 0),                # tool call ids must have exactly so many letters or digits
     "extraHeaders": (dict, {}),              # sent with each call; {key} stands for the API key
+    "extraBody": (dict, {}),                 # sent in each body; {NAME} stands for a variable
     "reasoningOutsideOutput": (bool, False),  # completion_tokens does not include reasoning_tokens
     "nameOnly": (str, ""),                   # the only role whose messages may have a name
     "thoughts": (str, ""),                   # where earlier thoughts are sent back

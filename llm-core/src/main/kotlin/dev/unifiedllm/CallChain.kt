@@ -17,6 +17,7 @@ import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.pricing.PriceCatalog
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.ProtocolModel
+import dev.unifiedllm.provider.ModelAbilities
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
@@ -40,8 +41,14 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     private val enableCostTracking = builder.enableCostTracking
     private val aliases = builder.aliases.toMap()
     private val interceptors = builder.interceptors.toTypedArray()
-    private val registry = ProviderRegistry.packed
-    private val resolver = TargetResolver(registry, environment, builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name }, AwsProfiles(environment)::region)
+    private val registry = if (builder.rows.isEmpty()) ProviderRegistry.packed else ProviderRegistry.packed.plus(builder.rows.values.toList())
+    private val resolver = TargetResolver(
+        registry,
+        environment,
+        builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name },
+        AwsProfiles(environment)::region,
+        catalogue = { PriceCatalog.packed.models },
+    )
     private val prices = builder.prices.mapKeys { (id, _) -> registry.find(id.provider)?.let { ModelId(it.id, id.name) } ?: id }
     private val transport = when (builder.httpEngine) {
         HttpEngine.JDK -> JdkTransport(timeouts.connect)
@@ -139,6 +146,9 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         if (!enableCostTracking) return model.with(PartialAnswer)
         return model.with(CostTracking(ledger, isFree, price), PartialAnswer)
     }
+
+    /** What [id] can do; null if that is not known. */
+    fun abilities(id: ModelId): ModelAbilities? = PriceCatalog.packed.abilities(id)?.let { (letters, input, output) -> ModelAbilities.of(letters, input, output) }
 
     private fun price(id: ModelId, reported: String?): Price? =
         prices[id] ?: if (id.provider == DemoModel.PROVIDER) demoPrice else PriceCatalog.packed.find(id, reported)

@@ -7,6 +7,7 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.provider.ModelAbilities
 import dev.unifiedllm.store.By
 import dev.unifiedllm.store.CostReport
 import dev.unifiedllm.store.LedgerRow
@@ -74,6 +75,9 @@ public class Llm internal constructor(builder: LlmBuilder) : AutoCloseable {
 
     /** The model called [id], bound to this client. */
     public fun model(id: String): Model = BoundModel(ModelId.parse(id))
+
+    /** What the model called [id] can do; null if that is not known, which forbids nothing. */
+    internal fun abilities(id: String): ModelAbilities? = chain.abilities(ModelId.parse(id))
 
     /** What the calls of this client cost, put together by model. */
     public fun costs(): CostReport = costs(By.MODEL)

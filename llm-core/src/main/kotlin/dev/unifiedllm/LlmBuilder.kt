@@ -5,8 +5,12 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.pricing.Price
+import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.provider.AwsSettings
+import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderSettings
+import dev.unifiedllm.provider.readProviders
+import java.nio.file.Path
 import java.util.function.Consumer
 import java.util.function.Function
 import kotlin.coroutines.CoroutineContext
@@ -15,6 +19,7 @@ import kotlin.coroutines.CoroutineContext
 @LlmDsl
 public class LlmBuilder internal constructor() {
     internal val providers: MutableMap<String, ProviderSettings> = linkedMapOf()
+    internal val rows: MutableMap<String, Provider> = linkedMapOf()
     internal val aliases: MutableMap<String, String> = linkedMapOf()
     internal val fallbacks: MutableList<ModelRef> = mutableListOf()
     internal val prices: MutableMap<ModelId, Price> = linkedMapOf()
@@ -47,6 +52,13 @@ public class LlmBuilder internal constructor() {
     public fun provider(name: String, block: ProviderBuilder.() -> Unit): LlmBuilder = apply { providers[name] = ProviderBuilder().apply(block).build() }
 
     public fun provider(name: String, block: Consumer<ProviderBuilder>): LlmBuilder = provider(name) { block.accept(this) }
+
+    /**
+     * Adds the providers in [file], a JSON list of rows as in our own table (docs/providers.md); one with an id of ours replaces it.
+     *
+     * @throws LlmException.Configuration if it cannot be read, or a row is wrong
+     */
+    public fun providers(file: Path): LlmBuilder = apply { readProviders(file, Protocol.names).associateByTo(rows) { it.id } }
 
     /** [name] stands for [model] from now on. */
     public fun alias(name: String, model: String): LlmBuilder = apply {

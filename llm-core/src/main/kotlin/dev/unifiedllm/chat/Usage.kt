@@ -43,6 +43,10 @@ public class Usage private constructor(builder: Builder) {
     @get:JvmName("imageTokens")
     public val imageTokens: Long? = builder.imageTokens
 
+    /** What is paid for, where the provider bills other figures than it counts; null: what it counts. */
+    internal val billedInputTokens: Long? = builder.billedInputTokens
+    internal val billedOutputTokens: Long? = builder.billedOutputTokens
+
     /** True when we counted, false when the provider did. */
     @get:JvmName("estimated")
     public val estimated: Boolean = builder.estimated
@@ -63,6 +67,8 @@ public class Usage private constructor(builder: Builder) {
         audioInputTokens = sum(this@Usage.audioInputTokens, other.audioInputTokens)
         audioOutputTokens = sum(this@Usage.audioOutputTokens, other.audioOutputTokens)
         imageTokens = sum(this@Usage.imageTokens, other.imageTokens)
+        billedInputTokens = sum(this@Usage.billedInputTokens, other.billedInputTokens)
+        billedOutputTokens = sum(this@Usage.billedOutputTokens, other.billedOutputTokens)
         estimated = this@Usage.estimated || other.estimated
     }
 
@@ -77,6 +83,8 @@ public class Usage private constructor(builder: Builder) {
         "audioInputTokens" to audioInputTokens,
         "audioOutputTokens" to audioOutputTokens,
         "imageTokens" to imageTokens,
+        "billedInputTokens" to billedInputTokens,
+        "billedOutputTokens" to billedOutputTokens,
         "estimated" to true.takeIf { estimated },
     )
 
@@ -116,6 +124,8 @@ public class Usage private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var imageTokens: Long? = null
+        internal var billedInputTokens: Long? = null
+        internal var billedOutputTokens: Long? = null
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var estimated: Boolean = false

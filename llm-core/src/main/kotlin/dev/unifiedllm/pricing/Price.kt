@@ -39,6 +39,10 @@ public class Price private constructor(
         val rates = tiers.lastOrNull { input > it.above }?.let { rates.replacedBy(it) } ?: rates
         val inputRate = rates.input ?: return Cost.Unknown("no price is stated for tokens sent")
         val outputRate = rates.output ?: return Cost.Unknown("no price is stated for tokens received")
+        if (usage.billedInputTokens != null && usage.billedOutputTokens != null) {
+            val billed = inputRate.of(usage.billedInputTokens) + outputRate.of(usage.billedOutputTokens)
+            return Cost.Known(Usd.of(billed), source, asOf, usage.estimated)
+        }
         val cacheRead = usage.cacheReadTokens ?: 0
         val cacheWrite1h = usage.cacheWrite1hTokens ?: 0
         val cacheWrite = (usage.cacheWriteTokens ?: 0) - cacheWrite1h

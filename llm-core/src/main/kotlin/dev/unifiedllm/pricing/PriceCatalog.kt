@@ -28,6 +28,14 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
     /** True if the table has a model called [id]. */
     fun lists(id: ModelId): Boolean = row(id) != null
 
+    /** All models in the table. */
+    val models: List<ModelId>
+        get() = table.values.map { row -> row[0].let { id -> if ('/' in id) ModelId(id.substringBefore('/'), id.substringAfter('/')) else ModelId(row[PROVIDER], id) } }
+
+    /** The letters of what [id] can do, and the most tokens that it reads and writes; null if it is not listed. */
+    fun abilities(id: ModelId): Triple<String, Long?, Long?>? =
+        row(id)?.let { Triple(it.getOrElse(ABILITIES) { "" }, it.getOrNull(MAX_IN)?.toLongOrNull(), it.getOrNull(MAX_OUT)?.toLongOrNull()) }
+
     private fun price(id: ModelId): Price? {
         corrected[id]?.let { return it }
         val row = row(id) ?: return null
@@ -50,7 +58,7 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
         val provider = SAME_PRICES[id.provider] ?: id.provider.substringBefore('/')
         return table["$provider/${id.name}"]
             ?: table["${provider.replace('_', '-')}/${id.name}"]
-            ?: table[id.name]?.takeIf { it.getOrNull(PROVIDER) == provider }
+            ?: table[id.name]?.takeIf { row -> row.getOrNull(PROVIDER).let { it == provider || it == provider + CHAT } }
     }
 
     private fun tiers(cell: String): List<Price.Tier> = cell.split(';').filter { it.isNotEmpty() }.map { text ->
@@ -77,6 +85,9 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
 
     companion object {
         private const val PROVIDER = 1
+
+        /** Some providers' chat models are listed under a name of their own. */
+        private const val CHAT = "_chat"
         private const val IN = 3
         private const val OUT = 4
         private const val CACHE_READ = 5
@@ -86,10 +97,13 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
         private const val AUDIO_IN = 9
         private const val AUDIO_OUT = 10
         private const val TIERS = 11
+        private const val MAX_IN = 18
+        private const val MAX_OUT = 19
+        private const val ABILITIES = 20
         private const val FOLDER = "/dev/unifiedllm/pricing"
 
         /** Rows that are listed under another prefix of the same service. */
-        private val SAME_PRICES = mapOf("ai21_chat" to "ai21", "ollama_chat" to "ollama", "opencode-go" to "opencode_go")
+        private val SAME_PRICES = mapOf("ai21_chat" to "ai21", "cohere_chat" to "cohere", "ollama_chat" to "ollama", "opencode-go" to "opencode_go")
 
         /** The table in the jar, read when the first price is asked for. */
         val packed: PriceCatalog by lazy {

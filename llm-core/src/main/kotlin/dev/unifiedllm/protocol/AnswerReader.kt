@@ -37,7 +37,8 @@ internal class AnswerReader(
     private var received = 0L
     private var lost: ConnectionLostException? = null
 
-    suspend fun readInto(emit: suspend (Delta) -> Unit) {
+    /** Reads to the end. Answers with what must be asked next, if the response is not the whole answer. */
+    suspend fun readInto(emit: suspend (Delta) -> Unit): FollowUp? {
         var lastContent: TimeMark = TimeSource.Monotonic.markNow()
         while (decoder.progress != Progress.DONE) {
             val count = try {
@@ -53,10 +54,12 @@ internal class AnswerReader(
             deltas.clear()
             if (count < 0) break
         }
+        decoder.followUp()?.let { return it }
         if (decoder.progress == Progress.OPEN) throw interrupted("the connection was closed properly, but the provider's last event is missing")
         decoder.finish(deltas)
         for (delta in deltas) emit(delta)
         drain()
+        return null
     }
 
     private suspend fun read(lastContent: TimeMark): Int {

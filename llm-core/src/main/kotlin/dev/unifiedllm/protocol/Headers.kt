@@ -7,14 +7,17 @@ import dev.unifiedllm.provider.Target
 import java.net.URLEncoder
 
 /** The headers that every wire sends: what it takes, who we are, the key where one header carries it, those of the row, those of the user. */
-internal fun headers(target: Target, request: ChatRequest, streamType: String = "text/event-stream", more: Map<String, String> = emptyMap()): List<Pair<String, String>> {
+internal fun headers(target: Target, request: ChatRequest, streamType: String = "text/event-stream", more: Map<String, String> = emptyMap()): List<Pair<String, String>> =
+    headers(target, if (request.delivery == Delivery.STREAM) streamType else "application/json", more, request.extraHeaders)
+
+internal fun headers(target: Target, accept: String, more: Map<String, String> = emptyMap(), own: Map<String, String> = emptyMap()): List<Pair<String, String>> {
     val headers = LinkedHashMap<String, Pair<String, String>>()
     fun set(name: String, value: String) = headers.put(name.lowercase(), name to value)
-    set("Accept", if (request.delivery == Delivery.STREAM) streamType else "application/json")
+    set("Accept", accept)
     set("User-Agent", USER_AGENT)
     more.forEach(::set)
     for ((name, value) in target.provider.quirks.extraHeaders) set(name, value.replace("{key}", target.key?.reveal().orEmpty()))
-    request.extraHeaders.forEach(::set)
+    own.forEach(::set)
     target.key?.reveal()?.let { key ->
         when (target.provider.auth) {
             Auth.BEARER, Auth.OPTIONAL, Auth.AWS, Auth.GOOGLE -> set("Authorization", "Bearer $key")

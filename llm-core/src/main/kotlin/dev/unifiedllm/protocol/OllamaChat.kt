@@ -42,6 +42,8 @@ internal object OllamaChat : Protocol {
 
     override fun decoder(target: Target): Decoder = OllamaChatDecoder(target)
 
+    override val embeddings: EmbeddingWire get() = OllamaEmbed
+
     private fun JsonObjectBuilder.settings(request: ChatRequest, warnings: MutableList<String>) {
         val options = buildJsonObject {
             request.temperature?.let { put("temperature", it) }

@@ -2,6 +2,7 @@ package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.Frame
 import dev.unifiedllm.transport.WireRequest
@@ -17,20 +18,38 @@ internal interface Protocol {
     /** Reads one answer. */
     fun decoder(target: Target): Decoder
 
+    /** How vectors are asked for; null: this wire carries none. */
+    val embeddings: EmbeddingWire? get() = null
+
     companion object {
-        private val all = listOf(
-            OpenAiChat,
-            OpenAiResponses,
-            OllamaChat,
-            AnthropicMessages,
-            AnthropicVertex,
-            GeminiGenerate,
-            VertexGemini,
-            BedrockConverse,
-        ).associateBy { it.name }
+        // Lazy: the wires are initialized after this interface, which has bodies of its own.
+        private val all by lazy {
+            listOf(
+                OpenAiChat,
+                OpenAiResponses,
+                OllamaChat,
+                AnthropicMessages,
+                AnthropicVertex,
+                GeminiGenerate,
+                VertexGemini,
+                BedrockConverse,
+                CohereChat,
+                ReplicatePredictions,
+                WatsonxChat,
+            ).associateBy { it.name }
+        }
+
+        val names: Set<String> get() = all.keys
 
         fun named(name: String): Protocol = checkNotNull(all[name]) { "no wire is called $name" }
     }
+}
+
+/** How a wire asks for vectors. Pure, as its [Protocol] is. */
+internal interface EmbeddingWire {
+    fun encode(request: EmbeddingRequest, target: Target, warnings: MutableList<String>): WireRequest
+
+    fun decoder(target: Target): Decoder
 }
 
 /** Reads the frames of one answer; a whole body is one frame. Not thread-safe. */
@@ -59,4 +78,10 @@ internal interface Decoder {
 
     /** Adds what is only known at the end, and the finish. Called once, when [progress] is not OPEN. */
     fun finish(out: MutableList<Delta>)
+
+    /** What is to be asked next for the answer to go on, or for its figures where it is complete. Called once at the end of each response. */
+    fun followUp(): FollowUp? = null
+
+    /** What tells the provider, in the middle of an answer, that nobody waits for the rest; null where leaving says it. */
+    fun abandon(): FollowUp? = null
 }

@@ -6,6 +6,7 @@ import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Timeouts
@@ -16,18 +17,24 @@ import dev.unifiedllm.transport.HeadDeadlines
 import dev.unifiedllm.transport.HttpErrors
 import dev.unifiedllm.transport.ProviderError
 import dev.unifiedllm.transport.Transport
+import dev.unifiedllm.transport.WireRequest
 import dev.unifiedllm.transport.WireResponse
 import dev.unifiedllm.transport.requestId
 import dev.unifiedllm.transport.retryAfter
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.flow.emitAll
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.flowOn
+import kotlinx.coroutines.withContext
+import kotlinx.coroutines.withTimeoutOrNull
 import java.time.Instant
 import kotlin.coroutines.ContinuationInterceptor
+import kotlin.time.Duration.Companion.seconds
 
 /** A provider's model: a wire over a transport, bound to a target. */
 internal class ProtocolModel(
@@ -49,23 +56,65 @@ internal class ProtocolModel(
     }
 
     private suspend fun FlowCollector<Delta>.answer(request: Request) {
-        if (request !is ChatRequest) {
-            throw LlmException.InvalidRequest(
-                "$id was asked for something other than a chat, which the wire ${protocol.name} does not carry.",
-                LlmException.InvalidRequest.Kind.UNSUPPORTED,
-                details = LlmException.Details(id),
-            )
-        }
         val warnings = target.warnings.toMutableList()
-        val encoded = protocol.encode(request, target, warnings)
+        val (encoded, decoder) = encode(request, warnings)
         if (request.context.strict && warnings.size > target.warnings.size) throw unsupported(warnings.drop(target.warnings.size))
-        val wireRequest = credential?.sign(encoded) ?: encoded
         for (warning in warnings) emit(Delta.Warning(warning))
         val deadlines = request.context.timeouts ?: timeouts
-        transport.exchange(wireRequest, HeadDeadlines(deadlines.firstByte, LlmException.Details(id))) { response ->
-            if (response.status !in OK) throw httpError(response, deadlines)
-            AnswerReader(target, protocol.decoder(target), response, deadlines, request.delivery == Delivery.WHOLE).readInto { delta ->
-                emit(billed(delta, response))
+        val whole = request !is ChatRequest || request.delivery == Delivery.WHOLE
+        var isAnswered = false
+        try {
+            var next: WireRequest? = encoded
+            while (next != null) {
+                val followUp = exchange(next, decoder, deadlines, whole)
+                followUp?.let { delay(it.delay) }
+                next = followUp?.after(encoded)
+            }
+            isAnswered = true
+        } finally {
+            if (!isAnswered) decoder.abandon()?.let { leave(it.after(encoded)) }
+        }
+    }
+
+    private fun encode(request: Request, warnings: MutableList<String>): Pair<WireRequest, Decoder> {
+        if (request is ChatRequest) return protocol.encode(request, target, warnings) to protocol.decoder(target)
+        val embeddings = protocol.embeddings
+        if (request is EmbeddingRequest && embeddings != null) return embeddings.encode(request, target, warnings) to embeddings.decoder(target)
+        throw LlmException.InvalidRequest(
+            "$id was asked for ${if (request is EmbeddingRequest) "vectors" else "an image"}, which the wire ${protocol.name} does not carry. Ask another provider.",
+            LlmException.InvalidRequest.Kind.UNSUPPORTED,
+            details = LlmException.Details(id),
+        )
+    }
+
+    /** One request and its response. Once the answer is complete only figures can come: to lack them is no failure. */
+    private suspend fun FlowCollector<Delta>.exchange(request: WireRequest, decoder: Decoder, deadlines: Timeouts, whole: Boolean): FollowUp? {
+        val figures = if (decoder.progress == Decoder.Progress.COMPLETE) mutableListOf<Delta>() else null
+        val signed = credential?.sign(request) ?: request
+        val followUp = try {
+            transport.exchange(signed, HeadDeadlines(deadlines.firstByte, LlmException.Details(id))) { response ->
+                if (response.status !in OK) throw httpError(response, deadlines)
+                AnswerReader(target, decoder, response, deadlines, whole).readInto { delta ->
+                    if (figures != null) figures += delta else emit(billed(delta, response))
+                }
+            }
+        } catch (failure: LlmException) {
+            if (figures == null) throw failure
+            figures.clear()
+            decoder.finish(figures)
+            null
+        }
+        figures?.forEach { emit(it) }
+        return followUp
+    }
+
+    /** Tells the provider that nobody waits any more. It may fail: then what was asked for runs to its end there. */
+    private suspend fun leave(farewell: WireRequest): Unit = withContext(NonCancellable) {
+        withTimeoutOrNull(FAREWELL) {
+            try {
+                transport.exchange(credential?.sign(farewell) ?: farewell, HeadDeadlines(FAREWELL, LlmException.Details(id))) {}
+            } catch (_: LlmException) {
+                return@withTimeoutOrNull
             }
         }
     }
@@ -101,5 +150,6 @@ internal class ProtocolModel(
 
     private companion object {
         val OK = 200..299
+        val FAREWELL = 2.seconds
     }
 }

@@ -101,6 +101,8 @@ internal data class Quirks(
     val toolIdLength: Int? = null,
     /** Sent with every request; `{key}` is the API key, `{NAME}` a variable, without which the header is left out. */
     val extraHeaders: Map<String, String> = emptyMap(),
+    /** Sent in every body that has room for it; `{NAME}` is a variable, without which the field is left out. */
+    val extraBody: Map<String, String> = emptyMap(),
     /** `completion_tokens` does not count the reasoning. */
     val reasoningOutsideOutput: Boolean = false,
     /** The path below `usage` to the cost as billed: in dollars, or in 1e-10 dollars where it ends with `_ticks`. */

@@ -4,13 +4,13 @@ import kotlinx.serialization.builtins.ListSerializer
 import kotlinx.serialization.json.Json
 
 /** All rows, found by id or alias. */
-internal class ProviderRegistry(rows: List<Provider>) {
-    private val byName: Map<String, Provider> = buildMap {
-        for (row in rows) for (alias in row.aliases) put(alias, row)
-        for (row in rows) put(row.id, row)
-    }
+internal class ProviderRegistry private constructor(private val byName: Map<String, Provider>) {
+    constructor(rows: List<Provider>) : this(named(rows))
 
-    val rows: List<Provider> = rows.sortedBy { it.id }
+    val rows: List<Provider> = byName.values.distinct().sortedBy { it.id }
+
+    /** These rows and [others], whose names go before. */
+    fun plus(others: List<Provider>): ProviderRegistry = ProviderRegistry(byName.filterValues { row -> others.none { it.id == row.id } } + named(others))
 
     fun find(name: String): Provider? = byName[name] ?: byName[name.lowercase()]
 
@@ -21,12 +21,13 @@ internal class ProviderRegistry(rows: List<Provider>) {
     fun near(name: String): List<String> = nearest(name, byName.keys)
 
     companion object {
-        private const val RESOURCE = "/dev/unifiedllm/provider/providers.json"
-
         val packed: ProviderRegistry by lazy {
-            val text = checkNotNull(ProviderRegistry::class.java.getResourceAsStream(RESOURCE)) { "the jar lacks $RESOURCE" }
-                .use { it.readBytes().decodeToString() }
-            ProviderRegistry(Json.decodeFromString(ListSerializer(Provider.serializer()), text))
+            ProviderRegistry(Json.decodeFromString(ListSerializer(Provider.serializer()), providerResource("providers.json")))
+        }
+
+        private fun named(rows: List<Provider>): Map<String, Provider> = buildMap {
+            for (row in rows) for (alias in row.aliases) put(alias, row)
+            for (row in rows) put(row.id, row)
         }
     }
 }

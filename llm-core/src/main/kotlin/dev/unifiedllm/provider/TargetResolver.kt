@@ -29,6 +29,9 @@ internal class TargetResolver(
     private val settings: Map<String, ProviderSettings>,
     /** The region that a profile of AWS's configuration files names. */
     private val awsRegion: (AwsSettings) -> String? = { null },
+    private val families: ModelFamilies = ModelFamilies.packed,
+    /** All models with a price, for the message when a name is not known. */
+    private val catalogue: () -> Collection<ModelId> = ::emptyList,
 ) {
     /** @throws LlmException.Configuration if the provider is unknown, or its key or base URL is missing or wrong */
     fun resolve(id: ModelId, override: ProviderSettings = ProviderSettings()): Target {
@@ -39,7 +42,7 @@ internal class TargetResolver(
         val found = registry.hostedAt(base.url, asked) ?: asked
         val model = ModelId(found.id, name)
         val address = found.azure?.let { found.azureAddress(it, base.url, base.apiVersion, it.apiVersionEnv.firstNotNullOfOrNull(::variable), name) }
-        val row = (if (address == null) found else found.fitted(found.azure, address)).withHeaders()
+        val row = (if (address == null) found else found.fitted(found.azure, address)).filled()
         val key = key(row, model, own, base)
         if (base.url.startsWith("http://") && key != null && !own.allowInsecure && !isLoopback(hostOf(base.url))) {
             throw LlmException.Configuration(
@@ -60,6 +63,8 @@ internal class TargetResolver(
     }
 
     private fun place(id: ModelId): Pair<Provider, String> {
+        val proxy = registry.find(PROXY)
+        if (proxy != null && id.provider !in proxyNames(proxy) && variable("USE_LITELLM_PROXY").toBoolean()) return proxy to id.toString()
         if (id.provider.isNotEmpty()) {
             // A row may be named by two segments: openai/responses.
             val sub = id.name.substringBefore('/', "")
@@ -70,12 +75,22 @@ internal class TargetResolver(
         // Behind a base URL of the user's every name is the server's own: it is passed on whole.
         val openai = registry.find(OPENAI)
         if (openai != null && openai.baseUrlEnv.any { variable(it) != null }) return openai to id.toString()
-        throw LlmException.Configuration(unknown(id), details = details(id))
+        val family = if (id.provider.isEmpty()) families.provider(id.name) else null
+        family?.let(registry::find)?.let { return it to id.name }
+        throw LlmException.Configuration(unknown(id, family), details = details(id))
     }
 
-    private fun unknown(id: ModelId): String {
+    private fun proxyNames(proxy: Provider): List<String> = proxy.aliases + proxy.id
+
+    private fun unknown(id: ModelId, family: String?): String {
+        val notServed = family ?: id.provider
+        NotServed.reason(notServed)?.let { reason ->
+            return "The provider \"$notServed\"${if (family == null) "" else ", to which \"$id\" belongs,"} is known, but not served ($reason). " +
+                "Ask the model at another provider, or through a LiteLLM proxy: \"litellm_proxy/${id.name}\"."
+        }
         if (id.provider.isEmpty()) {
-            return "\"$id\" does not say which provider to ask. Write \"provider/model\", as in \"openai/$id\" or \"ollama/$id\", " +
+            val near = nearIn(catalogue(), id.name).ifEmpty { listOf("openai/$id", "ollama/$id") }
+            return "\"$id\" does not say which provider to ask. Write \"provider/model\", as in ${near.joinToString(" or ") { "\"$it\"" }}, " +
                 "or set OPENAI_BASE_URL to a server that knows it."
         }
         val near = registry.near(id.provider)
@@ -84,17 +99,25 @@ internal class TargetResolver(
             "provider(\"${id.provider}\") { baseUrl = \"https://…/v1\" }."
     }
 
+    /** Served models of that name first, then those whose names look like it. */
+    private fun nearIn(models: Collection<ModelId>, name: String): List<String> {
+        val served = models.filter { registry.find(it.provider) != null }.groupBy { it.name.substringAfterLast('/').lowercase() }
+        val same = served.keys.filter { it == name.lowercase() || it.startsWith(name.lowercase()) }.sortedBy { it.length }
+        return (same + nearest(name, served.keys)).distinct().flatMap(served::getValue).map { it.toString() }.distinct().take(NEAR_MODELS)
+    }
+
     private fun customRow(id: String) = Provider(id, protocol = "openai-chat", auth = Provider.Auth.OPTIONAL, local = true)
 
-    /** The row with its headers filled from the environment. */
-    private fun Provider.withHeaders(): Provider {
-        if (quirks.extraHeaders.values.none { PLACE in it }) return this
-        val filled = quirks.extraHeaders.mapNotNull { (header, text) ->
-            val places = PLACE.findAll(text).map { place -> place.value to place.groupValues[1].split('|').firstNotNullOfOrNull(::variable) }.toList()
-            if (places.any { it.second == null }) null else header to places.fold(text) { value, (place, found) -> value.replace(place, found!!) }
-        }
-        return copy(quirks = quirks.copy(extraHeaders = filled.toMap()))
+    /** The row with its headers and fields filled from the environment. */
+    private fun Provider.filled(): Provider {
+        if (quirks.extraHeaders.isEmpty() && quirks.extraBody.isEmpty()) return this
+        return copy(quirks = quirks.copy(extraHeaders = filled(quirks.extraHeaders), extraBody = filled(quirks.extraBody)))
     }
+
+    private fun filled(texts: Map<String, String>): Map<String, String> = texts.entries.mapNotNull { (name, text) ->
+        val places = PLACE.findAll(text).map { place -> place.value to place.groupValues[1].split('|').firstNotNullOfOrNull(::variable) }.toList()
+        if (places.any { it.second == null }) null else name to places.fold(text) { value, (place, found) -> value.replace(place, found!!) }
+    }.toMap()
 
     private class Base(val url: String, val fromCode: Boolean, val apiVersion: String? = null)
 
@@ -182,6 +205,8 @@ internal class TargetResolver(
 
     private companion object {
         const val OPENAI = "openai"
+        const val PROXY = "litellm_proxy"
+        const val NEAR_MODELS = 4
         val AWS_REGIONS = listOf("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
         val ARN_REGION = Regex("^arn:aws[^:]*:[^:]+:([a-z0-9-]+):")
 

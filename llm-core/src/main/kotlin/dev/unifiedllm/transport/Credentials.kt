@@ -9,6 +9,7 @@ internal class Credentials(environment: (String) -> String?, transport: Transpor
     private val endpoint = TokenEndpoint(transport)
     private val aws = AwsCredentials(environment, clock)
     private val google = GoogleTokens(environment, endpoint, clock)
+    private val ibm = IbmTokens(environment, endpoint, clock)
     private val entra = EntraTokens(environment, endpoint, clock)
 
     /** What signs the requests to [target]; null where a key in a header, or nothing, is enough. */
@@ -16,6 +17,7 @@ internal class Credentials(environment: (String) -> String?, transport: Transpor
         Auth.AWS -> if (target.key == null) aws.credential(target) else null
         Auth.GOOGLE -> if (target.key == null) google.credential(target) else null
         Auth.API_KEY -> if (target.key == null) entra.credential(target) else null
+        Auth.IBM -> target.key?.let { ibm.credential(target, it) }
         else -> null
     }
 }

@@ -53,7 +53,7 @@ internal class HttpErrors(private val target: Target) {
 
     /** What the words say, which is more than the status where providers use one status for several things. */
     private fun byMeaning(error: ProviderError, status: Int?, said: String, details: LlmException.Details, retryAfter: Duration?): LlmException? = when {
-        error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens") ||
+        error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens", "too_many_tokens") ||
             ((status in CLIENT_ERRORS || status == null && error.isNamed("invalid_request_error", "validationException")) && error.mentions(*CONTEXT_WORDS)) ->
             LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
         error.isNamed("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") ->

@@ -63,7 +63,7 @@ internal class ProviderError(
             is JsonArray -> json.firstOrNull()?.let(::of) ?: ProviderError(null)
             is JsonPrimitive -> ProviderError(json.contentOrNull?.take(MAX_MESSAGE))
             is JsonObject -> {
-                val inner = json["error"]
+                val inner = json["error"] ?: json["errors"]
                 if (inner is JsonObject || (inner is JsonArray && inner.isNotEmpty())) of(inner).orElse(json) else of(json, inner)
             }
         }
@@ -87,7 +87,7 @@ internal class ProviderError(
         }
 
         /** AWS's has a namespace before it. */
-        private fun type(json: JsonObject): String? = text(json["type"]) ?: text(json["status"]) ?: text(json["__type"])?.substringAfterLast('#')
+        private fun type(json: JsonObject): String? = text(json["type"]) ?: text(json["error_type"]) ?: text(json["status"]) ?: text(json["__type"])?.substringAfterLast('#')
 
         private fun text(json: JsonElement?): String? = when (json) {
             null -> null
@@ -104,7 +104,7 @@ internal class ProviderError(
 
     /** Fills what is missing from the object around it. */
     private fun orElse(outer: JsonObject): ProviderError {
-        val around = of(JsonObject(outer - "error"))
+        val around = of(JsonObject(outer - setOf("error", "errors")))
         return ProviderError(
             message ?: around.message,
             type ?: around.type,

@@ -56,6 +56,7 @@ internal class Recording(private val folder: File) {
     /** The wire it speaks; of those that are not built yet only the name is known. */
     val wire: String = when {
         path.endsWith("/api/chat") || path.endsWith("/api/generate") -> OllamaChat.name
+        path.endsWith("/v2/chat") -> CohereChat.name
         path.endsWith("/responses") -> "openai-responses"
         path.endsWith("/messages") || path.endsWith("/messages/count_tokens") && group == "errors" -> AnthropicMessages.name
         host.endsWith(".azure.com") -> "azure"
@@ -87,7 +88,7 @@ internal class Recording(private val folder: File) {
     override fun toString(): String = name
 
     companion object {
-        private val FOLDERS = mapOf("openai-chat" to "openai", "anthropic-messages" to "anthropic", "together" to "together_ai", "ollama-chat" to "ollama")
+        private val FOLDERS = mapOf("openai-chat" to "openai", "anthropic-messages" to "anthropic", "together" to "together_ai", "ollama-chat" to "ollama", "cohere-v2" to "cohere")
 
         /** Those of `-Dunifiedllm.fixtures=DIR`, else those of the class path; [name] is the end of a case's name, which must be there. */
         fun all(): List<Recording> {

@@ -1,0 +1,264 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.Frame
+import dev.unifiedllm.transport.HttpErrors
+import dev.unifiedllm.transport.ProviderError
+
+/**
+ * Reads the events of `/v2/chat`, and its whole answers, which have the same members without the events around them.
+ *
+ * `message-end` is the terminal event; `[DONE]`, which may follow, says nothing more.
+ */
+internal class CohereChatDecoder(private val target: Target) : Decoder {
+    private val json = JsonCursor()
+    private val content = mutableListOf<Delta>()
+    private val calls = mutableListOf<Long>()
+    private val sources = mutableSetOf<String>()
+    private val usage = CohereUsage()
+    private var id: String? = null
+    private var started = false
+    private var ended = false
+    private var reason: String? = null
+    private var error: String? = null
+    private var errorType: String? = null
+
+    // the tool call, or the piece of one, in the event that is being read
+    private var event: Long = 0
+    private var callId: String? = null
+    private var callName: String? = null
+    private var arguments: String? = null
+
+    override val progress: Progress get() = if (ended) Progress.DONE else Progress.OPEN
+
+    override fun decode(frame: Frame, out: MutableList<Delta>) {
+        if (frame.end - frame.start == DONE.size && DONE.indices.all { frame.bytes[frame.start + it] == DONE[it] }) return
+        json.reset(frame.bytes, frame.start, frame.end)
+        if (!json.enterObject()) return
+        var type: String? = null
+        var isWhole = false
+        event = calls.size.toLong()
+        while (true) {
+            when (json.next(EVENT)) {
+                0 -> type = json.stringOrNull()
+                1 -> id = json.stringOrNull() ?: id
+                2 -> json.longOrNull()?.let { event = it }
+                3 -> delta()
+                4 -> isWhole = messageOrError()
+                5 -> reason = json.stringOrNull()
+                6 -> usage.read(json)
+                7 -> error = text() ?: error
+                8 -> errorType = json.stringOrNull() ?: errorType
+                JsonNames.END -> break
+                else -> json.skip()
+            }
+        }
+        json.end()
+        addCall()
+        ended = type == "message-end" || type == null && (isWhole || reason != null)
+        if (ended || type == null || error != null) failure()?.let { failed ->
+            deliver(out)
+            throw failed
+        }
+        if (type == "message-start" || ended || content.isNotEmpty()) deliver(out)
+    }
+
+    private fun deliver(out: MutableList<Delta>) {
+        if (!started && (content.isNotEmpty() || error == null)) {
+            started = true
+            out += Delta.Start(id, target.id)
+        }
+        out += content
+        content.clear()
+    }
+
+    private fun failure(): RuntimeException? {
+        val code = reason?.takeIf { it.startsWith("ERROR") || it == "TIMEOUT" }
+        if (error == null && code == null) return null
+        val type = if (code == "ERROR_TOXIC") "content_filter" else errorType
+        return HttpErrors(target).exception(ProviderError(error ?: "the answer ended with $code", type, code))
+    }
+
+    private fun text(): String? = if (json.kind() == JsonKind.STRING) json.string() else json.raw().takeUnless { it == "null" }
+
+    /** `message` is the whole answer, or what went wrong. */
+    private fun messageOrError(): Boolean {
+        if (json.kind() == JsonKind.STRING) {
+            error = json.string()
+            return false
+        }
+        message()
+        return true
+    }
+
+    private fun delta() {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(DELTA)) {
+                0 -> message()
+                1 -> reason = json.stringOrNull()
+                2 -> usage.read(json)
+                3 -> error = text() ?: error
+                4 -> errorType = json.stringOrNull() ?: errorType
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    private fun message() {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(MESSAGE)) {
+                0 -> each { block() }
+                1 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Reasoning(it) }
+                2 -> toolCalls()
+                3 -> each { citation() }
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    /** Events carry one object where whole answers carry a list. */
+    private inline fun each(read: () -> Unit) {
+        if (json.kind() != JsonKind.ARRAY) return read()
+        json.beginArray()
+        while (json.nextElement()) read()
+    }
+
+    private fun block() {
+        if (json.kind() == JsonKind.STRING) {
+            json.string().let { if (it.isNotEmpty()) content += Delta.Text(it) }
+            return
+        }
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(BLOCK)) {
+                0 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Text(it) }
+                1 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Reasoning(it) }
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    /** One, or a piece of one, whose index may stand after it; or all of them. */
+    private fun toolCalls() {
+        if (json.kind() != JsonKind.ARRAY) return toolCall()
+        json.beginArray()
+        while (json.nextElement()) {
+            toolCall()
+            event = calls.size.toLong()
+            addCall()
+        }
+    }
+
+    private fun toolCall() {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(CALL)) {
+                0 -> callId = json.stringOrNull()?.ifEmpty { null }
+                1 -> function()
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    private fun function() {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(FUNCTION)) {
+                0 -> callName = json.stringOrNull()?.ifEmpty { null }
+                1 -> arguments = json.arguments()
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    private fun addCall() {
+        val fragment = arguments
+        if (callId == null && callName == null && fragment == null) return
+        val known = calls.lastIndexOf(event)
+        if (callId == null && callName == null && known >= 0) {
+            if (!fragment.isNullOrEmpty()) content += Delta.ToolCallDelta(known, null, null, fragment)
+        } else {
+            calls += event
+            val number = calls.lastIndex
+            content += Delta.ToolCallDelta(number, callId ?: "call_$number", callName, fragment.orEmpty())
+        }
+        callId = null
+        callName = null
+        arguments = null
+    }
+
+    private fun citation() {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(CITATION)) {
+                0 -> each { source() }
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    /** A document or a tool's result; known by its own URL, else by the id that the request gave it. Named once, however often it is cited. */
+    private fun source() {
+        if (!json.enterObject()) return
+        var id: String? = null
+        var url: String? = null
+        var title: String? = null
+        while (true) {
+            when (json.next(SOURCE)) {
+                0 -> id = json.stringOrNull()
+                1 -> if (json.enterObject()) {
+                    while (true) {
+                        when (json.next(DOCUMENT)) {
+                            0 -> url = json.stringOrNull()
+                            1 -> title = json.stringOrNull()
+                            JsonNames.END -> break
+                            else -> json.skip()
+                        }
+                    }
+                }
+                JsonNames.END -> break
+                else -> json.skip()
+            }
+        }
+        val name = url ?: id ?: return
+        if (sources.add(name)) content += Delta.Source(name, title)
+    }
+
+    override fun finish(out: MutableList<Delta>) {
+        val counted = usage.usage()
+        if (counted == null) out += Delta.Warning("the provider did not report the tokens used")
+        val kind = when (reason) {
+            "COMPLETE", "STOP_SEQUENCE" -> Kind.STOP
+            "MAX_TOKENS" -> Kind.LENGTH
+            "TOOL_CALL" -> Kind.TOOL_CALLS
+            null -> Kind.UNKNOWN
+            else -> Kind.OTHER
+        }
+        out += Delta.Finish(FinishReason(kind, reason), counted)
+    }
+
+    private companion object {
+        val DONE = "[DONE]".encodeToByteArray()
+        val EVENT = JsonNames("type", "id", "index", "delta", "message", "finish_reason", "usage", "error", "error_type")
+        val DELTA = JsonNames("message", "finish_reason", "usage", "error", "error_type")
+        val MESSAGE = JsonNames("content", "tool_plan", "tool_calls", "citations")
+        val BLOCK = JsonNames("text", "thinking")
+        val CALL = JsonNames("id", "function")
+        val FUNCTION = JsonNames("name", "arguments")
+        val CITATION = JsonNames("sources")
+        val SOURCE = JsonNames("id", "document")
+        val DOCUMENT = JsonNames("url", "title")
+    }
+}

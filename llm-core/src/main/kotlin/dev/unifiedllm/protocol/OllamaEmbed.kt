@@ -1,0 +1,83 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.Frame
+import dev.unifiedllm.transport.HttpErrors
+import dev.unifiedllm.transport.ProviderError
+import dev.unifiedllm.transport.WireRequest
+import kotlinx.serialization.json.add
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.put
+import kotlinx.serialization.json.putJsonArray
+
+/** `POST /api/embed`: all vectors in one JSON text (github.com/ollama/ollama, docs/api.md). */
+internal object OllamaEmbed : EmbeddingWire {
+    override fun encode(request: EmbeddingRequest, target: Target, warnings: MutableList<String>): WireRequest {
+        val body = buildJsonObject {
+            put("model", target.name)
+            putJsonArray("input") { request.inputs.forEach { add(it) } }
+            request.dimensions?.let { put("dimensions", it) }
+        }
+        return WireRequest(target.baseUrl.removeSuffix("/v1") + "/api/embed", headers(target, "application/json"), body.toString().encodeToByteArray())
+    }
+
+    override fun decoder(target: Target): Decoder = OllamaEmbedDecoder(target)
+}
+
+private class OllamaEmbedDecoder(private val target: Target) : Decoder {
+    private val json = JsonCursor()
+    private var done = false
+    private var tokens: Long? = null
+
+    override val progress: Progress get() = if (done) Progress.DONE else Progress.OPEN
+
+    override fun decode(frame: Frame, out: MutableList<Delta>) {
+        json.reset(frame.bytes, frame.start, frame.end)
+        if (!json.enterObject()) return
+        var model: String? = null
+        var error: String? = null
+        val vectors = mutableListOf<FloatArray>()
+        while (true) {
+            when (json.next(ANSWER)) {
+                0 -> model = json.stringOrNull()
+                1 -> if (json.enterArray()) while (json.nextElement()) vectors += vector()
+                2 -> tokens = json.longOrNull()?.takeIf { it >= 0 }
+                3 -> error = json.stringOrNull()
+                JsonNames.END -> break
+                else -> json.skip()
+            }
+        }
+        json.end()
+        error?.let { throw HttpErrors(target).exception(ProviderError(it)) }
+        out += Delta.Start(null, target.id, model)
+        vectors.forEachIndexed { index, vector -> out += Delta.Embedding(index, vector) }
+        done = true
+    }
+
+    private fun vector(): FloatArray {
+        if (!json.enterArray()) return FloatArray(0)
+        var numbers = FloatArray(FIRST_SIZE)
+        var size = 0
+        while (json.nextElement()) {
+            if (size == numbers.size) numbers = numbers.copyOf(size * 2)
+            numbers[size++] = json.decimalOrNull()?.toFloat() ?: Float.NaN
+        }
+        return numbers.copyOf(size)
+    }
+
+    override fun finish(out: MutableList<Delta>) {
+        val usage = tokens?.let { Usage.of(it, 0) }
+        if (usage == null) out += Delta.Warning("the server did not report the tokens used")
+        out += Delta.Finish(FinishReason.STOP, usage)
+    }
+
+    private companion object {
+        const val FIRST_SIZE = 1024
+        val ANSWER = JsonNames("model", "embeddings", "prompt_eval_count", "error")
+    }
+}

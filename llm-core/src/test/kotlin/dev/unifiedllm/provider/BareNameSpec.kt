@@ -1,0 +1,76 @@
+package dev.unifiedllm.provider
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.pricing.PriceCatalog
+import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.nulls.shouldNotBeNull
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+
+/** Every key is set, so that only the name decides. */
+private fun resolver(variables: Map<String, String> = emptyMap()) = TargetResolver(
+    ProviderRegistry.packed,
+    { name -> variables[name] ?: "sk-test".takeIf { name.endsWith("_KEY") } },
+    emptyMap(),
+    catalogue = { PriceCatalog.packed.models },
+)
+
+private fun placed(name: String, variables: Map<String, String> = emptyMap()) = resolver(variables).resolve(ModelId.parse(name)).id.toString()
+
+class BareNameSpec : FunSpec({
+    context("a name that only one provider has needs no prefix") {
+        withData(
+            "gpt-4o" to "openai", "gpt-4" to "openai", "gpt-4-turbo" to "openai", "gpt-3.5-turbo" to "openai", "chatgpt-4o-latest" to "openai",
+            "o1" to "openai", "o3-mini" to "openai", "o4-mini" to "openai", "ft:gpt-4o-mini:me::x" to "openai", "text-embedding-3-small" to "openai",
+            "dall-e-3" to "openai", "dall-e-2" to "openai", "gpt-image-1" to "openai",
+            "gemini-pro" to "gemini", "gemini-pro-vision" to "gemini", "gemini-2.5-flash" to "gemini",
+            "command" to "cohere", "command-light" to "cohere", "command-nightly" to "cohere", "command-r-plus" to "cohere", "embed-english-v3.0" to "cohere",
+            "c4ai-aya-expanse-32b" to "cohere",
+            "grok-3" to "xai", "mistral-large" to "mistral", "codestral-latest" to "mistral", "magistral-medium" to "mistral", "ministral-8b" to "mistral",
+            "pixtral-12b" to "mistral", "open-mistral-nemo" to "mistral", "deepseek-chat" to "deepseek", "sonar" to "perplexity", "sonar-pro" to "perplexity",
+            "kimi-k2" to "moonshot", "moonshot-v1-8k" to "moonshot", "glm-4.6" to "zai", "qwen-max" to "dashscope", "qwen3-coder-plus" to "dashscope",
+            "llama3:8b" to "ollama", "qwen2.5:7b" to "ollama", "deepseek-r1:8b" to "ollama", "gpt-oss:20b" to "ollama",
+        ) { (name, provider) -> placed(name) shouldBe "$provider/$name" }
+    }
+
+    test("Claude is Anthropic's, whether or not it is served here") {
+        ModelFamilies.packed.provider("claude-3-haiku-20240307") shouldBe "anthropic"
+        ModelFamilies.packed.provider("Claude-3-Opus") shouldBe "anthropic"
+        ModelFamilies.packed.provider("anthropic.claude-3-haiku-20240307-v1:0") shouldBe "bedrock"
+    }
+
+    test("every family's provider is known: served, or not served with a reason") {
+        for (provider in ModelFamilies.packed.providers) (ProviderRegistry.packed.find(provider) ?: NotServed.reason(provider)).shouldNotBeNull()
+    }
+
+    test("a family whose provider is not served says so") {
+        val error = shouldThrow<LlmException.Configuration> { placed("stable-diffusion-xl") }
+        error.message shouldContain "\"stability\", to which \"stable-diffusion-xl\" belongs, is known, but not served (wire: stability-image)"
+        shouldThrow<LlmException.Configuration> { placed("stability/sd3") }.message shouldContain "is known, but not served (wire: stability-image)"
+    }
+
+    test("a name that many have, or none, is an error with the nearest models") {
+        for (name in listOf("llama-3.3-70b", "lama-3.3-70b")) {
+            val error = shouldThrow<LlmException.Configuration> { placed(name) }
+            error.message shouldContain "does not say which provider"
+            error.message shouldContain "\"cerebras/llama-3.3-70b\""
+        }
+        shouldThrow<LlmException.Configuration> { placed("zzz") }.message shouldContain "OPENAI_BASE_URL"
+    }
+
+    test("behind a base URL of the user's a bare name is passed on, whatever its family") {
+        val variables = mapOf("OPENAI_BASE_URL" to "http://localhost:4000/v1")
+        for (name in listOf("claude-3-opus", "llama-3-70b", "mistral-large")) placed(name, variables) shouldBe "openai/$name"
+    }
+
+    test("USE_LITELLM_PROXY sends everything to the proxy, names whole") {
+        val variables = mapOf("USE_LITELLM_PROXY" to "true")
+        placed("gpt-4o", variables) shouldBe "litellm_proxy/gpt-4o"
+        placed("groq/llama3-8b-8192", variables) shouldBe "litellm_proxy/groq/llama3-8b-8192"
+        placed("litellm_proxy/mine", variables) shouldBe "litellm_proxy/mine"
+        placed("gpt-4o", mapOf("USE_LITELLM_PROXY" to "false")) shouldBe "openai/gpt-4o"
+    }
+})

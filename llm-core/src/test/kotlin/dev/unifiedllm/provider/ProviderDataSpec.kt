@@ -1,0 +1,36 @@
+package dev.unifiedllm.provider
+
+import dev.unifiedllm.protocol.Protocol
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.ints.shouldBeGreaterThanOrEqual
+import io.kotest.matchers.shouldBe
+import java.io.File
+import java.io.IOException
+import java.util.concurrent.TimeUnit
+
+private val root: File = generateSequence(File("").absoluteFile) { it.parentFile }.first { File(it, "llm-core/tools").isDirectory }
+
+class ProviderDataSpec : FunSpec({
+    val hasPython = try {
+        ProcessBuilder("python3", "--version").redirectErrorStream(true).start().waitFor() == 0
+    } catch (_: IOException) {
+        false
+    }
+
+    test("the committed tables and docs/providers.md are what the scripts make of their sources").config(enabled = hasPython) {
+        val check = ProcessBuilder("python3", "-B", "llm-core/tools/check_data.py").directory(root).redirectErrorStream(true).start()
+        val said = check.inputStream.readAllBytes().decodeToString()
+        check.waitFor(1, TimeUnit.MINUTES)
+        said shouldBe ""
+        check.exitValue() shouldBe 0
+    }
+
+    test("at least 180 providers are served, each on a wire that there is") {
+        ProviderRegistry.packed.rows.size shouldBeGreaterThanOrEqual 180
+        for (row in ProviderRegistry.packed.rows) for (wire in row.protocols.values + row.protocol) Protocol.named(wire).name shouldBe wire
+    }
+
+    test("no provider is both served and not") {
+        for (row in ProviderRegistry.packed.rows) NotServed.reason(row.id) shouldBe null
+    }
+})

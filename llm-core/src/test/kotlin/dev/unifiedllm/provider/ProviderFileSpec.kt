@@ -1,0 +1,63 @@
+package dev.unifiedllm.provider
+
+import dev.unifiedllm.Llm
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.transport.LoopbackServer
+import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.engine.spec.tempfile
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import java.nio.file.Path
+import kotlin.io.path.writeText
+
+class ProviderFileSpec : FunSpec({
+    val file: Path = tempfile("providers", ".json").toPath()
+
+    context("a wrong row is named, with what is wrong") {
+        withData(
+            """[{"id":"mine","protocol":"smoke","baseUrl":"https://h/v1","auth":"none"}]""" to "the row \"mine\" speaks a wire that is none of",
+            """[{"id":"mine","protocol":"openai-chat","auth":"none"}]""" to "has neither baseUrl nor baseUrlEnv",
+            """[{"id":"mine","protocol":"openai-chat","baseUrl":"ftp://h","auth":"none"}]""" to "does not begin with https://",
+            """[{"id":"mine","protocol":"openai-chat","baseUrl":"https://h/v1"}]""" to "names no variable for it in apiKeyEnv",
+            """[{"id":"a b","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none"}]""" to "has an id that is not made of",
+            """[{"id":"mine","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none","quirk":{}}]""" to "quirk",
+            """[{"id":"mine","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"magic"}]""" to "magic",
+            """{"id":"mine"}""" to "cannot be used",
+            """[{"id":"x","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none"},{"id":"x","protocol":"openai-chat","baseUrl":"https://h/v2","auth":"none"}]""" to "stands twice",
+        ) { (text, message) ->
+            file.writeText(text)
+            shouldThrow<LlmException.Configuration> { Llm.builder().providers(file) }.message shouldContain message
+        }
+    }
+
+    test("a file that is not there is named") {
+        shouldThrow<LlmException.Configuration> { Llm.builder().providers(Path.of("nowhere.json")) }.message shouldContain "nowhere.json"
+    }
+
+    test("rows of the user's are served, and one with an id or alias of ours goes before ours") {
+        val plain = """{"message":{"content":"ho"},"done":true}"""
+        LoopbackServer { whole(plain) }.use { server ->
+            file.writeText(
+                """[{"id":"mine","protocol":"ollama-chat","baseUrl":"${server.url}","auth":"none","aliases":["my"]},
+                    {"id":"groq","protocol":"ollama-chat","baseUrl":"${server.url}/groq","auth":"none"}]""",
+            )
+            Llm.builder().environment { null }.providers(file).build().use { llm ->
+                for (model in listOf("mine/m", "my/m", "groq/m")) llm.chat(model, "hi").await().text shouldBe "ho"
+            }
+            server.requests.map { it.path } shouldBe listOf("/api/chat", "/api/chat", "/groq/api/chat")
+        }
+    }
+
+    test("what a model can do is known from the catalogue, and not guessed") {
+        Llm.builder().environment { null }.build().use { llm ->
+            val known = llm.abilities("openai/gpt-4o")!!
+            known.vision shouldBe true
+            known.tools shouldBe true
+            known.jsonSchema shouldBe true
+            known.maxInputTokens shouldBe 128_000
+            llm.abilities("openai/gpt-99") shouldBe null
+        }
+    }
+})
