@@ -59,8 +59,7 @@ internal class Recording(private val folder: File) {
         path.endsWith("/responses") -> "openai-responses"
         host.endsWith(".azure.com") -> "azure"
         path.endsWith("/chat/completions") || path.endsWith("/v1/chat") -> OpenAiChat.name
-        group == "errors" -> "errors"
-        else -> group
+        else -> bedrockWire(host, path, group) ?: group
     }
 
     private val whole: Boolean get() = (meta["streaming"] as JsonPrimitive).booleanOrNull == false
@@ -68,7 +67,7 @@ internal class Recording(private val folder: File) {
     /** The row of its provider, by the folder, else by the host; a plain one where there is none. */
     fun target(): Target {
         val rows = ProviderRegistry.packed.rows.filter { it.protocol == wire }
-        val row = rows.firstOrNull { it.id == (FOLDERS[group] ?: group) }
+        val row = rows.firstOrNull { it.id == (FOLDERS[group] ?: FOLDERS[wire] ?: group) }
             ?: rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host }
             ?: Provider(group, wire)
         return Target(ModelId(row.id, request["body"]["model"].text ?: "model"), row, row.baseUrl ?: "https://$host/v1", ApiKey.of("sk-test"))
@@ -86,7 +85,7 @@ internal class Recording(private val folder: File) {
     override fun toString(): String = name
 
     companion object {
-        private val FOLDERS = mapOf("openai-chat" to "openai", "together" to "together_ai", "ollama-chat" to "ollama")
+        private val FOLDERS = mapOf("openai-chat" to "openai", "together" to "together_ai", "ollama-chat" to "ollama", "bedrock-converse" to "bedrock")
 
         /** Those of `-Dunifiedllm.fixtures=DIR`, else those of the class path; [name] is the end of a case's name, which must be there. */
         fun all(): List<Recording> {

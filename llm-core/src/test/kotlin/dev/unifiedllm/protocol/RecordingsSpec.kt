@@ -24,7 +24,7 @@ import kotlinx.serialization.json.longOrNull
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
-private val built = setOf(OpenAiChat.name, OllamaChat.name)
+private val built = setOf(OpenAiChat.name, OllamaChat.name, BedrockConverse.name)
 
 /** Where `expected.json` is not followed: the field, and why. */
 private val listed: Map<String, Pair<String, String>> = mapOf(
@@ -85,7 +85,7 @@ private fun Recording.check(answer: Answer) {
     checkParts(expected, response.parts)
     expected["extra"]["choices"].items().drop(1).forEachIndexed { index, choice -> checkParts(choice, response.alternatives[index]) }
     if (!isFailure) response.finishReason!!.raw shouldBe expected["finish_reason"].text
-    if (!isFailure) response.usage shouldBe if (wire == OllamaChat.name) ollamaUsage() else openAiUsage()
+    if (!isFailure) response.usage shouldBe usage()
     expected["extra"]["model"].text?.let { withClue("model") { response.reportedModel shouldBe it } }
     if (response.usage == null && !isFailure) response.warnings.single() shouldContain "did not report the tokens"
     if (streamError != null && !isFailure) response.warnings.single() shouldContain streamError["message"].text!!
@@ -128,6 +128,12 @@ private fun parsed(arguments: String): JsonElement = try {
     Json.parseToJsonElement(arguments)
 } catch (_: SerializationException) {
     JsonPrimitive(arguments)
+}
+
+private fun Recording.usage(): Usage? = when (wire) {
+    OllamaChat.name -> ollamaUsage()
+    BedrockConverse.name -> bedrockUsage(expected["usage"])
+    else -> openAiUsage()
 }
 
 /** The providers' counters, by their documentation. */
@@ -183,6 +189,8 @@ private val BY_WORDS = listOf(
     Triple(setOf(400, 403), Regex("(?i)content_filter|content_policy_violation"), "ContentFiltered"),
     Triple(setOf(403, 429), Regex("(?i)insufficient_quota|billing_hard_limit_reached"), "QuotaExhausted"),
     Triple(setOf(400), Regex("(?i)invalid.api.key|API key not valid"), "Authentication"),
+    Triple(setOf(403), Regex("ExpiredToken"), "Authentication"),
+    Triple(setOf(400), Regex("model identifier is invalid"), "NotFound"),
 )
 
 private val BY_STATUS = mapOf(
