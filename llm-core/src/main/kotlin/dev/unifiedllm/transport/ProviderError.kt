@@ -16,6 +16,7 @@ internal class ProviderError(
     val type: String? = null,
     val code: String? = null,
     val param: String? = null,
+    /** The provider's id of the request, where the body says it. */
     val requestId: String? = null,
     /** How long to wait, where the body says so. */
     val retryDelay: Duration? = null,
