@@ -44,7 +44,7 @@ internal object BedrockConverse : Protocol {
             settings.additional.takeIf { it.isNotEmpty() }?.let { put(ADDITIONAL, it) }
         }
         val call = if (request.delivery == Delivery.STREAM) "converse-stream" else "converse"
-        val url = withQuery("${target.baseUrl}/model/${encode(target.name)}/$call", request)
+        val url = withQuery("${target.baseUrl}/model/${encode(target.name)}/$call", request, target)
         return WireRequest(url, headers(target, request, STREAM_TYPE), withOptions(body, request.providerOptions).toString().encodeToByteArray())
     }
 
