@@ -41,7 +41,8 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     private val prices = builder.prices.toMap()
     private val interceptors = builder.interceptors.toTypedArray()
     private val registry = ProviderRegistry.packed
-    private val resolver = TargetResolver(registry, environment, builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name }, AwsProfiles(environment)::region)
+    private val resolver =
+        TargetResolver(registry, environment, builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name }, AwsProfiles(environment)::region)
     private val transport = JdkTransport(timeouts.connect)
     private val credentials = Credentials(environment, transport)
 

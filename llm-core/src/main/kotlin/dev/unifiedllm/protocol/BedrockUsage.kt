@@ -44,13 +44,17 @@ internal class BedrockUsage {
 
     private fun JsonCursor.count(): Long? = longOrNull()?.takeIf { it >= 0 }
 
-    fun usage(): Usage? = if (input == null && output == null) null else Usage.build {
-        inputTokens = input?.let { it + (read ?: 0) + (written ?: 0) }
-        outputTokens = output
-        cacheReadTokens = read
-        cacheWriteTokens = written
-        cacheWrite5mTokens = written5m
-        cacheWrite1hTokens = written1h
+    fun usage(): Usage? = if (input == null && output == null) {
+        null
+    } else {
+        Usage.build {
+            inputTokens = input?.let { it + (read ?: 0) + (written ?: 0) }
+            outputTokens = output
+            cacheReadTokens = read
+            cacheWriteTokens = written
+            cacheWrite5mTokens = written5m
+            cacheWrite1hTokens = written1h
+        }
     }
 
     private companion object {

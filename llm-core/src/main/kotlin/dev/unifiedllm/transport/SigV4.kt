@@ -102,12 +102,12 @@ internal class CanonicalRequest(method: String, url: String, headers: List<Pair<
             .sortedWith(compareBy({ it.first }, { it.second }))
             .joinToString("&") { (name, value) -> "$name=$value" }
 
-        private const val UNRESERVED = "-._~"
+        private const val UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
         fun encoded(text: String, keep: String): String = buildString {
             for (byte in text.encodeToByteArray()) {
                 val char = (byte.toInt() and 0xFF).toChar()
-                if (char in 'A'..'Z' || char in 'a'..'z' || char in '0'..'9' || char in UNRESERVED || char in keep) append(char) else append('%').append(hex(byteArrayOf(byte)).uppercase())
+                if (char in UNRESERVED || char in keep) append(char) else append('%').append(hex(byteArrayOf(byte)).uppercase())
             }
         }
     }

@@ -40,7 +40,14 @@ private fun start(json: String, block: Int = 0): ByteArray = awsEvent("contentBl
 
 private val target = Target(ModelId("bedrock", "m"), ProviderRegistry.packed.find("bedrock")!!, "https://host", ApiKey.of("sk-test"))
 
-private suspend fun play(vararg messages: ByteArray, status: Int = 200, headers: Map<String, String> = mapOf("content-type" to AWS_STREAM), delivery: Delivery = Delivery.STREAM): Answer {
+private suspend fun play(
+    vararg messages: ByteArray,
+    status: Int = 200,
+    headers: Map<String, String> = mapOf(
+        "content-type" to AWS_STREAM,
+    ),
+    delivery: Delivery = Delivery.STREAM,
+): Answer {
     val transport = RecordedTransport(status, headers, messages.toList())
     return answer(ProtocolModel(target, BedrockConverse, transport, Timeouts.DEFAULT), delivery)
 }
@@ -106,7 +113,10 @@ class BedrockConverseDecoderSpec : FunSpec({
     }
 
     test("a prompt that is too long is told as such, also inside of the stream") {
-        play(START, awsException("validationException", """{"message":"Input is too long for requested model."}""")).failure.shouldBeInstanceOf<LlmException.ContextLengthExceeded>()
+        play(
+            START,
+            awsException("validationException", """{"message":"Input is too long for requested model."}"""),
+        ).failure.shouldBeInstanceOf<LlmException.ContextLengthExceeded>()
     }
 
     test("an error without a type of the wire's is told by its code and text") {
@@ -152,13 +162,27 @@ class BedrockConverseDecoderSpec : FunSpec({
 
     test("what stands in the web is a source, once") {
         val citation = """{"citation":{"title":"T","location":{"web":{"url":"https://a","domain":"a"}},"sourceContent":[{"text":"q"}]}}"""
-        val answer = play(START, text("a"), delta(citation), delta(citation), delta("""{"citation":{"title":"D","location":{"documentChar":{"start":1}}}}"""), STOP, FIGURES)
+        val answer =
+            play(
+                START,
+                text("a"),
+                delta(citation),
+                delta(citation),
+                delta("""{"citation":{"title":"D","location":{"documentChar":{"start":1}}}}"""),
+                STOP,
+                FIGURES,
+            )
         answer.response.sources shouldContainExactly listOf(Delta.Source("https://a", "T"))
         answer.response.text shouldBe "a"
     }
 
     test("cached tokens are part of the input, by their time to live") {
-        val figures = awsEvent("metadata", """{"usage":{"inputTokens":10,"outputTokens":4,"totalTokens":44,"cacheReadInputTokens":10,"cacheWriteInputTokens":20,"cacheDetails":[{"ttl":"1h","inputTokens":15},{"ttl":"5m","inputTokens":5}]}}""")
+        val figures =
+            awsEvent(
+                "metadata",
+                """{"usage":{"inputTokens":10,"outputTokens":4,"totalTokens":44,"cacheReadInputTokens":10,"cacheWriteInputTokens":20,
+            "cacheDetails":[{"ttl":"1h","inputTokens":15},{"ttl":"5m","inputTokens":5}]}}""",
+            )
         play(START, STOP, figures).response.usage shouldBe Usage.build {
             inputTokens = 40
             outputTokens = 4
@@ -185,7 +209,8 @@ class BedrockConverseDecoderSpec : FunSpec({
 
     test("a whole body with cited text; one that is no answer is cut") {
         val json = mapOf("content-type" to "application/json")
-        val body = """{"output":{"message":{"role":"assistant","content":[{"citationsContent":{"content":[{"text":"Rome"}],"citations":[{"title":"T","location":{"web":{"url":"https://a"}}}]}},{"video":{}}]}},"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":4}}"""
+        val body = """{"output":{"message":{"role":"assistant","content":[{"citationsContent":{"content":[{"text":"Rome"}],"citations":[{"title":"T",
+            "location":{"web":{"url":"https://a"}}}]}},{"video":{}}]}},"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":4}}"""
         val answer = play(body.encodeToByteArray(), headers = json, delivery = Delivery.WHOLE)
         answer.response.text shouldBe "Rome"
         answer.response.sources shouldContainExactly listOf(Delta.Source("https://a", "T"))
@@ -206,7 +231,9 @@ class BedrockConverseDecoderSpec : FunSpec({
     context("an error's type is the head's, else the body's") {
         withData<AwsFailure>({ "${it.status} ${it.type}: ${it.message}" }, failures) { case ->
             for (inHead in listOf(true, false)) {
-                val headers = mapOf("content-type" to "application/json") + if (inHead) mapOf("x-amzn-errortype" to case.type + ":http://internal.amazon.com/coral/") else emptyMap()
+                val headers =
+                    mapOf("content-type" to "application/json") +
+                        if (inHead) mapOf("x-amzn-errortype" to case.type + ":http://internal.amazon.com/coral/") else emptyMap()
                 val body = if (inHead) """{"message":"${case.message}"}""" else """{"__type":"com.amazon.coral#${case.type}","Message":"${case.message}"}"""
                 val error = play(body.encodeToByteArray(), status = case.status, headers = headers).error
                 error::class shouldBe case.expected
@@ -221,10 +248,28 @@ private class AwsFailure(val status: Int, val type: String, val message: String,
 
 private val failures = listOf(
     AwsFailure(403, "ExpiredTokenException", "The security token included in the request is expired", LlmException.Authentication::class, "aws sso login"),
-    AwsFailure(403, "UnrecognizedClientException", "The security token included in the request is invalid.", LlmException.Authentication::class, "AWS_BEARER_TOKEN_BEDROCK"),
+    AwsFailure(
+        403,
+        "UnrecognizedClientException",
+        "The security token included in the request is invalid.",
+        LlmException.Authentication::class,
+        "AWS_BEARER_TOKEN_BEDROCK",
+    ),
     AwsFailure(403, "InvalidSignatureException", "Signature expired", LlmException.Authentication::class, "clock"),
-    AwsFailure(403, "AccessDeniedException", "Authentication failed: Please make sure your API Key is valid.", LlmException.Authentication::class, "AWS_BEARER_TOKEN_BEDROCK"),
-    AwsFailure(403, "AccessDeniedException", "You don't have access to the model with the specified model ID.", LlmException.PermissionDenied::class, "Model access"),
+    AwsFailure(
+        403,
+        "AccessDeniedException",
+        "Authentication failed: Please make sure your API Key is valid.",
+        LlmException.Authentication::class,
+        "AWS_BEARER_TOKEN_BEDROCK",
+    ),
+    AwsFailure(
+        403,
+        "AccessDeniedException",
+        "You don't have access to the model with the specified model ID.",
+        LlmException.PermissionDenied::class,
+        "Model access",
+    ),
     AwsFailure(404, "ResourceNotFoundException", "Could not resolve the foundation model", LlmException.NotFound::class, "list-foundation-models"),
     AwsFailure(400, "ValidationException", "The provided model identifier is invalid.", LlmException.NotFound::class, "inference profile"),
     AwsFailure(400, "ValidationException", "Invocation of model ID m with on-demand throughput isn't supported.", LlmException.NotFound::class, "global."),

@@ -44,10 +44,18 @@ private const val GPT = "openai.gpt-oss-120b-1:0"
 private class Setting(val title: String, val model: String, val expected: String, val warning: String? = null, val build: ChatRequestBuilder.() -> Unit)
 
 /** @param expected the messages, and the system blocks if there are any */
-private class Turns(val title: String, val messages: List<Message>, val expected: String, val system: String? = null, val warning: String? = null, val model: String = CLAUDE)
+private class Turns(
+    val title: String,
+    val messages: List<Message>,
+    val expected: String,
+    val system: String? = null,
+    val warning: String? = null,
+    val model: String = CLAUDE,
+)
 
 private val weather = Tool.of("weather", "Current weather", """{"type":"object","properties":{"city":{"type":"string"}}}""")
-private const val SPEC = """{"toolSpec":{"name":"weather","description":"Current weather","inputSchema":{"json":{"type":"object","properties":{"city":{"type":"string"}}}}}}"""
+private const val SPEC = """{"toolSpec":{"name":"weather","description":"Current weather","inputSchema":{"json":{"type":"object",
+            "properties":{"city":{"type":"string"}}}}}}"""
 private const val PNG = "data:image/png;base64,iVBO"
 
 private fun user(vararg parts: Part) = Message(Role.USER, parts.toList())
@@ -68,20 +76,50 @@ private val settings = listOf(
     Setting("topK of Nova", NOVA, """{"additionalModelRequestFields":{"inferenceConfig":{"topK":5}}}""") { topK = 5 },
     Setting("topK of Cohere", "cohere.command-r-v1:0", """{"additionalModelRequestFields":{"k":5}}""") { topK = 5 },
     Setting("topK of Llama", LLAMA, "{}", "topK is not part of this wire") { topK = 5 },
-    Setting("a thinking budget", CLAUDE, """{"inferenceConfig":{"maxTokens":8096},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":4000}}}""") { reasoningBudget = 4000 },
-    Setting("an effort of a model that takes a budget", CLAUDE, """{"inferenceConfig":{"maxTokens":5120},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":1024}}}""") {
+    Setting(
+        "a thinking budget",
+        CLAUDE,
+        """{"inferenceConfig":{"maxTokens":8096},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":4000}}}""",
+    ) {
+        reasoningBudget =
+            4000
+    },
+    Setting(
+        "an effort of a model that takes a budget",
+        CLAUDE,
+        """{"inferenceConfig":{"maxTokens":5120},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":1024}}}""",
+    ) {
         reasoning = Effort.LOW
     },
-    Setting("an effort of one that does not", CLAUDE_47, """{"outputConfig":{"effort":"high"},"additionalModelRequestFields":{"thinking":{"type":"adaptive"}}}""") { reasoning = Effort.HIGH },
-    Setting("an effort of Nova", NOVA, """{"additionalModelRequestFields":{"reasoningConfig":{"type":"enabled","maxReasoningEffort":"medium"}}}""") { reasoning = Effort.MEDIUM },
+    Setting(
+        "an effort of one that does not",
+        CLAUDE_47,
+        """{"outputConfig":{"effort":"high"},"additionalModelRequestFields":{"thinking":{"type":"adaptive"}}}""",
+    ) {
+        reasoning =
+            Effort.HIGH
+    },
+    Setting("an effort of Nova", NOVA, """{"additionalModelRequestFields":{"reasoningConfig":{"type":"enabled","maxReasoningEffort":"medium"}}}""") {
+        reasoning =
+            Effort.MEDIUM
+    },
     Setting("an effort of gpt-oss", GPT, """{"additionalModelRequestFields":{"reasoning_effort":"high"}}""") { reasoning = Effort.MAX },
     Setting("an effort of Llama", LLAMA, "{}", "reasoning has no field for this model") { reasoning = Effort.HIGH },
     Setting("no thinking asked of Llama", LLAMA, "{}") { reasoning = Effort.NONE },
-    Setting("thinking and temperature", CLAUDE, """{"inferenceConfig":{"maxTokens":5120},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":1024}}}""", "temperature was left out") {
+    Setting(
+        "thinking and temperature",
+        CLAUDE,
+        """{"inferenceConfig":{"maxTokens":5120},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":1024}}}""",
+        "temperature was left out",
+    ) {
         reasoningBudget = 1024
         temperature = 0.2
     },
-    Setting("a schema", CLAUDE, """{"outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":"{\"type\":\"object\"}","name":"n"}}}}}""") {
+    Setting(
+        "a schema",
+        CLAUDE,
+        """{"outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":"{\"type\":\"object\"}","name":"n"}}}}}""",
+    ) {
         responseFormat = ResponseFormat.JsonSchema("n", Json.parseToJsonElement("""{"type":"object"}""").jsonObject)
     },
     Setting("JSON without a schema", CLAUDE, "{}", "JSON without a schema") { responseFormat = ResponseFormat.Json },
@@ -111,7 +149,11 @@ private val settings = listOf(
         tool(weather)
         toolChoice = ToolChoice.None
     },
-    Setting("one tool at a time, of Claude", CLAUDE, """{"toolConfig":{"tools":[$SPEC]},"additionalModelRequestFields":{"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}}""") {
+    Setting(
+        "one tool at a time, of Claude",
+        CLAUDE,
+        """{"toolConfig":{"tools":[$SPEC]},"additionalModelRequestFields":{"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}}""",
+    ) {
         tool(weather)
         parallelToolCalls = false
     },
@@ -119,7 +161,12 @@ private val settings = listOf(
         tool(weather)
         parallelToolCalls = false
     },
-    Setting("fields of the wire's own by providerOptions", NOVA, """{"inferenceConfig":{"maxTokens":9,"topP":0.1},"guardrailConfig":{"guardrailIdentifier":"g","guardrailVersion":"1"},"performanceConfig":{"latency":"optimized"}}""") {
+    Setting(
+        "fields of the wire's own by providerOptions",
+        NOVA,
+        """{"inferenceConfig":{"maxTokens":9,"topP":0.1},"guardrailConfig":{"guardrailIdentifier":"g","guardrailVersion":"1"},
+            "performanceConfig":{"latency":"optimized"}}""",
+    ) {
         maxTokens = 9
         providerOptions {
             put("guardrailConfig", Json.parseToJsonElement("""{"guardrailIdentifier":"g","guardrailVersion":"1"}"""))
@@ -143,17 +190,43 @@ private val turns = listOf(
         """[{"role":"user","content":[{"text":"hi"}]}]""",
         """[{"text":"a"},{"cachePoint":{"type":"default"}},{"text":"b"}]""",
     ),
-    Turns("neighbours of one role are one turn", listOf(Message.user("a"), Message.user("b"), Message.assistant("c")), """[{"role":"user","content":[{"text":"a"},{"text":"b"}]},{"role":"assistant","content":[{"text":"c"}]}]"""),
-    Turns("blank texts, and messages of nothing else, are dropped", listOf(Message.system(" "), Message.user("a"), Message.assistant(" \n"), user(Part.Text(""), Part.Text("b"))), """[{"role":"user","content":[{"text":"a"},{"text":"b"}]}]"""),
+    Turns(
+        "neighbours of one role are one turn",
+        listOf(Message.user("a"), Message.user("b"), Message.assistant("c")),
+        """[{"role":"user","content":[{"text":"a"},{"text":"b"}]},{"role":"assistant","content":[{"text":"c"}]}]""",
+    ),
+    Turns(
+        "blank texts, and messages of nothing else, are dropped",
+        listOf(Message.system(" "), Message.user("a"), Message.assistant(" \n"), user(Part.Text(""), Part.Text("b"))),
+        """[{"role":"user","content":[{"text":"a"},{"text":"b"}]}]""",
+    ),
     Turns(
         "marks with both lives; none before any content",
         listOf(user(Part.CacheBreakpoint(), Part.Text("a"), Part.CacheBreakpoint(CacheTtl.ONE_HOUR))),
         """[{"role":"user","content":[{"text":"a"},{"cachePoint":{"type":"default","ttl":"1h"}}]}]""",
     ),
-    Turns("an image's bytes", listOf(user(Part.Text("?"), Part.Image(PNG))), """[{"role":"user","content":[{"text":"?"},{"image":{"format":"png","source":{"bytes":"iVBO"}}}]}]"""),
-    Turns("an image in S3", listOf(user(Part.Image("s3://b/k.jpg"))), """[{"role":"user","content":[{"image":{"format":"jpeg","source":{"s3Location":{"uri":"s3://b/k.jpg"}}}}]}]"""),
-    Turns("an image at a URL", listOf(user(Part.Text("?"), Part.Image("https://x/y.png"))), """[{"role":"user","content":[{"text":"?"}]}]""", warning = "the image at a URL was left out"),
-    Turns("an image of a type that is not taken", listOf(user(Part.Text("?"), Part.Image("data:image/tiff;base64,AA"))), """[{"role":"user","content":[{"text":"?"}]}]""", warning = "image/tiff"),
+    Turns(
+        "an image's bytes",
+        listOf(user(Part.Text("?"), Part.Image(PNG))),
+        """[{"role":"user","content":[{"text":"?"},{"image":{"format":"png","source":{"bytes":"iVBO"}}}]}]""",
+    ),
+    Turns(
+        "an image in S3",
+        listOf(user(Part.Image("s3://b/k.jpg"))),
+        """[{"role":"user","content":[{"image":{"format":"jpeg","source":{"s3Location":{"uri":"s3://b/k.jpg"}}}}]}]""",
+    ),
+    Turns(
+        "an image at a URL",
+        listOf(user(Part.Text("?"), Part.Image("https://x/y.png"))),
+        """[{"role":"user","content":[{"text":"?"}]}]""",
+        warning = "the image at a URL was left out",
+    ),
+    Turns(
+        "an image of a type that is not taken",
+        listOf(user(Part.Text("?"), Part.Image("data:image/tiff;base64,AA"))),
+        """[{"role":"user","content":[{"text":"?"}]}]""",
+        warning = "image/tiff",
+    ),
     Turns(
         "documents, with names that the wire takes, each another",
         listOf(
@@ -164,7 +237,8 @@ private val turns = listOf(
                 Part.File("data:video/mp4;base64,AA", "video/mp4"),
             ),
         ),
-        """[{"role":"user","content":[{"document":{"format":"pdf","name":"a b pdf","source":{"bytes":"JVBE"}}},{"document":{"format":"txt","name":"a b pdf 2","source":{"bytes":"YQ=="}}},
+        """[{"role":"user","content":[{"document":{"format":"pdf","name":"a b pdf","source":{"bytes":"JVBE"}}},{"document":{"format":"txt",
+            "name":"a b pdf 2","source":{"bytes":"YQ=="}}},
             {"document":{"format":"md","name":"Document 1","source":{"bytes":"aGk="}}},{"video":{"format":"mp4","source":{"bytes":"AA"}}}]}]""",
     ),
     Turns(
@@ -177,13 +251,26 @@ private val turns = listOf(
             Message.user("And?"),
         ),
         """[{"role":"user","content":[{"text":"Weather?"}]},
-            {"role":"assistant","content":[{"text":"Let me see."},{"toolUse":{"toolUseId":"call_1","name":"weather","input":{"city":"Rome"}}},{"toolUse":{"toolUseId":"call_2","name":"weather","input":{}}}]},
-            {"role":"user","content":[{"toolResult":{"toolUseId":"call_1","content":[{"text":"sunny"}]}},{"toolResult":{"toolUseId":"call_2","content":[{"text":"(empty)"}],"status":"error"}},{"text":"And?"}]}]""",
+            {"role":"assistant","content":[{"text":"Let me see."},{"toolUse":{"toolUseId":"call_1","name":"weather","input":{"city":"Rome"}}},
+            {"toolUse":{"toolUseId":"call_2","name":"weather","input":{}}}]},
+            {"role":"user","content":[{"toolResult":{"toolUseId":"call_1","content":[{"text":"sunny"}]}},{"toolResult":{"toolUseId":"call_2",
+            "content":[{"text":"(empty)"}],"status":"error"}},{"text":"And?"}]}]""",
     ),
     Turns(
         "sealed thoughts go back to their maker",
-        listOf(Message.user("a"), assistant(Part.Reasoning("hm", "SIG"), Part.Reasoning("", "DATA", isRedacted = true), Part.Reasoning("unsealed"), Part.Text("b"), model = "bedrock/$CLAUDE"), Message.user("c")),
-        """[{"role":"user","content":[{"text":"a"}]},{"role":"assistant","content":[{"reasoningContent":{"reasoningText":{"text":"hm","signature":"SIG"}}},{"reasoningContent":{"redactedContent":"DATA"}},{"text":"b"}]},
+        listOf(
+            Message.user("a"),
+            assistant(
+                Part.Reasoning("hm", "SIG"),
+                Part.Reasoning("", "DATA", isRedacted = true),
+                Part.Reasoning("unsealed"),
+                Part.Text("b"),
+                model = "bedrock/$CLAUDE",
+            ),
+            Message.user("c"),
+        ),
+        """[{"role":"user","content":[{"text":"a"}]},{"role":"assistant","content":[{"reasoningContent":{"reasoningText":{"text":"hm",
+            "signature":"SIG"}}},{"reasoningContent":{"redactedContent":"DATA"}},{"text":"b"}]},
             {"role":"user","content":[{"text":"c"}]}]""",
     ),
     Turns(
@@ -196,7 +283,13 @@ private val turns = listOf(
 class BedrockConverseSpec : FunSpec({
     val row = ProviderRegistry.packed.find("bedrock")!!
 
-    fun target(model: String, system: String? = null) = Target(ModelId("bedrock", model), row, "https://bedrock-runtime.us-east-1.amazonaws.com", ApiKey.of("key"), system)
+    fun target(model: String, system: String? = null) = Target(
+        ModelId("bedrock", model),
+        row,
+        "https://bedrock-runtime.us-east-1.amazonaws.com",
+        ApiKey.of("key"),
+        system,
+    )
 
     fun send(model: String, warnings: MutableList<String> = mutableListOf(), system: String? = null, build: ChatRequestBuilder.() -> Unit): WireRequest =
         BedrockConverse.encode(ChatRequest.build(ModelId("bedrock", model), build), target(model, system), warnings)

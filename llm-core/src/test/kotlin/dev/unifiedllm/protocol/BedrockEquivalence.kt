@@ -30,15 +30,31 @@ internal val bedrockEquivalence = WireEquivalence(
     convert = { readConverse(it) },
     options = setOf("guardrailConfig", "additionalModelRequestFields"),
     explained = listOf(
-        Explained("an id in a path may have its colon encoded or not", "url") { (it.ours.string?.replace("%3A", ":") == it.recorded.string?.replace("%3A", ":")) },
-        Explained("an empty object or list says nothing", "*") { it.isLeftOut && (it.recorded == JsonArray(emptyList()) || it.recorded == JsonObject(emptyMap())) },
+        Explained("an id in a path may have its colon encoded or not", "url") {
+            (it.ours.string?.replace("%3A", ":") == it.recorded.string?.replace("%3A", ":"))
+        },
+        Explained("an empty object or list says nothing", "*") {
+            it.isLeftOut &&
+                (it.recorded == JsonArray(emptyList()) || it.recorded == JsonObject(emptyMap()))
+        },
         Explained("a result that is no error is a success", "messages[].content[].toolResult.status", "e084-bedrock-400-pydantic-ai") {
             it.isLeftOut && it.recorded == JsonPrimitive("success")
         },
-        Explained("the wire wants the roles to alternate: two turns of the user's are sent as one", "messages", "s026-filtered-openllmetry", "u037-filtered-openllmetry") { difference ->
+        Explained(
+            "the wire wants the roles to alternate: two turns of the user's are sent as one",
+            "messages",
+            "s026-filtered-openllmetry",
+            "u037-filtered-openllmetry",
+        ) { difference ->
             difference.recorded!!.jsonArray.flatMap { it["content"].items() } == difference.ours!!.jsonArray.flatMap { it["content"].items() }
         },
-        Explained("maxTokens must exceed the thinking budget; the recorded client left it to the model's default", "inferenceConfig.maxTokens", "u012-reasoning-ellmer") { it.isAdded },
+        Explained(
+            "maxTokens must exceed the thinking budget; the recorded client left it to the model's default",
+            "inferenceConfig.maxTokens",
+            "u012-reasoning-ellmer",
+        ) {
+            it.isAdded
+        },
     ),
     skipped = mapOf(
         "s017-parallel-tool-calls-pydantic-ai" to "a tool of the server's own (systemTool) is no Tool of ours: it is said by providerOptions(toolConfig)",
@@ -52,7 +68,11 @@ private val JsonElement?.string: String? get() = (this as? JsonPrimitive)?.conte
 private fun ChatRequestBuilder.readConverse(body: JsonObject): Set<String> {
     val system = body["system"].items().map { readPart(it.jsonObject) }
     if (system.isNotEmpty()) messages(listOf(Message(Role.SYSTEM, system)))
-    messages(body.getValue("messages").jsonArray.map { message -> Message(Role.valueOf(message["role"].string!!.uppercase()), message["content"].items().map { readPart(it.jsonObject) }) })
+    messages(
+        body.getValue("messages").jsonArray.map { message ->
+            Message(Role.valueOf(message["role"].string!!.uppercase()), message["content"].items().map { readPart(it.jsonObject) })
+        },
+    )
     val inference = body["inferenceConfig"]
     maxTokens = inference["maxTokens"]?.jsonPrimitive?.int
     temperature = inference["temperature"]?.jsonPrimitive?.double
@@ -65,7 +85,8 @@ private fun ChatRequestBuilder.readConverse(body: JsonObject): Set<String> {
     }
     toolChoice = if (config["toolChoice"]["auto"] != null) ToolChoice.Auto else null
     body["additionalModelRequestFields"]["thinking"]?.let { reasoningBudget = it["budget_tokens"]!!.jsonPrimitive.int }
-    return setOf("system", "messages", "inferenceConfig", "toolConfig") + if (body["additionalModelRequestFields"]["thinking"] != null) setOf("additionalModelRequestFields") else emptySet()
+    return setOf("system", "messages", "inferenceConfig", "toolConfig") +
+        if (body["additionalModelRequestFields"]["thinking"] != null) setOf("additionalModelRequestFields") else emptySet()
 }
 
 private fun readPart(block: JsonObject): Part {

@@ -59,15 +59,57 @@ private fun signature(request: LoopbackRequest): String {
 }
 
 /** @param says what the server answers with, as status, type and message; null: nothing arrives there */
-private class Help(val title: String, val variables: Map<String, String>, val says: Triple<Int, String, String>?, val expected: KClass<out LlmException>, val remedies: List<String>)
+private class Help(
+    val title: String,
+    val variables: Map<String, String>,
+    val says: Triple<Int, String, String>?,
+    val expected: KClass<out LlmException>,
+    val remedies: List<String>,
+)
 
 private val helps = listOf(
-    Help("no credentials", mapOf("AWS_REGION" to "us-east-1"), null, LlmException.Configuration::class, listOf("No AWS credentials", "AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK", "aws configure")),
-    Help("an expired token", KEYS, Triple(403, "ExpiredTokenException", "The security token included in the request is expired"), LlmException.Authentication::class, listOf("have expired", "aws sso login")),
-    Help("an unknown key", KEYS, Triple(403, "UnrecognizedClientException", "The security token included in the request is invalid."), LlmException.Authentication::class, listOf("AWS_ACCESS_KEY_ID", "aws sts get-caller-identity")),
-    Help("no access to the model", KEYS, Triple(403, "AccessDeniedException", "You don't have access to the model with the specified model ID."), LlmException.PermissionDenied::class, listOf("Model access", "region us-east-1", "bedrock:InvokeModel")),
-    Help("a model that is not there", KEYS, Triple(400, "ValidationException", "The provided model identifier is invalid."), LlmException.NotFound::class, listOf("region us-east-1", "inference profile")),
-    Help("a model of another region", KEYS, Triple(404, "ResourceNotFoundException", "Could not resolve the foundation model from the provided model identifier."), LlmException.NotFound::class, listOf("region us-east-1")),
+    Help(
+        "no credentials",
+        mapOf("AWS_REGION" to "us-east-1"),
+        null,
+        LlmException.Configuration::class,
+        listOf("No AWS credentials", "AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK", "aws configure"),
+    ),
+    Help(
+        "an expired token",
+        KEYS,
+        Triple(403, "ExpiredTokenException", "The security token included in the request is expired"),
+        LlmException.Authentication::class,
+        listOf("have expired", "aws sso login"),
+    ),
+    Help(
+        "an unknown key",
+        KEYS,
+        Triple(403, "UnrecognizedClientException", "The security token included in the request is invalid."),
+        LlmException.Authentication::class,
+        listOf("AWS_ACCESS_KEY_ID", "aws sts get-caller-identity"),
+    ),
+    Help(
+        "no access to the model",
+        KEYS,
+        Triple(403, "AccessDeniedException", "You don't have access to the model with the specified model ID."),
+        LlmException.PermissionDenied::class,
+        listOf("Model access", "region us-east-1", "bedrock:InvokeModel"),
+    ),
+    Help(
+        "a model that is not there",
+        KEYS,
+        Triple(400, "ValidationException", "The provided model identifier is invalid."),
+        LlmException.NotFound::class,
+        listOf("region us-east-1", "inference profile"),
+    ),
+    Help(
+        "a model of another region",
+        KEYS,
+        Triple(404, "ResourceNotFoundException", "Could not resolve the foundation model from the provided model identifier."),
+        LlmException.NotFound::class,
+        listOf("region us-east-1"),
+    ),
 )
 
 class BedrockHttpSpec : FunSpec({
@@ -95,7 +137,12 @@ class BedrockHttpSpec : FunSpec({
     }
 
     test("a whole answer is asked for at its own address") {
-        LoopbackServer { whole("""{"output":{"message":{"role":"assistant","content":[{"text":"Hello"}]}},"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":4}}""") }.use { server ->
+        LoopbackServer {
+            whole(
+                """{"output":{"message":{"role":"assistant","content":[{"text":"Hello"}]}},
+                "stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":4}}""",
+            )
+        }.use { server ->
             llm(server).use { llm ->
                 llm.chat("bedrock/$MODEL") {
                     user("hi")

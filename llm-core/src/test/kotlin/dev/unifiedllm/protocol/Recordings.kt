@@ -68,8 +68,9 @@ internal class Recording(private val folder: File) {
     /** The row of its provider, by the folder, else by the host; a plain one where there is none. */
     fun target(): Target {
         val rows = ProviderRegistry.packed.rows.filter { it.protocol == wire }
-        val row = rows.firstOrNull { it.id == (FOLDERS[group] ?: FOLDERS[wire] ?: group) }
+        val row = rows.firstOrNull { it.id == (FOLDERS[group] ?: group) }
             ?: rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host }
+            ?: rows.singleOrNull()
             ?: Provider(group, wire)
         return Target(ModelId(row.id, request["body"]["model"].text ?: "model"), row, row.baseUrl ?: "https://$host/v1", ApiKey.of("sk-test"))
     }
@@ -86,7 +87,7 @@ internal class Recording(private val folder: File) {
     override fun toString(): String = name
 
     companion object {
-        private val FOLDERS = mapOf("openai-chat" to "openai", "anthropic-messages" to "anthropic", "together" to "together_ai", "ollama-chat" to "ollama", "bedrock-converse" to "bedrock")
+        private val FOLDERS = mapOf("openai-chat" to "openai", "anthropic-messages" to "anthropic", "together" to "together_ai", "ollama-chat" to "ollama")
 
         /** Those of `-Dunifiedllm.fixtures=DIR`, else those of the class path; [name] is the end of a case's name, which must be there. */
         fun all(): List<Recording> {

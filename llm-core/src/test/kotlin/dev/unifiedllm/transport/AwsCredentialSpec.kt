@@ -38,9 +38,38 @@ private class Signing(
 
 private val REGION = "AWS_REGION" to "us-east-1"
 private val ENVIRONMENT_KEYS = mapOf(REGION, "AWS_ACCESS_KEY_ID" to "AKENV", "AWS_SECRET_ACCESS_KEY" to "secret")
-private const val CREDENTIALS = "[default]\naws_access_key_id = AKDEFAULT\naws_secret_access_key = s/e+c=\n\n[work]\n# a comment\naws_access_key_id=AKWORK\naws_secret_access_key=secret # a remark\naws_session_token=TOKEN\n"
-private const val CONFIG = "[default]\nregion = eu-west-1\n[profile work]\nregion=eu-central-1\ns3 =\n  region = xx\n[profile  sso]\nsso_session = company\n[sso-session company]\nsso_region = us-east-1\n" +
-    "[profile role]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = default\n[profile process]\ncredential_process = /bin/keys\n[profile bare]\nregion = us-east-2\n"
+private val CREDENTIALS =
+    """
+    [default]
+    aws_access_key_id = AKDEFAULT
+    aws_secret_access_key = s/e+c=
+
+    [work]
+    # a comment
+    aws_access_key_id=AKWORK
+    aws_secret_access_key=secret # a remark
+    aws_session_token=TOKEN
+    """.trimIndent()
+private val CONFIG =
+    """
+    [default]
+    region = eu-west-1
+    [profile work]
+    region=eu-central-1
+    s3 =
+      region = xx
+    [profile  sso]
+    sso_session = company
+    [sso-session company]
+    sso_region = us-east-1
+    [profile role]
+    role_arn = arn:aws:iam::1:role/r
+    source_profile = default
+    [profile process]
+    credential_process = /bin/keys
+    [profile bare]
+    region = us-east-2
+    """.trimIndent()
 private val FILES = mapOf("credentials" to CREDENTIALS, "config" to CONFIG)
 
 private val signings = listOf(
@@ -53,7 +82,14 @@ private val signings = listOf(
     Signing("AWS_PROFILE", mapOf("AWS_PROFILE" to "work"), FILES, id = "AKWORK", region = "eu-central-1", token = "TOKEN"),
     Signing("a profile in code before the variables", ENVIRONMENT_KEYS - "AWS_REGION", FILES, AwsSettings(profile = "work"), "AKWORK", "eu-central-1", "TOKEN"),
     Signing("a region in code before all", ENVIRONMENT_KEYS, FILES, AwsSettings(region = "me-south-1"), "AKENV", "me-south-1"),
-    Signing("keys in code before all", ENVIRONMENT_KEYS, FILES, AwsSettings(keys = AwsKeys("AKCODE", ApiKey.of("secret"), ApiKey.of("TK"))), "AKCODE", token = "TK"),
+    Signing(
+        "keys in code before all",
+        ENVIRONMENT_KEYS,
+        FILES,
+        AwsSettings(keys = AwsKeys("AKCODE", ApiKey.of("secret"), ApiKey.of("TK"))),
+        "AKCODE",
+        token = "TK",
+    ),
     Signing("no credentials", mapOf(REGION), says = listOf("No AWS credentials", "AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "aws configure")),
     Signing("half of the keys", mapOf(REGION, "AWS_ACCESS_KEY_ID" to "AK"), FILES, says = listOf("AWS_ACCESS_KEY_ID is set", "not AWS_SECRET_ACCESS_KEY")),
     Signing("the other half", mapOf(REGION, "AWS_SECRET_ACCESS_KEY" to "AK"), FILES, says = listOf("AWS_SECRET_ACCESS_KEY is set", "not AWS_ACCESS_KEY_ID")),
@@ -161,7 +197,11 @@ class AwsCredentialSpec : FunSpec({
 })
 
 private object RefusingTransport : Transport {
-    override suspend fun <T> exchange(request: WireRequest, deadlines: HeadDeadlines, block: suspend (WireResponse) -> T): T = error("nothing is asked for here")
+    override suspend fun <T> exchange(
+        request: WireRequest,
+        deadlines: HeadDeadlines,
+        block: suspend (WireResponse) -> T,
+    ): T = error("nothing is asked for here")
 
     override fun close() = Unit
 }

@@ -55,7 +55,12 @@ private class ParsedCase(case: SignedCase) {
     val method = head.first().substringBefore(' ')
     private val path = head.first().substringAfter(' ').substringBeforeLast(' ')
     private val own = head.drop(1).filter { it.isNotEmpty() }.fold(emptyList<Pair<String, String>>()) { headers, line ->
-        if (line[0].isWhitespace()) headers.dropLast(1) + headers.last().let { it.first to it.second + "\n" + line } else headers + (line.substringBefore(':') to line.substringAfter(':'))
+        if (line[0].isWhitespace()) {
+            headers.dropLast(1) + headers.last().let { it.first to it.second + "\n" + line }
+        } else {
+            headers +
+                (line.substringBefore(':') to line.substringAfter(':'))
+        }
     }
     private val token = case.canonical.lines().firstOrNull { it.startsWith("x-amz-security-token:") }?.substringAfter(':')
     val headers = own + if (token == null || own.any { it.first == "X-Amz-Security-Token" }) emptyList() else listOf("X-Amz-Security-Token" to token)
@@ -78,7 +83,9 @@ private data class Asked(
     val date: String,
 )
 
-private fun Random.text(from: String, length: IntRange): String = buildString { repeat(nextInt(length.first, length.last + 1)) { append(from.random(this@text)) } }
+private fun Random.text(from: String, length: IntRange): String = buildString {
+    repeat(nextInt(length.first, length.last + 1)) { append(from.random(this@text)) }
+}
 
 private const val ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 private val NAMES = listOf("X-Amzn-Bedrock-Trace", "Accept", "User-Agent", "x-custom", "X-B3", "If-Match", "Traceparent", "x-amz-meta")
@@ -134,7 +141,13 @@ class SigV4Spec : FunSpec({
         val theirs: List<Map<String, String>> = json.decodeFromString(file.readText())
         theirs shouldHaveSize 200
         asked.zip(theirs).forEach { (request, headers) ->
-            withClue({ request }) { request.signed().headers.filter { (name) -> name.lowercase() in headers }.associate { (name, value) -> name.lowercase() to value } shouldBe headers }
+            withClue({ request }) {
+                request.signed().headers.filter { (name) -> name.lowercase() in headers }.associate { (name, value) ->
+                    name.lowercase() to
+                        value
+                } shouldBe
+                    headers
+            }
         }
         Files.delete(file)
     }
@@ -147,7 +160,11 @@ class SigV4Spec : FunSpec({
 
     test("the date, the token and the signature are added; what was there stays") {
         val keys = AwsKeys("AKID", ApiKey.of("secret"), ApiKey.of("token"))
-        val signed = SigV4(keys, "eu-west-1", "bedrock").sign(WireRequest("https://h/", listOf("Accept" to "a"), "{}".encodeToByteArray()), at("20300101T000000Z"))
+        val signed = SigV4(
+            keys,
+            "eu-west-1",
+            "bedrock",
+        ).sign(WireRequest("https://h/", listOf("Accept" to "a"), "{}".encodeToByteArray()), at("20300101T000000Z"))
         signed.headers.map { it.first } shouldContainExactly listOf("Accept", "X-Amz-Date", "X-Amz-Security-Token", "Authorization")
         signed.headers shouldContain ("X-Amz-Security-Token" to "token")
         keys.toString() shouldNotContain "secret"
