@@ -44,7 +44,7 @@ internal object BedrockConverse : Protocol {
             settings.additional.takeIf { it.isNotEmpty() }?.let { put(ADDITIONAL, it) }
         }
         val call = if (request.delivery == Delivery.STREAM) "converse-stream" else "converse"
-        val url = withQuery("${target.baseUrl}/model/${encode(target.name)}/$call", request)
+        val url = withQuery("${target.baseUrl}/model/${encode(target.name)}/$call", request, target)
         return WireRequest(url, headers(target, request, STREAM_TYPE), withOptions(body, request.providerOptions).toString().encodeToByteArray())
     }
 
@@ -61,7 +61,9 @@ internal object BedrockConverse : Protocol {
         return buildJsonObject {
             putJsonArray("tools") {
                 tools.forEach { add(toolSpec(it)) }
-                if (tools.isEmpty()) others.forEach { name -> add(request.tools.firstOrNull { it.name == name }?.let(::toolSpec) ?: toolSpec(Tool(name, null, ANYTHING))) }
+                if (tools.isEmpty()) {
+                    others.forEach { name -> add(request.tools.firstOrNull { it.name == name }?.let(::toolSpec) ?: toolSpec(Tool(name, null, ANYTHING))) }
+                }
             }
             val choice = request.toolChoice
             if (choice == null || tools.isEmpty()) return@buildJsonObject
@@ -158,7 +160,9 @@ internal class BedrockSettings(private val request: ChatRequest, target: Target,
         thinking?.effort?.let { put("effort", it.anthropicWord) }
         when (val format = request.responseFormat) {
             null, ResponseFormat.Text -> Unit
-            ResponseFormat.Json -> warnings += "JSON without a schema is not part of this wire and was not asked for: give a schema, or ask for JSON in the prompt"
+            ResponseFormat.Json ->
+                warnings +=
+                    "JSON without a schema is not part of this wire and was not asked for: give a schema, or ask for JSON in the prompt"
             is ResponseFormat.JsonSchema -> putJsonObject("textFormat") {
                 put("type", "json_schema")
                 putJsonObject("structure") {
@@ -202,7 +206,11 @@ internal class BedrockSettings(private val request: ChatRequest, target: Target,
                 put("type", if (effort == Effort.NONE) "disabled" else "enabled")
                 if (effort != Effort.NONE) put("maxReasoningEffort", effort.word)
             }
-            else -> if (effort != Effort.NONE) warnings += "reasoning has no field for this model and was left out; where it has one of its own: providerOptions"
+            else -> if (effort !=
+                Effort.NONE
+            ) {
+                warnings += "reasoning has no field for this model and was left out; where it has one of its own: providerOptions"
+            }
         }
     }
 

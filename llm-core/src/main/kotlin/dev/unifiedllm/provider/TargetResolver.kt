@@ -140,7 +140,8 @@ internal class TargetResolver(
             val value = if (aws != null && names.first() == AWS_REGIONS.first()) aws.region ?: throw noRegion(model) else names.firstNotNullOfOrNull(::variable)
             val found = value ?: match.groupValues[2].ifEmpty { null }
                 ?: throw LlmException.Configuration(
-                    "$model needs the variable ${names.first()}: it is a part of its URL." + row.baseUrlEnv.firstOrNull()?.let { " Or set $it to the whole URL." }.orEmpty(),
+                    "$model needs the variable ${names.first()}: it is a part of its URL." +
+                        row.baseUrlEnv.firstOrNull()?.let { " Or set $it to the whole URL." }.orEmpty(),
                     details = details(model),
                 )
             if (match.range.first == 0) found else found.removePrefix("https://").trim('/')

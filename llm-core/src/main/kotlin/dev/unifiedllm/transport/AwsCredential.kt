@@ -33,15 +33,18 @@ internal class AwsCredentials(private val environment: (String) -> String?, priv
             if (id != null && secret != null) return awsKeys(id, secret, variable("AWS_SESSION_TOKEN"), "the variables", details)
             if (id != null || secret != null) {
                 val (set, missing) = if (id != null) "AWS_ACCESS_KEY_ID" to "AWS_SECRET_ACCESS_KEY" else "AWS_SECRET_ACCESS_KEY" to "AWS_ACCESS_KEY_ID"
-                throw LlmException.Configuration("The variable $set is set for ${details.model}, but not $missing. Set both, or neither and a profile.", details = details)
+                throw LlmException.Configuration(
+                    "The variable $set is set for ${details.model}, but not $missing. Set both, or neither and a profile.",
+                    details = details,
+                )
             }
         }
         val name = profiles.name(settings)
         val profile = profiles.find(name)
         if (profile == null && profiles.isNamed(settings)) {
             throw LlmException.Configuration(
-                "There is no profile \"$name\" in AWS's configuration files, which ${details.model} needs. Check its name (aws configure list-profiles) and the " +
-                    "variables AWS_PROFILE, AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE.",
+                "There is no profile \"$name\" in AWS's configuration files, which ${details.model} needs. Check its name " +
+                    "(aws configure list-profiles) and the variables AWS_PROFILE, AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE.",
                 details = details,
             )
         }
@@ -67,8 +70,8 @@ internal class AwsCredentials(private val environment: (String) -> String?, priv
     }
 
     private fun noKeys(details: LlmException.Details) = LlmException.Configuration(
-        "No AWS credentials were found for ${details.model}. Set AWS_BEARER_TOKEN_BEDROCK to an API key of Bedrock's; or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY " +
-            "(and AWS_SESSION_TOKEN, if the keys are temporary); or run aws configure, and set AWS_PROFILE if the profile is not \"default\".",
+        "No AWS credentials were found for ${details.model}. Set AWS_BEARER_TOKEN_BEDROCK to an API key of Bedrock's; or AWS_ACCESS_KEY_ID and " +
+            "AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if the keys are temporary); or run aws configure, and set AWS_PROFILE if the profile is not \"default\".",
         details = details,
     )
 

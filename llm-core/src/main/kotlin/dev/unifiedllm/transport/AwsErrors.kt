@@ -14,11 +14,28 @@ internal class AwsErrors(private val target: Target) {
     /** Null for what the status tells as well. */
     fun exception(error: ProviderError, said: String, details: LlmException.Details): LlmException? = when {
         error.isNamed("ExpiredTokenException", "ExpiredToken", "TokenRefreshRequired") ->
-            LlmException.Authentication("$said The temporary AWS credentials have expired. Get new ones (aws sso login, or however you get them) and set them anew.", details = details)
+            LlmException.Authentication(
+                "$said The temporary AWS credentials have expired. Get new ones (aws sso login, or however you get them) and set them anew.",
+                details = details,
+            )
         error.isNamed("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId") -> unknownKey(said, details)
-        error.isNamed("InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationToken", "MissingAuthenticationTokenException") ->
-            LlmException.Authentication("$said Check AWS_SECRET_ACCESS_KEY (is it whole, and does it belong to AWS_ACCESS_KEY_ID?), and whether this machine's clock is right.", details = details)
-        error.isNamed("AccessDeniedException", "AccessDenied", "NotAuthorized") -> if (error.mentions("api key", "bearer token")) unknownKey(said, details) else denied(said, details)
+        error.isNamed(
+            "InvalidSignatureException",
+            "SignatureDoesNotMatch",
+            "IncompleteSignature",
+            "IncompleteSignatureException",
+            "MissingAuthenticationToken",
+            "MissingAuthenticationTokenException",
+        ) ->
+            LlmException.Authentication(
+                "$said Check AWS_SECRET_ACCESS_KEY (is it whole, and does it belong to AWS_ACCESS_KEY_ID?), and whether this machine's clock is right.",
+                details = details,
+            )
+        error.isNamed(
+            "AccessDeniedException",
+            "AccessDenied",
+            "NotAuthorized",
+        ) -> if (error.mentions("api key", "bearer token")) unknownKey(said, details) else denied(said, details)
         error.isNamed("ResourceNotFoundException") -> notFound(said, details)
         error.isNamed("ValidationException") && isUnknownModel(error) -> notFound(said, details)
         error.isNamed("ModelNotReadyException") ->
@@ -29,7 +46,9 @@ internal class AwsErrors(private val target: Target) {
             LlmException.QuotaExhausted("$said Ask AWS for a higher quota (Service Quotas in the console), or add a fallback.", details = details)
         error.isNamed("ModelErrorException", "ModelStreamErrorException", "InternalServerException", "InternalFailure") ->
             LlmException.ServerError("$said Try again, or add a fallback.", details = details)
-        error.isNamed("ModelTimeoutException") -> LlmException.Timeout("$said Ask for less, or try again.", LlmException.Timeout.Phase.NO_CONTENT, details = details)
+        error.isNamed(
+            "ModelTimeoutException",
+        ) -> LlmException.Timeout("$said Ask for less, or try again.", LlmException.Timeout.Phase.NO_CONTENT, details = details)
         error.isNamed("ValidationException") && details.status == null -> InvalidRequest(said, details = details)
         else -> null
     }
@@ -38,14 +57,15 @@ internal class AwsErrors(private val target: Target) {
         val remedy = if (target.key != null) {
             "Check the Bedrock API key in AWS_BEARER_TOKEN_BEDROCK: is it whole, not expired, and of $region?"
         } else {
-            "AWS does not know these credentials. Check AWS_ACCESS_KEY_ID, unset an AWS_SESSION_TOKEN that does not belong to it, and see what you are by: aws sts get-caller-identity."
+            "AWS does not know these credentials. Check AWS_ACCESS_KEY_ID, unset an AWS_SESSION_TOKEN that does not belong to it, " +
+                "and see what you are by: aws sts get-caller-identity."
         }
         return LlmException.Authentication("$said $remedy", details = details)
     }
 
     private fun denied(said: String, details: LlmException.Details) = LlmException.PermissionDenied(
-        "$said Ask for access to \"${target.name}\" under \"Model access\" in the Bedrock console of $region; and the user or role of the credentials must be allowed " +
-            "bedrock:InvokeModel and bedrock:InvokeModelWithResponseStream on it.",
+        "$said Ask for access to \"${target.name}\" under \"Model access\" in the Bedrock console of $region; and the user or role of the " +
+            "credentials must be allowed bedrock:InvokeModel and bedrock:InvokeModelWithResponseStream on it.",
         details = details,
     )
 

@@ -99,8 +99,10 @@ internal class ProviderError(
     }
 
     /** With the type that a header names, as AWS does: `Type:namespace`. The body's goes before it. */
-    fun orType(header: String?): ProviderError =
-        if (type != null || header == null) this else ProviderError(message, header.substringBefore(':').substringAfterLast('#'), code, param, requestId, retryDelay)
+    fun orType(header: String?): ProviderError {
+        if (type != null || header == null) return this
+        return ProviderError(message, header.substringBefore(':').substringAfterLast('#'), code, param, requestId, retryDelay)
+    }
 
     /** Fills what is missing from the object around it. */
     private fun orElse(outer: JsonObject): ProviderError {

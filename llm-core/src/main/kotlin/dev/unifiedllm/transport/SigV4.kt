@@ -57,7 +57,7 @@ internal class CanonicalRequest(method: String, url: String, headers: List<Pair<
     private val authority = rest.substringBefore('/').substringBefore('?')
     private val target = rest.substring(authority.length)
     private val values: Map<String, String> = buildMap {
-        put("host", authority.removeSuffix(if (url.startsWith("https:")) ":443" else ":80"))
+        put("host", authority.lowercase().removeSuffix(if (url.startsWith("https:")) ":443" else ":80"))
         for ((name, list) in headers.groupBy({ it.first.lowercase() }, { it.second })) {
             if (name !in UNSIGNED) put(name, list.joinToString(",") { it.trim().replace(BLANKS, " ") })
         }
@@ -76,7 +76,10 @@ internal class CanonicalRequest(method: String, url: String, headers: List<Pair<
 
     private companion object {
         /** What may be changed on the way, or is not known here. */
-        val UNSIGNED = setOf("authorization", "connection", "content-length", "expect", "transfer-encoding", "user-agent", "x-amzn-trace-id")
+        val UNSIGNED = setOf(
+            "authorization", "baggage", "connection", "content-length", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "te",
+            "traceparent", "tracestate", "trailer", "transfer-encoding", "upgrade", "user-agent", "x-amzn-trace-id",
+        )
         val BLANKS = Regex("\\s+")
 
         /** Without empty segments, "." and "..". */
@@ -99,12 +102,12 @@ internal class CanonicalRequest(method: String, url: String, headers: List<Pair<
             .sortedWith(compareBy({ it.first }, { it.second }))
             .joinToString("&") { (name, value) -> "$name=$value" }
 
-        private const val UNRESERVED = "-._~"
+        private const val UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
         fun encoded(text: String, keep: String): String = buildString {
             for (byte in text.encodeToByteArray()) {
                 val char = (byte.toInt() and 0xFF).toChar()
-                if (char in 'A'..'Z' || char in 'a'..'z' || char in '0'..'9' || char in UNRESERVED || char in keep) append(char) else append('%').append(hex(byteArrayOf(byte)).uppercase())
+                if (char in UNRESERVED || char in keep) append(char) else append('%').append(hex(byteArrayOf(byte)).uppercase())
             }
         }
     }

@@ -61,8 +61,7 @@ internal class Recording(private val folder: File) {
         path.endsWith("/messages") || path.endsWith("/messages/count_tokens") && group == "errors" -> AnthropicMessages.name
         host.endsWith(".azure.com") -> "azure"
         path.endsWith("/chat/completions") || path.endsWith("/v1/chat") -> OpenAiChat.name
-        group == "errors" -> "errors"
-        else -> group
+        else -> bedrockWire(host, path, group) ?: group
     }
 
     private val whole: Boolean get() = (meta["streaming"] as JsonPrimitive).booleanOrNull == false
@@ -72,6 +71,7 @@ internal class Recording(private val folder: File) {
         val rows = ProviderRegistry.packed.rows.filter { it.protocol == wire }
         val row = rows.firstOrNull { it.id == (FOLDERS[group] ?: group) }
             ?: rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host }
+            ?: rows.singleOrNull()
             ?: Provider(group, wire)
         return Target(ModelId(row.id, request["body"]["model"].text ?: "model"), row, row.baseUrl ?: "https://$host/v1", ApiKey.of("sk-test"))
     }

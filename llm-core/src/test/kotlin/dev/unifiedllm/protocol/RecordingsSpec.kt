@@ -24,7 +24,7 @@ import kotlinx.serialization.json.longOrNull
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
-private val built = setOf(OpenAiChat.name, OllamaChat.name, AnthropicMessages.name, AnthropicVertex.name, CohereChat.name)
+private val built = setOf(OpenAiChat.name, OllamaChat.name, AnthropicMessages.name, AnthropicVertex.name, CohereChat.name, BedrockConverse.name)
 
 /** Where `expected.json` is not followed: the field, and why. */
 private val listed: Map<String, Pair<String, String>> = mapOf(
@@ -137,6 +137,7 @@ private fun parsed(arguments: String): JsonElement = try {
 private fun Recording.usage(): Usage? = when (wire) {
     OllamaChat.name -> ollamaUsage()
     CohereChat.name -> cohereUsage()
+    BedrockConverse.name -> bedrockUsage(expected["usage"])
     AnthropicMessages.name, AnthropicVertex.name -> anthropicUsage(expected["usage"])
     else -> openAiUsage()
 }
@@ -206,6 +207,8 @@ private val BY_WORDS = listOf(
     Triple(setOf(400, 403), Regex("(?i)content_filter|content_policy_violation"), "ContentFiltered"),
     Triple(setOf(403, 429), Regex("(?i)insufficient_quota|billing_hard_limit_reached"), "QuotaExhausted"),
     Triple(setOf(400), Regex("(?i)invalid.api.key|API key not valid"), "Authentication"),
+    Triple(setOf(403), Regex("ExpiredToken"), "Authentication"),
+    Triple(setOf(400), Regex("model identifier is invalid"), "NotFound"),
 )
 
 private val BY_STATUS = mapOf(

@@ -3,6 +3,7 @@ package dev.unifiedllm.protocol
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderRegistry
@@ -90,12 +91,15 @@ internal class WireEquivalence(
     val options: Set<String>,
     val explained: List<Explained>,
     val skipped: Map<String, String> = emptyMap(),
+    /** Streamed or whole, where the body does not say it. */
+    val delivery: (RecordedRequest) -> Delivery? = { null },
 ) {
     fun differences(recording: RecordedRequest): List<Difference> {
         val body = recording.body!!
         val target = target(recording, body)
         val request = ChatRequest.build(target.id) {
             val read = convert(body)
+            delivery(recording)?.let { delivery = it }
             providerOptions { body.filterKeys { it !in read && it in options }.forEach { (name, value) -> put(name, value) } }
         }
         val encoded = protocol.encode(request, target, mutableListOf())

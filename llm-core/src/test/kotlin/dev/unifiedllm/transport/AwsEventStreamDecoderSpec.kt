@@ -13,8 +13,8 @@ import kotlinx.serialization.Serializable
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonPrimitive
-import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.booleanOrNull
+import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.longOrNull
 import java.io.ByteArrayOutputStream
 import java.io.DataOutputStream
@@ -22,7 +22,13 @@ import java.util.Base64
 import java.util.zip.CRC32
 
 @Serializable
-private data class EventCase(val name: String, val bytes: String? = null, val headers: Map<String, JsonElement>? = null, val payload: String? = null, val error: String? = null)
+private data class EventCase(
+    val name: String,
+    val bytes: String? = null,
+    val headers: Map<String, JsonElement>? = null,
+    val payload: String? = null,
+    val error: String? = null,
+)
 
 @Serializable
 private data class EventCases(val cases: List<EventCase>)
@@ -100,7 +106,15 @@ class AwsEventStreamDecoderSpec : FunSpec({
         withData<EventCase>({ it.name }, cases()) { case ->
             val isMade = case.bytes == null
             val bytes = case.bytes?.let(decoder64::decode) ?: awsMessage(ByteArray(25_165_825) { 0x30 })
-            for (pieces in if (isMade) sequenceOf(listOf(bytes), listOf(bytes.copyOf(11), bytes.copyOfRange(11, 4096)), bytes.copyOf(40).bytewise()) else bytes.arrivals()) {
+            for (pieces in if (isMade) {
+                sequenceOf(
+                    listOf(bytes),
+                    listOf(bytes.copyOf(11), bytes.copyOfRange(11, 4096)),
+                    bytes.copyOf(40).bytewise(),
+                )
+            } else {
+                bytes.arrivals()
+            }) {
                 withClue({ pieces.map { it.size }.take(50) }) {
                     if (case.error != null) {
                         shouldThrow<FramingException> { read(pieces) }.message shouldContain FAULTS.getValue(case.error)
@@ -117,7 +131,12 @@ class AwsEventStreamDecoderSpec : FunSpec({
     }
 
     test("all messages of a body come, in order, however it is cut") {
-        val bodies = listOf("messageStart" to "{}", "contentBlockDelta" to "{\"a\":\"ü\"}", "contentBlockDelta" to "", "throttlingException" to "{\"message\":\"x\"}")
+        val bodies = listOf(
+            "messageStart" to "{}",
+            "contentBlockDelta" to "{\"a\":\"ü\"}",
+            "contentBlockDelta" to "",
+            "throttlingException" to "{\"message\":\"x\"}",
+        )
         val body = bodies.map { (type, text) ->
             val key = if (type.endsWith("Exception")) ":exception-type" else ":event-type"
             awsMessage(text.encodeToByteArray(), ":message-type" to "x", key to type, ":content-type" to "application/json")

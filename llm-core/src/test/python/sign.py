@@ -1,0 +1,29 @@
+"""Replaces the requests in a file by the headers that botocore's Signature Version 4 adds to them. Needs botocore; see run."""
+import base64
+import datetime
+import json
+import sys
+from pathlib import Path
+
+import botocore.auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+SIGNED = {"authorization", "x-amz-date", "x-amz-security-token"}
+
+
+def sign(asked: dict) -> dict:
+    now = datetime.datetime.strptime(asked["date"], "%Y%m%dT%H%M%SZ")
+    botocore.auth.get_current_datetime = lambda *_, **__: now
+    headers = dict(asked["headers"])
+    if asked["method"] != "GET":
+        headers["Content-Type"] = "application/json"
+    request = AWSRequest(method=asked["method"], url=asked["url"], headers=headers, data=base64.b64decode(asked["body"]))
+    credentials = Credentials(asked["id"], asked["secret"], asked["token"])
+    botocore.auth.SigV4Auth(credentials, asked["service"], asked["region"]).add_auth(request)
+    return {name.lower(): value for name, value in request.headers.items() if name.lower() in SIGNED}
+
+
+if __name__ == "__main__":
+    file = Path(sys.argv[1])
+    file.write_text(json.dumps([sign(asked) for asked in json.loads(file.read_text())]))
