@@ -58,6 +58,7 @@ internal class HttpErrors(private val target: Target) {
         error.isNamed("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits") -> quota(said, details)
         error.isNamed("invalid_api_key", "authentication_error", "no_db_connection", "API_KEY_INVALID") ||
             status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key") -> authentication(said, details)
+        status == 503 && error.mentions("overloaded") -> overloaded(said, details)
         status != null -> null
         error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "429") -> rateLimited(said, retryAfter, details)
         error.isNamed("overloaded_error", "overloaded", "529") -> overloaded(said, details)

@@ -59,8 +59,7 @@ internal class Recording(private val folder: File) {
         path.endsWith("/responses") -> "openai-responses"
         host.endsWith(".azure.com") -> "azure"
         path.endsWith("/chat/completions") || path.endsWith("/v1/chat") -> OpenAiChat.name
-        group == "errors" -> "errors"
-        else -> group
+        else -> googleWire(host, path, group) ?: group
     }
 
     private val whole: Boolean get() = (meta["streaming"] as JsonPrimitive).booleanOrNull == false

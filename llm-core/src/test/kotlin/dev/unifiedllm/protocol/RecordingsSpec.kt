@@ -24,12 +24,14 @@ import kotlinx.serialization.json.longOrNull
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
-private val built = setOf(OpenAiChat.name, OllamaChat.name)
+private val built = setOf(OpenAiChat.name, OllamaChat.name, GeminiGenerate.name, VertexGemini.name)
 
 /** Where `expected.json` is not followed: the field, and why. */
 private val listed: Map<String, Pair<String, String>> = mapOf(
     "openai-compat-other/u014-parallel-tool-calls-pydantic-ai" to
         ("tool_calls" to "the server fills every field it knows: an empty `function_call` beside the one tool call is no second call"),
+    "gemini-generate/s019-parallel-tool-calls-vercel-ai" to
+        ("arguments" to "the SDK leaves out arguments that come leaf by leaf (partialArgs); GeminiDecodingSpec says what they are"),
 )
 
 private fun Recording.isListed(field: String): Boolean = listed[name]?.first == field
@@ -72,6 +74,7 @@ class RecordingsSpec : FunSpec({
 })
 
 private fun Recording.check(answer: Answer) {
+    expected["extra"]["block_reason"].text?.let { return checkBlocked(answer, it) }
     val response = answer.response
     val streamError = expected["extra"]["stream_error"]
     val isFailure = streamError != null && expected["finish_reason"].text == null
@@ -85,7 +88,7 @@ private fun Recording.check(answer: Answer) {
     checkParts(expected, response.parts)
     expected["extra"]["choices"].items().drop(1).forEachIndexed { index, choice -> checkParts(choice, response.alternatives[index]) }
     if (!isFailure) response.finishReason!!.raw shouldBe expected["finish_reason"].text
-    if (!isFailure) response.usage shouldBe if (wire == OllamaChat.name) ollamaUsage() else openAiUsage()
+    if (!isFailure) response.usage shouldBe usage()
     expected["extra"]["model"].text?.let { withClue("model") { response.reportedModel shouldBe it } }
     if (response.usage == null && !isFailure) response.warnings.single() shouldContain "did not report the tokens"
     if (streamError != null && !isFailure) response.warnings.single() shouldContain streamError["message"].text!!
@@ -112,22 +115,22 @@ private fun Recording.checkParts(expected: JsonElement, parts: List<Part>) {
     calls.zip(wanted).forEach { (call, want) ->
         call.name shouldBe want["name"].text
         call.id shouldBe (want["id"].text?.ifEmpty { null } ?: "call_${calls.indexOf(call)}")
-        parsed(call.arguments) shouldBe parsed(want["arguments"])
+        if (!isListed("arguments")) parsed(call.arguments) shouldBe parsed(want["arguments"])
     }
 }
 
-private fun parsed(arguments: JsonElement?): JsonElement = if (arguments is JsonPrimitive &&
-    arguments.isString
-) {
-    parsed(arguments.content)
-} else {
-    arguments ?: JsonNull
-}
+private fun parsed(arguments: JsonElement?): JsonElement = if (arguments is JsonPrimitive && arguments.isString) parsed(arguments.content) else arguments ?: JsonNull
 
 private fun parsed(arguments: String): JsonElement = try {
     Json.parseToJsonElement(arguments)
 } catch (_: SerializationException) {
     JsonPrimitive(arguments)
+}
+
+private fun Recording.usage(): Usage? = when (wire) {
+    OllamaChat.name -> ollamaUsage()
+    GeminiGenerate.name, VertexGemini.name -> geminiUsage(expected["usage"])
+    else -> openAiUsage()
 }
 
 /** The providers' counters, by their documentation. */
@@ -179,7 +182,7 @@ private fun Recording.kind(): String {
 private val KEY = Regex("""sk-[\w*-]{6,}""")
 
 private val BY_WORDS = listOf(
-    Triple(setOf(400, 413, 422), Regex("(?i)context.?length|too_many_prompt_tokens|prompt is too long|context window"), "ContextLengthExceeded"),
+    Triple(setOf(400, 413, 422), Regex("(?i)context.?length|too_many_prompt_tokens|prompt is too long|exceeds the maximum number of tokens|context window"), "ContextLengthExceeded"),
     Triple(setOf(400, 403), Regex("(?i)content_filter|content_policy_violation"), "ContentFiltered"),
     Triple(setOf(403, 429), Regex("(?i)insufficient_quota|billing_hard_limit_reached"), "QuotaExhausted"),
     Triple(setOf(400), Regex("(?i)invalid.api.key|API key not valid"), "Authentication"),
