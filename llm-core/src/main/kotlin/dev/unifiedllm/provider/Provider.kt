@@ -19,6 +19,8 @@ internal data class Provider(
     val baseUrlEnv: List<String> = emptyList(),
     /** Variables that may hold the key, the first that is set. */
     val apiKeyEnv: List<String> = emptyList(),
+    /** Those of [apiKeyEnv] that hold a token instead, which is sent as [Auth.BEARER] whatever [auth] is. */
+    val bearerEnv: List<String> = emptyList(),
     val auth: Auth = Auth.BEARER,
     /** A server that users run themselves: nobody bills it. */
     val local: Boolean = false,

@@ -11,12 +11,14 @@ internal data class ProviderSettings(
     /** Allows http:// to a host that is not this machine. */
     val allowInsecure: Boolean = false,
     val systemMessage: String? = null,
+    val aws: AwsSettings? = null,
 ) {
     fun over(other: ProviderSettings?): ProviderSettings = ProviderSettings(
         apiKey ?: other?.apiKey,
         baseUrl ?: other?.baseUrl,
         allowInsecure || other?.allowInsecure == true,
         systemMessage ?: other?.systemMessage,
+        aws?.over(other?.aws) ?: other?.aws,
     )
 }
 
@@ -25,13 +27,16 @@ internal class TargetResolver(
     private val registry: ProviderRegistry,
     private val environment: (String) -> String?,
     private val settings: Map<String, ProviderSettings>,
+    /** The region that a profile of AWS's configuration files names. */
+    private val awsRegion: (AwsSettings) -> String? = { null },
 ) {
     /** @throws LlmException.Configuration if the provider is unknown, or its key or base URL is missing or wrong */
     fun resolve(id: ModelId, override: ProviderSettings = ProviderSettings()): Target {
         val (row, name) = place(id)
         val model = ModelId(row.id, name)
         val own = override.over(settings[row.id])
-        val base = base(row, model, own)
+        val aws = aws(row, name, own)
+        val base = base(row, model, own, aws)
         val key = key(row, model, own, base)
         if (base.url.startsWith("http://") && key != null && !own.allowInsecure && !isOwnHost(hostOf(base.url))) {
             throw LlmException.Configuration(
@@ -39,7 +44,15 @@ internal class TargetResolver(
                 details = details(model),
             )
         }
-        return Target(model, row, base.url, key, own.systemMessage)
+        return Target(model, if (own.apiKey == null) row.sending(key) else row, base.url, key, own.systemMessage, aws = aws)
+    }
+
+    /** With the region in it: the one set in code, that of a model named by its ARN, the environment's, the profile's. */
+    private fun aws(row: Provider, name: String, own: ProviderSettings): AwsSettings? {
+        if (row.auth != Provider.Auth.AWS) return null
+        val set = own.aws ?: AwsSettings()
+        val region = set.region ?: ARN_REGION.find(name)?.groupValues?.get(1) ?: AWS_REGIONS.firstNotNullOfOrNull(::variable) ?: awsRegion(set)
+        return set.copy(region = region)
     }
 
     private fun place(id: ModelId): Pair<Provider, String> {
@@ -70,7 +83,7 @@ internal class TargetResolver(
 
     private class Base(val url: String, val fromCode: Boolean)
 
-    private fun base(row: Provider, model: ModelId, own: ProviderSettings): Base {
+    private fun base(row: Provider, model: ModelId, own: ProviderSettings, aws: AwsSettings?): Base {
         own.baseUrl?.let { return Base(baseUrl(it, "baseUrl in code", model), fromCode = true) }
         for (name in row.baseUrlEnv) variable(name)?.let { return Base(baseUrl(it, name, model), fromCode = false) }
         val template = row.baseUrl
@@ -81,8 +94,8 @@ internal class TargetResolver(
             )
         val filled = PLACE.replace(template) { match ->
             val names = match.groupValues[1].split('|')
-            val value = names.firstNotNullOfOrNull(::variable) ?: match.groupValues[2].ifEmpty { null }
-            val found = value
+            val value = if (aws != null && names.first() == AWS_REGIONS.first()) aws.region ?: throw noRegion(model) else names.firstNotNullOfOrNull(::variable)
+            val found = value ?: match.groupValues[2].ifEmpty { null }
                 ?: throw LlmException.Configuration("$model needs the variable ${names.first()}: it is a part of its URL.", details = details(model))
             if (match.range.first == 0) found else found.removePrefix("https://").trim('/')
         }
@@ -90,12 +103,19 @@ internal class TargetResolver(
         return Base(baseUrl(url, "the provider's row", model), fromCode = false)
     }
 
+    private fun noRegion(model: ModelId) = LlmException.Configuration(
+        "$model runs in a region of AWS's, and none is set. Set the variable ${AWS_REGIONS[1]} to the one in which you have access to the model, as in us-east-1, " +
+            "or a region in the profile that is used, or in code: bedrock(\"${model.name}\", region = \"us-east-1\").",
+        details = details(model),
+    )
+
     private fun key(row: Provider, model: ModelId, own: ProviderSettings, base: Base): ApiKey? {
         own.apiKey?.let { return it }
+        if (row.auth == Provider.Auth.AWS && own.aws?.isIdentity == true) return null
         if (row.auth == Provider.Auth.NONE) return null
         if (base.fromCode && !isLoopback(hostOf(base.url)) && !sameHost(base.url, row)) {
             // A key from the environment belongs to the host that the environment, or the row, names.
-            if (row.auth == Provider.Auth.OPTIONAL) return null
+            if (row.auth == Provider.Auth.OPTIONAL || row.auth == Provider.Auth.AWS) return null
             throw LlmException.Configuration(
                 "The base URL for $model was set in code, so its key is not taken from the environment. Set apiKey beside baseUrl.",
                 details = details(model),
@@ -122,6 +142,13 @@ internal class TargetResolver(
         )
     }
 
+    /** The row as it sends [key] from the environment: a token goes as a bearer. */
+    private fun Provider.sending(key: ApiKey?): Provider {
+        if (key == null || bearerEnv.isEmpty()) return this
+        val variable = apiKeyEnv.first { !environment(it).isNullOrBlank() }
+        return if (variable in bearerEnv) copy(auth = Provider.Auth.BEARER, apiKeyEnv = bearerEnv) else this
+    }
+
     private fun sameHost(url: String, row: Provider): Boolean {
         val own = row.baseUrl ?: return false
         return '{' !in own && hostOf(own) == hostOf(url)
@@ -131,6 +158,8 @@ internal class TargetResolver(
 
     private companion object {
         const val OPENAI = "openai"
+        val AWS_REGIONS = listOf("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
+        val ARN_REGION = Regex("^arn:aws[^:]*:[^:]+:([a-z0-9-]+):")
 
         /** Where there is no key, nothing, or a credential of another kind, is sent. */
         val KEYLESS = setOf(Provider.Auth.OPTIONAL, Provider.Auth.AWS, Provider.Auth.GOOGLE)

@@ -57,6 +57,7 @@ internal class Recording(private val folder: File) {
     val wire: String = when {
         path.endsWith("/api/chat") || path.endsWith("/api/generate") -> OllamaChat.name
         path.endsWith("/responses") -> "openai-responses"
+        path.endsWith("/messages") || path.endsWith("/messages/count_tokens") && group == "errors" -> AnthropicMessages.name
         host.endsWith(".azure.com") -> "azure"
         path.endsWith("/chat/completions") || path.endsWith("/v1/chat") -> OpenAiChat.name
         else -> googleWire(host, path, group) ?: group
@@ -85,7 +86,7 @@ internal class Recording(private val folder: File) {
     override fun toString(): String = name
 
     companion object {
-        private val FOLDERS = mapOf("openai-chat" to "openai", "together" to "together_ai", "ollama-chat" to "ollama")
+        private val FOLDERS = mapOf("openai-chat" to "openai", "anthropic-messages" to "anthropic", "together" to "together_ai", "ollama-chat" to "ollama")
 
         /** Those of `-Dunifiedllm.fixtures=DIR`, else those of the class path; [name] is the end of a case's name, which must be there. */
         fun all(): List<Recording> {

@@ -24,7 +24,7 @@ import kotlinx.serialization.json.longOrNull
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
-private val built = setOf(OpenAiChat.name, OllamaChat.name, GeminiGenerate.name, VertexGemini.name)
+private val built = setOf(OpenAiChat.name, OllamaChat.name, AnthropicMessages.name, AnthropicVertex.name, GeminiGenerate.name, VertexGemini.name)
 
 /** Where `expected.json` is not followed: the field, and why. */
 private val listed: Map<String, Pair<String, String>> = mapOf(
@@ -129,6 +129,7 @@ private fun parsed(arguments: String): JsonElement = try {
 
 private fun Recording.usage(): Usage? = when (wire) {
     OllamaChat.name -> ollamaUsage()
+    AnthropicMessages.name, AnthropicVertex.name -> anthropicUsage(expected["usage"])
     GeminiGenerate.name, VertexGemini.name -> geminiUsage(expected["usage"])
     else -> openAiUsage()
 }
@@ -163,7 +164,7 @@ private fun Recording.checkError(answer: Answer) {
     val error = answer.error
     error::class.simpleName shouldBe kind()
     error.status shouldBe status
-    headers["x-request-id"]?.let { error.requestId shouldBe it }
+    (headers["x-request-id"] ?: headers["request-id"])?.let { error.requestId shouldBe it }
     error.partial shouldBe null
     // What looks like a key is not repeated, not even a made-up one.
     expected["message"].text?.split(KEY)?.forEach { error.message shouldContain it.trim() }

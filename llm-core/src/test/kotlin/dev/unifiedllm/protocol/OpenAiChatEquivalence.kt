@@ -1,0 +1,105 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Effort
+import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.ResponseFormat
+import dev.unifiedllm.chat.Role
+import dev.unifiedllm.chat.Tool
+import dev.unifiedllm.chat.ToolChoice
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.booleanOrNull
+import kotlinx.serialization.json.contentOrNull
+import kotlinx.serialization.json.double
+import kotlinx.serialization.json.int
+import kotlinx.serialization.json.jsonArray
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
+import kotlinx.serialization.json.long
+
+private val folders = mapOf("openai-chat" to "openai", "together" to "together_ai", "openai-compat-other" to "-", "ollama-openai" to "-")
+
+internal val openAiChatEquivalence = WireEquivalence(
+    protocol = OpenAiChat,
+    belongs = { it.path.endsWith("/chat/completions") },
+    target = { recording, body ->
+        val row = recording.row(OpenAiChat, folders)
+        target(row, body.getValue("model").jsonPrimitive.content, row.baseUrl ?: "https://${recording.host}${recording.path.removeSuffix("/chat/completions")}")
+    },
+    convert = { readOpenAiChat(it) },
+    options = setOf("moderation", "web_search_options", "thinking", "usage", "reasoning", "safe_prompt", "enable_thinking", "random_seed", "functions", "function_call"),
+    explained = listOf(
+        Explained("null is the default", "*") { it.isNullForNothing },
+        Explained("a stream is asked for its usage, which the recorded client went without", "stream_options") { it.isAdded },
+        Explained("not to stream is the default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
+    ),
+)
+
+internal fun JsonObject.string(name: String): String? = (this[name] as? JsonPrimitive)?.contentOrNull
+
+private fun ChatRequestBuilder.readOpenAiChat(body: JsonObject): Set<String> {
+    fun number(name: String) = (body[name] as? JsonPrimitive)?.takeUnless { it is JsonNull }
+    messages(body.getValue("messages").jsonArray.map { readMessage(it.jsonObject) })
+    body["tools"]?.jsonArray?.mapNotNull { readTool(it.jsonObject) }?.forEach { tool(it) }
+    toolChoice = readToolChoice(body["tool_choice"])
+    delivery = if ((body["stream"] as? JsonPrimitive)?.booleanOrNull == true) Delivery.STREAM else Delivery.WHOLE
+    temperature = number("temperature")?.double
+    topP = number("top_p")?.double
+    maxTokens = (number("max_tokens") ?: number("max_completion_tokens"))?.int
+    seed = number("seed")?.long
+    n = number("n")?.int
+    logprobs = number("logprobs")?.booleanOrNull
+    topLogprobs = number("top_logprobs")?.int
+    endUser = body.string("user")
+    reasoning = body.string("reasoning_effort")?.let { Effort.valueOf(it.uppercase()) }
+    responseFormat = (body["response_format"] as? JsonObject)?.let(::readFormat)
+    return setOf(
+        "model", "messages", "tools", "tool_choice", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "n",
+        "logprobs", "top_logprobs", "user", "reasoning_effort", "response_format",
+    )
+}
+
+private fun readFormat(format: JsonObject): ResponseFormat = when (format.string("type")) {
+    "json_schema" -> format.getValue("json_schema").jsonObject.let { ResponseFormat.JsonSchema(it.string("name")!!, it.getValue("schema").jsonObject) }
+    "json_object" -> ResponseFormat.Json
+    else -> ResponseFormat.Text
+}
+
+private fun readTool(tool: JsonObject): Tool? = (tool["function"] as? JsonObject)?.let { function ->
+    Tool(function.string("name")!!, function.string("description"), function["parameters"] as? JsonObject ?: JsonObject(emptyMap()))
+}
+
+internal fun readToolChoice(choice: JsonElement?): ToolChoice? = when (choice) {
+    is JsonObject -> ToolChoice.Named((choice["function"]?.jsonObject ?: choice).string("name")!!)
+    is JsonPrimitive -> when (choice.contentOrNull) {
+        "auto" -> ToolChoice.Auto
+        "none" -> ToolChoice.None
+        "required", "any" -> ToolChoice.Required
+        else -> null
+    }
+    else -> null
+}
+
+private fun readMessage(message: JsonObject): Message {
+    val role = Role.valueOf(message.string("role")!!.uppercase().replace("DEVELOPER", "SYSTEM"))
+    if (role == Role.TOOL) return Message.tool(Part.ToolResult(message.string("tool_call_id")!!, "", message.string("content")!!))
+    val parts = buildList {
+        (message.string("reasoning_content") ?: message.string("reasoning"))?.let { add(Part.Reasoning(it)) }
+        when (val content = message["content"]) {
+            is JsonPrimitive -> content.contentOrNull?.let { add(Part.Text(it)) }
+            is JsonArray -> content.mapTo(this) { Part.Text(it.jsonObject.string("text")!!) }
+            else -> Unit
+        }
+        (message["tool_calls"] as? JsonArray)?.mapTo(this) { call ->
+            val function = call.jsonObject.getValue("function").jsonObject
+            Part.ToolCall(call.jsonObject.string("id")!!, function.string("name")!!, function.string("arguments")!!)
+        }
+    }
+    return Message(role, parts, message.string("name"))
+}

@@ -1,0 +1,138 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.provider.Provider
+import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.hostOf
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.booleanOrNull
+import kotlinx.serialization.json.contentOrNull
+import kotlinx.serialization.json.jsonObject
+import java.io.File
+
+/** The request of a recording, as another client sent it. */
+internal class RecordedRequest(folder: File) {
+    private val json = Json.parseToJsonElement(folder.resolve("request.json").readText()).jsonObject
+    val group: String = folder.parentFile.name
+    val name: String = "$group/${folder.name}"
+    val host: String = string("host").orEmpty()
+
+    /** With its query. */
+    val pathAndQuery: String = string("path").orEmpty()
+    val path: String = pathAndQuery.substringBefore('?')
+
+    /** Null where the source did not record it, or cut it. */
+    val body: JsonObject? = (json["body"] as? JsonObject)?.takeUnless { (json["body_truncated"] as? JsonPrimitive)?.booleanOrNull == true }
+
+    private fun string(field: String) = (json[field] as? JsonPrimitive)?.contentOrNull
+
+    /** The row on [protocol] whose id is the folder's, or whose host is the recorded one; a plain one where there is none. */
+    fun row(protocol: Protocol, folders: Map<String, String> = emptyMap()): Provider {
+        val rows = ProviderRegistry.packed.rows.filter { it.protocol == protocol.name }
+        return rows.firstOrNull { it.id == (folders[group] ?: group) }
+            ?: rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host }
+            ?: Provider(group, protocol.name)
+    }
+
+    override fun toString(): String = name
+
+    companion object {
+        fun all(): List<RecordedRequest> {
+            val given = System.getProperty("unifiedllm.fixtures")
+            val corpus = if (given.isNullOrEmpty()) File(RecordedRequest::class.java.getResource("/corpus")!!.toURI()) else File(given, "corpus")
+            return corpus.walkTopDown().filter { it.name == "request.json" }.map { RecordedRequest(it.parentFile) }.sortedBy { it.name }.toList()
+        }
+    }
+}
+
+/** One field in which our request is not the recorded one; null: it is not there. [path] has `[]` for each index. */
+internal class Difference(val path: String, val recorded: JsonElement?, val ours: JsonElement?) {
+    override fun toString(): String = "$path: recorded ${recorded ?: "nothing"}, ours ${ours ?: "nothing"}"
+}
+
+/**
+ * A row of the table of differences that are all right.
+ *
+ * @property reason why the provider understands the same by both
+ * @property path which fields: `*` stands for anything
+ * @property only the ends of the names of the recordings it holds for; empty: all of them
+ */
+internal class Explained(val reason: String, val path: String, vararg val only: String, val holds: (Difference) -> Boolean) {
+    private val pattern = Regex(path.split("*").joinToString(".*") { Regex.escape(it) })
+
+    fun explains(recording: RecordedRequest, difference: Difference): Boolean =
+        pattern.matches(difference.path) && (only.isEmpty() || only.any(recording.name::endsWith)) && holds(difference)
+}
+
+/**
+ * One wire in [RequestEquivalenceSpec]: how its recorded bodies are read back into a conversation, and where ours may differ from them.
+ *
+ * @property belongs which recordings are of this wire
+ * @property convert says the recorded conversation through the builder; what it returns are the names of the fields that it read. The others are
+ * sent as providerOptions, if they are among [options]
+ * @property options fields that have no setting of ours: a caller sends them by providerOptions
+ * @property skipped recordings that cannot be said through ChatRequest, by the end of their name, and why
+ */
+internal class WireEquivalence(
+    val protocol: Protocol,
+    val belongs: (RecordedRequest) -> Boolean,
+    val target: (RecordedRequest, JsonObject) -> Target,
+    val convert: ChatRequestBuilder.(JsonObject) -> Set<String>,
+    val options: Set<String>,
+    val explained: List<Explained>,
+    val skipped: Map<String, String> = emptyMap(),
+    /** Streamed or whole, where the body does not say it. */
+    val delivery: (RecordedRequest) -> Delivery? = { null },
+) {
+    fun differences(recording: RecordedRequest): List<Difference> {
+        val body = recording.body!!
+        val target = target(recording, body)
+        val request = ChatRequest.build(target.id) {
+            val read = convert(body)
+            delivery(recording)?.let { delivery = it }
+            providerOptions { body.filterKeys { it !in read && it in options }.forEach { (name, value) -> put(name, value) } }
+        }
+        val encoded = protocol.encode(request, target, mutableListOf())
+        val ours = Json.parseToJsonElement(encoded.body.decodeToString())
+        val url = encoded.url.removePrefix("https://").removePrefix("http://")
+        val recordedUrl = recording.host + recording.pathAndQuery
+        return buildList {
+            if (url != recordedUrl) add(Difference("url", JsonPrimitive(recordedUrl), JsonPrimitive(url)))
+            compare("", body, ours)
+        }
+    }
+}
+
+internal fun target(row: Provider, model: String, baseUrl: String): Target = Target(ModelId(row.id, model), row, baseUrl, ApiKey.of("sk-test"))
+
+private fun MutableList<Difference>.compare(path: String, recorded: JsonElement?, ours: JsonElement?) {
+    when {
+        recorded is JsonObject && ours is JsonObject -> for (name in recorded.keys + ours.keys) {
+            compare(if (path.isEmpty()) name else "$path.$name", recorded[name], ours[name])
+        }
+        recorded is JsonArray && ours is JsonArray && recorded.size == ours.size -> recorded.zip(ours) { a, b -> compare("$path[]", a, b) }
+        recorded != ours && !isSameNumber(recorded, ours) -> add(Difference(path, recorded, ours))
+    }
+}
+
+private fun isSameNumber(a: JsonElement?, b: JsonElement?): Boolean {
+    fun number(json: JsonElement?) = (json as? JsonPrimitive)?.takeUnless { it.isString }?.content?.toBigDecimalOrNull()
+    return number(a)?.let { one -> number(b)?.compareTo(one) } == 0
+}
+
+/** True where a recorded null stands for what is left out. */
+internal val Difference.isNullForNothing: Boolean get() = recorded is JsonNull && ours == null
+
+internal val Difference.isLeftOut: Boolean get() = ours == null
+
+internal val Difference.isAdded: Boolean get() = recorded == null

@@ -1,0 +1,33 @@
+package dev.unifiedllm.protocol
+
+import io.kotest.assertions.withClue
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldBeEmpty
+
+/** A wire's converter and table stand in a file of their own, and here. */
+private val wires = listOf(openAiChatEquivalence, geminiEquivalence, vertexEquivalence)
+
+/** The same conversation, said through ChatRequest, gives the request that another client sent; what differs is in the wire's table. */
+class RequestEquivalenceSpec : FunSpec({
+    val all = RecordedRequest.all()
+    for (wire in wires) {
+        val used = mutableSetOf<Explained>()
+        val cases = all.filter { recording -> wire.belongs(recording) && recording.body != null && wire.skipped.keys.none(recording.name::endsWith) }
+        context(wire.protocol.name) {
+            withData<RecordedRequest>({ it.name }, cases) { recording ->
+                val unexplained = wire.differences(recording).filter { difference ->
+                    val explanation = wire.explained.firstOrNull { it.explains(recording, difference) }
+                    explanation?.let(used::add)
+                    explanation == null
+                }
+                withClue({ unexplained.joinToString("\n") }) { unexplained.map { it.path }.shouldBeEmpty() }
+            }
+
+            test("every row of the table explains something") {
+                println("requests: ${wire.protocol.name} ${cases.size} equivalent, ${used.size} kinds of differences explained, ${wire.skipped.size} skipped")
+                if (System.getProperty("unifiedllm.fixtures").isNullOrEmpty()) wire.explained.filterNot(used::contains).map { it.reason }.shouldBeEmpty()
+            }
+        }
+    }
+})
