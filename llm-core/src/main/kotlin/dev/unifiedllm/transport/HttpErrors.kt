@@ -80,6 +80,8 @@ internal class HttpErrors(private val target: Target) {
     private fun authentication(said: String, details: LlmException.Details): LlmException {
         val variable = target.provider.apiKeyEnv.firstOrNull()
         val remedy = when {
+            target.key == null && target.provider.auth == Provider.Auth.GOOGLE ->
+                "It wants another token than Google gave for the credentials: log in anew, by gcloud auth application-default login, or check the service account."
             target.key == null && target.provider.auth != Provider.Auth.BEARER -> "It wants a key" + (variable?.let { ": set the variable $it." } ?: ".")
             variable != null -> "Check the key in the variable $variable: is it whole, of this provider, and not revoked?"
             else -> "Check the API key."

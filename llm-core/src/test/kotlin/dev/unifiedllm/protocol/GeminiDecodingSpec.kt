@@ -156,6 +156,8 @@ class GeminiDecodingSpec : FunSpec({
                 "before content" to sse(OVERLOADED),
                 "after content" to sse(text("a"), OVERLOADED),
                 "alone, as JSON" to OVERLOADED,
+                "bare, behind the events" to sse(text("a")) + OVERLOADED.replace(",", ",\r\n  ") + "\r\n",
+                "bare, without a line's end" to sse(text("a")) + OVERLOADED,
                 "in a list" to "[${text("a")},$OVERLOADED]",
             ),
         ) { body ->
@@ -175,7 +177,7 @@ class GeminiDecodingSpec : FunSpec({
 
     test("an error after the end, unknown events and unknown parts break nothing") {
         val answer = read(
-            ": ping\n\n" + sse("""{"future":{"a":[1]}}""", "{}", text("a"), chunk("""{"future":1},{"text":"b"}""", STOP + ""","x":[]""", USAGE), OVERLOADED),
+            ": ping\n\n" + "{\"bare\":1}\n\n" + sse("""{"future":{"a":[1]}}""", "{}", text("a"), chunk("""{"future":1},{"text":"b"}""", STOP + ""","x":[]""", USAGE), OVERLOADED),
         )
         answer.failure shouldBe null
         answer.response.text shouldBe "ab"

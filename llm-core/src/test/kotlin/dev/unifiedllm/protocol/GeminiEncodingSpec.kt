@@ -74,7 +74,7 @@ class GeminiEncodingSpec : FunSpec({
             Address("models/gemma-3", "https://host/v1beta/models/gemma-3:generateContent", baseUrl = "https://host"),
             Address("tunedModels/mine", "https://host/v1beta/tunedModels/mine:generateContent"),
             Address("gemini-2.5-pro", "https://host/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:generateContent", isVertex = true),
-            Address("meta/llama-4", "https://host/v1/projects/p/locations/l/publishers/meta/models/llama-4:generateContent", isVertex = true),
+            Address("other/model", "https://host/v1/projects/p/locations/l/publishers/other/models/model:generateContent", isVertex = true),
             Address("4711", "https://host/v1/projects/p/locations/l/endpoints/4711:generateContent", isVertex = true),
         ) { send(target(it.model, it.isVertex, baseUrl = it.baseUrl)) { user("hi"); delivery = it.delivery }.url shouldBe it.url }
     }

@@ -2,7 +2,9 @@ package dev.unifiedllm.provider
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.protocol.Protocol
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
@@ -31,6 +33,10 @@ class VertexRowSpec : FunSpec({
     test("the wire goes by the model's name") {
         resolve("vertex_ai/gemini-2.5-pro", "VERTEXAI_PROJECT" to "p").protocol shouldBe "vertex-gemini"
         resolve("vertex_ai/claude-opus-4@20250514", "VERTEXAI_PROJECT" to "p").protocol shouldBe "anthropic-vertex"
+        val open = resolve("vertex_ai/meta/llama-4", "VERTEXAI_PROJECT" to "p")
+        val request = Protocol.named(open.protocol).encode(ChatRequest.build(open.id) { user("hi") }, open, mutableListOf())
+        request.url shouldBe open.baseUrl + "/endpoints/openapi/chat/completions"
+        request.body.decodeToString() shouldContain "\"model\":\"meta/llama-4\""
         resolve("google/gemini-2.5-pro", "GOOGLE_API_KEY" to "k").protocol shouldBe "gemini-generate"
     }
 
