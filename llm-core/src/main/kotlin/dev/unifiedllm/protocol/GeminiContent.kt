@@ -158,8 +158,14 @@ internal class GeminiContent(private val target: Target, private val warnings: M
             if (turns.firstOrNull()?.role == MODEL) listOf(Turn(USER, listOf(JsonObject(mapOf("text" to JsonPrimitive(" ")))))) + turns else turns
 
         private val TYPES = mapOf(
-            "png" to "image/png", "jpg" to "image/jpeg", "jpeg" to "image/jpeg", "webp" to "image/webp", "gif" to "image/gif",
-            "heic" to "image/heic", "heif" to "image/heif", "bmp" to "image/bmp",
+            "png" to "image/png",
+            "jpg" to "image/jpeg",
+            "jpeg" to "image/jpeg",
+            "webp" to "image/webp",
+            "gif" to "image/gif",
+            "heic" to "image/heic",
+            "heif" to "image/heif",
+            "bmp" to "image/bmp",
         )
 
         /** The media type that an image's URL ends with; null if it does not say. */

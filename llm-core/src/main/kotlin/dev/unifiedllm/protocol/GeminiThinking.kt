@@ -43,7 +43,13 @@ private fun budget(effort: Effort, model: String, warnings: MutableList<String>)
     if (effort == Effort.NONE && isPro) warnings += "the thinking of $model cannot be turned off: reasoning NONE was sent as $LEAST_OF_PRO tokens"
     val tokens = when (effort) {
         Effort.NONE -> if (isPro) LEAST_OF_PRO else 0
-        Effort.MINIMAL -> if (isPro) LEAST_OF_PRO else if ("-lite" in model) LEAST_OF_LITE else 1
+        Effort.MINIMAL -> if (isPro) {
+            LEAST_OF_PRO
+        } else if ("-lite" in model) {
+            LEAST_OF_LITE
+        } else {
+            1
+        }
         Effort.LOW -> LOW
         Effort.MEDIUM -> MEDIUM
         Effort.HIGH -> HIGH

@@ -177,7 +177,8 @@ class GeminiDecodingSpec : FunSpec({
 
     test("an error after the end, unknown events and unknown parts break nothing") {
         val answer = read(
-            ": ping\n\n" + "{\"bare\":1}\n\n" + sse("""{"future":{"a":[1]}}""", "{}", text("a"), chunk("""{"future":1},{"text":"b"}""", STOP + ""","x":[]""", USAGE), OVERLOADED),
+            ": ping\n\n" + "{\"bare\":1}\n\n" +
+                sse("""{"future":{"a":[1]}}""", "{}", text("a"), chunk("""{"future":1},{"text":"b","future":1}""", STOP + ""","x":[]""", USAGE), OVERLOADED),
         )
         answer.failure shouldBe null
         answer.response.text shouldBe "ab"

@@ -28,7 +28,15 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.jsonObject
 
 private fun target(model: String, isVertex: Boolean = false, system: String? = null, baseUrl: String = "https://host/v1beta"): Target {
-    val row = if (isVertex) Provider("vertex_ai", VertexGemini.name, auth = Provider.Auth.GOOGLE) else Provider("gemini", GeminiGenerate.name, auth = Provider.Auth.X_GOOG_API_KEY)
+    val row = if (isVertex) {
+        Provider(
+            "vertex_ai",
+            VertexGemini.name,
+            auth = Provider.Auth.GOOGLE,
+        )
+    } else {
+        Provider("gemini", GeminiGenerate.name, auth = Provider.Auth.X_GOOG_API_KEY)
+    }
     return Target(ModelId(row.id, model), row, if (isVertex) "https://host/v1/projects/p/locations/l" else baseUrl, ApiKey.of("AIzaTest"), system)
 }
 
@@ -50,7 +58,14 @@ private class Setting(
 )
 
 /** @param contents of the body */
-private class Talk(val title: String, val contents: String, val model: String = "gemini-2.5-flash", val isVertex: Boolean = false, val warning: String? = null, val messages: List<Message>)
+private class Talk(
+    val title: String,
+    val contents: String,
+    val model: String = "gemini-2.5-flash",
+    val isVertex: Boolean = false,
+    val warning: String? = null,
+    val messages: List<Message>,
+)
 
 private class Address(val model: String, val url: String, val isVertex: Boolean = false, val delivery: Delivery = Delivery.WHOLE, val baseUrl: String = "https://host/v1beta")
 
@@ -76,11 +91,19 @@ class GeminiEncodingSpec : FunSpec({
             Address("gemini-2.5-pro", "https://host/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:generateContent", isVertex = true),
             Address("other/model", "https://host/v1/projects/p/locations/l/publishers/other/models/model:generateContent", isVertex = true),
             Address("4711", "https://host/v1/projects/p/locations/l/endpoints/4711:generateContent", isVertex = true),
-        ) { send(target(it.model, it.isVertex, baseUrl = it.baseUrl)) { user("hi"); delivery = it.delivery }.url shouldBe it.url }
+        ) {
+            send(target(it.model, it.isVertex, baseUrl = it.baseUrl)) {
+                user("hi")
+                delivery = it.delivery
+            }.url shouldBe it.url
+        }
     }
 
     test("the key stands in its header and never in the URL") {
-        val request = send(target("m")) { user("hi"); extraQuery["x"] = "1" }
+        val request = send(target("m")) {
+            user("hi")
+            extraQuery["x"] = "1"
+        }
         request.headers shouldContain ("x-goog-api-key" to "AIzaTest")
         request.url shouldBe "https://host/v1beta/models/m:streamGenerateContent?alt=sse&x=1"
         send(target("m", isVertex = true)) { user("hi") }.headers shouldContain ("Authorization" to "Bearer AIzaTest")
@@ -89,7 +112,10 @@ class GeminiEncodingSpec : FunSpec({
     context("a setting becomes a field, or a warning") {
         withData<Setting>(
             { it.title },
-            Setting("sampling", """{"generationConfig":{"temperature":0.5,"topP":0.9,"topK":40,"maxOutputTokens":10,"stopSequences":["x"],"seed":7,"presencePenalty":0.1,"frequencyPenalty":0.2,"candidateCount":2}}""") {
+            Setting(
+                "sampling",
+                """{"generationConfig":{"temperature":0.5,"topP":0.9,"topK":40,"maxOutputTokens":10,"stopSequences":["x"],"seed":7,"presencePenalty":0.1,"frequencyPenalty":0.2,"candidateCount":2}}""",
+            ) {
                 temperature = 0.5
                 topP = 0.9
                 topK = 40
@@ -108,11 +134,17 @@ class GeminiEncodingSpec : FunSpec({
             Setting("a schema", """{"generationConfig":{"responseMimeType":"application/json","responseSchema":{"type":"object"}}}""") {
                 responseFormat = ResponseFormat.JsonSchema("a", json("""{"type":"object","additionalProperties":false}""").jsonObject)
             },
-            Setting("a schema of references", """{"generationConfig":{"responseMimeType":"application/json","responseJsonSchema":{"${'$'}ref":"#/${'$'}defs/a","${'$'}defs":{}}}}""") {
+            Setting(
+                "a schema of references",
+                """{"generationConfig":{"responseMimeType":"application/json","responseJsonSchema":{"${'$'}ref":"#/${'$'}defs/a","${'$'}defs":{}}}}""",
+            ) {
                 responseFormat = ResponseFormat.JsonSchema("a", json("""{"${'$'}schema":"x","${'$'}ref":"#/${'$'}defs/a","${'$'}defs":{}}""").jsonObject)
             },
             Setting("tools", """{"tools":[$declared]}""") { tools += weather },
-            Setting("a tool without parameters", """{"tools":[{"functionDeclarations":[{"name":"now"}]}]}""") { tools += Tool.of("now", null, """{"type":"object","properties":{}}""") },
+            Setting("a tool without parameters", """{"tools":[{"functionDeclarations":[{"name":"now"}]}]}""") {
+                tools +=
+                    Tool.of("now", null, """{"type":"object","properties":{}}""")
+            },
             Setting("tools of ours and the provider's", """{"tools":[$declared,{"googleSearch":{}}]}""") {
                 tools += weather
                 providerOptions { put("tools", json("""[{"googleSearch":{}}]""")) }
@@ -120,7 +152,10 @@ class GeminiEncodingSpec : FunSpec({
             Setting("tool choice auto", """{"toolConfig":{"functionCallingConfig":{"mode":"AUTO"}}}""") { toolChoice = ToolChoice.Auto },
             Setting("tool choice none", """{"toolConfig":{"functionCallingConfig":{"mode":"NONE"}}}""") { toolChoice = ToolChoice.None },
             Setting("tool choice required", """{"toolConfig":{"functionCallingConfig":{"mode":"ANY"}}}""") { toolChoice = ToolChoice.Required },
-            Setting("tool choice by name", """{"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["weather"]}}}""") { toolChoice = ToolChoice.Named("weather") },
+            Setting("tool choice by name", """{"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["weather"]}}}""") {
+                toolChoice =
+                    ToolChoice.Named("weather")
+            },
             Setting("labels on Vertex AI", """{"labels":{"team":"a"}}""", isVertex = true) { metadata["team"] = "a" },
             Setting("labels elsewhere", "{}", warning = "metadata was left out") { metadata["team"] = "a" },
             Setting("service tier", """{"serviceTier":"flex"}""") { serviceTier = "flex" },
@@ -131,12 +166,18 @@ class GeminiEncodingSpec : FunSpec({
             Setting("medium effort as tokens", thinking(""""thinkingBudget":2048""")) { reasoning = Effort.MEDIUM },
             Setting("high effort as tokens", thinking(""""thinkingBudget":4096""")) { reasoning = Effort.HIGH },
             Setting("no effort as tokens", thinking(""""thinkingBudget":0""", thoughts = false)) { reasoning = Effort.NONE },
-            Setting("no effort of a pro model", thinking(""""thinkingBudget":128"""), "gemini-2.5-pro", warning = "cannot be turned off") { reasoning = Effort.NONE },
+            Setting("no effort of a pro model", thinking(""""thinkingBudget":128"""), "gemini-2.5-pro", warning = "cannot be turned off") {
+                reasoning =
+                    Effort.NONE
+            },
             Setting("least effort of a lite model", thinking(""""thinkingBudget":512"""), "gemini-2.5-flash-lite") { reasoning = Effort.MINIMAL },
             Setting("effort as a level", thinking(""""thinkingLevel":"medium""""), "gemini-3-flash-preview") { reasoning = Effort.MEDIUM },
             Setting("most effort as a level", thinking(""""thinkingLevel":"high""""), "gemini-3.1-pro-preview", warning = "MAX") { reasoning = Effort.MAX },
             Setting("least effort as a level", thinking(""""thinkingLevel":"minimal""""), "gemini-3-flash-preview") { reasoning = Effort.MINIMAL },
-            Setting("no effort as a level", thinking(""""thinkingLevel":"low"""", thoughts = false), "gemini-3-pro-preview", warning = "cannot be turned off") { reasoning = Effort.NONE },
+            Setting("no effort as a level", thinking(""""thinkingLevel":"low"""", thoughts = false), "gemini-3-pro-preview", warning = "cannot be turned off") {
+                reasoning =
+                    Effort.NONE
+            },
             Setting("a budget before an effort", thinking(""""thinkingBudget":99"""), "gemini-3-flash") {
                 reasoning = Effort.LOW
                 reasoningBudget = 99
@@ -150,7 +191,10 @@ class GeminiEncodingSpec : FunSpec({
             },
         ) { case ->
             val warnings = mutableListOf<String>()
-            val body = send(target(case.model, case.isVertex), warnings) { user("hi"); case.build(this) }.json
+            val body = send(target(case.model, case.isVertex), warnings) {
+                user("hi")
+                case.build(this)
+            }.json
             body["contents"] shouldBe json("""[{"role":"user","parts":[{"text":"hi"}]}]""")
             JsonObject(body - "contents") shouldBe json(case.expected)
             if (case.warning == null) warnings.shouldBeEmpty() else warnings.single() shouldContain case.warning
@@ -158,7 +202,11 @@ class GeminiEncodingSpec : FunSpec({
     }
 
     test("the system's messages stand apart, the target's first; alone they are the question") {
-        val body = send(target("m", system = "Be kind.")) { user("hi"); system("Be brief."); user("there") }.json
+        val body = send(target("m", system = "Be kind.")) {
+            user("hi")
+            system("Be brief.")
+            user("there")
+        }.json
         body["systemInstruction"] shouldBe json("""{"parts":[{"text":"Be kind."},{"text":"Be brief."}]}""")
         body["contents"] shouldBe json("""[{"role":"user","parts":[{"text":"hi"},{"text":"there"}]}]""")
         val alone = send(target("m")) { system("Be brief.") }.json
@@ -186,18 +234,33 @@ class GeminiEncodingSpec : FunSpec({
                     asked,
                     message(Role.ASSISTANT, call, Part.ToolCall("call_1", "weather", "")),
                     message(Role.TOOL, Part.ToolResult("call_0", "weather", "sunny")),
-                    message(Role.TOOL, Part.ToolResult("call_1", "weather", """{"sky":"blue"}"""), Part.ToolResult("call_2", "weather", "no city", isError = true)),
+                    message(
+                        Role.TOOL,
+                        Part.ToolResult("call_1", "weather", """{"sky":"blue"}"""),
+                        Part.ToolResult("call_2", "weather", "no city", isError = true),
+                    ),
                     message(Role.USER, Part.Text("So?")),
                 ),
             ),
             Talk(
                 "an id of the provider's goes back with the call and its result",
-                """[$question,${model("""{"functionCall":{"id":"q7","name":"weather","args":{}}}""")},${user("""{"functionResponse":{"id":"q7","name":"weather","response":{"output":"x"}}}""")}]""",
-                messages = listOf(asked, message(Role.ASSISTANT, Part.ToolCall("q7", "weather", "{}"), model = "vertex_ai/gemini-3"), message(Role.TOOL, Part.ToolResult("q7", "weather", "x"))),
+                """[$question,${model(
+                    """{"functionCall":{"id":"q7","name":"weather","args":{}}}""",
+                )},${user("""{"functionResponse":{"id":"q7","name":"weather","response":{"output":"x"}}}""")}]""",
+                messages = listOf(
+                    asked,
+                    message(Role.ASSISTANT, Part.ToolCall("q7", "weather", "{}"), model = "vertex_ai/gemini-3"),
+                    message(Role.TOOL, Part.ToolResult("q7", "weather", "x")),
+                ),
             ),
             Talk(
                 "seals: on a thought, before a text, alone; thoughts without one stay here",
-                "[$question,${model("""{"text":"hm","thoughtSignature":"s1","thought":true}""", """{"text":"a","thoughtSignature":"s2"}""", """{"text":"b"}""", """{"text":"","thoughtSignature":"s3"}""")}]",
+                "[$question,${model(
+                    """{"text":"hm","thoughtSignature":"s1","thought":true}""",
+                    """{"text":"a","thoughtSignature":"s2"}""",
+                    """{"text":"b"}""",
+                    """{"text":"","thoughtSignature":"s3"}""",
+                )}]",
                 messages = listOf(
                     asked,
                     message(
@@ -215,7 +278,10 @@ class GeminiEncodingSpec : FunSpec({
             Talk(
                 "seals and ids of another wire's are not sent",
                 "[$question,${model("""{"text":"a"}""", "$called}")}]",
-                messages = listOf(asked, message(Role.ASSISTANT, Part.Reasoning("hm", "s1"), Part.Text("a"), call.copy(id = "toolu_1"), model = "vertex_ai/claude-opus-4")),
+                messages = listOf(
+                    asked,
+                    message(Role.ASSISTANT, Part.Reasoning("hm", "s1"), Part.Text("a"), call.copy(id = "toolu_1"), model = "vertex_ai/claude-opus-4"),
+                ),
             ),
             Talk(
                 "a call of another wire's is marked where Gemini 3 wants a seal",
@@ -254,8 +320,16 @@ class GeminiEncodingSpec : FunSpec({
                 warning = "a.pdf",
                 messages = listOf(message(Role.USER, Part.File("data:application/pdf;base64,JVBE", "application/pdf", "a.pdf"))),
             ),
-            Talk("the model may not begin", "[${user("""{"text":" "}""")},${model("""{"text":"Hello!"}""")},$question]", messages = listOf(Message.assistant("Hello!"), asked)),
-            Talk("empty turns are dropped", "[${user("""{"text":"a"}""", """{"text":"b"}""")}]", messages = listOf(Message.user("a"), Message.assistant(""), Message.user("b"))),
+            Talk(
+                "the model may not begin",
+                "[${user("""{"text":" "}""")},${model("""{"text":"Hello!"}""")},$question]",
+                messages = listOf(Message.assistant("Hello!"), asked),
+            ),
+            Talk(
+                "empty turns are dropped",
+                "[${user("""{"text":"a"}""", """{"text":"b"}""")}]",
+                messages = listOf(Message.user("a"), Message.assistant(""), Message.user("b")),
+            ),
             Talk("names", "[$question]", warning = "no names", messages = listOf(Message(Role.USER, asked.parts, name = "ann"))),
         ) { talk ->
             val warnings = mutableListOf<String>()
@@ -267,18 +341,47 @@ class GeminiEncodingSpec : FunSpec({
     context("a schema is what Gemini takes, or goes as a JSON schema") {
         withData<SchemaCase>(
             { it.title },
-            SchemaCase("unknown members", """{"${'$'}schema":"x","${'$'}id":"y","type":"object","additionalProperties":false,"properties":{"a":{"type":"integer","exclusiveMinimum":0}}}""", """{"type":"object","properties":{"a":{"type":"integer"}}}"""),
-            SchemaCase("properties may have any name", """{"properties":{"${'$'}ref":{"type":"string"},"additionalProperties":{"type":"string"}}}""", """{"properties":{"${'$'}ref":{"type":"string"},"additionalProperties":{"type":"string"}}}"""),
-            SchemaCase("a nullable type", """{"properties":{"a":{"type":["string","null"],"format":"email"}}}""", """{"properties":{"a":{"nullable":true,"type":"string"}}}"""),
-            SchemaCase("several types", """{"properties":{"a":{"type":["string","integer"]}}}""", """{"properties":{"a":{"anyOf":[{"type":"string"},{"type":"integer"}]}}}"""),
-            SchemaCase("lists and alternatives", """{"properties":{"a":{"items":{"format":"int64","default":{"oneOf":1}}},"b":{"anyOf":[{"title":"t"},true]}}}""", """{"properties":{"a":{"items":{"format":"int64","default":{"oneOf":1}}},"b":{"anyOf":[{"title":"t"},{}]}}}"""),
+            SchemaCase(
+                "unknown members",
+                """{"${'$'}schema":"x","${'$'}id":"y","type":"object","additionalProperties":false,"properties":{"a":{"type":"integer","exclusiveMinimum":0}}}""",
+                """{"type":"object","properties":{"a":{"type":"integer"}}}""",
+            ),
+            SchemaCase(
+                "properties may have any name",
+                """{"properties":{"${'$'}ref":{"type":"string"},"additionalProperties":{"type":"string"}}}""",
+                """{"properties":{"${'$'}ref":{"type":"string"},"additionalProperties":{"type":"string"}}}""",
+            ),
+            SchemaCase(
+                "a nullable type",
+                """{"properties":{"a":{"type":["string","null"],"format":"email"}}}""",
+                """{"properties":{"a":{"nullable":true,"type":"string"}}}""",
+            ),
+            SchemaCase(
+                "several types",
+                """{"properties":{"a":{"type":["string","integer"]}}}""",
+                """{"properties":{"a":{"anyOf":[{"type":"string"},{"type":"integer"}]}}}""",
+            ),
+            SchemaCase(
+                "lists and alternatives",
+                """{"properties":{"a":{"items":{"format":"int64","default":{"oneOf":1}}},"b":{"anyOf":[{"title":"t"},true]}}}""",
+                """{"properties":{"a":{"items":{"format":"int64","default":{"oneOf":1}}},"b":{"anyOf":[{"title":"t"},{}]}}}""",
+            ),
             SchemaCase("an enumeration of texts", """{"properties":{"a":{"enum":["x",null]}}}""", """{"properties":{"a":{"enum":["x"]}}}"""),
             SchemaCase("an enumeration of numbers", """{"properties":{"a":{"enum":[1,2]}}}""", """{"properties":{"a":{"enum":[1,2]}}}""", isJson = true),
             SchemaCase("a constant", """{"${'$'}schema":"x","properties":{"a":{"const":"x"}}}""", """{"properties":{"a":{"const":"x"}}}""", isJson = true),
-            SchemaCase("references", """{"properties":{"a":{"items":{"${'$'}ref":"#"}}}}""", """{"properties":{"a":{"items":{"${'$'}ref":"#"}}}}""", isJson = true),
+            SchemaCase(
+                "references",
+                """{"properties":{"a":{"items":{"${'$'}ref":"#"}}}}""",
+                """{"properties":{"a":{"items":{"${'$'}ref":"#"}}}}""",
+                isJson = true,
+            ),
         ) { case ->
-            val body = send(target("m")) { user("hi"); tools += Tool.of("f", null, case.schema) }.json
-            body["tools"] shouldBe json("""[{"functionDeclarations":[{"name":"f","${if (case.isJson) "parametersJsonSchema" else "parameters"}":${case.sent}}]}]""")
+            val body = send(target("m")) {
+                user("hi")
+                tools += Tool.of("f", null, case.schema)
+            }.json
+            body["tools"] shouldBe
+                json("""[{"functionDeclarations":[{"name":"f","${if (case.isJson) "parametersJsonSchema" else "parameters"}":${case.sent}}]}]""")
         }
     }
 

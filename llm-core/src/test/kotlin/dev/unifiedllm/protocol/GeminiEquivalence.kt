@@ -63,7 +63,13 @@ private fun deliveryOf(recording: RecordedRequest) = if (":stream" in recording.
 internal fun geminiTarget(recording: RecordedRequest): Target {
     val location = if (recording.host.startsWith("aiplatform")) "global" else recording.host.substringBefore("-aiplatform")
     val environment = mapOf("GEMINI_API_KEY" to "AIzaTest", "VERTEXAI_PROJECT" to "PROJECT", "VERTEXAI_LOCATION" to location, "VERTEX_ACCESS_TOKEN" to "ya29")
-    val row = if (!recording.host.endsWith("aiplatform.googleapis.com")) "gemini" else if ("/v1beta1/" in recording.path) "vertex_ai_beta" else "vertex_ai"
+    val row = if (!recording.host.endsWith("aiplatform.googleapis.com")) {
+        "gemini"
+    } else if ("/v1beta1/" in recording.path) {
+        "vertex_ai_beta"
+    } else {
+        "vertex_ai"
+    }
     val model = recording.path.substringAfter("/models/").substringBefore(':')
     return TargetResolver(ProviderRegistry.packed, environment::get, emptyMap()).resolve(ModelId(row, model))
 }
@@ -72,7 +78,11 @@ private fun ChatRequestBuilder.readGemini(body: JsonObject): Set<String> {
     body["systemInstruction"]["parts"].items().forEach { system(it["text"].text!!) }
     messages(body["contents"].items().map(::readContent))
     for (list in body["tools"].items()) {
-        for (function in list["functionDeclarations"].items()) tool(Tool(function["name"].text!!, function["description"].text, function["parameters"] as JsonObject))
+        for (function in list["functionDeclarations"].items()) {
+            tool(
+                Tool(function["name"].text!!, function["description"].text, function["parameters"] as JsonObject),
+            )
+        }
         if (list["functionDeclarations"] == null) providerOptions { put("tools", JsonArray(listOf(list))) }
     }
     if (body["toolConfig"]["functionCallingConfig"]["mode"].text == "AUTO") toolChoice = ToolChoice.Auto
@@ -94,7 +104,16 @@ private fun ChatRequestBuilder.readSettings(settings: JsonObject) {
 
 private fun readContent(content: JsonElement): Message {
     val parts = content["parts"].items().map(::readPart)
-    return Message(if (content["role"].text == "model") Role.ASSISTANT else if (parts.first() is Part.ToolResult) Role.TOOL else Role.USER, parts)
+    return Message(
+        if (content["role"].text == "model") {
+            Role.ASSISTANT
+        } else if (parts.first() is Part.ToolResult) {
+            Role.TOOL
+        } else {
+            Role.USER
+        },
+        parts,
+    )
 }
 
 private fun readPart(part: JsonElement): Part {

@@ -44,13 +44,17 @@ class VertexRowSpec : FunSpec({
         resolve("vertex_ai/m", "VERTEXAI_PROJECT" to "p").key shouldBe null
         resolve("vertex_ai/m", "VERTEXAI_PROJECT" to "p", "VERTEX_ACCESS_TOKEN" to "ya29").key shouldBe ApiKey.of("ya29")
         val elsewhere = ProviderSettings(baseUrl = "https://proxy.example/v1")
-        shouldThrow<LlmException.Configuration> { resolve("vertex_ai/m", "VERTEX_ACCESS_TOKEN" to "ya29", settings = elsewhere) }.message shouldContain "apiKey beside baseUrl"
+        shouldThrow<LlmException.Configuration> { resolve("vertex_ai/m", "VERTEX_ACCESS_TOKEN" to "ya29", settings = elsewhere) }.message shouldContain
+            "apiKey beside baseUrl"
         shouldThrow<LlmException.Configuration> { resolve("vertex_ai/m", settings = elsewhere) }.message shouldContain "apiKey beside baseUrl"
         resolve("vertex_ai/m", settings = elsewhere.copy(apiKey = ApiKey.of("ya29"))).key shouldBe ApiKey.of("ya29")
     }
 
     test("a Gemini key may stand in any of its variables, the first that is set") {
-        for (name in listOf("GEMINI_API_KEY", "GOOGLE_API_KEY")) resolve("google-gemini/m", name to "k", "GOOGLE_GENERATIVE_AI_API_KEY" to "z").key shouldBe ApiKey.of("k")
+        for (name in listOf("GEMINI_API_KEY", "GOOGLE_API_KEY")) {
+            resolve("google-gemini/m", name to "k", "GOOGLE_GENERATIVE_AI_API_KEY" to "z").key shouldBe
+                ApiKey.of("k")
+        }
         shouldThrow<LlmException.Configuration> { resolve("gemini/m") }.message shouldContain "GEMINI_API_KEY"
     }
 })

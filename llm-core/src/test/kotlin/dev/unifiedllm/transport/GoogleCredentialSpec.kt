@@ -38,7 +38,9 @@ import java.util.Base64
 import kotlin.time.Duration.Companion.seconds
 
 private val keys by lazy { KeyPairGenerator.getInstance("RSA").apply { initialize(2048) }.generateKeyPair() }
-private val pem by lazy { "-----BEGIN PRIVATE KEY-----\n${Base64.getMimeEncoder(64, byteArrayOf(10)).encodeToString(keys.private.encoded)}\n-----END PRIVATE KEY-----\n" }
+private val pem by lazy {
+    "-----BEGIN PRIVATE KEY-----\n${Base64.getMimeEncoder(64, byteArrayOf(10)).encodeToString(keys.private.encoded)}\n-----END PRIVATE KEY-----\n"
+}
 private val start = Instant.parse("2026-11-21T10:00:00Z")
 private const val DEEP = "https://us-central1-aiplatform.googleapis.com/v1/x"
 
@@ -52,15 +54,21 @@ private class TestClock(var now: Instant = start) : Clock() {
 
 private fun serviceAccount(tokenUri: String, vararg changed: Pair<String, String?>): String = buildJsonObject {
     val fields = mapOf(
-        "type" to "service_account", "private_key_id" to "kid7", "private_key" to pem,
-        "client_email" to "bot@p.iam.gserviceaccount.com", "token_uri" to tokenUri,
+        "type" to "service_account",
+        "private_key_id" to "kid7",
+        "private_key" to pem,
+        "client_email" to "bot@p.iam.gserviceaccount.com",
+        "token_uri" to tokenUri,
     )
     for ((name, value) in fields + changed) if (value != null) put(name, value)
 }.toString()
 
 private fun LoopbackExchange.token(number: Int) = whole("""{"access_token":"ya29.$number","expires_in":3600,"token_type":"Bearer"}""")
 
-private fun LoopbackRequest.form(): Map<String, String> = body.split('&').associate { it.substringBefore('=') to URLDecoder.decode(it.substringAfter('='), Charsets.UTF_8) }
+private fun LoopbackRequest.form(): Map<String, String> = body.split('&').associate {
+    it.substringBefore('=') to
+        URLDecoder.decode(it.substringAfter('='), Charsets.UTF_8)
+}
 
 private fun decoded(part: String): JsonObject = Json.parseToJsonElement(Base64.getUrlDecoder().decode(part).decodeToString()).jsonObject
 
@@ -150,11 +158,19 @@ class GoogleCredentialSpec : FunSpec({
     test("a refused token is an authentication failure that says why and what to do, without a secret") {
         Fixture { whole("""{"error":"invalid_grant","error_description":"Invalid JWT Signature."}""", 400) }.use { fixture ->
             val failure = shouldThrow<LlmException.Authentication> { fixture.sign() }
-            for (words in listOf("vertex_ai/gemini-2.5-flash", "400", "invalid_grant: Invalid JWT Signature.", "VERTEXAI_CREDENTIALS", "still active")) failure.message shouldContain words
+            for (words in listOf("vertex_ai/gemini-2.5-flash", "400", "invalid_grant: Invalid JWT Signature.", "VERTEXAI_CREDENTIALS", "still active")) {
+                failure.message shouldContain
+                    words
+            }
             failure.message shouldNotContain pem.lines()[1]
             failure.isRetryable shouldBe false
         }
-        for (body in listOf("{}", "no JSON", "[1]")) Fixture { whole(body) }.use { shouldThrow<LlmException.Authentication> { it.sign() }.message shouldContain "without a token" }
+        for (body in listOf("{}", "no JSON", "[1]")) {
+            Fixture { whole(body) }.use {
+                shouldThrow<LlmException.Authentication> { it.sign() }.message shouldContain
+                    "without a token"
+            }
+        }
         Fixture { whole("down", 503) }.use { shouldThrow<LlmException.Authentication> { it.sign() }.message shouldContain "503" }
         Fixture { reset() }.use { shouldThrow<LlmException.Network> { it.sign() } }
     }
@@ -164,7 +180,9 @@ class GoogleCredentialSpec : FunSpec({
             fun login(directory: java.io.File) {
                 directory.mkdirs()
                 val fields = """"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r/1""""
-                directory.resolve("application_default_credentials.json").writeText("""{$fields,"token_uri":"${fixture.server.url}/refresh","quota_project_id":"mine"}""")
+                directory.resolve(
+                    "application_default_credentials.json",
+                ).writeText("""{$fields,"token_uri":"${fixture.server.url}/refresh","quota_project_id":"mine"}""")
             }
             login(folder.resolve("home/.config/gcloud"))
             login(folder.resolve("sdk"))
@@ -181,7 +199,10 @@ class GoogleCredentialSpec : FunSpec({
 
     test("VERTEXAI_CREDENTIALS goes before GOOGLE_APPLICATION_CREDENTIALS; both may be paths, and a changed file counts at once") {
         Fixture { token(requestNumber(it)) }.use { fixture ->
-            fun file(name: String, email: String) = folder.resolve(name).apply { writeText(serviceAccount(fixture.server.url + "/token", "client_email" to email)) }.path
+            fun file(
+                name: String,
+                email: String,
+            ) = folder.resolve(name).apply { writeText(serviceAccount(fixture.server.url + "/token", "client_email" to email)) }.path
             val email = { decoded(fixture.server.requests.last().form().getValue("assertion").split('.')[1])["iss"] }
             fixture.environment = mapOf("GOOGLE_APPLICATION_CREDENTIALS" to file("a.json", "a@x"))
             fixture.sign()
@@ -205,8 +226,10 @@ class GoogleCredentialSpec : FunSpec({
             "another type" to (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"external_account"}""") to listOf("external_account")),
             "no key" to (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"service_account","client_email":"a"}""") to listOf("no private_key")),
             "no address" to (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"service_account","private_key":"x"}""") to listOf("no client_email")),
-            "a broken key" to (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"service_account","client_email":"a","private_key":"secret"}""") to listOf("no RSA key")),
-            "an open token endpoint" to (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"service_account","token_uri":"http://evil.example/t"}""") to listOf("no https URL")),
+            "a broken key" to
+                (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"service_account","client_email":"a","private_key":"secret"}""") to listOf("no RSA key")),
+            "an open token endpoint" to
+                (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"service_account","token_uri":"http://evil.example/t"}""") to listOf("no https URL")),
             "half a login" to (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"authorized_user","client_id":"a"}""") to listOf("no client_secret")),
         ) { (_, case) ->
             Fixture { token(1) }.use { fixture ->
