@@ -30,12 +30,9 @@ internal object GeminiSchema {
     }
 
     /** The members of `properties` are named by the user: only their values are schemas. */
-    private fun isPlain(name: String, value: JsonElement): Boolean = if (name == "properties" &&
-        value is JsonObject
-    ) {
-        value.values.all(::isPlain)
-    } else {
-        isPlain(value)
+    private fun isPlain(name: String, value: JsonElement): Boolean {
+        if (name != "properties" || value !is JsonObject) return isPlain(value)
+        return value.values.all(::isPlain)
     }
 
     /** A `Schema` lists texts only. */

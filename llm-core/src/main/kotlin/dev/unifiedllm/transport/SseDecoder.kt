@@ -9,12 +9,11 @@ import java.util.Arrays
  * A frame's bytes are the event's data. They stay in the fed array when the data is one line of one feed; other data is
  * gathered in a buffer of the decoder's own. An event without data is no frame.
  *
- * Beyond those rules: some servers, Google's among them, end a stream that fails with bare JSON. What begins with a brace instead of a field's
- * name, lasts to the end of the body and speaks of an error is a frame.
- *
  * @param maxEventBytes the most bytes of one line, and of one event's data
+ * @param takesBareErrors beyond those rules: some servers, Google's among them, end a stream that fails with bare JSON. Then what begins with a
+ * brace instead of a field's name, lasts to the end of the body and speaks of an error is a frame, too
  */
-internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20) : FrameDecoder {
+internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20, private val takesBareErrors: Boolean = false) : FrameDecoder {
     /** The id of the last event that was complete, with or without data; empty when there was none. */
     var lastEventId: String = ""
         private set
@@ -135,7 +134,7 @@ internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20) : FrameDec
     /** True if the line is one of bare JSON, which lasts until a line of data. */
     private fun gatherBare(bytes: ByteArray, start: Int, end: Int): Boolean {
         if (!isBare) {
-            if (hasData || bytes[start] != BRACE) return false
+            if (!takesBareErrors || hasData || bytes[start] != BRACE) return false
             isBare = true
             data.clear()
         } else if (end - start > DATA.size && bytes[start + DATA.size] == COLON && isName(bytes, start, start + DATA.size, DATA)) {
