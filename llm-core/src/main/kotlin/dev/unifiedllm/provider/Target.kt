@@ -16,6 +16,8 @@ internal class Target(
     val warnings: List<String> = emptyList(),
     /** Where a row is AWS's: what was set in code, and the region. */
     val aws: AwsSettings? = null,
+    /** What the URL of every request ends with. */
+    val query: Map<String, String> = emptyMap(),
 ) {
     /** The name that the provider knows it by. */
     val name: String get() = id.name

@@ -32,11 +32,14 @@ internal class TargetResolver(
 ) {
     /** @throws LlmException.Configuration if the provider is unknown, or its key or base URL is missing or wrong */
     fun resolve(id: ModelId, override: ProviderSettings = ProviderSettings()): Target {
-        val (row, name) = place(id)
-        val model = ModelId(row.id, name)
-        val own = override.over(settings[row.id])
-        val aws = aws(row, name, own)
-        val base = base(row, model, own, aws)
+        val (asked, name) = place(id)
+        val own = override.over(settings[asked.id])
+        val aws = aws(asked, name, own)
+        val base = base(asked, ModelId(asked.id, name), own, aws)
+        val found = registry.hostedAt(base.url, asked) ?: asked
+        val model = ModelId(found.id, name)
+        val address = found.azure?.let { found.azureAddress(it, base.url, base.apiVersion, it.apiVersionEnv.firstNotNullOfOrNull(::variable), name) }
+        val row = (if (address == null) found else found.fitted(found.azure, address)).withHeaders()
         val key = key(row, model, own, base)
         if (base.url.startsWith("http://") && key != null && !own.allowInsecure && !isOwnHost(hostOf(base.url))) {
             throw LlmException.Configuration(
@@ -44,7 +47,8 @@ internal class TargetResolver(
                 details = details(model),
             )
         }
-        return Target(model, if (own.apiKey == null) row.sending(key) else row, base.url, key, own.systemMessage, aws = aws)
+        val sent = if (own.apiKey == null) row.sending(key) else row
+        return Target(model, sent, address?.url ?: base.url, key, own.systemMessage, aws = aws, query = address?.query.orEmpty())
     }
 
     /** With the region in it: the one set in code, that of a model named by its ARN, the environment's, the profile's. */
@@ -81,11 +85,26 @@ internal class TargetResolver(
 
     private fun customRow(id: String) = Provider(id, protocol = "openai-chat", auth = Provider.Auth.OPTIONAL, local = true)
 
-    private class Base(val url: String, val fromCode: Boolean)
+    /** The row with its headers filled from the environment. */
+    private fun Provider.withHeaders(): Provider {
+        if (quirks.extraHeaders.values.none { PLACE in it }) return this
+        val filled = quirks.extraHeaders.mapNotNull { (header, text) ->
+            val places = PLACE.findAll(text).map { place -> place.value to place.groupValues[1].split('|').firstNotNullOfOrNull(::variable) }.toList()
+            if (places.any { it.second == null }) null else header to places.fold(text) { value, (place, found) -> value.replace(place, found!!) }
+        }
+        return copy(quirks = quirks.copy(extraHeaders = filled.toMap()))
+    }
+
+    private class Base(val url: String, val fromCode: Boolean, val apiVersion: String? = null)
 
     private fun base(row: Provider, model: ModelId, own: ProviderSettings, aws: AwsSettings?): Base {
-        own.baseUrl?.let { return Base(baseUrl(it, "baseUrl in code", model), fromCode = true) }
-        for (name in row.baseUrlEnv) variable(name)?.let { return Base(baseUrl(it, name, model), fromCode = false) }
+        fun given(text: String, origin: String, fromCode: Boolean): Base {
+            // Azure's own tools show whole URLs, with a version in them.
+            val takesVersion = row.azure != null || AZURE_HOST in text
+            return Base(baseUrl(text, origin, model, API_VERSION.takeIf { takesVersion }), fromCode, queryParameter(text, API_VERSION).takeIf { takesVersion })
+        }
+        own.baseUrl?.let { return given(it, "baseUrl in code", fromCode = true) }
+        for (name in row.baseUrlEnv) variable(name)?.let { return given(it, name, fromCode = false) }
         val template = row.baseUrl
             ?: throw LlmException.Configuration(
                 "$model needs the base URL of your server. Set " +
@@ -96,7 +115,10 @@ internal class TargetResolver(
             val names = match.groupValues[1].split('|')
             val value = if (aws != null && names.first() == AWS_REGIONS.first()) aws.region ?: throw noRegion(model) else names.firstNotNullOfOrNull(::variable)
             val found = value ?: match.groupValues[2].ifEmpty { null }
-                ?: throw LlmException.Configuration("$model needs the variable ${names.first()}: it is a part of its URL.", details = details(model))
+                ?: throw LlmException.Configuration(
+                    "$model needs the variable ${names.first()}: it is a part of its URL." + row.baseUrlEnv.firstOrNull()?.let { " Or set $it to the whole URL." }.orEmpty(),
+                    details = details(model),
+                )
             if (match.range.first == 0) found else found.removePrefix("https://").trim('/')
         }
         val url = row.baseUrlPieces.entries.fold(filled) { url, (piece, instead) -> url.replace(piece, instead) }
@@ -130,7 +152,7 @@ internal class TargetResolver(
                 throw LlmException.Configuration("The key for $model in the variable $name cannot be used: ${wrong.message}.", details = details(model))
             }
         }
-        if (row.auth in KEYLESS) return null
+        if (row.auth in KEYLESS || row.azure?.tokenEnv.orEmpty().any { variable(it) != null }) return null
         val empty = row.apiKeyEnv.firstOrNull { environment(it) != null }
         val variable = row.apiKeyEnv.firstOrNull()
         throw LlmException.Configuration(
@@ -150,6 +172,7 @@ internal class TargetResolver(
     }
 
     private fun sameHost(url: String, row: Provider): Boolean {
+        if (row.isAt(url)) return true
         val own = row.baseUrl ?: return false
         return '{' !in own && hostOf(own) == hostOf(url)
     }
@@ -163,6 +186,8 @@ internal class TargetResolver(
 
         /** Where there is no key, nothing, or a credential of another kind, is sent. */
         val KEYLESS = setOf(Provider.Auth.OPTIONAL, Provider.Auth.AWS, Provider.Auth.GOOGLE)
+
+        const val AZURE_HOST = ".azure.com"
 
         /** `{NAME}`, `{NAME|OTHER}` or `{NAME:default}` in a row's URL. */
         val PLACE = Regex("""\{([A-Z0-9_|]+)(?::([^}]*))?}""")

@@ -34,7 +34,7 @@ internal class HttpErrors(private val target: Target) {
             402 -> quota(said, details)
             403 -> LlmException.PermissionDenied("$said The key is known but may not do this: check its permissions, and the region.", details = details)
             404, 410 -> notFound(said, details)
-            405 -> LlmException.Configuration("$said There is no such call at ${target.baseUrl}: is \"/v1\" missing, or there twice?", details = details)
+            405 -> if (target.isResponses) notFound(said, details) else LlmException.Configuration("$said There is no such call at ${target.baseUrl}: is \"/v1\" missing, or there twice?", details = details)
             408 -> LlmException.Timeout("$said Try again.", LlmException.Timeout.Phase.FIRST_BYTE, details = details)
             409 -> InvalidRequest(said, InvalidRequest.Kind.CONFLICT, details = details)
             413 -> InvalidRequest("$said Send less: shorter messages, smaller images.", InvalidRequest.Kind.TOO_LARGE, details = details)
@@ -92,11 +92,17 @@ internal class HttpErrors(private val target: Target) {
     private fun notFound(said: String, details: LlmException.Details): LlmException {
         val remedy = if (target.protocol == "ollama-chat") {
             "If the model is not there yet: ollama pull ${target.name}."
+        } else if (target.isResponses) {
+            val chat = target.provider.id.substringBefore("/responses").takeIf { it != target.provider.id }
+            "Is \"${target.name}\" a model of ${target.provider.id}, and does ${target.baseUrl} serve /responses at all?" +
+                chat?.let { " Over chat completions the model is \"$it/${target.name}\"." }.orEmpty()
         } else {
             "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address (is \"/v1\" missing)?"
         }
         return LlmException.NotFound("$said $remedy", details = details)
     }
+
+    private val Target.isResponses: Boolean get() = protocol == "openai-responses"
 
     private fun quota(said: String, details: LlmException.Details) =
         LlmException.QuotaExhausted("$said The account's credit or quota is used up: top it up, or add a fallback to another provider.", details = details)
