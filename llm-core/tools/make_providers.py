@@ -16,7 +16,7 @@ OUT = Path("llm-core/src/main/resources/dev/unifiedllm/provider/providers.json")
 NOT_SERVED = OUT.parent / "not-served.tsv"
 CHECKED = "2026-11-21"
 PROTOCOLS = {
-    "openai-chat", "openai-responses", "ollama-chat", "anthropic-messages", "gemini-generate", "vertex-gemini", "anthropic-vertex", "bedrock-converse", "cohere-chat",
+    "openai-chat", "openai-responses", "ollama-chat", "anthropic-messages", "gemini-generate", "vertex-gemini", "vertex-openai", "anthropic-vertex", "bedrock-converse", "cohere-chat",
     "replicate-predictions", "watsonx-chat",
 }
 AUTH = {"Authorization: Bearer": "bearer", "none/Bearer": "optional", "x-api-key": "x-api-key"}

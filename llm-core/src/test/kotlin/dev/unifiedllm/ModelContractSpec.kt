@@ -8,6 +8,7 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.demo.DemoModel
+import dev.unifiedllm.protocol.GeminiGenerate
 import dev.unifiedllm.protocol.OllamaChat
 import dev.unifiedllm.protocol.OpenAiChat
 import dev.unifiedllm.protocol.Protocol
@@ -38,8 +39,14 @@ private fun LoopbackExchange.ollama(isCut: Boolean) {
     if (isCut) cut() else write("""{"model":"m","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","eval_count":2}""" + "\n")
 }
 
+private fun LoopbackExchange.gemini(isCut: Boolean) {
+    fun chunk(part: String, more: String = "") = """data: {"candidates":[{"content":{"parts":[{"text":"$part"}]}$more}]}""" + "\n\n"
+    sse(chunk("one "), chunk("two "))
+    if (isCut) cut() else write(chunk("", ""","finishReason":"STOP""""))
+}
+
 private fun overLoopback(protocol: Protocol, answer: LoopbackExchange.(isCut: Boolean) -> Unit): ContractSubject {
-    val server = LoopbackServer { answer("\"model\":\"cut\"" in it.body) }
+    val server = LoopbackServer { answer("\"model\":\"cut\"" in it.body || "/cut:" in it.path) }
     val transport = JdkTransport(5.seconds)
     val provider = Provider("p", protocol.name)
     val model = { name: String -> ProtocolModel(Target(ModelId("p", name), provider, server.url, ApiKey.of("sk-test")), protocol, transport, Timeouts.DEFAULT) }
@@ -81,6 +88,8 @@ class ModelContractSpec : FunSpec({
     modelContract("a wire: OpenAI chat") { overLoopback(OpenAiChat) { openAi(it) } }
 
     modelContract("a wire: Ollama chat") { overLoopback(OllamaChat) { ollama(it) } }
+
+    modelContract("a wire: Gemini") { overLoopback(GeminiGenerate) { gemini(it) } }
 
     for (name in listOf("echo", "storyteller", "reasoner", "tools")) {
         modelContract("demo/$name") { counted(DemoModel(name), DemoModel("cut")) }

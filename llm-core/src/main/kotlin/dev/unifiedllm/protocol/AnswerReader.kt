@@ -117,7 +117,7 @@ internal class AnswerReader(
             first == '<' -> throw malformed("it answered with a web page: is ${target.baseUrl} the address of an API?", null)
             type == "application/x-ndjson" || type == "application/jsonl" -> NdjsonDecoder()
             first == '{' || first == '[' -> if (target.protocol == OllamaChat.name && !whole) NdjsonDecoder() else WholeBodyDecoder()
-            else -> SseDecoder()
+            else -> SseDecoder(takesBareErrors = true)
         }
     }
 

@@ -14,8 +14,6 @@ import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonObject
-import java.net.URLDecoder
-import java.util.Base64
 
 /** Messages as Gemini's contents: the system's apart, two roles that take turns, tool results among the user's parts. */
 internal class GeminiContent(private val target: Target, private val warnings: MutableList<String>, private val isVertex: Boolean) {
@@ -116,7 +114,7 @@ internal class GeminiContent(private val target: Target, private val warnings: M
 
     private fun media(url: String, mediaType: String?, name: String? = null): JsonObject {
         if (name != null && !isVertex) warnings += "the Gemini API has no names of files: \"$name\" was left out"
-        val data = InlineData.of(url)
+        val data = DataUrl.parse(url)
         return buildJsonObject {
             putJsonObject(if (data != null) "inlineData" else "fileData") {
                 (data?.mediaType ?: mediaType)?.let { put("mimeType", it) }
@@ -160,8 +158,14 @@ internal class GeminiContent(private val target: Target, private val warnings: M
             if (turns.firstOrNull()?.role == MODEL) listOf(Turn(USER, listOf(JsonObject(mapOf("text" to JsonPrimitive(" ")))))) + turns else turns
 
         private val TYPES = mapOf(
-            "png" to "image/png", "jpg" to "image/jpeg", "jpeg" to "image/jpeg", "webp" to "image/webp", "gif" to "image/gif",
-            "heic" to "image/heic", "heif" to "image/heif", "bmp" to "image/bmp",
+            "png" to "image/png",
+            "jpg" to "image/jpeg",
+            "jpeg" to "image/jpeg",
+            "webp" to "image/webp",
+            "gif" to "image/gif",
+            "heic" to "image/heic",
+            "heif" to "image/heif",
+            "bmp" to "image/bmp",
         )
 
         /** The media type that an image's URL ends with; null if it does not say. */
@@ -175,22 +179,6 @@ internal class GeminiContent(private val target: Target, private val warnings: M
             } catch (_: SerializationException) {
                 null
             }
-        }
-    }
-}
-
-/** What a data: URL holds. */
-internal class InlineData(val mediaType: String?, val base64: String) {
-    companion object {
-        /** Null if [url] is none. */
-        fun of(url: String): InlineData? {
-            if (!url.startsWith("data:") || ',' !in url) return null
-            val head = url.substring("data:".length, url.indexOf(','))
-            val data = url.substring(url.indexOf(',') + 1)
-            val type = head.substringBefore(';').ifEmpty { null }
-            if (head.endsWith(";base64")) return InlineData(type, data)
-            val bytes = URLDecoder.decode(data.replace("+", "%2B"), Charsets.UTF_8).encodeToByteArray()
-            return InlineData(type ?: "text/plain", Base64.getEncoder().encodeToString(bytes))
         }
     }
 }

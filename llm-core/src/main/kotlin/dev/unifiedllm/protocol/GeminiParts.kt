@@ -10,7 +10,7 @@ internal class GeminiPart {
     var call: GeminiCall? = null
     var media: Delta.Media? = null
 
-    /** True for what is neither the answer's text nor a call, such as code that the provider ran. */
+    /** True where something unknown stands in it: with nothing beside it, it is neither text nor a call, such as code that the provider ran. */
     var isOther = false
 
     fun read(json: JsonCursor) {
@@ -97,7 +97,7 @@ internal class GeminiChoice(private val index: Int) {
         val text = part.text
         when {
             call != null -> call(call, part.seal, out)
-            part.isOther -> Unit
+            part.isOther && text == null && part.media == null -> Unit
             part.media != null -> if (!part.isThought) out += part.media!!
             part.isThought -> if (!text.isNullOrEmpty() || part.seal != null) out += Delta.Reasoning(text.orEmpty(), part.seal, index)
             else -> {

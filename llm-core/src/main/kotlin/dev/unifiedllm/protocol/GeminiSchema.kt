@@ -23,16 +23,21 @@ internal object GeminiSchema {
     fun isEmpty(schema: JsonObject): Boolean = (schema["properties"] as? JsonObject).isNullOrEmpty() && schema.keys.none { it in BEYOND || it == "anyOf" }
 
     private fun isPlain(element: JsonElement): Boolean = when (element) {
-        is JsonObject -> element.keys.none { it in BEYOND } && element.all { (name, value) -> if (name in DATA) isPlainData(name, value) else isPlain(name, value) }
+        is JsonObject -> element.keys.none { it in BEYOND } &&
+            element.all { (name, value) -> if (name in DATA) isPlainData(name, value) else isPlain(name, value) }
         is JsonArray -> element.all(::isPlain)
         else -> true
     }
 
     /** The members of `properties` are named by the user: only their values are schemas. */
-    private fun isPlain(name: String, value: JsonElement): Boolean = if (name == "properties" && value is JsonObject) value.values.all(::isPlain) else isPlain(value)
+    private fun isPlain(name: String, value: JsonElement): Boolean {
+        if (name != "properties" || value !is JsonObject) return isPlain(value)
+        return value.values.all(::isPlain)
+    }
 
     /** A `Schema` lists texts only. */
-    private fun isPlainData(name: String, value: JsonElement): Boolean = name != "enum" || value is JsonArray && value.all { it is JsonPrimitive && (it.isString || it is JsonNull) }
+    private fun isPlainData(name: String, value: JsonElement): Boolean =
+        name != "enum" || value is JsonArray && value.all { it is JsonPrimitive && (it.isString || it is JsonNull) }
 
     private fun clean(schema: JsonObject): JsonObject = buildJsonObject {
         for ((name, value) in schema) {

@@ -43,7 +43,7 @@ private fun budget(effort: Effort, model: String, warnings: MutableList<String>)
     if (effort == Effort.NONE && isPro) warnings += "the thinking of $model cannot be turned off: reasoning NONE was sent as $LEAST_OF_PRO tokens"
     val tokens = when (effort) {
         Effort.NONE -> if (isPro) LEAST_OF_PRO else 0
-        Effort.MINIMAL -> if (isPro) LEAST_OF_PRO else if ("-lite" in model) LEAST_OF_LITE else 1
+        Effort.MINIMAL -> LEAST.firstOrNull { (kind) -> kind in model }?.second ?: 1
         Effort.LOW -> LOW
         Effort.MEDIUM -> MEDIUM
         Effort.HIGH -> HIGH
@@ -61,6 +61,7 @@ private val GENERATION = Regex("gemini-(\\d+)")
 private const val LEVELS_SINCE = 3
 private const val LEAST_OF_PRO = 128
 private const val LEAST_OF_LITE = 512
+private val LEAST = listOf("-pro" to LEAST_OF_PRO, "-lite" to LEAST_OF_LITE)
 private const val LOW = 1024
 private const val MEDIUM = 2048
 private const val HIGH = 4096

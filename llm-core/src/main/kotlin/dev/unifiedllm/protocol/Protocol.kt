@@ -32,6 +32,7 @@ internal interface Protocol {
                 AnthropicVertex,
                 GeminiGenerate,
                 VertexGemini,
+                VertexOpenAi,
                 BedrockConverse,
                 CohereChat,
                 ReplicatePredictions,

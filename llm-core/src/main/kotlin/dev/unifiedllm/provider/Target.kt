@@ -25,6 +25,9 @@ internal class Target(
     /** The wire that this model speaks: the name of a Protocol. */
     val protocol: String get() = provider.protocol(name)
 
+    /** The same at another address. */
+    fun at(baseUrl: String) = Target(id, provider, baseUrl, key, systemMessage, warnings, aws)
+
     /** True when nobody bills the answers. */
     val isFree: Boolean get() = provider.local && isOwnHost(hostOf(baseUrl))
 

@@ -55,7 +55,13 @@ internal class GoogleTokens(private val environment: (String) -> String?, privat
         return when (val type = login["type"]) {
             "service_account" -> {
                 val form = mapOf("grant_type" to JWT_GRANT, "assertion" to assertion(login, url, details))
-                endpoint.token(url, form, clock, details, "Check the service account of ${login.origin}: is its key still active, and this machine's clock right?")
+                endpoint.token(
+                    url,
+                    form,
+                    clock,
+                    details,
+                    "Check the service account of ${login.origin}: is its key still active, and this machine's clock right?",
+                )
             }
             "authorized_user" -> {
                 val form = listOf("client_id", "client_secret", "refresh_token").associateWith { login.need(it, details) } + ("grant_type" to "refresh_token")
@@ -99,7 +105,9 @@ internal class GoogleTokens(private val environment: (String) -> String?, privat
     }
 
     private fun login(details: LlmException.Details): GoogleLogin {
-        variable("VERTEXAI_CREDENTIALS")?.let { return if (it.startsWith("{")) parse(it, "VERTEXAI_CREDENTIALS", details) else read(it, "VERTEXAI_CREDENTIALS", details) }
+        variable("VERTEXAI_CREDENTIALS")?.let {
+            return if (it.startsWith("{")) parse(it, "VERTEXAI_CREDENTIALS", details) else read(it, "VERTEXAI_CREDENTIALS", details)
+        }
         variable("GOOGLE_APPLICATION_CREDENTIALS")?.let { return read(it, "GOOGLE_APPLICATION_CREDENTIALS", details) }
         val default = defaultFile()?.takeIf { it.exists() }
             ?: throw LlmException.Configuration(
@@ -121,7 +129,11 @@ internal class GoogleTokens(private val environment: (String) -> String?, privat
         val text = try {
             Path.of(path).readText()
         } catch (failure: IOException) {
-            throw LlmException.Configuration("The file of $origin for ${details.model} cannot be read: $path. Check the path, and who may read it.", failure, details)
+            throw LlmException.Configuration(
+                "The file of $origin for ${details.model} cannot be read: $path. Check the path, and who may read it.",
+                failure,
+                details,
+            )
         } catch (_: InvalidPathException) { // its message quotes the text
             throw LlmException.Configuration("What $origin holds for ${details.model} is no path. Set it to the file of the credentials.", details = details)
         }
@@ -131,7 +143,10 @@ internal class GoogleTokens(private val environment: (String) -> String?, privat
     private fun parse(text: String, origin: String, details: LlmException.Details): GoogleLogin = try {
         GoogleLogin(text, Json.parseToJsonElement(text) as? JsonObject ?: JsonObject(emptyMap()), origin)
     } catch (_: SerializationException) { // its message quotes the text
-        throw LlmException.Configuration("What $origin holds for ${details.model} is no JSON. Set it to the file that Google gave, unchanged.", details = details)
+        throw LlmException.Configuration(
+            "What $origin holds for ${details.model} is no JSON. Set it to the file that Google gave, unchanged.",
+            details = details,
+        )
     }
 
     private fun variable(name: String): String? = environment(name)?.trim()?.ifEmpty { null }
@@ -153,5 +168,8 @@ private class GoogleLogin(val text: String, private val json: JsonObject, val or
     fun need(field: String, details: LlmException.Details): String = get(field) ?: wrong("it has no $field", details)
 
     fun wrong(what: String, details: LlmException.Details): Nothing =
-        throw LlmException.Configuration("The credentials of $origin cannot be used for ${details.model}: $what. Set it to a service account's key file, or log in anew.", details = details)
+        throw LlmException.Configuration(
+            "The credentials of $origin cannot be used for ${details.model}: $what. Set it to a service account's key file, or log in anew.",
+            details = details,
+        )
 }

@@ -62,6 +62,7 @@ internal class HttpErrors(private val target: Target) {
             status in CLIENT_ERRORS && error.mentions("credit balance is too low") -> quota(said, details)
         error.isNamed("invalid_api_key", "authentication_error", "no_db_connection", "API_KEY_INVALID") ||
             (status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key")) -> authentication(said, details)
+        status == 503 && error.mentions("overloaded") -> overloaded(said, details)
         status != null -> null
         error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "throttlingException", "429") -> rateLimited(said, retryAfter, details)
         error.isNamed("overloaded_error", "overloaded", "529") -> overloaded(said, details)
@@ -80,6 +81,8 @@ internal class HttpErrors(private val target: Target) {
     private fun authentication(said: String, details: LlmException.Details): LlmException {
         val variable = target.provider.apiKeyEnv.firstOrNull()
         val remedy = when {
+            target.key == null && target.provider.auth == Provider.Auth.GOOGLE ->
+                "It wants another token than Google gave for the credentials: log in anew, by gcloud auth application-default login, or check the service account."
             target.key == null && target.provider.auth != Provider.Auth.BEARER -> "It wants a key" + (variable?.let { ": set the variable $it." } ?: ".")
             variable != null -> "Check the key in the variable $variable: is it whole, of this provider, and not revoked?"
             else -> "Check the API key."

@@ -10,8 +10,10 @@ import java.util.Arrays
  * gathered in a buffer of the decoder's own. An event without data is no frame.
  *
  * @param maxEventBytes the most bytes of one line, and of one event's data
+ * @param takesBareErrors beyond those rules: some servers, Google's among them, end a stream that fails with bare JSON. Then what begins with a
+ * brace instead of a field's name, lasts to the end of the body and speaks of an error is a frame, too
  */
-internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20) : FrameDecoder {
+internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20, private val takesBareErrors: Boolean = false) : FrameDecoder {
     /** The id of the last event that was complete, with or without data; empty when there was none. */
     var lastEventId: String = ""
         private set
@@ -37,6 +39,9 @@ internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20) : FrameDec
     private var hasData = false
     private var inPlace = false
     private val data = ByteBuilder()
+
+    /** True while [data] gathers lines of bare JSON. */
+    private var isBare = false
     private var event = Frame.MESSAGE
     private var eventId = ""
 
@@ -76,7 +81,11 @@ internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20) : FrameDec
         val start = if (atStart) bomLength(line.bytes, 0, line.size) else 0
         val cutLine = line.size > start && line.bytes[start] != COLON
         discardedTail = hasData || event != Frame.MESSAGE || cutLine
-        return null
+        if (cutLine) gatherBare(line.bytes, start, line.size)
+        if (!isBare || !utf8(data.bytes, 0, data.size).contains("\"error\"")) return null
+        frame.event = Frame.MESSAGE
+        point(data.bytes, 0, data.size)
+        return frame
     }
 
     private fun lineEnd(start: Int): Int {
@@ -105,6 +114,7 @@ internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20) : FrameDec
             from += bomLength(bytes, start, end)
         }
         if (from == end) return dispatch()
+        if (gatherBare(bytes, from, end)) return false
         var colon = from
         while (colon < end && colon - from <= LONGEST_NAME && bytes[colon] != COLON) colon++
         val value = when {
@@ -119,6 +129,22 @@ internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20) : FrameDec
             isName(bytes, from, colon, RETRY) -> millis(bytes, value, end)?.let { retryMillis = it }
         }
         return false
+    }
+
+    /** True if the line is one of bare JSON, which lasts until a line of data. */
+    private fun gatherBare(bytes: ByteArray, start: Int, end: Int): Boolean {
+        if (!isBare) {
+            if (!takesBareErrors || hasData || bytes[start] != BRACE) return false
+            isBare = true
+            data.clear()
+        } else if (end - start > DATA.size && bytes[start + DATA.size] == COLON && isName(bytes, start, start + DATA.size, DATA)) {
+            isBare = false
+            return false
+        }
+        checkSize(data.size + 1L + (end - start))
+        data.append(bytes, start, end)
+        data.append(LF)
+        return true
     }
 
     private fun dispatch(): Boolean {
@@ -176,6 +202,7 @@ internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20) : FrameDec
         const val CR = '\r'.code.toByte()
         const val COLON = ':'.code.toByte()
         const val SPACE = ' '.code.toByte()
+        const val BRACE = '{'.code.toByte()
         const val NUL: Byte = 0
         val DATA = "data".encodeToByteArray()
         val EVENT = "event".encodeToByteArray()

@@ -61,7 +61,7 @@ internal class Recording(private val folder: File) {
         path.endsWith("/messages") || path.endsWith("/messages/count_tokens") && group == "errors" -> AnthropicMessages.name
         host.endsWith(".azure.com") -> "azure"
         path.endsWith("/chat/completions") || path.endsWith("/v1/chat") -> OpenAiChat.name
-        else -> bedrockWire(host, path, group) ?: group
+        else -> bedrockWire(host, path, group) ?: googleWire(host, path, group) ?: group
     }
 
     private val whole: Boolean get() = (meta["streaming"] as JsonPrimitive).booleanOrNull == false

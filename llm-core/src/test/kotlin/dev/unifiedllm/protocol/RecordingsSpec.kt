@@ -24,12 +24,23 @@ import kotlinx.serialization.json.longOrNull
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
-private val built = setOf(OpenAiChat.name, OllamaChat.name, AnthropicMessages.name, AnthropicVertex.name, CohereChat.name, BedrockConverse.name)
+private val built = setOf(
+    OpenAiChat.name,
+    OllamaChat.name,
+    AnthropicMessages.name,
+    AnthropicVertex.name,
+    CohereChat.name,
+    BedrockConverse.name,
+    GeminiGenerate.name,
+    VertexGemini.name,
+)
 
 /** Where `expected.json` is not followed: the field, and why. */
 private val listed: Map<String, Pair<String, String>> = mapOf(
     "openai-compat-other/u014-parallel-tool-calls-pydantic-ai" to
         ("tool_calls" to "the server fills every field it knows: an empty `function_call` beside the one tool call is no second call"),
+    "gemini-generate/s019-parallel-tool-calls-vercel-ai" to
+        ("arguments" to "the SDK leaves out arguments that come leaf by leaf (partialArgs); GeminiDecodingSpec says what they are"),
 )
 
 private fun Recording.isListed(field: String): Boolean = listed[name]?.first == field
@@ -72,6 +83,7 @@ class RecordingsSpec : FunSpec({
 })
 
 private fun Recording.check(answer: Answer) {
+    expected["extra"]["block_reason"].text?.let { return checkBlocked(answer, it) }
     val response = answer.response
     val streamError = expected["extra"]["stream_error"]
     // Cohere's reason for an answer that failed is an error of its own, and typed.
@@ -116,17 +128,11 @@ private fun Recording.checkParts(expected: JsonElement, parts: List<Part>) {
     calls.zip(wanted).forEach { (call, want) ->
         call.name shouldBe want["name"].text
         call.id shouldBe (want["id"].text?.ifEmpty { null } ?: "call_${calls.indexOf(call)}")
-        parsed(call.arguments) shouldBe parsed(want["arguments"])
+        if (!isListed("arguments")) parsed(call.arguments) shouldBe parsed(want["arguments"])
     }
 }
 
-private fun parsed(arguments: JsonElement?): JsonElement = if (arguments is JsonPrimitive &&
-    arguments.isString
-) {
-    parsed(arguments.content)
-} else {
-    arguments ?: JsonNull
-}
+private fun parsed(arguments: JsonElement?): JsonElement = if (arguments is JsonPrimitive && arguments.isString) parsed(arguments.content) else arguments ?: JsonNull
 
 private fun parsed(arguments: String): JsonElement = try {
     Json.parseToJsonElement(arguments)
@@ -139,6 +145,7 @@ private fun Recording.usage(): Usage? = when (wire) {
     CohereChat.name -> cohereUsage()
     BedrockConverse.name -> bedrockUsage(expected["usage"])
     AnthropicMessages.name, AnthropicVertex.name -> anthropicUsage(expected["usage"])
+    GeminiGenerate.name, VertexGemini.name -> geminiUsage(expected["usage"])
     else -> openAiUsage()
 }
 
@@ -203,7 +210,11 @@ private fun Recording.kind(): String {
 private val KEY = Regex("""sk-[\w*-]{6,}""")
 
 private val BY_WORDS = listOf(
-    Triple(setOf(400, 413, 422), Regex("(?i)context.?length|too_many_prompt_tokens|too_many_tokens|prompt is too long|context window"), "ContextLengthExceeded"),
+    Triple(
+        setOf(400, 413, 422),
+        Regex("(?i)context.?length|too_many_prompt_tokens|too_many_tokens|prompt is too long|exceeds the maximum number of tokens|context window"),
+        "ContextLengthExceeded",
+    ),
     Triple(setOf(400, 403), Regex("(?i)content_filter|content_policy_violation"), "ContentFiltered"),
     Triple(setOf(403, 429), Regex("(?i)insufficient_quota|billing_hard_limit_reached"), "QuotaExhausted"),
     Triple(setOf(400), Regex("(?i)invalid.api.key|API key not valid"), "Authentication"),

@@ -31,6 +31,10 @@ public fun groq(name: String, apiKey: String? = null, baseUrl: String? = null, s
 public fun ollama(name: String, apiKey: String? = null, baseUrl: String? = null, systemMessage: String? = null): Model =
     providerModel("ollama", name, apiKey, baseUrl, systemMessage)
 
+/** A model of Google's, by the Gemini API; `google("vertex_ai/…")` asks Vertex AI. */
+public fun google(name: String, apiKey: String? = null, baseUrl: String? = null, systemMessage: String? = null): Model =
+    providerModel("gemini", name, apiKey, baseUrl, systemMessage)
+
 /**
  * A model on Amazon Bedrock, by its id, inference profile or ARN. What is not given comes from the environment and AWS's configuration files.
  *
