@@ -15,7 +15,9 @@ DATA = Path("llm-core/src/main/data")
 OUT = Path("llm-core/src/main/resources/dev/unifiedllm/provider/providers.json")
 NOT_SERVED = DATA / "not-served.tsv"
 CHECKED = "2026-11-21"
-PROTOCOLS = {"openai-chat", "ollama-chat", "gemini-generate", "vertex-gemini", "anthropic-messages", "anthropic-vertex"}
+PROTOCOLS = {
+    "openai-chat", "openai-responses", "ollama-chat", "anthropic-messages", "gemini-generate", "vertex-gemini", "anthropic-vertex", "bedrock-converse",
+}
 AUTH = {"Authorization: Bearer": "bearer", "none/Bearer": "optional", "x-api-key": "x-api-key"}
 NOT_A_KEY = re.compile(r"(URL|BASE|ENDPOINT|HOST|ACCOUNT|ACCOUNT_ID)$")
 PLACE = re.compile(r"[A-Z0-9_]+(\|[A-Z0-9_]+)*(:.*)?")  # NAME, NAME|OTHER, NAME:default
@@ -26,6 +28,7 @@ SOURCES = {
     "constants-2026": "litellm 2026",
     "litellm-2026 (providers.json/constants/docs-index/models.dev)": "litellm 2026",
     "models.dev-2026-07-01": "models.dev 2026-07-01",
+    "docs-index-2026-10": "docs index 2026-10",
 }
 QUIRKS = {  # name -> (type, default); a default is never written
     "maxTokensField": (str, "max_tokens"),   # the field that carries the output limit
@@ -38,9 +41,17 @@ QUIRKS = {  # name -> (type, default); a default is never written
     "toolIdLength": (int, 0),                # tool call ids must have exactly so many letters or digits
     "extraHeaders": (dict, {}),              # sent with each call; {key} stands for the API key
     "reasoningOutsideOutput": (bool, False),  # completion_tokens does not include reasoning_tokens
+    "nameOnly": (str, ""),                   # the only role whose messages may have a name
+    "thoughts": (str, ""),                   # where earlier thoughts are sent back
+    "cacheControl": (bool, False),           # content parts take cache_control
+    "reasoningObject": (bool, False),        # reasoning is asked for by an object
+    "models": (list, []),                    # what only some models take; "@name" stands for a list under "shared"
     "costInUsage": (str, ""),                # path below usage of the billed cost: USD, or 1e-10 USD if it ends in _ticks
 }
-FIELDS = {"protocol", "protocols", "baseUrl", "baseUrlPieces", "baseUrlEnv", "apiKeyEnv", "apiKeyEnvAlso", "bearerEnv", "auth", "local", "aliases", "quirks", "modelsdevId"}
+FIELDS = {
+    "protocol", "protocols", "baseUrl", "baseUrlPieces", "baseUrlEnv", "apiKeyEnv", "apiKeyEnvAlso", "bearerEnv", "auth", "local", "aliases", "quirks",
+    "modelsdevId", "azure", "hosts",
+}
 
 
 def table(name):
@@ -82,6 +93,8 @@ def served_row(row, fix, docs, all_ids):
         "apiKeyEnv": unique(keys[:1] + fix.get("apiKeyEnvAlso", []) + keys[1:]),
         "bearerEnv": fix.get("bearerEnv", []),
         "auth": fix.get("auth") or AUTH[row["auth"]],
+        "azure": fix.get("azure", {}),
+        "hosts": fix.get("hosts", []),
         "local": fix.get("local", False),
         "quirks": fix.get("quirks", {}),
         "docs": known.get("doc", ""),
@@ -89,6 +102,15 @@ def served_row(row, fix, docs, all_ids):
         "checked": CHECKED,
     }
     return {key: value for key, value in out.items() if value and (key, value) != ("auth", "bearer")}
+
+
+def second_wire(prefix, fix, rows):
+    """The row of a provider's other wire, named by two segments: what the fix does not say is the provider's."""
+    assert fix.keys() <= FIELDS | {"reason", "source"} and fix["reason"] and fix["source"], fix
+    base = next(row for row in rows if row["id"] == prefix.split("/")[0])
+    own = {"id": prefix, "aliases": [], "source": ", ".join(unique((base["source"] + ", " + fix["source"]).split(", ")))}
+    out = base | {"quirks": {}} | {key: value for key, value in fix.items() if key != "reason"} | own
+    return {key: value for key, value in out.items() if value}
 
 
 def reason_not_served(row, fix):
@@ -115,13 +137,16 @@ def check(rows):
         assert set(row.get("bearerEnv", [])) <= set(row["apiKeyEnv"]), row
         for name, value in row.get("quirks", {}).items():
             kind, default = QUIRKS[name]
+            for rule in value if name == "models" else []:
+                assert rule.keys() <= {"pattern", "reasons", "refuses", "takesWithoutReasoning", "maxEffort"} and re.compile(rule["pattern"]), rule
             assert isinstance(value, kind) and value != default, (row["id"], name)
 
 
 def make():
     """The texts of providers.json and not-served.tsv."""
     docs = {row["id"]: row for row in table("modelsdev-providers.tsv")}
-    fixes = json.loads((DATA / "providers-overrides.json").read_text(encoding="utf-8"))["rows"]
+    overrides = json.loads((DATA / "providers-overrides.json").read_text(encoding="utf-8"))
+    fixes = overrides["rows"]
     source = table("providers.tsv")
     all_ids = {row["prefix"] for row in source}
     assert fixes.keys() <= all_ids, "overrides of unknown prefixes: %s" % sorted(fixes.keys() - all_ids)
@@ -135,6 +160,12 @@ def make():
             left_out.append([row["prefix"], row["wire"], reason])
         else:
             rows.append(served_row(row, fix, docs, all_ids))
+    rows.extend(second_wire(prefix, fix, rows) for prefix, fix in overrides["secondWires"].items())
+    rows.sort(key=lambda row: row["id"])
+    for row in rows:
+        models = row.get("quirks", {}).get("models")
+        if isinstance(models, str):
+            row["quirks"] = row["quirks"] | {"models": overrides["shared"][models.removeprefix("@")]}
     check(rows)
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
     table_text = "".join("\t".join(cells) + "\n" for cells in [["prefix", "wire", "reason"]] + left_out)

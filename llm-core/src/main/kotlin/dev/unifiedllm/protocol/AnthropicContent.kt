@@ -161,7 +161,7 @@ internal fun toolUseId(id: String): String = if (id.isEmpty()) "_" else NOT_OF_A
 private val NOT_OF_AN_ID = Regex("[^a-zA-Z0-9_-]")
 
 /** The content of a `data:` URL. */
-private class DataUrl(val mediaType: String, val base64: String) {
+internal class DataUrl(val mediaType: String, val base64: String) {
     val bytes: ByteArray get() = Base64.getMimeDecoder().decode(base64)
 
     fun typed(mediaType: String) = DataUrl(mediaType, base64)

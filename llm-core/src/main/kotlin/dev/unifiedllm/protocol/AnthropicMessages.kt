@@ -95,7 +95,7 @@ private fun JsonObjectBuilder.settings(request: ChatRequest, thinking: Anthropic
 }
 
 /** What each model takes of temperature, topP and topK: a thinking one no temperature but 1, one since 4.1 not two at once, one since 4.7 none. */
-private fun JsonObjectBuilder.sampling(request: ChatRequest, thinking: AnthropicThinking, claude: ClaudeVersion?, warnings: MutableList<String>) {
+internal fun JsonObjectBuilder.sampling(request: ChatRequest, thinking: AnthropicThinking, claude: ClaudeVersion?, warnings: MutableList<String>) {
     val refuses = claude != null && claude >= ClaudeVersion.WITHOUT_SAMPLING
     var temperature = request.temperature
     var topP = request.topP
@@ -170,7 +170,7 @@ private fun outputConfig(request: ChatRequest, thinking: AnthropicThinking, warn
     }
 }
 
-private val Effort.anthropicWord: String get() = if (this == Effort.MINIMAL) "low" else name.lowercase()
+internal val Effort.anthropicWord: String get() = if (this == Effort.MINIMAL) "low" else name.lowercase()
 
 private const val USER = "user_id"
 private const val LOWEST_THINKING_TOP_P = 0.95

@@ -28,6 +28,10 @@ internal fun headers(target: Target, request: ChatRequest, streamType: String = 
     return headers.values.toList()
 }
 
+/** [url] with the parameters of the target, the wire and the user. */
+internal fun withQuery(url: String, request: ChatRequest, target: Target, vararg own: Pair<String, String>): String =
+    withQuery(url, request, *target.query.toList().toTypedArray(), *own)
+
 /** [url] with the parameters of the wire and the user. */
 internal fun withQuery(url: String, request: ChatRequest, vararg own: Pair<String, String>): String {
     val all = own.toMap() + request.extraQuery

@@ -92,6 +92,13 @@ internal class JsonCursor {
         }
     }
 
+    /** Which of [names] a string is, without making it; [JsonNames.OTHER] for another string or kind. */
+    fun stringIndex(names: JsonNames): Int {
+        if (!isKind(JsonKind.STRING)) return JsonNames.OTHER
+        scanString()
+        return if (escaped) names.indexOf(JsonToken.unescape(bytes, tokenStart, tokenEnd)) else names.indexOf(bytes, tokenStart, tokenEnd)
+    }
+
     fun stringOrNull(): String? = if (isKind(JsonKind.STRING)) string() else null
 
     /** An integer in whatever notation (1, 1.0, 1e3); null for a fraction, and for what a Long cannot hold. */

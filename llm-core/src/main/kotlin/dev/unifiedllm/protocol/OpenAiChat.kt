@@ -2,9 +2,6 @@ package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delivery
-import dev.unifiedllm.chat.Effort
-import dev.unifiedllm.chat.Message
-import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.Tool
@@ -12,14 +9,12 @@ import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.provider.Quirks
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.WireRequest
-import kotlinx.serialization.json.JsonArrayBuilder
+import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
-import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonObjectBuilder
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.add
-import kotlinx.serialization.json.addJsonObject
-import kotlinx.serialization.json.buildJsonArray
 import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
@@ -30,19 +25,35 @@ internal object OpenAiChat : Protocol {
     override val name: String = "openai-chat"
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): WireRequest {
-        val streamed = request.delivery == Delivery.STREAM
-        val body = buildJsonObject {
+        val quirks = target.provider.quirks
+        val own = buildJsonObject {
             put("model", target.name)
-            put("messages", messages(request, target))
-            settings(request, target.provider.quirks, warnings)
-            if (request.tools.isNotEmpty()) tools(request, target.provider.quirks, warnings)
-            if (streamed) {
+            put("messages", OpenAiChatMessages(target, warnings).write(request.messages))
+            settings(request, quirks, warnings)
+            thinking(request, target, warnings)
+            if (request.tools.isNotEmpty()) tools(request, quirks, warnings)
+            if (request.delivery == Delivery.STREAM) {
                 put("stream", true)
-                if (target.provider.quirks.streamUsage) putJsonObject("stream_options") { put("include_usage", true) }
+                if (quirks.streamUsage) putJsonObject("stream_options") { put("include_usage", true) }
             }
-            for ((option, value) in request.providerOptions) put(option, value)
         }
-        return WireRequest(withQuery(target.baseUrl + "/chat/completions", request), headers(target, request), body.toString().encodeToByteArray())
+        val all = withOptions(withoutRefused(own, request, target, warnings), request.providerOptions, MERGED)
+        val body = if (quirks.stripToolStrict) withoutToolStrict(all) else all
+        val url = withQuery(target.baseUrl + "/chat/completions", request, target)
+        return WireRequest(url, headers(target, request), body.toString().encodeToByteArray())
+    }
+
+    /** The options whose fields join ours. */
+    private val MERGED = setOf("stream_options", "reasoning")
+
+    /** Tools, also those of the raw options, without `strict`. */
+    private fun withoutToolStrict(body: JsonObject): JsonObject {
+        val tools = body["tools"] as? JsonArray ?: return body
+        val plain = tools.map { tool ->
+            val function = (tool as? JsonObject)?.get("function") as? JsonObject ?: return@map tool
+            JsonObject(tool + ("function" to JsonObject(function - "strict")))
+        }
+        return JsonObject(body + ("tools" to JsonArray(plain)))
     }
 
     override fun decoder(target: Target): Decoder = OpenAiChatDecoder(target)
@@ -62,10 +73,10 @@ internal object OpenAiChat : Protocol {
         request.frequencyPenalty?.let { put("frequency_penalty", it) }
         request.n?.let { put("n", it) }
         request.endUser?.let { put("user", it) }
-        request.reasoning?.let {
-            if (it == Effort.MAX) warnings += "reasoning MAX was sent as \"high\", the most that this wire knows"
-            put("reasoning_effort", if (it == Effort.MAX) "high" else it.name.lowercase())
-        }
+        if (request.logprobs == true || request.topLogprobs != null) put("logprobs", true)
+        request.topLogprobs?.let { put("top_logprobs", it) }
+        request.serviceTier?.let { put("service_tier", it) }
+        if (request.metadata.isNotEmpty()) putJsonObject("metadata") { request.metadata.forEach { (label, value) -> put(label, value) } }
         when (val format = request.responseFormat) {
             null, ResponseFormat.Text -> Unit
             ResponseFormat.Json -> putJsonObject("response_format") { put("type", "json_object") }
@@ -80,8 +91,20 @@ internal object OpenAiChat : Protocol {
         }
     }
 
+    private fun JsonObjectBuilder.thinking(request: ChatRequest, target: Target, warnings: MutableList<String>) {
+        val effort = request.reasoning?.let { effort(it, target, warnings) }
+        val budget = request.reasoningBudget
+        if (!target.provider.quirks.reasoningObject) {
+            if (budget != null) warnings += "reasoningBudget is not part of this wire and was left out; reasoning = Effort.… is"
+            effort?.let { put("reasoning_effort", it) }
+        } else if (effort != null || budget != null) {
+            putJsonObject("reasoning") { if (budget != null) put("max_tokens", budget) else put("effort", effort) }
+        }
+    }
+
     private fun JsonObjectBuilder.tools(request: ChatRequest, quirks: Quirks, warnings: MutableList<String>) {
         putJsonArray("tools") { request.tools.forEach { add(functionTool(it)) } }
+        request.parallelToolCalls?.let { put("parallel_tool_calls", it) }
         val choice: JsonElement = when (val wanted = request.toolChoice) {
             null -> return
             ToolChoice.Auto -> JsonPrimitive("auto")
@@ -99,59 +122,6 @@ internal object OpenAiChat : Protocol {
             }
         }
         put("tool_choice", choice)
-    }
-
-    private fun messages(request: ChatRequest, target: Target) = buildJsonArray {
-        target.systemMessage?.let { encode(Message.system(it), target.provider.quirks) }
-        for (message in request.messages) encode(message, target.provider.quirks)
-    }
-
-    private fun JsonArrayBuilder.encode(message: Message, quirks: Quirks) {
-        val results = message.parts.filterIsInstance<Part.ToolResult>()
-        for (result in results) {
-            addJsonObject {
-                put("role", "tool")
-                put("tool_call_id", toolCallId(result.id, quirks))
-                put("content", result.content)
-            }
-        }
-        if (results.size == message.parts.size && results.isNotEmpty()) return
-        addJsonObject {
-            put("role", message.role.wireName)
-            message.name?.takeUnless { quirks.noName }?.let { put("name", it) }
-            val calls = message.parts.filterIsInstance<Part.ToolCall>()
-            put("content", content(message, quirks, hasCalls = calls.isNotEmpty()))
-            if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(toolCall(it, quirks)) } }
-        }
-    }
-
-    private fun content(message: Message, quirks: Quirks, hasCalls: Boolean): JsonElement {
-        val parts = message.parts.filter { it is Part.Text || it is Part.Image }
-        if (parts.isEmpty()) return if (hasCalls) JsonNull else JsonPrimitive("")
-        val onlyText = parts.all { it is Part.Text }
-        if (onlyText && (parts.size == 1 || quirks.contentAsString || message.role != Role.USER)) return JsonPrimitive(message.text)
-        return buildJsonArray {
-            for (part in parts) {
-                addJsonObject {
-                    if (part is Part.Image) {
-                        put("type", "image_url")
-                        putJsonObject("image_url") { put("url", part.url) }
-                    } else {
-                        put("type", "text")
-                        put("text", (part as Part.Text).text)
-                    }
-                }
-            }
-        }
-    }
-
-    private fun toolCall(call: Part.ToolCall, quirks: Quirks) = buildJsonObject {
-        put("id", toolCallId(call.id, quirks))
-        put("type", "function")
-        putJsonObject("function") {
-            put("name", call.name)
-            put("arguments", call.arguments.ifBlank { "{}" }) // some servers parse what they wrote themselves
-        }
     }
 }
 

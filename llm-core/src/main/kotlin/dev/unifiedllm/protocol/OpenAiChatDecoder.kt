@@ -5,6 +5,7 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.provider.Quirks.Thoughts
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.Frame
 import dev.unifiedllm.transport.HttpErrors
@@ -18,6 +19,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private val usage = OpenAiUsage(target.provider.quirks)
     private val content = mutableListOf<Delta>()
     private val choices = mutableListOf<ChoiceState>()
+    private val details = if (target.provider.quirks.thoughts == Thoughts.DETAILS) ReasoningDetails() else null
     private val sources = linkedSetOf<Delta.Source>()
     private var id: String? = null
     private var model: String? = null
@@ -65,6 +67,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
     override fun finish(out: MutableList<Delta>) {
         start(out)
+        details?.sealed()?.let { out += Delta.Reasoning("", it) }
         out += sources
         if (usage.isEmpty) out += Delta.Warning("the provider did not report the tokens used")
         out += Delta.Finish(reason(), usage.usage(), usage.cost(target) ?: Cost.Unknown("not priced"))
@@ -162,6 +165,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                 }
                 5 -> annotations()
                 6 -> fragments.readLegacy(this)
+                7 -> if (details == null) skip() else details.read(this)
                 JsonNames.END -> return
                 else -> skip()
             }
@@ -200,7 +204,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
             if (!enterObject()) continue
             while (true) {
                 when (next(ANNOTATION)) {
-                    0 -> source()
+                    0 -> source()?.let(::cited)
                     JsonNames.END -> break
                     else -> skip()
                 }
@@ -208,22 +212,9 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         }
     }
 
-    private fun JsonCursor.source() {
-        if (!enterObject()) return
-        var url: String? = null
-        var title: String? = null
-        while (true) {
-            when (next(SOURCE)) {
-                0 -> url = stringOrNull()
-                1 -> title = stringOrNull()
-                JsonNames.END -> break
-                else -> skip()
-            }
-        }
-        url?.let { found ->
-            sources.removeIf { it.url == found && it.title == null }
-            if (sources.none { it.url == found }) sources += Delta.Source(found, title)
-        }
+    private fun cited(found: Delta.Source) {
+        sources.removeIf { it.url == found.url && it.title == null }
+        if (sources.none { it.url == found.url }) sources += found
     }
 
     private fun JsonCursor.citations() {
@@ -232,7 +223,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     }
 
     private fun JsonCursor.searchResults() {
-        if (enterArray()) while (nextElement()) source()
+        if (enterArray()) while (nextElement()) source()?.let(::cited)
     }
 
     private fun JsonCursor.groq() {
@@ -269,10 +260,9 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         val DONE = "[DONE]".encodeToByteArray()
         val CHUNK = JsonNames("choices", "id", "model", "usage", "error", "x_groq", "citations", "search_results")
         val CHOICE = JsonNames("index", "delta", "message", "finish_reason")
-        val MESSAGE = JsonNames("content", "reasoning_content", "reasoning", "tool_calls", "refusal", "annotations", "function_call")
+        val MESSAGE = JsonNames("content", "reasoning_content", "reasoning", "tool_calls", "refusal", "annotations", "function_call", "reasoning_details")
         val PART = JsonNames("text", "thinking")
         val ANNOTATION = JsonNames("url_citation")
-        val SOURCE = JsonNames("url", "title")
         val GROQ = JsonNames("usage", "error")
         val KINDS = mapOf(
             "stop" to Kind.STOP,

@@ -28,8 +28,8 @@ internal class OpenAiUsage(private val quirks: Quirks) {
                 0, 1 -> input = json.count() ?: input
                 2, 3 -> output = json.count() ?: output
                 4 -> total = json.count() ?: total
-                5 -> inputDetails(json)
-                6 -> outputDetails(json)
+                5, 14 -> inputDetails(json)
+                6, 15 -> outputDetails(json)
                 7, 11, 12 -> cached = json.count() ?: cached
                 8 -> json.costAt("cost")?.let { cost = it }
                 9 -> json.costAt("cost_in_usd_ticks")?.let { cost = it.movePointLeft(TICK_DIGITS) }
@@ -123,6 +123,8 @@ internal class OpenAiUsage(private val quirks: Quirks) {
             "cached_tokens",
             "cache_read_input_tokens",
             "cache_creation_input_tokens",
+            "input_tokens_details",
+            "output_tokens_details",
         )
         val INPUT_DETAILS = JsonNames("cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens")
         val OUTPUT_DETAILS = JsonNames("reasoning_tokens", "audio_tokens")

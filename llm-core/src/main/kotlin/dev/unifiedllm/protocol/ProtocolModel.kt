@@ -84,7 +84,7 @@ internal class ProtocolModel(
 
     private suspend fun httpError(response: WireResponse, deadlines: Timeouts): LlmException {
         val body = response.readError(deadlines.idle)
-        val error = ProviderError.of(body)
+        val error = ProviderError.of(body).orType(response.header("x-amzn-errortype"))
         return HttpErrors(target).exception(
             error,
             response.status,

@@ -26,8 +26,9 @@ internal fun isOwnHost(host: String): Boolean = isLoopback(host) ||
  * are cut off.
  *
  * @param origin where it was set, for the message
+ * @param parameter the only one that may stand in a query, which is cut off: see [queryParameter]
  */
-internal fun baseUrl(text: String, origin: String, model: ModelId): String {
+internal fun baseUrl(text: String, origin: String, model: ModelId, parameter: String? = null): String {
     fun wrong(what: String): Nothing =
         throw LlmException.Configuration("The base URL for $model, set by $origin, $what. Set it like https://host/v1.", details = details(model))
 
@@ -39,8 +40,14 @@ internal fun baseUrl(text: String, origin: String, model: ModelId): String {
     if (uri.scheme != "http" && uri.scheme != "https") wrong("does not begin with https:// or http://")
     if (uri.host.isNullOrEmpty()) wrong("has no host")
     if (uri.rawUserInfo != null) wrong("has a user or password in it; give the key as an API key")
-    if (uri.rawQuery != null || uri.rawFragment != null) wrong("has a query")
-    return uri.toString().trimEnd('/').removeSuffix("/chat/completions").removeSuffix("/api/chat").trimEnd('/')
+    val isForeign = uri.rawQuery?.split('&')?.any { it.substringBefore('=') != parameter } ?: false
+    if (isForeign || uri.rawFragment != null) wrong("has a query")
+    val path = uri.toString().substringBefore('?').trimEnd('/')
+    return listOf("/chat/completions", "/api/chat", "/responses").fold(path) { url, end -> url.removeSuffix(end) }.trimEnd('/')
 }
+
+/** The value of the query's parameter [name] in [url]; null if there is none. */
+internal fun queryParameter(url: String, name: String): String? =
+    url.substringAfter('?', "").split('&').firstOrNull { it.startsWith("$name=") }?.substringAfter('=')?.trim()?.ifEmpty { null }
 
 internal fun details(model: ModelId): LlmException.Details = LlmException.Details(model)

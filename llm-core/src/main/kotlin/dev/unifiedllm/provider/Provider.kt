@@ -22,6 +22,10 @@ internal data class Provider(
     /** Those of [apiKeyEnv] that hold a token instead, which is sent as [Auth.BEARER] whatever [auth] is. */
     val bearerEnv: List<String> = emptyList(),
     val auth: Auth = Auth.BEARER,
+    /** How Azure addresses models, where it is Azure. */
+    val azure: Azure? = null,
+    /** Ends of host names: a base URL on one of them means this row, also where another row on the same wire is named. */
+    val hosts: List<String> = emptyList(),
     /** A server that users run themselves: nobody bills it. */
     val local: Boolean = false,
     val aliases: List<String> = emptyList(),
@@ -95,7 +99,7 @@ internal data class Quirks(
     val temperatureMax: Double? = null,
     /** Tool call ids have exactly this many letters and digits. */
     val toolIdLength: Int? = null,
-    /** Sent with every request; `{key}` is the API key. */
+    /** Sent with every request; `{key}` is the API key, `{NAME}` a variable, without which the header is left out. */
     val extraHeaders: Map<String, String> = emptyMap(),
     /** `completion_tokens` does not count the reasoning. */
     val reasoningOutsideOutput: Boolean = false,
@@ -103,4 +107,54 @@ internal data class Quirks(
     val costInUsage: String? = null,
     /** The response header with the cost in dollars. */
     val costHeader: String? = null,
-)
+    /** The only role whose messages may have a `name`; without it all may, unless [noName]. */
+    val nameOnly: String? = null,
+    /** Where earlier thoughts are sent back; without it nowhere. */
+    val thoughts: Thoughts? = null,
+    /** Content parts take `cache_control`, as Anthropic has it. */
+    val cacheControl: Boolean = false,
+    /** Reasoning is asked for by an object with the effort or the budget, instead of `reasoning_effort`. */
+    val reasoningObject: Boolean = false,
+    /** What only some of its models take: the first whose pattern fits. */
+    val models: List<ModelRule> = emptyList(),
+) {
+    @Serializable
+    enum class Thoughts {
+        /** `reasoning_content`, beside every answer. */
+        @SerialName("reasoning_content")
+        CONTENT,
+
+        /** `reasoning_content`, beside tool calls only: elsewhere it is refused or ignored. */
+        @SerialName("reasoning_content with tool_calls")
+        CONTENT_WITH_CALLS,
+
+        /** `reasoning`, beside every answer. */
+        @SerialName("reasoning")
+        TEXT,
+
+        /** `reasoning_details`: signed blocks, unchanged. */
+        @SerialName("reasoning_details")
+        DETAILS,
+    }
+}
+
+/** What the models differ in whose whole name fits [pattern]. */
+@Serializable
+internal data class ModelRule(
+    val pattern: String,
+    /** It thinks, and seals its thoughts for the next turn. */
+    val reasons: Boolean = false,
+    /** The fields that it refuses, `temperature` unless that is 1. */
+    val refuses: List<String> = emptyList(),
+    /** True: it takes them when it is asked not to think. */
+    val takesWithoutReasoning: Boolean = false,
+    /** Its word for the greatest effort. */
+    val maxEffort: String? = null,
+) {
+    private val regex by lazy { Regex(pattern) }
+
+    fun fits(name: String): Boolean = regex.matches(name)
+}
+
+/** The rule for the model called [name]. */
+internal fun Quirks.rule(name: String): ModelRule? = models.firstOrNull { it.fits(name) }

@@ -14,6 +14,9 @@ internal class ProviderRegistry(rows: List<Provider>) {
 
     fun find(name: String): Provider? = byName[name] ?: byName[name.lowercase()]
 
+    /** The row on the wire of [row] that a base URL on its host means, where [url] is one. */
+    fun hostedAt(url: String, row: Provider): Provider? = if (row.isAt(url)) row else rows.firstOrNull { it.protocol == row.protocol && it.isAt(url) }
+
     /** Names like [name], nearest first. */
     fun near(name: String): List<String> = nearest(name, byName.keys)
 

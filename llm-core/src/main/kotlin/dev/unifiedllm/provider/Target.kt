@@ -14,6 +14,10 @@ internal class Target(
     val systemMessage: String? = null,
     /** To be told with every answer. */
     val warnings: List<String> = emptyList(),
+    /** Where a row is AWS's: what was set in code, and the region. */
+    val aws: AwsSettings? = null,
+    /** What the URL of every request ends with. */
+    val query: Map<String, String> = emptyMap(),
 ) {
     /** The name that the provider knows it by. */
     val name: String get() = id.name

@@ -11,12 +11,14 @@ internal data class ProviderSettings(
     /** Allows http:// to a host that is not this machine. */
     val allowInsecure: Boolean = false,
     val systemMessage: String? = null,
+    val aws: AwsSettings? = null,
 ) {
     fun over(other: ProviderSettings?): ProviderSettings = ProviderSettings(
         apiKey ?: other?.apiKey,
         baseUrl ?: other?.baseUrl,
         allowInsecure || other?.allowInsecure == true,
         systemMessage ?: other?.systemMessage,
+        aws?.over(other?.aws) ?: other?.aws,
     )
 }
 
@@ -25,13 +27,19 @@ internal class TargetResolver(
     private val registry: ProviderRegistry,
     private val environment: (String) -> String?,
     private val settings: Map<String, ProviderSettings>,
+    /** The region that a profile of AWS's configuration files names. */
+    private val awsRegion: (AwsSettings) -> String? = { null },
 ) {
     /** @throws LlmException.Configuration if the provider is unknown, or its key or base URL is missing or wrong */
     fun resolve(id: ModelId, override: ProviderSettings = ProviderSettings()): Target {
-        val (row, name) = place(id)
-        val model = ModelId(row.id, name)
-        val own = override.over(settings[row.id])
-        val base = base(row, model, own)
+        val (asked, name) = place(id)
+        val own = override.over(settings[asked.id])
+        val aws = aws(asked, name, own)
+        val base = base(asked, ModelId(asked.id, name), own, aws)
+        val found = registry.hostedAt(base.url, asked) ?: asked
+        val model = ModelId(found.id, name)
+        val address = found.azure?.let { found.azureAddress(it, base.url, base.apiVersion, it.apiVersionEnv.firstNotNullOfOrNull(::variable), name) }
+        val row = (if (address == null) found else found.fitted(found.azure, address)).withHeaders()
         val key = key(row, model, own, base)
         if (base.url.startsWith("http://") && key != null && !own.allowInsecure && !isOwnHost(hostOf(base.url))) {
             throw LlmException.Configuration(
@@ -39,7 +47,16 @@ internal class TargetResolver(
                 details = details(model),
             )
         }
-        return Target(model, if (own.apiKey == null) row.sending(key) else row, base.url, key, own.systemMessage)
+        val sent = if (own.apiKey == null) row.sending(key) else row
+        return Target(model, sent, address?.url ?: base.url, key, own.systemMessage, aws = aws, query = address?.query.orEmpty())
+    }
+
+    /** With the region in it: the one set in code, that of a model named by its ARN, the environment's, the profile's. */
+    private fun aws(row: Provider, name: String, own: ProviderSettings): AwsSettings? {
+        if (row.auth != Provider.Auth.AWS) return null
+        val set = own.aws ?: AwsSettings()
+        val region = set.region ?: ARN_REGION.find(name)?.groupValues?.get(1) ?: AWS_REGIONS.firstNotNullOfOrNull(::variable) ?: awsRegion(set)
+        return set.copy(region = region)
     }
 
     private fun place(id: ModelId): Pair<Provider, String> {
@@ -68,11 +85,26 @@ internal class TargetResolver(
 
     private fun customRow(id: String) = Provider(id, protocol = "openai-chat", auth = Provider.Auth.OPTIONAL, local = true)
 
-    private class Base(val url: String, val fromCode: Boolean)
+    /** The row with its headers filled from the environment. */
+    private fun Provider.withHeaders(): Provider {
+        if (quirks.extraHeaders.values.none { PLACE in it }) return this
+        val filled = quirks.extraHeaders.mapNotNull { (header, text) ->
+            val places = PLACE.findAll(text).map { place -> place.value to place.groupValues[1].split('|').firstNotNullOfOrNull(::variable) }.toList()
+            if (places.any { it.second == null }) null else header to places.fold(text) { value, (place, found) -> value.replace(place, found!!) }
+        }
+        return copy(quirks = quirks.copy(extraHeaders = filled.toMap()))
+    }
 
-    private fun base(row: Provider, model: ModelId, own: ProviderSettings): Base {
-        own.baseUrl?.let { return Base(baseUrl(it, "baseUrl in code", model), fromCode = true) }
-        for (name in row.baseUrlEnv) variable(name)?.let { return Base(baseUrl(it, name, model), fromCode = false) }
+    private class Base(val url: String, val fromCode: Boolean, val apiVersion: String? = null)
+
+    private fun base(row: Provider, model: ModelId, own: ProviderSettings, aws: AwsSettings?): Base {
+        fun given(text: String, origin: String, fromCode: Boolean): Base {
+            // Azure's own tools show whole URLs, with a version in them.
+            val takesVersion = row.azure != null || AZURE_HOST in text
+            return Base(baseUrl(text, origin, model, API_VERSION.takeIf { takesVersion }), fromCode, queryParameter(text, API_VERSION).takeIf { takesVersion })
+        }
+        own.baseUrl?.let { return given(it, "baseUrl in code", fromCode = true) }
+        for (name in row.baseUrlEnv) variable(name)?.let { return given(it, name, fromCode = false) }
         val template = row.baseUrl
             ?: throw LlmException.Configuration(
                 "$model needs the base URL of your server. Set " +
@@ -81,21 +113,31 @@ internal class TargetResolver(
             )
         val filled = PLACE.replace(template) { match ->
             val names = match.groupValues[1].split('|')
-            val value = names.firstNotNullOfOrNull(::variable) ?: match.groupValues[2].ifEmpty { null }
-            val found = value
-                ?: throw LlmException.Configuration("$model needs the variable ${names.first()}: it is a part of its URL.", details = details(model))
+            val value = if (aws != null && names.first() == AWS_REGIONS.first()) aws.region ?: throw noRegion(model) else names.firstNotNullOfOrNull(::variable)
+            val found = value ?: match.groupValues[2].ifEmpty { null }
+                ?: throw LlmException.Configuration(
+                    "$model needs the variable ${names.first()}: it is a part of its URL." + row.baseUrlEnv.firstOrNull()?.let { " Or set $it to the whole URL." }.orEmpty(),
+                    details = details(model),
+                )
             if (match.range.first == 0) found else found.removePrefix("https://").trim('/')
         }
         val url = row.baseUrlPieces.entries.fold(filled) { url, (piece, instead) -> url.replace(piece, instead) }
         return Base(baseUrl(url, "the provider's row", model), fromCode = false)
     }
 
+    private fun noRegion(model: ModelId) = LlmException.Configuration(
+        "$model runs in a region of AWS's, and none is set. Set the variable ${AWS_REGIONS[1]} to the one in which you have access to the model, as in us-east-1, " +
+            "or a region in the profile that is used, or in code: bedrock(\"${model.name}\", region = \"us-east-1\").",
+        details = details(model),
+    )
+
     private fun key(row: Provider, model: ModelId, own: ProviderSettings, base: Base): ApiKey? {
         own.apiKey?.let { return it }
+        if (row.auth == Provider.Auth.AWS && own.aws?.isIdentity == true) return null
         if (row.auth == Provider.Auth.NONE) return null
         if (base.fromCode && !isLoopback(hostOf(base.url)) && !sameHost(base.url, row)) {
             // A key from the environment belongs to the host that the environment, or the row, names.
-            if (row.auth == Provider.Auth.OPTIONAL) return null
+            if (row.auth == Provider.Auth.OPTIONAL || row.auth == Provider.Auth.AWS) return null
             throw LlmException.Configuration(
                 "The base URL for $model was set in code, so its key is not taken from the environment. Set apiKey beside baseUrl.",
                 details = details(model),
@@ -110,7 +152,7 @@ internal class TargetResolver(
                 throw LlmException.Configuration("The key for $model in the variable $name cannot be used: ${wrong.message}.", details = details(model))
             }
         }
-        if (row.auth in KEYLESS) return null
+        if (row.auth in KEYLESS || row.azure?.tokenEnv.orEmpty().any { variable(it) != null }) return null
         val empty = row.apiKeyEnv.firstOrNull { environment(it) != null }
         val variable = row.apiKeyEnv.firstOrNull()
         throw LlmException.Configuration(
@@ -130,6 +172,7 @@ internal class TargetResolver(
     }
 
     private fun sameHost(url: String, row: Provider): Boolean {
+        if (row.isAt(url)) return true
         val own = row.baseUrl ?: return false
         return '{' !in own && hostOf(own) == hostOf(url)
     }
@@ -138,9 +181,13 @@ internal class TargetResolver(
 
     private companion object {
         const val OPENAI = "openai"
+        val AWS_REGIONS = listOf("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
+        val ARN_REGION = Regex("^arn:aws[^:]*:[^:]+:([a-z0-9-]+):")
 
         /** Where there is no key, nothing, or a credential of another kind, is sent. */
         val KEYLESS = setOf(Provider.Auth.OPTIONAL, Provider.Auth.AWS, Provider.Auth.GOOGLE)
+
+        const val AZURE_HOST = ".azure.com"
 
         /** `{NAME}`, `{NAME|OTHER}` or `{NAME:default}` in a row's URL. */
         val PLACE = Regex("""\{([A-Z0-9_|]+)(?::([^}]*))?}""")

@@ -23,6 +23,7 @@ internal class HttpErrors(private val target: Target) {
         val details = LlmException.Details(target.id, status, requestId ?: error.requestId)
         val said = said(error, status)
         byMeaning(error, status, said, details, retryAfter)?.let { return it }
+        if (target.provider.auth == Provider.Auth.AWS) AwsErrors(target).exception(error, said, details)?.let { return it }
         return when (status) {
             in REDIRECTS -> LlmException.Configuration(
                 "$said It redirects to ${location?.let(::hostIn) ?: "another address"}; redirects are not followed, because they would carry the key " +
@@ -33,7 +34,7 @@ internal class HttpErrors(private val target: Target) {
             402 -> quota(said, details)
             403 -> LlmException.PermissionDenied("$said The key is known but may not do this: check its permissions, and the region.", details = details)
             404, 410 -> notFound(said, details)
-            405 -> LlmException.Configuration("$said There is no such call at ${target.baseUrl}: is \"/v1\" missing, or there twice?", details = details)
+            405 -> if (target.isResponses) notFound(said, details) else LlmException.Configuration("$said There is no such call at ${target.baseUrl}: is \"/v1\" missing, or there twice?", details = details)
             408 -> LlmException.Timeout("$said Try again.", LlmException.Timeout.Phase.FIRST_BYTE, details = details)
             409 -> InvalidRequest(said, InvalidRequest.Kind.CONFLICT, details = details)
             413 -> InvalidRequest("$said Send less: shorter messages, smaller images.", InvalidRequest.Kind.TOO_LARGE, details = details)
@@ -52,7 +53,7 @@ internal class HttpErrors(private val target: Target) {
     /** What the words say, which is more than the status where providers use one status for several things. */
     private fun byMeaning(error: ProviderError, status: Int?, said: String, details: LlmException.Details, retryAfter: Duration?): LlmException? = when {
         error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens") ||
-            (status in CLIENT_ERRORS || status == null && error.isNamed("invalid_request_error")) && error.mentions(*CONTEXT_WORDS) ->
+            (status in CLIENT_ERRORS || status == null && error.isNamed("invalid_request_error", "validationException")) && error.mentions(*CONTEXT_WORDS) ->
             LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
         error.isNamed("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") ->
             LlmException.ContentFiltered("$said The provider's filter stopped it: change the wording.", details = details)
@@ -61,7 +62,7 @@ internal class HttpErrors(private val target: Target) {
         error.isNamed("invalid_api_key", "authentication_error", "no_db_connection", "API_KEY_INVALID") ||
             status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key") -> authentication(said, details)
         status != null -> null
-        error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "429") -> rateLimited(said, retryAfter, details)
+        error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "throttlingException", "429") -> rateLimited(said, retryAfter, details)
         error.isNamed("overloaded_error", "overloaded", "529") -> overloaded(said, details)
         error.isNamed("invalid_request_error", "400") -> InvalidRequest(said, details = details)
         error.isNamed("permission_error", "403") -> LlmException.PermissionDenied(said, details = details)
@@ -88,11 +89,17 @@ internal class HttpErrors(private val target: Target) {
     private fun notFound(said: String, details: LlmException.Details): LlmException {
         val remedy = if (target.protocol == "ollama-chat") {
             "If the model is not there yet: ollama pull ${target.name}."
+        } else if (target.isResponses) {
+            val chat = target.provider.id.substringBefore("/responses").takeIf { it != target.provider.id }
+            "Is \"${target.name}\" a model of ${target.provider.id}, and does ${target.baseUrl} serve /responses at all?" +
+                chat?.let { " Over chat completions the model is \"$it/${target.name}\"." }.orEmpty()
         } else {
             "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address (is \"/v1\" missing)?"
         }
         return LlmException.NotFound("$said $remedy", details = details)
     }
+
+    private val Target.isResponses: Boolean get() = protocol == "openai-responses"
 
     private fun quota(said: String, details: LlmException.Details) =
         LlmException.QuotaExhausted("$said The account's credit or quota is used up: top it up, or add a fallback to another provider.", details = details)
@@ -120,6 +127,8 @@ internal class HttpErrors(private val target: Target) {
             "ContextWindowExceededError",
             "exceeds the available context size",
             "context window",
+            "input is too long for requested model",
+            "number of input tokens exceeds",
         )
     }
 }

@@ -16,10 +16,10 @@ internal class ProviderError(
     val type: String? = null,
     val code: String? = null,
     val param: String? = null,
-    /** How long to wait, where the body says so. */
-    val retryDelay: Duration? = null,
     /** The provider's id of the request, where the body says it. */
     val requestId: String? = null,
+    /** How long to wait, where the body says so. */
+    val retryDelay: Duration? = null,
 ) {
     /** True if its type, code or message has one of [words] in it, whatever the case. */
     fun mentions(vararg words: String): Boolean = listOfNotNull(type, code, message).any { text -> words.any { text.contains(it, ignoreCase = true) } }
@@ -53,14 +53,14 @@ internal class ProviderError(
         }
 
         private fun of(json: JsonObject, inner: JsonElement?): ProviderError {
-            val message = text(inner) ?: text(json["message"]) ?: text(json["detail"]) ?: text(json["error_message"])
+            val message = text(inner) ?: text(json["message"]) ?: text(json["detail"]) ?: text(json["error_message"]) ?: text(json["Message"])
             return ProviderError(
                 message?.take(MAX_MESSAGE),
-                text(json["type"]) ?: text(json["status"]),
+                type(json),
                 text(json["code"]),
                 text(json["param"]),
-                retryDelay(json["details"]),
                 text(json["request_id"]),
+                retryDelay(json["details"]),
             )
         }
 
@@ -69,6 +69,9 @@ internal class ProviderError(
             val delay = (details as? JsonArray)?.firstNotNullOfOrNull { (it as? JsonObject)?.get("retryDelay") as? JsonPrimitive }?.contentOrNull ?: return null
             return delay.removeSuffix("s").toDoubleOrNull()?.takeIf { it.isFinite() && it > 0 }?.seconds
         }
+
+        /** AWS's has a namespace before it. */
+        private fun type(json: JsonObject): String? = text(json["type"]) ?: text(json["status"]) ?: text(json["__type"])?.substringAfterLast('#')
 
         private fun text(json: JsonElement?): String? = when (json) {
             null -> null
@@ -79,6 +82,10 @@ internal class ProviderError(
         }
     }
 
+    /** With the type that a header names, as AWS does: `Type:namespace`. The body's goes before it. */
+    fun orType(header: String?): ProviderError =
+        if (type != null || header == null) this else ProviderError(message, header.substringBefore(':').substringAfterLast('#'), code, param, requestId, retryDelay)
+
     /** Fills what is missing from the object around it. */
     private fun orElse(outer: JsonObject): ProviderError {
         val around = of(JsonObject(outer - "error"))
@@ -87,8 +94,8 @@ internal class ProviderError(
             type ?: around.type,
             code ?: around.code,
             param ?: around.param,
-            retryDelay ?: around.retryDelay,
             requestId ?: around.requestId,
+            retryDelay ?: around.retryDelay,
         )
     }
 }
