@@ -27,7 +27,13 @@ private val explained = listOf(
 internal val anthropicEquivalence = WireEquivalence(
     protocol = AnthropicMessages,
     belongs = { it.path.endsWith("/v1/messages") && it.host == "api.anthropic.com" },
-    target = { recording, body -> target(recording.row(AnthropicMessages, mapOf("anthropic-messages" to "anthropic")), body.getValue("model").jsonPrimitive.content, "https://${recording.host}/v1") },
+    target = { recording, body ->
+        target(
+            recording.row(AnthropicMessages, mapOf("anthropic-messages" to "anthropic")),
+            body.getValue("model").jsonPrimitive.content,
+            "https://${recording.host}/v1",
+        )
+    },
     convert = { readAnthropic(it) },
     options = setOf("mcp_servers", "tools", "output_config"),
     explained = explained + listOf(
@@ -53,7 +59,10 @@ internal val anthropicVertexEquivalence = WireEquivalence(
     convert = { readAnthropic(it) },
     options = emptySet(),
     explained = explained + listOf(
-        Explained("several calls are allowed unless that is disabled", "tool_choice.disable_parallel_tool_use") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
+        Explained("several calls are allowed unless that is disabled", "tool_choice.disable_parallel_tool_use") {
+            it.isLeftOut &&
+                it.recorded == JsonPrimitive(false)
+        },
     ),
 )
 
@@ -101,6 +110,11 @@ private fun part(block: JsonElement): Part? = when (val type = block["type"].tex
     "thinking" -> Part.Reasoning(block["thinking"].text.orEmpty(), block["signature"].text)
     "redacted_thinking" -> Part.Reasoning("", block["data"].text, isRedacted = true)
     "tool_use" -> Part.ToolCall(block["id"].text!!, block["name"].text!!, block["input"].toString())
-    "tool_result" -> Part.ToolResult(block["tool_use_id"].text!!, "", (block["content"] as? JsonPrimitive)?.contentOrNull.orEmpty(), block["is_error"].text == "true")
+    "tool_result" -> Part.ToolResult(
+        block["tool_use_id"].text!!,
+        "",
+        (block["content"] as? JsonPrimitive)?.contentOrNull.orEmpty(),
+        block["is_error"].text == "true",
+    )
     else -> error("no part is made of a block of type $type")
 }
