@@ -55,6 +55,9 @@ internal fun messagesUrl(base: String): String {
 private val VERSIONED = Regex("/v\\d+[a-z0-9]*$")
 private const val DEFAULT_MAX_TOKENS = 4096
 
+/** Objects of which providerOptions may add a field, such as `thinking.display`. */
+private val MERGED = setOf("thinking", "output_config", "metadata")
+
 private fun anthropicBody(request: ChatRequest, target: Target, warnings: MutableList<String>, head: JsonObjectBuilder.() -> Unit): ByteArray {
     val claude = ClaudeVersion.of(target.name)
     val thinking = AnthropicThinking.of(request, target, claude, warnings)
@@ -69,9 +72,8 @@ private fun anthropicBody(request: ChatRequest, target: Target, warnings: Mutabl
         thinking.setting?.let { put("thinking", it) }
         outputConfig(request, thinking, warnings)?.let { put("output_config", it) }
         if (request.delivery == Delivery.STREAM) put("stream", true)
-        for ((option, value) in request.providerOptions) put(option, value)
     }
-    return body.toString().encodeToByteArray()
+    return withOptions(body, request.providerOptions, MERGED).toString().encodeToByteArray()
 }
 
 private fun JsonObjectBuilder.settings(request: ChatRequest, thinking: AnthropicThinking, claude: ClaudeVersion?, warnings: MutableList<String>) {
@@ -82,7 +84,10 @@ private fun JsonObjectBuilder.settings(request: ChatRequest, thinking: Anthropic
     request.serviceTier?.let { put("service_tier", it) }
     (request.endUser ?: request.metadata[USER])?.let { putJsonObject("metadata") { put(USER, it) } }
     val labels = request.metadata.keys - USER
-    if (labels.isNotEmpty()) warnings += "this wire's metadata holds nothing but user_id: ${labels.joinToString()} ${if (labels.size == 1) "was" else "were"} left out"
+    if (labels.isNotEmpty()) {
+        warnings +=
+            "this wire's metadata holds nothing but user_id: ${labels.joinToString()} ${if (labels.size == 1) "was" else "were"} left out"
+    }
     fun lacking(name: String, value: Any?) {
         if (value != null) warnings += "$name is not part of this wire and was left out"
     }
@@ -157,7 +162,11 @@ private fun anthropicTool(tool: Tool) = buildJsonObject {
 
 private fun outputConfig(request: ChatRequest, thinking: AnthropicThinking, warnings: MutableList<String>): JsonObject? {
     val format = request.responseFormat
-    if (format == ResponseFormat.Json) warnings += "JSON without a schema is not part of this wire and was not asked for: give a schema, or ask for JSON in the prompt"
+    if (format ==
+        ResponseFormat.Json
+    ) {
+        warnings += "JSON without a schema is not part of this wire and was not asked for: give a schema, or ask for JSON in the prompt"
+    }
     if (thinking.effort == null && format !is ResponseFormat.JsonSchema) return null
     return buildJsonObject {
         thinking.effort?.let { put("effort", it.anthropicWord) }

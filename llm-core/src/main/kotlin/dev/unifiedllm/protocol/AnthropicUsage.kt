@@ -62,8 +62,12 @@ internal class AnthropicUsage {
 
     private companion object {
         val USAGE = JsonNames(
-            "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
-            "cache_creation", "output_tokens_details",
+            "input_tokens",
+            "output_tokens",
+            "cache_read_input_tokens",
+            "cache_creation_input_tokens",
+            "cache_creation",
+            "output_tokens_details",
         )
         val DETAILS = JsonNames("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens", "thinking_tokens")
     }

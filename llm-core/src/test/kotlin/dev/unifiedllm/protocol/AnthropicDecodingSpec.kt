@@ -16,6 +16,7 @@ import dev.unifiedllm.provider.Target
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
 import io.kotest.matchers.collections.shouldHaveSize
+import io.kotest.matchers.collections.shouldNotBeEmpty
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
@@ -31,7 +32,13 @@ private const val ENDED = """{"type":"message_delta","delta":{"stop_reason":"end
 private const val STOP = """{"type":"message_stop"}"""
 private const val PING = """{"type": "ping"}"""
 
-private val target = Target(ModelId("anthropic", "claude-opus-4-5"), Provider("anthropic", AnthropicMessages.name, apiKeyEnv = listOf("ANTHROPIC_API_KEY")), "http://unused", ApiKey.of("sk-test"))
+private val target =
+    Target(
+        ModelId("anthropic", "claude-opus-4-5"),
+        Provider("anthropic", AnthropicMessages.name, apiKeyEnv = listOf("ANTHROPIC_API_KEY")),
+        "http://unused",
+        ApiKey.of("sk-test"),
+    )
 
 private fun open(block: String, index: Int = 0) = """{"type":"content_block_start","index":$index,"content_block":$block}"""
 
@@ -127,12 +134,19 @@ class AnthropicDecodingSpec : FunSpec({
             STOP,
         )
         answer.response.toolCalls shouldBe
-            listOf(Part.ToolCall("t1", "a", """{"x":1}"""), Part.ToolCall("t2", "b", "{}"), Part.ToolCall("t3", "c", """{"y": 2}"""), Part.ToolCall("call_3", "d", "{}"))
+            listOf(
+                Part.ToolCall("t1", "a", """{"x":1}"""),
+                Part.ToolCall("t2", "b", "{}"),
+                Part.ToolCall("t3", "c", """{"y": 2}"""),
+                Part.ToolCall("call_3", "d", "{}"),
+            )
         answer.response.finishReason shouldBe FinishReason(Kind.TOOL_CALLS, "tool_use")
     }
 
     test("citations are sources, each once") {
-        fun citation(url: String) = piece("""{"type":"citations_delta","citation":{"type":"web_search_result_location","url":"$url","title":"T","cited_text":"c"}}""")
+        fun citation(
+            url: String,
+        ) = piece("""{"type":"citations_delta","citation":{"type":"web_search_result_location","url":"$url","title":"T","cited_text":"c"}}""")
         val page = piece("""{"type":"citations_delta","citation":{"type":"page_location","document_index":0,"document_title":"D"}}""")
         read(START, TEXT, citation("https://a"), HI, citation("https://a"), page, citation("https://b"), ENDED, STOP).response.sources shouldBe
             listOf(Delta.Source("https://a", "T"), Delta.Source("https://b", "T"))
@@ -159,25 +173,45 @@ class AnthropicDecodingSpec : FunSpec({
         class Case(val title: String, val started: String, val ended: String, val expected: Usage?)
         withData<Case>(
             { it.title },
-            Case("what a cache gave or took is part of the input", """{"input_tokens":3,"cache_read_input_tokens":20,"cache_creation_input_tokens":100,"output_tokens":1}""", """{"output_tokens":5}""", Usage.build {
-                inputTokens = 123
-                outputTokens = 5
-                cacheReadTokens = 20
-                cacheWriteTokens = 100
-            }),
-            Case("by time to live", """{"input_tokens":3,"cache_creation":{"ephemeral_5m_input_tokens":40,"ephemeral_1h_input_tokens":60}}""", """{"output_tokens":5}""", Usage.build {
-                inputTokens = 103
-                outputTokens = 5
-                cacheWriteTokens = 100
-                cacheWrite5mTokens = 40
-                cacheWrite1hTokens = 60
-            }),
-            Case("the last figures stand", """{"input_tokens":3,"output_tokens":1}""", """{"input_tokens":30,"output_tokens":5,"output_tokens_details":{"thinking_tokens":2}}""", Usage.build {
-                inputTokens = 30
-                outputTokens = 5
-                reasoningTokens = 2
-            }),
-            Case("null is not reported", """{"input_tokens":3,"cache_read_input_tokens":null,"cache_creation":null}""", """{"input_tokens":null,"output_tokens":5}""", Usage.of(3, 5)),
+            Case(
+                "what a cache gave or took is part of the input",
+                """{"input_tokens":3,"cache_read_input_tokens":20,"cache_creation_input_tokens":100,"output_tokens":1}""",
+                """{"output_tokens":5}""",
+                Usage.build {
+                    inputTokens = 123
+                    outputTokens = 5
+                    cacheReadTokens = 20
+                    cacheWriteTokens = 100
+                },
+            ),
+            Case(
+                "by time to live",
+                """{"input_tokens":3,"cache_creation":{"ephemeral_5m_input_tokens":40,"ephemeral_1h_input_tokens":60}}""",
+                """{"output_tokens":5}""",
+                Usage.build {
+                    inputTokens = 103
+                    outputTokens = 5
+                    cacheWriteTokens = 100
+                    cacheWrite5mTokens = 40
+                    cacheWrite1hTokens = 60
+                },
+            ),
+            Case(
+                "the last figures stand",
+                """{"input_tokens":3,"output_tokens":1}""",
+                """{"input_tokens":30,"output_tokens":5,"output_tokens_details":{"thinking_tokens":2}}""",
+                Usage.build {
+                    inputTokens = 30
+                    outputTokens = 5
+                    reasoningTokens = 2
+                },
+            ),
+            Case(
+                "null is not reported",
+                """{"input_tokens":3,"cache_read_input_tokens":null,"cache_creation":null}""",
+                """{"input_tokens":null,"output_tokens":5}""",
+                Usage.of(3, 5),
+            ),
             Case("none at all is said", "null", "null", null),
         ) { case ->
             val answer = read(
@@ -200,7 +234,8 @@ class AnthropicDecodingSpec : FunSpec({
     }
 
     test("what comes after message_stop does not count") {
-        read(START, TEXT, HI, ENDED, STOP, """{"type":"error","error":{"type":"api_error","message":"late"}}""", "[DONE]") shouldBe read(START, TEXT, HI, ENDED, STOP)
+        read(START, TEXT, HI, ENDED, STOP, """{"type":"error","error":{"type":"api_error","message":"late"}}""", "[DONE]") shouldBe
+            read(START, TEXT, HI, ENDED, STOP)
     }
 
     context("an error in the stream is typed") {
@@ -259,15 +294,18 @@ class AnthropicDecodingSpec : FunSpec({
 
     context("a recorded answer's thoughts go back byte for byte with the next turn") {
         val recordings = Recording.all().filter { it.wire == AnthropicMessages.name && !it.isError }
-        withData<Recording>({ it.name }, recordings.filter { "thinking" in it.body.decodeToString() }) { recording ->
+        withData<Recording>({ it.name }, recordings.filter { Regex("redacted_thinking|\"signature\"").containsMatchIn(it.body.decodeToString()) }) { recording ->
             val response = recording.play().response
             val next = ChatRequest.build("anthropic/claude-opus-4-5") {
                 user("hi")
                 message(response.toMessage())
                 user("go on")
             }
-            val sent = Json.parseToJsonElement(AnthropicMessages.encode(next, target, mutableListOf()).body.decodeToString())["messages"].items()[1]["content"].items()
+            val sent = Json.parseToJsonElement(
+                AnthropicMessages.encode(next, target, mutableListOf()).body.decodeToString(),
+            )["messages"].items()[1]["content"].items()
             val signed = Regex("\"(?:signature|data)\": ?\"([A-Za-z0-9+/=]{40,})\"").findAll(recording.body.decodeToString()).map { it.groupValues[1] }.toList()
+            signed.shouldNotBeEmpty()
             sent.mapNotNull { it["signature"].text ?: it["data"].text } shouldBe signed
             val other = Target(ModelId("openai", "gpt-5"), Provider("openai", OpenAiChat.name), "http://unused", null)
             val elsewhere = OpenAiChat.encode(next, other, mutableListOf()).body.decodeToString()

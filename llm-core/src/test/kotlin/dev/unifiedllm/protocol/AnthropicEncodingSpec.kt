@@ -124,18 +124,29 @@ class AnthropicEncodingSpec : FunSpec({
             AnthropicEncoding("no arguments, or cut ones, are an empty object", {
                 message(Message(Role.ASSISTANT, listOf(Part.ToolCall("a", "w", ""), Part.ToolCall("b", "w", """{"x":"""))))
             }, turns(assistant("""{"type":"tool_use","id":"a","name":"w","input":{}}""", """{"type":"tool_use","id":"b","name":"w","input":{}}"""))),
-            AnthropicEncoding("an id of another provider's is made to fit, in call and result alike", {
-                message(Message(Role.ASSISTANT, listOf(Part.ToolCall("functions.w:0", "w", "{}"))))
-                message(Message.tool(Part.ToolResult("functions.w:0", "w", "ok")))
-            }, turns(assistant("""{"type":"tool_use","id":"functions_w_0","name":"w","input":{}}"""), user("""{"type":"tool_result","tool_use_id":"functions_w_0","content":"ok"}"""))),
-            AnthropicEncoding("images by URL and by content", {
-                message(Message(Role.USER, listOf(Part.Image("https://h/cat.png"), Part.Image("data:image/png;base64,iVBO"))))
-            }, turns(
-                user(
-                    """{"type":"image","source":{"type":"url","url":"https://h/cat.png"}}""",
-                    """{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBO"}}""",
+            AnthropicEncoding(
+                "an id of another provider's is made to fit, in call and result alike",
+                {
+                    message(Message(Role.ASSISTANT, listOf(Part.ToolCall("functions.w:0", "w", "{}"))))
+                    message(Message.tool(Part.ToolResult("functions.w:0", "w", "ok")))
+                },
+                turns(
+                    assistant("""{"type":"tool_use","id":"functions_w_0","name":"w","input":{}}"""),
+                    user("""{"type":"tool_result","tool_use_id":"functions_w_0","content":"ok"}"""),
                 ),
-            )),
+            ),
+            AnthropicEncoding(
+                "images by URL and by content",
+                {
+                    message(Message(Role.USER, listOf(Part.Image("https://h/cat.png"), Part.Image("data:image/png;base64,iVBO"))))
+                },
+                turns(
+                    user(
+                        """{"type":"image","source":{"type":"url","url":"https://h/cat.png"}}""",
+                        """{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBO"}}""",
+                    ),
+                ),
+            ),
             AnthropicEncoding(
                 "a PDF by URL",
                 { message(file("https://h/a.pdf", "application/pdf", "A")) },
@@ -156,7 +167,9 @@ class AnthropicEncodingSpec : FunSpec({
                 { message(file("data:,a%20+b", "text/plain")) },
                 turns(user("""{"type":"document","source":{"type":"text","media_type":"text/plain","data":"a +b"}}""")),
             ),
-            AnthropicEncoding("an image that is given as a file", { message(file("https://h/a.png", "image/png")) }, turns(user("""{"type":"image","source":{"type":"url","url":"https://h/a.png"}}"""))),
+            AnthropicEncoding("an image that is given as a file", {
+                message(file("https://h/a.png", "image/png"))
+            }, turns(user("""{"type":"image","source":{"type":"url","url":"https://h/a.png"}}"""))),
             AnthropicEncoding("a file of another type is left out, and said", {
                 user("hi")
                 message(file("https://h/a.doc", "application/msword"))
@@ -167,13 +180,17 @@ class AnthropicEncodingSpec : FunSpec({
                 user("hi")
                 cacheBreakpoint()
             }, """{"system":[{"type":"text","text":"s",$ONE_HOUR}],"messages":[${user("""{"type":"text","text":"hi",$FIVE_MINUTES}""")}]}"""),
-            AnthropicEncoding("a mark after a result, and one after thoughts, which cannot bear it", {
-                message(Message(Role.ASSISTANT, listOf(call, Part.Reasoning("hm", "sig"), Part.CacheBreakpoint())))
-                message(Message(Role.TOOL, listOf(result, Part.CacheBreakpoint())))
-            }, turns(
-                assistant(CALL.dropLast(1) + ",$FIVE_MINUTES}", """{"type":"thinking","thinking":"hm","signature":"sig"}"""),
-                user(RESULT.dropLast(1) + ",$FIVE_MINUTES}"),
-            )),
+            AnthropicEncoding(
+                "a mark after a result, and one after thoughts, which cannot bear it",
+                {
+                    message(Message(Role.ASSISTANT, listOf(call, Part.Reasoning("hm", "sig"), Part.CacheBreakpoint())))
+                    message(Message(Role.TOOL, listOf(result, Part.CacheBreakpoint())))
+                },
+                turns(
+                    assistant(CALL.dropLast(1) + ",$FIVE_MINUTES}", """{"type":"thinking","thinking":"hm","signature":"sig"}"""),
+                    user(RESULT.dropLast(1) + ",$FIVE_MINUTES}"),
+                ),
+            ),
             AnthropicEncoding("a mark after nothing is left out, and said", {
                 message(Message(Role.USER, listOf(Part.CacheBreakpoint(), Part.Text("hi"))))
             }, """{"messages":[{"role":"user","content":"hi"}]}""", "cache mark"),
@@ -226,7 +243,9 @@ class AnthropicEncodingSpec : FunSpec({
                 n = 1
                 logprobs = false
             }, "{}"),
-            AnthropicEncoding("JSON by a schema", { responseFormat = ResponseFormat.JsonSchema("a", schema) }, """{"output_config":{"format":{"type":"json_schema","schema":{"type":"object"}}}}"""),
+            AnthropicEncoding("JSON by a schema", {
+                responseFormat = ResponseFormat.JsonSchema("a", schema)
+            }, """{"output_config":{"format":{"type":"json_schema","schema":{"type":"object"}}}}"""),
             AnthropicEncoding("JSON by a schema beside an effort", {
                 responseFormat = ResponseFormat.JsonSchema("a", schema)
                 reasoning = Effort.LOW
@@ -239,6 +258,14 @@ class AnthropicEncodingSpec : FunSpec({
                 temperature = 0.5
                 providerOptions { put("temperature", 0.75) }
             }, """{"temperature":0.75}"""),
+            AnthropicEncoding("they add the server's tools to the others, and fields to thinking", {
+                tool(weather)
+                reasoning = Effort.LOW
+                providerOptions {
+                    put("tools", Json.parseToJsonElement("""[{"type":"web_search_20250305","name":"web_search"}]"""))
+                    put("thinking", Json.parseToJsonElement("""{"display":"summarized"}"""))
+                }
+            }, """{"tools":[$WEATHER,{"type":"web_search_20250305","name":"web_search"}],"thinking":{"type":"adaptive","display":"summarized"},"output_config":{"effort":"low"}}""", model = "claude-opus-4-6"),
         ) { check(it) }
     }
 
@@ -260,8 +287,16 @@ class AnthropicEncodingSpec : FunSpec({
             AnthropicEncoding("required", choice(ToolChoice.Required), """{"tools":[$WEATHER],"tool_choice":{"type":"any"}}"""),
             AnthropicEncoding("by name", choice(ToolChoice.Named("weather")), """{"tools":[$WEATHER],"tool_choice":{"type":"tool","name":"weather"}}"""),
             AnthropicEncoding("none", choice(ToolChoice.None, parallel = false), """{"tools":[$WEATHER],"tool_choice":{"type":"none"}}"""),
-            AnthropicEncoding("one call at most", choice(null, parallel = false), """{"tools":[$WEATHER],"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}"""),
-            AnthropicEncoding("one call exactly", choice(ToolChoice.Required, parallel = false), """{"tools":[$WEATHER],"tool_choice":{"type":"any","disable_parallel_tool_use":true}}"""),
+            AnthropicEncoding(
+                "one call at most",
+                choice(null, parallel = false),
+                """{"tools":[$WEATHER],"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}""",
+            ),
+            AnthropicEncoding(
+                "one call exactly",
+                choice(ToolChoice.Required, parallel = false),
+                """{"tools":[$WEATHER],"tool_choice":{"type":"any","disable_parallel_tool_use":true}}""",
+            ),
             AnthropicEncoding("several calls are the default", choice(null, parallel = true), """{"tools":[$WEATHER]}"""),
             AnthropicEncoding("a choice without tools says nothing", { toolChoice = ToolChoice.Required }, "{}"),
         ) { check(it) }
@@ -324,7 +359,12 @@ class AnthropicEncodingSpec : FunSpec({
                 model = "claude-opus-4-7",
             ),
             AnthropicEncoding("another company's model gets a budget", { reasoning = Effort.LOW }, enabled(1024, 5120), model = "MiniMax-M2"),
-            AnthropicEncoding("a tool that must be called excludes it, and that is said", forced, """{"tools":[$WEATHER],"tool_choice":{"type":"any"}}""", "thinking was left out"),
+            AnthropicEncoding(
+                "a tool that must be called excludes it, and that is said",
+                forced,
+                """{"tools":[$WEATHER],"tool_choice":{"type":"any"}}""",
+                "thinking was left out",
+            ),
             AnthropicEncoding("so do tool calls without their thoughts", {
                 reasoning = Effort.LOW
                 user("hi")
