@@ -1,14 +1,20 @@
 package dev.unifiedllm.protocol
 
+import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequestBuilder
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Effort
 import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.Tool
 import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.provider.ProviderSettings
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.TargetResolver
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
@@ -29,8 +35,7 @@ internal val openAiChatEquivalence = WireEquivalence(
     protocol = OpenAiChat,
     belongs = { it.path.endsWith("/chat/completions") },
     target = { recording, body ->
-        val row = recording.row(OpenAiChat, folders)
-        target(row, body.getValue("model").jsonPrimitive.content, row.baseUrl ?: "https://${recording.host}${recording.path.removeSuffix("/chat/completions")}")
+        recordedTarget(recording, body, OpenAiChat, folders, "/chat/completions")
     },
     convert = { readOpenAiChat(it) },
     options = setOf("moderation", "web_search_options", "thinking", "usage", "reasoning", "safe_prompt", "enable_thinking", "random_seed", "functions", "function_call"),
@@ -40,6 +45,20 @@ internal val openAiChatEquivalence = WireEquivalence(
         Explained("not to stream is the default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
     ),
 )
+
+/**
+ * The target that a user of the recorded provider gets: by its row; at the recorded address where the user names that, as on Azure and on servers
+ * of their own.
+ */
+internal fun recordedTarget(recording: RecordedRequest, body: JsonObject, protocol: Protocol, folders: Map<String, String>, end: String): Target {
+    val model = body.getValue("model").jsonPrimitive.content
+    val row = recording.row(protocol, folders)
+    if (row.azure == null && row.baseUrl != null && '{' !in row.baseUrl) return target(row, model, row.baseUrl)
+    val url = "https://${recording.host}${recording.pathAndQuery.replace("//", "/")}"
+    if (row.azure == null) return target(row, model, url.substringBefore('?').removeSuffix(end))
+    val settings = mapOf(row.id to ProviderSettings(apiKey = ApiKey.of("sk-test"), baseUrl = url))
+    return TargetResolver(ProviderRegistry.packed, { null }, settings).resolve(ModelId(row.id, model))
+}
 
 internal fun JsonObject.string(name: String): String? = (this[name] as? JsonPrimitive)?.contentOrNull
 
@@ -59,6 +78,9 @@ private fun ChatRequestBuilder.readOpenAiChat(body: JsonObject): Set<String> {
     endUser = body.string("user")
     reasoning = body.string("reasoning_effort")?.let { Effort.valueOf(it.uppercase()) }
     responseFormat = (body["response_format"] as? JsonObject)?.let(::readFormat)
+    body["tools"]?.jsonArray?.filter { "function" !in it.jsonObject }?.let { others ->
+        if (others.isNotEmpty()) providerOptions { put("tools", JsonArray(others)) }
+    }
     return setOf(
         "model", "messages", "tools", "tool_choice", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "n",
         "logprobs", "top_logprobs", "user", "reasoning_effort", "response_format",

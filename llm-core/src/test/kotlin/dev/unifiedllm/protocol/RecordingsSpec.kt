@@ -24,12 +24,14 @@ import kotlinx.serialization.json.longOrNull
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
-private val built = setOf(OpenAiChat.name, OllamaChat.name)
+private val built = setOf(OpenAiChat.name, OllamaChat.name, OpenAiResponses.name)
 
 /** Where `expected.json` is not followed: the field, and why. */
 private val listed: Map<String, Pair<String, String>> = mapOf(
     "openai-compat-other/u014-parallel-tool-calls-pydantic-ai" to
         ("tool_calls" to "the server fills every field it knows: an empty `function_call` beside the one tool call is no second call"),
+    "openai-responses/s012-shell-call-output-vercel-ai" to
+        ("text" to "the pieces in this recording are shorter than the whole text that its last events repeat; pieces already shown count"),
 )
 
 private fun Recording.isListed(field: String): Boolean = listed[name]?.first == field
@@ -74,7 +76,7 @@ class RecordingsSpec : FunSpec({
 private fun Recording.check(answer: Answer) {
     val response = answer.response
     val streamError = expected["extra"]["stream_error"]
-    val isFailure = streamError != null && expected["finish_reason"].text == null
+    val isFailure = streamError != null && expected["finish_reason"].text in setOf(null, "failed")
     if (isFailure) {
         answer.error.message shouldContain streamError["message"].text!!
         answer.error.partial.shouldNotBeNull().parts shouldBe response.parts
@@ -85,7 +87,7 @@ private fun Recording.check(answer: Answer) {
     checkParts(expected, response.parts)
     expected["extra"]["choices"].items().drop(1).forEachIndexed { index, choice -> checkParts(choice, response.alternatives[index]) }
     if (!isFailure) response.finishReason!!.raw shouldBe expected["finish_reason"].text
-    if (!isFailure) response.usage shouldBe if (wire == OllamaChat.name) ollamaUsage() else openAiUsage()
+    if (!isFailure) response.usage shouldBe USAGES.getOrDefault(wire, Recording::openAiUsage)(this)
     expected["extra"]["model"].text?.let { withClue("model") { response.reportedModel shouldBe it } }
     if (response.usage == null && !isFailure) response.warnings.single() shouldContain "did not report the tokens"
     if (streamError != null && !isFailure) response.warnings.single() shouldContain streamError["message"].text!!
@@ -102,7 +104,7 @@ private fun checkGrammar(answer: Answer, isFailure: Boolean) {
 
 private fun Recording.checkParts(expected: JsonElement, parts: List<Part>) {
     val text = parts.filterIsInstance<Part.Text>().joinToString("") { it.text }
-    withClue("text") { text shouldBe expected["text"].text.orEmpty() + expected["refusal"].text.orEmpty() }
+    if (!isListed("text")) withClue("text") { text shouldBe expected["text"].text.orEmpty() + expected["refusal"].text.orEmpty() }
     if (!isListed("reasoning_text")) {
         withClue("reasoning") { parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text } shouldBe expected["reasoning_text"].text.orEmpty() }
     }
@@ -150,6 +152,20 @@ private fun Recording.openAiUsage(): Usage? {
     }
 }
 
+private fun Recording.responsesUsage(): Usage? {
+    val raw = expected["usage"]
+    fun count(name: String, detail: String? = null): Long? = ((if (detail == null) raw[name] else raw[name][detail]) as? JsonPrimitive)?.longOrNull
+    return Usage.build {
+        inputTokens = count("input_tokens")
+        outputTokens = count("output_tokens")
+        cacheReadTokens = count("input_tokens_details", "cached_tokens")
+        cacheWriteTokens = count("input_tokens_details", "cache_write_tokens")
+        reasoningTokens = count("output_tokens_details", "reasoning_tokens")
+    }
+}
+
+private val USAGES: Map<String, (Recording) -> Usage?> = mapOf(OllamaChat.name to Recording::ollamaUsage, OpenAiResponses.name to Recording::responsesUsage)
+
 private fun Recording.ollamaUsage() = Usage.build {
     inputTokens = (expected["usage"]["prompt_eval_count"] as? JsonPrimitive)?.longOrNull
     outputTokens = (expected["usage"]["eval_count"] as? JsonPrimitive)?.longOrNull
@@ -159,8 +175,8 @@ private fun Recording.checkError(answer: Answer) {
     answer.deltas.shouldBeEmpty()
     val error = answer.error
     error::class.simpleName shouldBe kind()
-    error.status shouldBe status
-    headers["x-request-id"]?.let { error.requestId shouldBe it }
+    error.status shouldBe status.takeIf { it !in 200..299 }
+    if (error.status != null) headers["x-request-id"]?.let { error.requestId shouldBe it }
     error.partial shouldBe null
     // What looks like a key is not repeated, not even a made-up one.
     expected["message"].text?.split(KEY)?.forEach { error.message shouldContain it.trim() }
@@ -172,8 +188,8 @@ private fun Recording.checkError(answer: Answer) {
 /** The type that a failure must have: by its words where they say more than the status. */
 private fun Recording.kind(): String {
     val words = listOf("type", "code", "message").mapNotNull { expected[it].text }
-    val byWords = BY_WORDS.firstOrNull { (statuses, pattern) -> status in statuses && words.any { pattern.containsMatchIn(it) } }
-    return byWords?.third ?: BY_STATUS.getValue(status)
+    val byWords = BY_WORDS.firstOrNull { (statuses, pattern) -> errorStatus in statuses && words.any { pattern.containsMatchIn(it) } }
+    return byWords?.third ?: BY_STATUS.getValue(errorStatus)
 }
 
 private val KEY = Regex("""sk-[\w*-]{6,}""")

@@ -178,7 +178,7 @@ class RequestEncodingSpec : FunSpec({
             request.url shouldBe "https://host/v1/chat/completions"
             request.json["model"].text shouldBe "m"
             request.json["messages"].items().map { it["content"].text } shouldBe listOf("be short", "u")
-            request.headers.map { it.first } shouldBe listOf("Accept", "User-Agent", "Authorization", "X-Sub")
+            request.headers.map { it.first } shouldBe listOf("Accept", "User-Agent", "X-Sub", "Authorization")
             request.headers shouldContain ("Accept" to "text/event-stream")
             request.headers shouldContain ("Authorization" to "Bearer sk-test")
             request.headers shouldContain ("X-Sub" to "k=sk-test")

@@ -8,6 +8,7 @@ import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
+import dev.unifiedllm.provider.isAt
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -38,8 +39,8 @@ internal class RecordedRequest(folder: File) {
     /** The row on [protocol] whose id is the folder's, or whose host is the recorded one; a plain one where there is none. */
     fun row(protocol: Protocol, folders: Map<String, String> = emptyMap()): Provider {
         val rows = ProviderRegistry.packed.rows.filter { it.protocol == protocol.name }
-        return rows.firstOrNull { it.id == (folders[group] ?: group) }
-            ?: rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host }
+        return rows.firstOrNull { (folders[group] ?: group).let { name -> it.id == name || it.id == "$name/responses" } }
+            ?: rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host || it.isAt("https://$host") }
             ?: Provider(group, protocol.name)
     }
 

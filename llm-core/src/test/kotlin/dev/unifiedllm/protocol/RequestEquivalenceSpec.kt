@@ -6,7 +6,7 @@ import io.kotest.datatest.withData
 import io.kotest.matchers.collections.shouldBeEmpty
 
 /** A wire's converter and table stand in a file of their own, and here. */
-private val wires = listOf(openAiChatEquivalence)
+private val wires = listOf(openAiChatEquivalence, openAiResponsesEquivalence)
 
 /** The same conversation, said through ChatRequest, gives the request that another client sent; what differs is in the wire's table. */
 class RequestEquivalenceSpec : FunSpec({
