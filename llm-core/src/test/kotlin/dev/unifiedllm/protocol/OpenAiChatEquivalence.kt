@@ -31,6 +31,9 @@ import kotlinx.serialization.json.long
 
 private val folders = mapOf("openai-chat" to "openai", "together" to "together_ai", "openai-compat-other" to "-", "ollama-openai" to "-")
 
+/** Served by machines that users run themselves, or by providers without a row. */
+private val withoutRow = arrayOf("-none-")
+
 internal val openAiChatEquivalence = WireEquivalence(
     protocol = OpenAiChat,
     belongs = { it.path.endsWith("/chat/completions") },
@@ -39,12 +42,44 @@ internal val openAiChatEquivalence = WireEquivalence(
     },
     convert = { readOpenAiChat(it) },
     options = setOf("moderation", "web_search_options", "thinking", "usage", "reasoning", "safe_prompt", "enable_thinking", "random_seed", "functions", "function_call"),
+    sameForms = listOf(
+        SameForm("a developer's message is a system message by its newer name") { body ->
+            body.each("messages") { if (it.string("role") == "developer") JsonObject(it + ("role" to JsonPrimitive("system"))) else it }
+        },
+        SameForm("a list of one text part is that text") { body -> body.each("messages", ::withPlainText) },
+        SameForm("max_completion_tokens is the newer name of max_tokens") { body ->
+            body["max_tokens"]?.let { JsonObject(body - "max_tokens" + ("max_completion_tokens" to it)) } ?: body
+        },
+    ),
     explained = listOf(
         Explained("null is the default", "*") { it.isNullForNothing },
+        Explained("content left out is no content", "messages[].content") { it.isAdded && it.ours is JsonNull },
         Explained("a stream is asked for its usage, which the recorded client went without", "stream_options") { it.isAdded },
         Explained("not to stream is the default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
+        Explained("no tools are an empty list", "tools") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
+        Explained("a tool is a function unless it says otherwise", "tools[].type") { it.isAdded && it.ours == JsonPrimitive("function") },
+        Explained("a choice of a function is one", "tool_choice.type") { it.isAdded && it.ours == JsonPrimitive("function") },
+        Explained("the model chooses by default", "tool_choice") { it.isLeftOut && it.recorded == JsonPrimitive("auto") },
+        Explained("not strict is the default", "tools[].function.strict") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
+        Explained("our tools have no strict mode: the schema is the same", "tools[].function.strict") { it.isLeftOut && it.recorded == JsonPrimitive(true) },
+        Explained("a message without calls has an empty list of them", "messages[].tool_calls") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
+        Explained("the index of a call belongs to answers", "messages[].tool_calls[].index") { it.isLeftOut },
+        Explained("a server that has no row here is not known to want thoughts back", "messages[].reasoning*", *withoutRow) { it.isLeftOut },
+        Explained("the same service under its other name", "url") { it.at("api.together.ai", "api.together.xyz") },
+        Explained("the router chooses the provider, which the recorded URL names", "url") { it.ours.toString().contains("//router.huggingface.co/v1/") || it.at("router.huggingface.co", "router.huggingface.co") },
+        Explained("/beta is for prefix completion, which is not used", "url") { it.at("api.deepseek.com/beta/", "api.deepseek.com/") },
+        Explained("the recorded base URL had a slash at its end", "url", "s008-text-dd-trace-py") { it.at("azure.com//openai/", "azure.com/openai/") },
     ),
 )
+
+private fun Difference.at(recorded: String, ours: String): Boolean =
+    (this.recorded as JsonPrimitive).content.contains(recorded) && (this.ours as JsonPrimitive).content.contains(ours)
+
+internal fun withPlainText(message: JsonObject): JsonObject {
+    val parts = message["content"] as? JsonArray ?: return message
+    val only = parts.singleOrNull()?.jsonObject?.takeIf { it.keys == setOf("type", "text") && it.string("type")!!.endsWith("text") } ?: return message
+    return JsonObject(message + ("content" to only.getValue("text")))
+}
 
 /**
  * The target that a user of the recorded provider gets: by its row; at the recorded address where the user names that, as on Azure and on servers

@@ -20,15 +20,37 @@ import kotlinx.serialization.json.jsonObject
 
 private val folders = mapOf("openai-responses" to "openai", "bedrock-mantle" to "bedrock_mantle", "openai-compat-other" to "-")
 
+private val SEALED = JsonArray(listOf(JsonPrimitive("reasoning.encrypted_content")))
+
+private val silent = arrayOf("-none-")
+
 internal val openAiResponsesEquivalence = WireEquivalence(
     protocol = OpenAiResponses,
     belongs = { it.path.endsWith("/responses") },
     target = { recording, body -> recordedTarget(recording, body, OpenAiResponses, folders, "/responses") },
     convert = { readResponses(it) },
     options = setOf("reasoning", "tools"),
+    sameForms = listOf(
+        SameForm("a text alone is one message of the user's") { body ->
+            val text = body["input"] as? JsonPrimitive ?: return@SameForm body
+            JsonObject(body + ("input" to JsonArray(listOf(JsonObject(mapOf("role" to JsonPrimitive("user"), "content" to text))))))
+        },
+        SameForm("a list of one text part is that text") { body -> body.each("input", ::withPlainText) },
+        SameForm("a developer's first message is an instruction") { body ->
+            val first = (body["input"] as? JsonArray)?.firstOrNull() as? JsonObject
+            if (first?.string("role") != "developer" || "instructions" in body) return@SameForm body
+            JsonObject(body + ("instructions" to first.getValue("content")) + ("input" to JsonArray((body["input"] as JsonArray).drop(1))))
+        },
+    ),
     explained = listOf(
         Explained("null is the default", "*") { it.isNullForNothing },
         Explained("not to stream is the default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
+        Explained("nothing is kept by the server, since the whole conversation is sent each time", "store") { it.isAdded && it.ours == JsonPrimitive(false) },
+        Explained("models that think are asked for their sealed thoughts, which the next turn sends back", "include") { it.isAdded && it.ours == SEALED },
+        Explained("models that do not think have none to send", "include", *silent) { it.isLeftOut && it.recorded == SEALED },
+        Explained("nothing more is included by default", "include") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
+        Explained("the model chooses by default", "tool_choice") { it.isLeftOut && it.recorded == JsonPrimitive("auto") },
+        Explained("our tools have no strict mode: the schema is the same", "tools[].strict") { it.ours == JsonPrimitive(false) && it.recorded == JsonPrimitive(true) },
     ),
 )
 

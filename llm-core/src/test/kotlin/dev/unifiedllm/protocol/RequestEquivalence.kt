@@ -74,6 +74,9 @@ internal class Explained(val reason: String, val path: String, vararg val only: 
         pattern.matches(difference.path) && (only.isEmpty() || only.any(recording.name::endsWith)) && holds(difference)
 }
 
+/** Two ways to write the same: both requests are rewritten before they are compared. @property reason why the provider understands the same by both */
+internal class SameForm(val reason: String, val rewrite: (JsonObject) -> JsonObject)
+
 /**
  * One wire in [RequestEquivalenceSpec]: how its recorded bodies are read back into a conversation, and where ours may differ from them.
  *
@@ -91,8 +94,10 @@ internal class WireEquivalence(
     val options: Set<String>,
     val explained: List<Explained>,
     val skipped: Map<String, String> = emptyMap(),
+    val sameForms: List<SameForm> = emptyList(),
 ) {
-    fun differences(recording: RecordedRequest): List<Difference> {
+    /** @param used takes the forms that were met */
+    fun differences(recording: RecordedRequest, used: MutableSet<SameForm>): List<Difference> {
         val body = recording.body!!
         val target = target(recording, body)
         val request = ChatRequest.build(target.id) {
@@ -100,14 +105,24 @@ internal class WireEquivalence(
             providerOptions { body.filterKeys { it !in read && it in options }.forEach { (name, value) -> put(name, value) } }
         }
         val encoded = protocol.encode(request, target, mutableListOf())
-        val ours = Json.parseToJsonElement(encoded.body.decodeToString())
+        val ours = Json.parseToJsonElement(encoded.body.decodeToString()).jsonObject
         val url = encoded.url.removePrefix("https://").removePrefix("http://")
         val recordedUrl = recording.host + recording.pathAndQuery
         return buildList {
             if (url != recordedUrl) add(Difference("url", JsonPrimitive(recordedUrl), JsonPrimitive(url)))
-            compare("", body, ours)
+            compare("", inOneForm(body, used), inOneForm(ours, used))
         }
     }
+}
+
+private fun WireEquivalence.inOneForm(body: JsonObject, used: MutableSet<SameForm>): JsonObject = sameForms.fold(body) { before, form ->
+    form.rewrite(before).also { if (it != before) used += form }
+}
+
+/** [list] of this object with each element that is an object rewritten. */
+internal fun JsonObject.each(list: String, rewrite: (JsonObject) -> JsonObject): JsonObject {
+    val elements = this[list] as? JsonArray ?: return this
+    return JsonObject(this + (list to JsonArray(elements.map { if (it is JsonObject) rewrite(it) else it })))
 }
 
 internal fun target(row: Provider, model: String, baseUrl: String): Target = Target(ModelId(row.id, model), row, baseUrl, ApiKey.of("sk-test"))
