@@ -31,8 +31,13 @@ import kotlinx.serialization.json.long
 
 private val folders = mapOf("openai-chat" to "openai", "together" to "together_ai", "openai-compat-other" to "-", "ollama-openai" to "-")
 
-/** Served by machines that users run themselves, or by providers without a row. */
-private val withoutRow = arrayOf("-none-")
+/** Answered by machines that users run themselves, and by providers without a row. */
+private val withoutRow = arrayOf(
+    "ollama-openai/s007-non-ascii-ruby-llm",
+    "ollama-openai/s011-reasoning-ruby-llm",
+    "openai-compat-other/s024-reasoning-fantasy",
+    "openai-compat-other/u027-reasoning-ruby-llm",
+)
 
 internal val openAiChatEquivalence = WireEquivalence(
     protocol = OpenAiChat,

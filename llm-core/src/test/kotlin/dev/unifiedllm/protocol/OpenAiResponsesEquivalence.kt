@@ -22,14 +22,13 @@ private val folders = mapOf("openai-responses" to "openai", "bedrock-mantle" to 
 
 private val SEALED = JsonArray(listOf(JsonPrimitive("reasoning.encrypted_content")))
 
-private val silent = arrayOf("-none-")
-
 internal val openAiResponsesEquivalence = WireEquivalence(
     protocol = OpenAiResponses,
     belongs = { it.path.endsWith("/responses") },
     target = { recording, body -> recordedTarget(recording, body, OpenAiResponses, folders, "/responses") },
     convert = { readResponses(it) },
     options = setOf("reasoning", "tools"),
+    skipped = mapOf("e068-openai-400-pydantic-ai" to "a temperature of -1 is the caller's mistake: the builder refuses it before anything is sent"),
     sameForms = listOf(
         SameForm("a text alone is one message of the user's") { body ->
             val text = body["input"] as? JsonPrimitive ?: return@SameForm body
@@ -47,7 +46,6 @@ internal val openAiResponsesEquivalence = WireEquivalence(
         Explained("not to stream is the default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
         Explained("nothing is kept by the server, since the whole conversation is sent each time", "store") { it.isAdded && it.ours == JsonPrimitive(false) },
         Explained("models that think are asked for their sealed thoughts, which the next turn sends back", "include") { it.isAdded && it.ours == SEALED },
-        Explained("models that do not think have none to send", "include", *silent) { it.isLeftOut && it.recorded == SEALED },
         Explained("nothing more is included by default", "include") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
         Explained("the model chooses by default", "tool_choice") { it.isLeftOut && it.recorded == JsonPrimitive("auto") },
         Explained("our tools have no strict mode: the schema is the same", "tools[].strict") { it.ours == JsonPrimitive(false) && it.recorded == JsonPrimitive(true) },

@@ -36,13 +36,15 @@ internal class RecordedRequest(folder: File) {
 
     private fun string(field: String) = (json[field] as? JsonPrimitive)?.contentOrNull
 
-    /** The row on [protocol] whose id is the folder's, or whose host is the recorded one; a plain one where there is none. */
+    /** The row on [protocol] that the folder names; where the recorded host is another row's, that one; a plain one where there is neither. */
     fun row(protocol: Protocol, folders: Map<String, String> = emptyMap()): Provider {
         val rows = ProviderRegistry.packed.rows.filter { it.protocol == protocol.name }
-        return rows.firstOrNull { (folders[group] ?: group).let { name -> it.id == name || it.id == "$name/responses" } }
-            ?: rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host || it.isAt("https://$host") }
-            ?: Provider(group, protocol.name)
+        val named = (folders[group] ?: group).let { name -> rows.firstOrNull { it.id == name || it.id == "$name/responses" } }
+        if (named != null && isAt(named)) return named
+        return rows.firstOrNull(::isAt) ?: named ?: Provider(group, protocol.name)
     }
+
+    private fun isAt(row: Provider): Boolean = row.baseUrl?.takeIf { '{' !in it }?.let(::hostOf) == host || row.isAt("https://$host")
 
     override fun toString(): String = name
 

@@ -29,7 +29,7 @@ class AzureSpec : FunSpec({
         withData<Addressing>(
             { listOfNotNull(it.model, it.baseUrl, it.environment["AZURE_API_VERSION"]).joinToString(" at ") },
             Addressing("azure/gpt-4o", "$openai/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21"),
-            Addressing("azure/gpt 4", "$openai/openai/deployments/gpt%204/chat/completions?api-version=2024-10-21"),
+            Addressing("azure/gpt+4", "$openai/openai/deployments/gpt%2B4/chat/completions?api-version=2024-10-21"),
             Addressing(
                 "azure/gpt-4o",
                 "$openai/openai/deployments/gpt-4o/chat/completions?api-version=2025-01-01-preview",
