@@ -15,8 +15,10 @@ DATA = Path("llm-core/src/main/data")
 OUT = Path("llm-core/src/main/resources/dev/unifiedllm/provider/providers.json")
 NOT_SERVED = DATA / "not-served.tsv"
 CHECKED = "2026-11-21"
-PROTOCOLS = {"openai-chat", "openai-responses", "ollama-chat", "gemini-generate", "vertex-gemini", "anthropic-vertex"}
-AUTH = {"Authorization: Bearer": "bearer", "none/Bearer": "optional"}
+PROTOCOLS = {
+    "openai-chat", "openai-responses", "ollama-chat", "anthropic-messages", "gemini-generate", "vertex-gemini", "anthropic-vertex", "bedrock-converse",
+}
+AUTH = {"Authorization: Bearer": "bearer", "none/Bearer": "optional", "x-api-key": "x-api-key"}
 NOT_A_KEY = re.compile(r"(URL|BASE|ENDPOINT|HOST|ACCOUNT|ACCOUNT_ID)$")
 PLACE = re.compile(r"[A-Z0-9_]+(\|[A-Z0-9_]+)*(:.*)?")  # NAME, NAME|OTHER, NAME:default
 ENV_NAME = re.compile(r"[A-Z0-9_]+")
@@ -46,7 +48,10 @@ QUIRKS = {  # name -> (type, default); a default is never written
     "models": (list, []),                    # what only some models take; "@name" stands for a list under "shared"
     "costInUsage": (str, ""),                # path below usage of the billed cost: USD, or 1e-10 USD if it ends in _ticks
 }
-FIELDS = {"protocol", "protocols", "baseUrl", "baseUrlPieces", "baseUrlEnv", "apiKeyEnv", "apiKeyEnvAlso", "auth", "local", "aliases", "quirks", "modelsdevId", "azure", "hosts"}
+FIELDS = {
+    "protocol", "protocols", "baseUrl", "baseUrlPieces", "baseUrlEnv", "apiKeyEnv", "apiKeyEnvAlso", "bearerEnv", "auth", "local", "aliases", "quirks",
+    "modelsdevId", "azure", "hosts",
+}
 
 
 def table(name):
@@ -59,9 +64,9 @@ def names(cell):
 
 
 def base_url(cell):
-    """The URL before /chat/completions, or "" if the user must give it."""
+    """The URL before the wire's own path, or "" if the user must give it."""
     url = cell.removeprefix("(required)").split("[")[0].strip()
-    return url.removesuffix("/").removesuffix("/chat/completions")
+    return url.removesuffix("/").removesuffix("/chat/completions").removesuffix("/messages")
 
 
 def unique(items):
@@ -86,6 +91,7 @@ def served_row(row, fix, docs, all_ids):
         "baseUrlPieces": fix.get("baseUrlPieces", {}),
         "baseUrlEnv": fix.get("baseUrlEnv", urls),
         "apiKeyEnv": unique(keys[:1] + fix.get("apiKeyEnvAlso", []) + keys[1:]),
+        "bearerEnv": fix.get("bearerEnv", []),
         "auth": fix.get("auth") or AUTH[row["auth"]],
         "azure": fix.get("azure", {}),
         "hosts": fix.get("hosts", []),
@@ -128,6 +134,7 @@ def check(rows):
         assert all(PLACE.fullmatch(place) for place in re.findall(r"\{(.*?)\}", url)), row
         assert row["protocol"] in PROTOCOLS and PROTOCOLS.issuperset(row.get("protocols", {}).values()), row
         assert row.get("apiKeyEnv") and not any(NOT_A_KEY.search(name) for name in row["apiKeyEnv"]), row
+        assert set(row.get("bearerEnv", [])) <= set(row["apiKeyEnv"]), row
         for name, value in row.get("quirks", {}).items():
             kind, default = QUIRKS[name]
             for rule in value if name == "models" else []:

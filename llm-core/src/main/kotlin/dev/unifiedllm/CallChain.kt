@@ -22,6 +22,7 @@ import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.TargetResolver
 import dev.unifiedllm.store.Ledger
+import dev.unifiedllm.transport.AwsProfiles
 import dev.unifiedllm.transport.Credentials
 import dev.unifiedllm.transport.JdkTransport
 import kotlinx.coroutines.flow.Flow
@@ -40,7 +41,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     private val prices = builder.prices.toMap()
     private val interceptors = builder.interceptors.toTypedArray()
     private val registry = ProviderRegistry.packed
-    private val resolver = TargetResolver(registry, environment, builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name })
+    private val resolver = TargetResolver(registry, environment, builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name }, AwsProfiles(environment)::region)
     private val transport = JdkTransport(timeouts.connect)
     private val credentials = Credentials(environment, transport)
 
@@ -98,7 +99,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         if (asked.provider == DemoModel.PROVIDER) return linked(DemoModel(asked.name), isFree = false)
         val inner = if (isThin) innerProvider(asked) else null
         if (inner != null && inner.provider == DemoModel.PROVIDER) return named(inner, settings)
-        val target = if (inner == null) resolver.resolve(asked, settings) else resolver.resolve(inner, settings.copy(apiKey = null)).warned(asked)
+        val target = if (inner == null) resolver.resolve(asked, settings) else resolver.resolve(inner, settings.copy(apiKey = null, aws = null)).warned(asked)
         return linked(ProtocolModel(target, Protocol.named(target.protocol), transport, timeouts, credentials.of(target)), target.isFree)
     }
 
@@ -117,6 +118,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         key,
         systemMessage,
         warnings + "\"${asked.name}\" names its provider itself: ${provider.id} was asked, not ${asked.provider}",
+        aws,
     )
 
     private fun linked(model: Model, isFree: Boolean): Model {

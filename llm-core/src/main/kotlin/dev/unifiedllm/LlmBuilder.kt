@@ -5,6 +5,7 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.pricing.Price
+import dev.unifiedllm.provider.AwsSettings
 import dev.unifiedllm.provider.ProviderSettings
 import java.util.function.Consumer
 import java.util.function.Function
@@ -102,11 +103,28 @@ public class ProviderBuilder internal constructor() {
     @get:JvmSynthetic @set:JvmSynthetic
     public var allowInsecure: Boolean = false
 
+    private var aws: AwsSettings? = null
+
+    /**
+     * For Amazon Bedrock: the region, and who asks, by keys or by a profile of AWS's configuration files. Null is left to the environment.
+     *
+     * @param sessionToken with keys that expire
+     * @throws IllegalArgumentException if one of the two keys is missing, or there are keys and a profile
+     */
+    @JvmOverloads
+    public fun aws(
+        region: String? = null,
+        profile: String? = null,
+        accessKeyId: String? = null,
+        secretAccessKey: String? = null,
+        sessionToken: String? = null,
+    ): ProviderBuilder = apply { aws = AwsSettings.of(region, profile, accessKeyId, secretAccessKey, sessionToken) }
+
     public fun apiKey(key: String): ProviderBuilder = apply { apiKey = key }
 
     public fun baseUrl(url: String): ProviderBuilder = apply { baseUrl = url }
 
     public fun allowInsecure(allow: Boolean): ProviderBuilder = apply { allowInsecure = allow }
 
-    internal fun build() = ProviderSettings(key, baseUrl, allowInsecure)
+    internal fun build() = ProviderSettings(key, baseUrl, allowInsecure, aws = aws)
 }

@@ -10,6 +10,7 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Role
+import dev.unifiedllm.provider.AwsSettings
 import dev.unifiedllm.provider.ProviderSettings
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.emitAll
@@ -37,6 +38,28 @@ public fun simple(answer: Function<String, String>): Model = FunctionModel(answe
 @InternalLlmApi
 public fun providerModel(provider: String, name: String, apiKey: String?, baseUrl: String?, systemMessage: String?): Model =
     UnboundModel(ModelId(provider, name), ProviderSettings(apiKey?.let(ApiKey::of), baseUrl, systemMessage = systemMessage), isThin = baseUrl == null)
+
+/** The model [name] of Amazon Bedrock: what is given here goes before the client's and the environment's. `bedrock/` may stand before the name. */
+@InternalLlmApi
+public fun bedrockModel(
+    name: String,
+    region: String?,
+    profile: String?,
+    accessKeyId: String?,
+    secretAccessKey: String?,
+    sessionToken: String?,
+    apiKey: String?,
+    baseUrl: String?,
+    systemMessage: String?,
+): Model {
+    val aws = AwsSettings.of(region, profile, accessKeyId, secretAccessKey, sessionToken)
+    require(apiKey == null || !aws.isIdentity) { "either an API key, or AWS's keys, or a profile say who asks" }
+    return UnboundModel(
+        ModelId("bedrock", name.removePrefix("bedrock/")),
+        ProviderSettings(apiKey?.let(ApiKey::of), baseUrl, systemMessage = systemMessage, aws = aws),
+        isThin = baseUrl == null,
+    )
+}
 
 /**
  * Names a target; the client on which it is used finds it when the call starts.

@@ -153,6 +153,7 @@ public class ChatRequestBuilder @InternalLlmApi constructor(
     /** A header of your own. */
     public fun extraHeader(name: String, value: String): ChatRequestBuilder = apply {
         require(name.isNotEmpty() && name.all { it.isLetterOrDigit() || it in "-_" }) { "\"$name\" is not the name of a header" }
+        require(name.lowercase() !in CONNECTION_HEADERS) { "the header $name belongs to the connection and is not set by hand" }
         require(name.lowercase() !in KEY_HEADERS) { "the key's header is not set so: use apiKey" }
         require(value.none { it.isISOControl() }) { "the header $name has a line break or a control character in its value" }
         extraHeaders[name] = value
@@ -237,6 +238,7 @@ public class ChatRequestBuilder @InternalLlmApi constructor(
 
     private companion object {
         const val MAX_TEMPERATURE = 2.0
+        val CONNECTION_HEADERS = setOf("connection", "content-length", "content-type", "expect", "host", "transfer-encoding", "upgrade")
         val KEY_HEADERS = setOf("authorization", "x-api-key", "api-key", "x-goog-api-key")
     }
 }

@@ -6,6 +6,7 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.protocol.Decoder.Progress
 import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.AwsEventStreamDecoder
 import dev.unifiedllm.transport.ConnectionLostException
 import dev.unifiedllm.transport.Frame
 import dev.unifiedllm.transport.FrameDecoder
@@ -107,6 +108,7 @@ internal class AnswerReader(
      */
     private fun framing(count: Int): FrameDecoder? {
         val type = response.header("content-type")?.substringBefore(';')?.trim()?.lowercase()
+        if (type == "application/vnd.amazon.eventstream") return AwsEventStreamDecoder()
         val first = (0 until count).map { response.bytes[it].toInt().toChar() }.firstOrNull { it !in UNTELLING } ?: return null
         return when {
             first == '<' -> throw malformed("it answered with a web page: is ${target.baseUrl} the address of an API?", null)

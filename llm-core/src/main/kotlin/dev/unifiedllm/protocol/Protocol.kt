@@ -18,7 +18,16 @@ internal interface Protocol {
     fun decoder(target: Target): Decoder
 
     companion object {
-        private val all = listOf(OpenAiChat, OpenAiResponses, OllamaChat).associateBy { it.name }
+        private val all = listOf(
+            OpenAiChat,
+            OpenAiResponses,
+            OllamaChat,
+            AnthropicMessages,
+            AnthropicVertex,
+            GeminiGenerate,
+            VertexGemini,
+            BedrockConverse,
+        ).associateBy { it.name }
 
         fun named(name: String): Protocol = checkNotNull(all[name]) { "no wire is called $name" }
     }

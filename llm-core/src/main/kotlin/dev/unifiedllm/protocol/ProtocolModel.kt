@@ -84,11 +84,12 @@ internal class ProtocolModel(
 
     private suspend fun httpError(response: WireResponse, deadlines: Timeouts): LlmException {
         val body = response.readError(deadlines.idle)
+        val error = ProviderError.of(body).orType(response.header("x-amzn-errortype"))
         return HttpErrors(target).exception(
-            ProviderError.of(body),
+            error,
             response.status,
             requestId(response::header),
-            retryAfter(response::header, Instant.now()),
+            retryAfter(response::header, Instant.now()) ?: error.retryDelay,
             response.header("x-should-retry")?.toBooleanStrictOrNull(),
             response.header("location"),
         )

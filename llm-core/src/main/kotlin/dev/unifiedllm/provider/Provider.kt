@@ -19,6 +19,8 @@ internal data class Provider(
     val baseUrlEnv: List<String> = emptyList(),
     /** Variables that may hold the key, the first that is set. */
     val apiKeyEnv: List<String> = emptyList(),
+    /** Those of [apiKeyEnv] that hold a token instead, which is sent as [Auth.BEARER] whatever [auth] is. */
+    val bearerEnv: List<String> = emptyList(),
     val auth: Auth = Auth.BEARER,
     /** How Azure addresses models, where it is Azure. */
     val azure: Azure? = null,
@@ -34,6 +36,9 @@ internal data class Provider(
     val checked: String? = null,
     val note: String? = null,
 ) {
+    /** The wire that [model] speaks: the name of a Protocol. */
+    fun protocol(model: String): String = protocols.entries.firstOrNull { model.startsWith(it.key) }?.value ?: protocol
+
     @Serializable
     enum class Auth {
         /** `Authorization: Bearer KEY`; without a key nothing is sent. */

@@ -14,6 +14,8 @@ internal class Target(
     val systemMessage: String? = null,
     /** To be told with every answer. */
     val warnings: List<String> = emptyList(),
+    /** Where a row is AWS's: what was set in code, and the region. */
+    val aws: AwsSettings? = null,
     /** What the URL of every request ends with. */
     val query: Map<String, String> = emptyMap(),
 ) {
@@ -21,7 +23,7 @@ internal class Target(
     val name: String get() = id.name
 
     /** The wire that this model speaks: the name of a Protocol. */
-    val protocol: String get() = provider.protocols.entries.firstOrNull { name.startsWith(it.key) }?.value ?: provider.protocol
+    val protocol: String get() = provider.protocol(name)
 
     /** True when nobody bills the answers. */
     val isFree: Boolean get() = provider.local && isOwnHost(hostOf(baseUrl))

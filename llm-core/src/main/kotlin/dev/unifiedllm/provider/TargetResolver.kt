@@ -11,12 +11,14 @@ internal data class ProviderSettings(
     /** Allows http:// to a host that is not this machine. */
     val allowInsecure: Boolean = false,
     val systemMessage: String? = null,
+    val aws: AwsSettings? = null,
 ) {
     fun over(other: ProviderSettings?): ProviderSettings = ProviderSettings(
         apiKey ?: other?.apiKey,
         baseUrl ?: other?.baseUrl,
         allowInsecure || other?.allowInsecure == true,
         systemMessage ?: other?.systemMessage,
+        aws?.over(other?.aws) ?: other?.aws,
     )
 }
 
@@ -25,12 +27,15 @@ internal class TargetResolver(
     private val registry: ProviderRegistry,
     private val environment: (String) -> String?,
     private val settings: Map<String, ProviderSettings>,
+    /** The region that a profile of AWS's configuration files names. */
+    private val awsRegion: (AwsSettings) -> String? = { null },
 ) {
     /** @throws LlmException.Configuration if the provider is unknown, or its key or base URL is missing or wrong */
     fun resolve(id: ModelId, override: ProviderSettings = ProviderSettings()): Target {
         val (asked, name) = place(id)
         val own = override.over(settings[asked.id])
-        val base = base(asked, ModelId(asked.id, name), own)
+        val aws = aws(asked, name, own)
+        val base = base(asked, ModelId(asked.id, name), own, aws)
         val found = registry.hostedAt(base.url, asked) ?: asked
         val model = ModelId(found.id, name)
         val address = found.azure?.let { found.azureAddress(it, base.url, base.apiVersion, it.apiVersionEnv.firstNotNullOfOrNull(::variable), name) }
@@ -42,7 +47,16 @@ internal class TargetResolver(
                 details = details(model),
             )
         }
-        return Target(model, row, address?.url ?: base.url, key, own.systemMessage, query = address?.query.orEmpty())
+        val sent = if (own.apiKey == null) row.sending(key) else row
+        return Target(model, sent, address?.url ?: base.url, key, own.systemMessage, aws = aws, query = address?.query.orEmpty())
+    }
+
+    /** With the region in it: the one set in code, that of a model named by its ARN, the environment's, the profile's. */
+    private fun aws(row: Provider, name: String, own: ProviderSettings): AwsSettings? {
+        if (row.auth != Provider.Auth.AWS) return null
+        val set = own.aws ?: AwsSettings()
+        val region = set.region ?: ARN_REGION.find(name)?.groupValues?.get(1) ?: AWS_REGIONS.firstNotNullOfOrNull(::variable) ?: awsRegion(set)
+        return set.copy(region = region)
     }
 
     private fun place(id: ModelId): Pair<Provider, String> {
@@ -83,7 +97,7 @@ internal class TargetResolver(
 
     private class Base(val url: String, val fromCode: Boolean, val apiVersion: String? = null)
 
-    private fun base(row: Provider, model: ModelId, own: ProviderSettings): Base {
+    private fun base(row: Provider, model: ModelId, own: ProviderSettings, aws: AwsSettings?): Base {
         fun given(text: String, origin: String, fromCode: Boolean): Base {
             // Azure's own tools show whole URLs, with a version in them.
             val takesVersion = row.azure != null || AZURE_HOST in text
@@ -99,21 +113,31 @@ internal class TargetResolver(
             )
         val filled = PLACE.replace(template) { match ->
             val names = match.groupValues[1].split('|')
-            val value = names.firstNotNullOfOrNull(::variable) ?: match.groupValues[2].ifEmpty { null }
-            val found = value
-                ?: throw LlmException.Configuration("$model needs the variable ${names.first()}: it is a part of its URL." + row.baseUrlEnv.firstOrNull()?.let { " Or set $it to the whole URL." }.orEmpty(), details = details(model))
+            val value = if (aws != null && names.first() == AWS_REGIONS.first()) aws.region ?: throw noRegion(model) else names.firstNotNullOfOrNull(::variable)
+            val found = value ?: match.groupValues[2].ifEmpty { null }
+                ?: throw LlmException.Configuration(
+                    "$model needs the variable ${names.first()}: it is a part of its URL." + row.baseUrlEnv.firstOrNull()?.let { " Or set $it to the whole URL." }.orEmpty(),
+                    details = details(model),
+                )
             if (match.range.first == 0) found else found.removePrefix("https://").trim('/')
         }
         val url = row.baseUrlPieces.entries.fold(filled) { url, (piece, instead) -> url.replace(piece, instead) }
         return Base(baseUrl(url, "the provider's row", model), fromCode = false)
     }
 
+    private fun noRegion(model: ModelId) = LlmException.Configuration(
+        "$model runs in a region of AWS's, and none is set. Set the variable ${AWS_REGIONS[1]} to the one in which you have access to the model, as in us-east-1, " +
+            "or a region in the profile that is used, or in code: bedrock(\"${model.name}\", region = \"us-east-1\").",
+        details = details(model),
+    )
+
     private fun key(row: Provider, model: ModelId, own: ProviderSettings, base: Base): ApiKey? {
         own.apiKey?.let { return it }
+        if (row.auth == Provider.Auth.AWS && own.aws?.isIdentity == true) return null
         if (row.auth == Provider.Auth.NONE) return null
         if (base.fromCode && !isLoopback(hostOf(base.url)) && !sameHost(base.url, row)) {
             // A key from the environment belongs to the host that the environment, or the row, names.
-            if (row.auth == Provider.Auth.OPTIONAL) return null
+            if (row.auth == Provider.Auth.OPTIONAL || row.auth == Provider.Auth.AWS) return null
             throw LlmException.Configuration(
                 "The base URL for $model was set in code, so its key is not taken from the environment. Set apiKey beside baseUrl.",
                 details = details(model),
@@ -140,6 +164,13 @@ internal class TargetResolver(
         )
     }
 
+    /** The row as it sends [key] from the environment: a token goes as a bearer. */
+    private fun Provider.sending(key: ApiKey?): Provider {
+        if (key == null || bearerEnv.isEmpty()) return this
+        val variable = apiKeyEnv.first { !environment(it).isNullOrBlank() }
+        return if (variable in bearerEnv) copy(auth = Provider.Auth.BEARER, apiKeyEnv = bearerEnv) else this
+    }
+
     private fun sameHost(url: String, row: Provider): Boolean {
         if (row.isAt(url)) return true
         val own = row.baseUrl ?: return false
@@ -150,6 +181,8 @@ internal class TargetResolver(
 
     private companion object {
         const val OPENAI = "openai"
+        val AWS_REGIONS = listOf("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
+        val ARN_REGION = Regex("^arn:aws[^:]*:[^:]+:([a-z0-9-]+):")
 
         /** Where there is no key, nothing, or a credential of another kind, is sent. */
         val KEYLESS = setOf(Provider.Auth.OPTIONAL, Provider.Auth.AWS, Provider.Auth.GOOGLE)

@@ -20,9 +20,10 @@ internal class HttpErrors(private val target: Target) {
         shouldRetry: Boolean? = null,
         location: String? = null,
     ): LlmException {
-        val details = LlmException.Details(target.id, status, requestId)
+        val details = LlmException.Details(target.id, status, requestId ?: error.requestId)
         val said = said(error, status)
         byMeaning(error, status, said, details, retryAfter)?.let { return it }
+        if (target.provider.auth == Provider.Auth.AWS) AwsErrors(target).exception(error, said, details)?.let { return it }
         return when (status) {
             in REDIRECTS -> LlmException.Configuration(
                 "$said It redirects to ${location?.let(::hostIn) ?: "another address"}; redirects are not followed, because they would carry the key " +
@@ -51,15 +52,17 @@ internal class HttpErrors(private val target: Target) {
 
     /** What the words say, which is more than the status where providers use one status for several things. */
     private fun byMeaning(error: ProviderError, status: Int?, said: String, details: LlmException.Details, retryAfter: Duration?): LlmException? = when {
-        error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens") || status in CLIENT_ERRORS && error.mentions(*CONTEXT_WORDS) ->
+        error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens") ||
+            (status in CLIENT_ERRORS || status == null && error.isNamed("invalid_request_error", "validationException")) && error.mentions(*CONTEXT_WORDS) ->
             LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
         error.isNamed("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") ->
             LlmException.ContentFiltered("$said The provider's filter stopped it: change the wording.", details = details)
-        error.isNamed("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits") -> quota(said, details)
+        error.isNamed("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits", "billing_error") ||
+            status in CLIENT_ERRORS && error.mentions("credit balance is too low") -> quota(said, details)
         error.isNamed("invalid_api_key", "authentication_error", "no_db_connection", "API_KEY_INVALID") ||
             status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key") -> authentication(said, details)
         status != null -> null
-        error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "429") -> rateLimited(said, retryAfter, details)
+        error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "throttlingException", "429") -> rateLimited(said, retryAfter, details)
         error.isNamed("overloaded_error", "overloaded", "529") -> overloaded(said, details)
         error.isNamed("invalid_request_error", "400") -> InvalidRequest(said, details = details)
         error.isNamed("permission_error", "403") -> LlmException.PermissionDenied(said, details = details)
@@ -124,6 +127,8 @@ internal class HttpErrors(private val target: Target) {
             "ContextWindowExceededError",
             "exceeds the available context size",
             "context window",
+            "input is too long for requested model",
+            "number of input tokens exceeds",
         )
     }
 }

@@ -59,11 +59,14 @@ internal class JdkTransport(connectTimeout: Duration) : Transport {
     }
 
     private fun WireRequest.toJdk(uri: URI): HttpRequest {
-        val builder = HttpRequest.newBuilder(uri).POST(HttpRequest.BodyPublishers.ofByteArray(body))
+        val hasBody = method != "GET"
+        val publisher = if (hasBody) HttpRequest.BodyPublishers.ofByteArray(body) else HttpRequest.BodyPublishers.noBody()
+        val builder = HttpRequest.newBuilder(uri).method(method, publisher)
         // An offer of h2c makes some servers drop the body, and the JDK's client makes one to every http:// server unless told otherwise.
         builder.version(if (uri.scheme == "https") HttpClient.Version.HTTP_2 else HttpClient.Version.HTTP_1_1)
         for ((name, value) in headers) builder.header(name, value)
-        return builder.header("Content-Type", contentType).build()
+        if (hasBody) builder.header("Content-Type", contentType)
+        return builder.build()
     }
 
     override fun close() = Unit // the JDK's client ends when nobody refers to it and its last exchange has ended

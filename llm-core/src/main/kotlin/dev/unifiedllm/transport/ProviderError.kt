@@ -7,9 +7,20 @@ import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.contentOrNull
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
 
 /** What a provider says of a failure, in whatever shape: an object, a list, a text, a page. */
-internal class ProviderError(val message: String?, val type: String? = null, val code: String? = null, val param: String? = null) {
+internal class ProviderError(
+    val message: String?,
+    val type: String? = null,
+    val code: String? = null,
+    val param: String? = null,
+    /** The provider's id of the request, where the body says it. */
+    val requestId: String? = null,
+    /** How long to wait, where the body says so. */
+    val retryDelay: Duration? = null,
+) {
     /** True if its type, code or message has one of [words] in it, whatever the case. */
     fun mentions(vararg words: String): Boolean = listOfNotNull(type, code, message).any { text -> words.any { text.contains(it, ignoreCase = true) } }
 
@@ -42,9 +53,25 @@ internal class ProviderError(val message: String?, val type: String? = null, val
         }
 
         private fun of(json: JsonObject, inner: JsonElement?): ProviderError {
-            val message = text(inner) ?: text(json["message"]) ?: text(json["detail"]) ?: text(json["error_message"])
-            return ProviderError(message?.take(MAX_MESSAGE), text(json["type"]) ?: text(json["status"]), text(json["code"]), text(json["param"]))
+            val message = text(inner) ?: text(json["message"]) ?: text(json["detail"]) ?: text(json["error_message"]) ?: text(json["Message"])
+            return ProviderError(
+                message?.take(MAX_MESSAGE),
+                type(json),
+                text(json["code"]),
+                text(json["param"]),
+                text(json["request_id"]),
+                retryDelay(json["details"]),
+            )
         }
+
+        /** Google's RetryInfo: `{"retryDelay": "34.5s"}` among the details. */
+        private fun retryDelay(details: JsonElement?): Duration? {
+            val delay = (details as? JsonArray)?.firstNotNullOfOrNull { (it as? JsonObject)?.get("retryDelay") as? JsonPrimitive }?.contentOrNull ?: return null
+            return delay.removeSuffix("s").toDoubleOrNull()?.takeIf { it.isFinite() && it > 0 }?.seconds
+        }
+
+        /** AWS's has a namespace before it. */
+        private fun type(json: JsonObject): String? = text(json["type"]) ?: text(json["status"]) ?: text(json["__type"])?.substringAfterLast('#')
 
         private fun text(json: JsonElement?): String? = when (json) {
             null -> null
@@ -55,9 +82,20 @@ internal class ProviderError(val message: String?, val type: String? = null, val
         }
     }
 
+    /** With the type that a header names, as AWS does: `Type:namespace`. The body's goes before it. */
+    fun orType(header: String?): ProviderError =
+        if (type != null || header == null) this else ProviderError(message, header.substringBefore(':').substringAfterLast('#'), code, param, requestId, retryDelay)
+
     /** Fills what is missing from the object around it. */
     private fun orElse(outer: JsonObject): ProviderError {
         val around = of(JsonObject(outer - "error"))
-        return ProviderError(message ?: around.message, type ?: around.type, code ?: around.code, param ?: around.param)
+        return ProviderError(
+            message ?: around.message,
+            type ?: around.type,
+            code ?: around.code,
+            param ?: around.param,
+            requestId ?: around.requestId,
+            retryDelay ?: around.retryDelay,
+        )
     }
 }

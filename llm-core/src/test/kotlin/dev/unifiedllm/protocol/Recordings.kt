@@ -61,6 +61,7 @@ internal class Recording(private val folder: File) {
     val wire: String = when {
         path.endsWith("/api/chat") || path.endsWith("/api/generate") -> OllamaChat.name
         path.endsWith("/responses") -> OpenAiResponses.name
+        path.endsWith("/messages") || path.endsWith("/messages/count_tokens") && group == "errors" -> AnthropicMessages.name
         path.endsWith("/chat/completions") || path.endsWith("/v1/chat") -> OpenAiChat.name
         group == "errors" -> "errors"
         else -> group
@@ -91,7 +92,14 @@ internal class Recording(private val folder: File) {
     override fun toString(): String = name
 
     companion object {
-        private val FOLDERS = mapOf("openai-chat" to "openai", "together" to "together_ai", "ollama-chat" to "ollama", "openai-responses" to "openai", "bedrock-mantle" to "bedrock_mantle")
+        private val FOLDERS = mapOf(
+            "openai-chat" to "openai",
+            "openai-responses" to "openai",
+            "anthropic-messages" to "anthropic",
+            "bedrock-mantle" to "bedrock_mantle",
+            "together" to "together_ai",
+            "ollama-chat" to "ollama",
+        )
 
         /** Those of `-Dunifiedllm.fixtures=DIR`, else those of the class path; [name] is the end of a case's name, which must be there. */
         fun all(): List<Recording> {

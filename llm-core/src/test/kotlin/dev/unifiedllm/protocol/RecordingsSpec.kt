@@ -24,7 +24,7 @@ import kotlinx.serialization.json.longOrNull
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
-private val built = setOf(OpenAiChat.name, OllamaChat.name, OpenAiResponses.name)
+private val built = setOf(OpenAiChat.name, OpenAiResponses.name, OllamaChat.name, AnthropicMessages.name, AnthropicVertex.name)
 
 /** Where `expected.json` is not followed: the field, and why. */
 private val listed: Map<String, Pair<String, String>> = mapOf(
@@ -87,7 +87,7 @@ private fun Recording.check(answer: Answer) {
     checkParts(expected, response.parts)
     expected["extra"]["choices"].items().drop(1).forEachIndexed { index, choice -> checkParts(choice, response.alternatives[index]) }
     if (!isFailure) response.finishReason!!.raw shouldBe expected["finish_reason"].text
-    if (!isFailure) response.usage shouldBe USAGES.getOrDefault(wire, Recording::openAiUsage)(this)
+    if (!isFailure) response.usage shouldBe usage()
     expected["extra"]["model"].text?.let { withClue("model") { response.reportedModel shouldBe it } }
     if (response.usage == null && !isFailure) response.warnings.single() shouldContain "did not report the tokens"
     if (streamError != null && !isFailure) response.warnings.single() shouldContain streamError["message"].text!!
@@ -132,6 +132,13 @@ private fun parsed(arguments: String): JsonElement = try {
     JsonPrimitive(arguments)
 }
 
+private fun Recording.usage(): Usage? = when (wire) {
+    OllamaChat.name -> ollamaUsage()
+    OpenAiResponses.name -> responsesUsage()
+    AnthropicMessages.name, AnthropicVertex.name -> anthropicUsage(expected["usage"])
+    else -> openAiUsage()
+}
+
 /** The providers' counters, by their documentation. */
 private fun Recording.openAiUsage(): Usage? {
     val raw = expected["usage"]
@@ -164,8 +171,6 @@ private fun Recording.responsesUsage(): Usage? {
     }
 }
 
-private val USAGES: Map<String, (Recording) -> Usage?> = mapOf(OllamaChat.name to Recording::ollamaUsage, OpenAiResponses.name to Recording::responsesUsage)
-
 private fun Recording.ollamaUsage() = Usage.build {
     inputTokens = (expected["usage"]["prompt_eval_count"] as? JsonPrimitive)?.longOrNull
     outputTokens = (expected["usage"]["eval_count"] as? JsonPrimitive)?.longOrNull
@@ -176,7 +181,7 @@ private fun Recording.checkError(answer: Answer) {
     val error = answer.error
     error::class.simpleName shouldBe kind()
     error.status shouldBe status.takeIf { it !in 200..299 }
-    if (error.status != null) headers["x-request-id"]?.let { error.requestId shouldBe it }
+    if (error.status != null) (headers["x-request-id"] ?: headers["request-id"])?.let { error.requestId shouldBe it }
     error.partial shouldBe null
     // What looks like a key is not repeated, not even a made-up one.
     expected["message"].text?.split(KEY)?.forEach { error.message shouldContain it.trim() }

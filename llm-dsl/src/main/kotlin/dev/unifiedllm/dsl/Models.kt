@@ -1,6 +1,7 @@
 package dev.unifiedllm.dsl
 
 import dev.unifiedllm.Model
+import dev.unifiedllm.bedrockModel
 import dev.unifiedllm.providerModel
 import dev.unifiedllm.firstOf as coreFirstOf
 import dev.unifiedllm.model as coreModel
@@ -29,3 +30,22 @@ public fun groq(name: String, apiKey: String? = null, baseUrl: String? = null, s
 /** A model that an Ollama server serves, on this machine unless [baseUrl] or OLLAMA_API_BASE says otherwise. */
 public fun ollama(name: String, apiKey: String? = null, baseUrl: String? = null, systemMessage: String? = null): Model =
     providerModel("ollama", name, apiKey, baseUrl, systemMessage)
+
+/**
+ * A model on Amazon Bedrock, by its id, inference profile or ARN. What is not given comes from the environment and AWS's configuration files.
+ *
+ * @param region as in `us-east-1`
+ * @param profile of AWS's configuration files; or [accessKeyId] and [secretAccessKey], with [sessionToken] where they are temporary
+ * @param apiKey an API key of Bedrock's, instead of those
+ */
+public fun bedrock(
+    name: String,
+    region: String? = null,
+    profile: String? = null,
+    accessKeyId: String? = null,
+    secretAccessKey: String? = null,
+    sessionToken: String? = null,
+    apiKey: String? = null,
+    baseUrl: String? = null,
+    systemMessage: String? = null,
+): Model = bedrockModel(name, region, profile, accessKeyId, secretAccessKey, sessionToken, apiKey, baseUrl, systemMessage)

@@ -1,0 +1,183 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.chat.CacheTtl
+import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.Role
+import dev.unifiedllm.provider.Target
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.addJsonObject
+import kotlinx.serialization.json.buildJsonArray
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.contentOrNull
+import kotlinx.serialization.json.put
+import kotlinx.serialization.json.putJsonObject
+import java.net.URLDecoder
+import java.util.Base64
+
+/** A conversation as Anthropic's content blocks: system apart, user and assistant in turns, thoughts as they were signed. */
+internal class AnthropicContent(private val target: Target, private val warnings: MutableList<String>) {
+    /** All system messages, wherever they stood; null for none. */
+    fun system(messages: List<Message>): JsonElement? {
+        val all = listOfNotNull(target.systemMessage?.let(Message::system)) + messages.filter { it.role == Role.SYSTEM }
+        return all.flatMap(::blocks).takeIf { it.isNotEmpty() }?.let(::content)
+    }
+
+    /** The rest, neighbours of one role in one turn. A turn without content is left out, for the wire refuses it. */
+    fun messages(messages: List<Message>): JsonArray = buildJsonArray {
+        for ((isAssistant, turn) in turns(messages.filter { it.role != Role.SYSTEM })) {
+            val blocks = turn.flatMap(::blocks)
+            if (blocks.isEmpty()) continue
+            addJsonObject {
+                put("role", if (isAssistant) "assistant" else "user")
+                put("content", content(if (isAssistant) blocks else resultsFirst(blocks)))
+            }
+        }
+    }
+
+    private fun turns(messages: List<Message>): List<Pair<Boolean, List<Message>>> = buildList {
+        for (message in messages) {
+            val isAssistant = message.role == Role.ASSISTANT
+            val open = lastOrNull()?.takeIf { it.first == isAssistant }
+            if (open != null) removeLast()
+            add(isAssistant to open?.second.orEmpty() + message)
+        }
+    }
+
+    /** Tool results must open the turn that follows their calls. */
+    private fun resultsFirst(blocks: List<JsonObject>): List<JsonObject> = blocks.sortedBy { it.type != "tool_result" }
+
+    /** One plain text is content by itself. */
+    private fun content(blocks: List<JsonObject>): JsonElement =
+        blocks.singleOrNull()?.takeIf { it.keys == PLAIN }?.getValue("text") ?: JsonArray(blocks)
+
+    private fun blocks(message: Message): List<JsonObject> {
+        val blocks = ArrayList<JsonObject>()
+        for (part in message.parts) if (part is Part.CacheBreakpoint) mark(blocks, part.ttl) else block(message, part)?.let(blocks::add)
+        return blocks
+    }
+
+    /** Null for what is not sent. */
+    private fun block(message: Message, part: Part): JsonObject? = when (part) {
+        is Part.Text -> part.text.takeIf { it.isNotBlank() }?.let(::text)
+        is Part.Reasoning -> if (isSealedFor(target, message, part)) thought(part) else null
+        is Part.ToolCall -> buildJsonObject {
+            put("type", "tool_use")
+            put("id", toolUseId(part.id))
+            put("name", part.name)
+            put("input", argumentsObject(part.arguments))
+        }
+        is Part.ToolResult -> buildJsonObject {
+            put("type", "tool_result")
+            put("tool_use_id", toolUseId(part.id))
+            if (part.content.isNotEmpty()) put("content", part.content)
+            if (part.isError) put("is_error", true)
+        }
+        is Part.Image -> sourced("image", DataUrl.parse(part.url), part.url)
+        is Part.File -> document(part)
+        is Part.CacheBreakpoint -> null
+    }
+
+    private fun text(text: String) = buildJsonObject {
+        put("type", "text")
+        put("text", text)
+    }
+
+    private fun thought(part: Part.Reasoning) = buildJsonObject {
+        if (part.isRedacted) {
+            put("type", "redacted_thinking")
+            put("data", part.signature)
+        } else {
+            put("type", "thinking")
+            put("thinking", part.text)
+            put("signature", part.signature)
+        }
+    }
+
+    private fun document(file: Part.File): JsonObject? {
+        val data = DataUrl.parse(file.url)
+        return when {
+            file.mediaType.startsWith("image/") -> sourced("image", data, file.url)
+            file.mediaType == PDF -> sourced("document", data?.typed(PDF), file.url, file.name)
+            data != null && file.mediaType.startsWith("text/") -> buildJsonObject {
+                put("type", "document")
+                putJsonObject("source") {
+                    put("type", "text")
+                    put("media_type", "text/plain")
+                    put("data", data.bytes.decodeToString())
+                }
+                file.name?.let { put("title", it) }
+            }
+            else -> {
+                warnings += "a file of type ${file.mediaType} was left out: this wire takes PDF by URL or content, images, and text by content"
+                null
+            }
+        }
+    }
+
+    private fun sourced(type: String, data: DataUrl?, url: String, title: String? = null) = buildJsonObject {
+        put("type", type)
+        putJsonObject("source") {
+            if (data == null) {
+                put("type", "url")
+                put("url", url)
+            } else {
+                put("type", "base64")
+                put("media_type", data.mediaType)
+                put("data", data.base64)
+            }
+        }
+        title?.let { put("title", it) }
+    }
+
+    /** Marks the last block that can bear it: thoughts cannot. */
+    private fun mark(blocks: MutableList<JsonObject>, ttl: CacheTtl) {
+        val at = blocks.indexOfLast { it.type != "thinking" && it.type != "redacted_thinking" }
+        if (at < 0) {
+            warnings += "a cache mark was left out: nothing that can bear it stands before it in its message"
+            return
+        }
+        val control = buildJsonObject {
+            put("type", "ephemeral")
+            if (ttl == CacheTtl.ONE_HOUR) put("ttl", "1h")
+        }
+        blocks[at] = JsonObject(blocks[at] + ("cache_control" to control))
+    }
+
+    private val JsonObject.type: String? get() = (get("type") as? JsonPrimitive)?.contentOrNull
+
+    private companion object {
+        const val PDF = "application/pdf"
+        val PLAIN = setOf("type", "text")
+    }
+}
+
+/** [id] with nothing in it but what the wire takes: letters, digits, `_` and `-`. The same id always becomes the same. */
+internal fun toolUseId(id: String): String = if (id.isEmpty()) "_" else NOT_OF_AN_ID.replace(id, "_")
+
+private val NOT_OF_AN_ID = Regex("[^a-zA-Z0-9_-]")
+
+/** The content of a `data:` URL. */
+internal class DataUrl(val mediaType: String, val base64: String) {
+    val bytes: ByteArray get() = Base64.getMimeDecoder().decode(base64)
+
+    fun typed(mediaType: String) = DataUrl(mediaType, base64)
+
+    companion object {
+        private const val SCHEME = "data:"
+
+        /** Null for a URL of another kind. */
+        fun parse(url: String): DataUrl? {
+            if (!url.startsWith(SCHEME, ignoreCase = true) || ',' !in url) return null
+            val head = url.substring(SCHEME.length).substringBefore(',')
+            val data = url.substringAfter(',')
+            val mediaType = head.substringBefore(';').ifEmpty { "text/plain" }
+            if (head.endsWith(";base64", ignoreCase = true)) return DataUrl(mediaType, data)
+            val plain = URLDecoder.decode(data.replace("+", "%2B"), Charsets.UTF_8)
+            return DataUrl(mediaType, Base64.getEncoder().encodeToString(plain.encodeToByteArray()))
+        }
+    }
+}

@@ -1,0 +1,317 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.AwsEventStreamDecoder
+import dev.unifiedllm.transport.Frame
+import dev.unifiedllm.transport.HttpErrors
+import dev.unifiedllm.transport.ProviderError
+import dev.unifiedllm.transport.redact
+
+/**
+ * Reads the events of `converse-stream`, and the one body of `converse`: their fields have names of their own. What a tool that runs at the
+ * server returned is no part of the answer.
+ */
+internal class BedrockConverseDecoder(private val target: Target) : Decoder {
+    private val json = JsonCursor()
+    private val usage = BedrockUsage()
+    private val content = mutableListOf<Delta>()
+    private val sources = mutableSetOf<String>()
+    private var hasBegun = false
+    private var isAnnounced = false
+    private var reason: String? = null
+    private var isStopped = false
+    private var hasFigures = false
+
+    /** The number of the tool call in each block that is one. */
+    private val calls = mutableMapOf<Long, Int>()
+    private var callCount = 0
+
+    // what one event says of a tool call, until the block is known that it is about
+    private var opened: Call? = null
+    private var fragment: String? = null
+
+    private class Call(val id: String?, val name: String?, val arguments: String)
+
+    override val progress: Progress
+        get() = when {
+            !isStopped -> Progress.OPEN
+            hasFigures -> Progress.DONE
+            else -> Progress.COMPLETE
+        }
+
+    override fun decode(frame: Frame, out: MutableList<Delta>) {
+        val event = frame.event
+        if (event.startsWith(AwsEventStreamDecoder.EXCEPTION) || event.startsWith(AwsEventStreamDecoder.ERROR)) return failed(frame, out)
+        val isWhole = event == Frame.MESSAGE
+        if (!isWhole && event !in EVENTS) return
+        json.reset(frame.bytes, frame.start, frame.end)
+        read()
+        json.end()
+        isStopped = isStopped || event == STOP || isWhole && reason != null
+        hasFigures = hasFigures || event == FIGURES || isWhole
+        if (hasBegun || isStopped || content.isNotEmpty()) announce(out)
+        out += content
+        content.clear()
+    }
+
+    override fun finish(out: MutableList<Delta>) {
+        val figures = usage.usage()
+        if (figures == null) out += Delta.Warning("the provider did not report the tokens used")
+        out += Delta.Finish(FinishReason(reason?.let { KINDS[it] ?: Kind.OTHER } ?: Kind.UNKNOWN, reason), figures)
+    }
+
+    private fun announce(out: MutableList<Delta>) {
+        if (isAnnounced) return
+        isAnnounced = true
+        out += Delta.Start(null, target.id)
+    }
+
+    /** An error ends the answer, unless that was complete before it. */
+    private fun failed(frame: Frame, out: MutableList<Delta>) {
+        val said = ProviderError.of(frame.text())
+        if (!isStopped) throw HttpErrors(target).exception(ProviderError(said.message, frame.event.substringAfter(':'), said.code, said.param))
+        out += Delta.Warning("the provider reported an error after its answer: ${redact(said.message.orEmpty(), target.key?.reveal())}")
+    }
+
+    private fun read() {
+        if (!json.enterObject()) return
+        var block = 0L
+        while (true) {
+            when (json.next(EVENT)) {
+                0 -> block = json.longOrNull() ?: 0
+                1, 2 -> block()
+                3 -> hasBegun = json.stringOrNull() != null
+                4 -> reason = json.stringOrNull()
+                5 -> usage.read(json)
+                6 -> output()
+                JsonNames.END -> break
+                else -> json.skip()
+            }
+        }
+        opened?.let { begin(block, it) }
+        fragment?.let { text -> calls[block]?.let { if (text.isNotEmpty()) content += Delta.ToolCallDelta(it, null, null, text) } }
+        opened = null
+        fragment = null
+    }
+
+    private fun begin(block: Long, call: Call) {
+        calls[block] = callCount
+        content += Delta.ToolCallDelta(callCount, call.id?.ifEmpty { null } ?: "call_$callCount", call.name, call.arguments)
+        callCount++
+    }
+
+    private fun output() {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(OUTPUT)) {
+                0 -> message()
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    private fun message() {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(MESSAGE)) {
+                0 -> hasBegun = json.stringOrNull() != null
+                1 -> if (json.enterArray()) {
+                    while (json.nextElement()) {
+                        block()
+                        opened?.let { begin(calls.size.toLong(), it) }
+                        opened = null
+                    }
+                }
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    /** A block's beginning, a piece of it, or all of it. */
+    private fun block() {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(BLOCK)) {
+                0 -> text()
+                1 -> toolUse()
+                2 -> reasoning()
+                3 -> citation()
+                4 -> citedContent()
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    private fun text() {
+        json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Text(it) }
+    }
+
+    /** `input` is a text in pieces, and an object where it comes whole. */
+    private fun toolUse() {
+        if (!json.enterObject()) return
+        var id: String? = null
+        var name: String? = null
+        var input: String? = null
+        while (true) {
+            when (json.next(TOOL_USE)) {
+                0 -> id = json.stringOrNull()
+                1 -> name = json.stringOrNull()
+                2 -> input = json.arguments()
+                JsonNames.END -> break
+                else -> json.skip()
+            }
+        }
+        if (name != null || id != null) opened = Call(id, name, input.orEmpty()) else fragment = input
+    }
+
+    /** A piece of a thought; all of it stands one object deeper. */
+    private fun reasoning() {
+        if (!json.enterObject()) return
+        var text = ""
+        var seal: String? = null
+        while (true) {
+            when (json.next(REASONING)) {
+                0 -> reasoning()
+                1 -> text = json.stringOrNull().orEmpty()
+                2 -> seal = json.stringOrNull()?.ifEmpty { null }
+                3 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Reasoning("", it, isRedacted = true) }
+                JsonNames.END -> break
+                else -> json.skip()
+            }
+        }
+        if (text.isNotEmpty() || seal != null) content += Delta.Reasoning(text, seal)
+    }
+
+    /** Text with what it rests on beside it. */
+    private fun citedContent() {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(CITED)) {
+                0 -> if (json.enterArray()) while (json.nextElement()) block()
+                1 -> if (json.enterArray()) while (json.nextElement()) citation()
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    /** Only what stands in the web has a URL to show. */
+    private fun citation() {
+        if (!json.enterObject()) return
+        var title: String? = null
+        var url: String? = null
+        while (true) {
+            when (json.next(CITATION)) {
+                0 -> title = json.stringOrNull()
+                1 -> url = webUrl()
+                JsonNames.END -> break
+                else -> json.skip()
+            }
+        }
+        url?.let { if (sources.add(it)) content += Delta.Source(it, title) }
+    }
+
+    private fun webUrl(): String? {
+        if (!json.enterObject()) return null
+        var url: String? = null
+        while (true) {
+            when (json.next(LOCATION)) {
+                0 -> webUrl()?.let { url = it }
+                1 -> url = json.stringOrNull()
+                JsonNames.END -> return url
+                else -> json.skip()
+            }
+        }
+    }
+
+    private companion object {
+        const val STOP = "messageStop"
+        const val FIGURES = "metadata"
+        val EVENTS = setOf("messageStart", "contentBlockStart", "contentBlockDelta", STOP, FIGURES)
+        val EVENT = JsonNames("contentBlockIndex", "delta", "start", "role", "stopReason", "usage", "output")
+        val OUTPUT = JsonNames("message")
+        val MESSAGE = JsonNames("role", "content")
+        val BLOCK = JsonNames("text", "toolUse", "reasoningContent", "citation", "citationsContent")
+        val TOOL_USE = JsonNames("toolUseId", "name", "input")
+        val REASONING = JsonNames("reasoningText", "text", "signature", "redactedContent")
+        val CITED = JsonNames("content", "citations")
+        val CITATION = JsonNames("title", "location")
+        val LOCATION = JsonNames("web", "url")
+        val KINDS = mapOf(
+            "end_turn" to Kind.STOP,
+            "stop_sequence" to Kind.STOP,
+            "max_tokens" to Kind.LENGTH,
+            "model_context_window_exceeded" to Kind.LENGTH,
+            "tool_use" to Kind.TOOL_CALLS,
+            "guardrail_intervened" to Kind.CONTENT_FILTER,
+            "content_filtered" to Kind.CONTENT_FILTER,
+            "malformed_model_output" to Kind.ERROR,
+            "malformed_tool_use" to Kind.ERROR,
+        )
+    }
+}
+
+/** `usage`: its inputTokens count neither what was read from the cache nor what was written to it, as its totalTokens shows. */
+internal class BedrockUsage {
+    private var input: Long? = null
+    private var output: Long? = null
+    private var read: Long? = null
+    private var written: Long? = null
+    private var written5m: Long? = null
+    private var written1h: Long? = null
+
+    fun read(json: JsonCursor) {
+        if (!json.enterObject()) return
+        while (true) {
+            when (json.next(USAGE)) {
+                0 -> input = json.count() ?: input
+                1 -> output = json.count() ?: output
+                2 -> read = json.count() ?: read
+                3 -> written = json.count() ?: written
+                4 -> if (json.enterArray()) while (json.nextElement()) detail(json)
+                JsonNames.END -> return
+                else -> json.skip()
+            }
+        }
+    }
+
+    private fun detail(json: JsonCursor) {
+        if (!json.enterObject()) return
+        var ttl: String? = null
+        var tokens: Long? = null
+        while (true) {
+            when (json.next(DETAIL)) {
+                0 -> ttl = json.stringOrNull()
+                1 -> tokens = json.count()
+                JsonNames.END -> break
+                else -> json.skip()
+            }
+        }
+        if (ttl == "5m") written5m = tokens
+        if (ttl == "1h") written1h = tokens
+    }
+
+    private fun JsonCursor.count(): Long? = longOrNull()?.takeIf { it >= 0 }
+
+    fun usage(): Usage? = if (input == null && output == null) null else Usage.build {
+        inputTokens = input?.let { it + (read ?: 0) + (written ?: 0) }
+        outputTokens = output
+        cacheReadTokens = read
+        cacheWriteTokens = written
+        cacheWrite5mTokens = written5m
+        cacheWrite1hTokens = written1h
+    }
+
+    private companion object {
+        val USAGE = JsonNames("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens", "cacheDetails")
+        val DETAIL = JsonNames("ttl", "inputTokens")
+    }
+}
