@@ -1,14 +1,20 @@
 package dev.unifiedllm.protocol
 
+import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequestBuilder
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Effort
 import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.Tool
 import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.provider.ProviderSettings
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.TargetResolver
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
@@ -25,21 +31,74 @@ import kotlinx.serialization.json.long
 
 private val folders = mapOf("openai-chat" to "openai", "together" to "together_ai", "openai-compat-other" to "-", "ollama-openai" to "-")
 
+/** Answered by machines that users run themselves, and by providers without a row. */
+private val withoutRow = arrayOf(
+    "ollama-openai/s007-non-ascii-ruby-llm",
+    "ollama-openai/s011-reasoning-ruby-llm",
+    "openai-compat-other/s024-reasoning-fantasy",
+    "openai-compat-other/u027-reasoning-ruby-llm",
+)
+
 internal val openAiChatEquivalence = WireEquivalence(
     protocol = OpenAiChat,
     belongs = { it.path.endsWith("/chat/completions") },
     target = { recording, body ->
-        val row = recording.row(OpenAiChat, folders)
-        target(row, body.getValue("model").jsonPrimitive.content, row.baseUrl ?: "https://${recording.host}${recording.path.removeSuffix("/chat/completions")}")
+        recordedTarget(recording, body, OpenAiChat, folders, "/chat/completions")
     },
     convert = { readOpenAiChat(it) },
     options = setOf("moderation", "web_search_options", "thinking", "usage", "reasoning", "safe_prompt", "enable_thinking", "random_seed", "functions", "function_call"),
+    sameForms = listOf(
+        SameForm("a developer's message is a system message by its newer name") { body ->
+            body.each("messages") { if (it.string("role") == "developer") JsonObject(it + ("role" to JsonPrimitive("system"))) else it }
+        },
+        SameForm("a list of one text part is that text") { body -> body.each("messages", ::withPlainText) },
+        SameForm("max_completion_tokens is the newer name of max_tokens") { body ->
+            body["max_tokens"]?.let { JsonObject(body - "max_tokens" + ("max_completion_tokens" to it)) } ?: body
+        },
+    ),
     explained = listOf(
         Explained("null is the default", "*") { it.isNullForNothing },
+        Explained("content left out is no content", "messages[].content") { it.isAdded && it.ours is JsonNull },
         Explained("a stream is asked for its usage, which the recorded client went without", "stream_options") { it.isAdded },
         Explained("not to stream is the default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
+        Explained("no tools are an empty list", "tools") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
+        Explained("a tool is a function unless it says otherwise", "tools[].type") { it.isAdded && it.ours == JsonPrimitive("function") },
+        Explained("a choice of a function is one", "tool_choice.type") { it.isAdded && it.ours == JsonPrimitive("function") },
+        Explained("the model chooses by default", "tool_choice") { it.isLeftOut && it.recorded == JsonPrimitive("auto") },
+        Explained("not strict is the default", "tools[].function.strict") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
+        Explained("our tools have no strict mode: the schema is the same", "tools[].function.strict") { it.isLeftOut && it.recorded == JsonPrimitive(true) },
+        Explained("a message without calls has an empty list of them", "messages[].tool_calls") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
+        Explained("the index of a call belongs to answers", "messages[].tool_calls[].index") { it.isLeftOut },
+        Explained("a server that has no row here is not known to want thoughts back", "messages[].reasoning*", *withoutRow) { it.isLeftOut },
+        Explained("the same service under its other name", "url") { it.at("api.together.ai", "api.together.xyz") },
+        Explained("the router chooses the provider, which the recorded URL names", "url") { it.ours.toString().contains("//router.huggingface.co/v1/") || it.at("router.huggingface.co", "router.huggingface.co") },
+        Explained("/beta is for prefix completion, which is not used", "url") { it.at("api.deepseek.com/beta/", "api.deepseek.com/") },
+        Explained("the recorded base URL had a slash at its end", "url", "s008-text-dd-trace-py") { it.at("azure.com//openai/", "azure.com/openai/") },
     ),
 )
+
+private fun Difference.at(recorded: String, ours: String): Boolean =
+    (this.recorded as JsonPrimitive).content.contains(recorded) && (this.ours as JsonPrimitive).content.contains(ours)
+
+internal fun withPlainText(message: JsonObject): JsonObject {
+    val parts = message["content"] as? JsonArray ?: return message
+    val only = parts.singleOrNull()?.jsonObject?.takeIf { it.keys == setOf("type", "text") && it.string("type")!!.endsWith("text") } ?: return message
+    return JsonObject(message + ("content" to only.getValue("text")))
+}
+
+/**
+ * The target that a user of the recorded provider gets: by its row; at the recorded address where the user names that, as on Azure and on servers
+ * of their own.
+ */
+internal fun recordedTarget(recording: RecordedRequest, body: JsonObject, protocol: Protocol, folders: Map<String, String>, end: String): Target {
+    val model = body.getValue("model").jsonPrimitive.content
+    val row = recording.row(protocol, folders)
+    if (row.azure == null && row.baseUrl != null && '{' !in row.baseUrl) return target(row, model, row.baseUrl)
+    val url = "https://${recording.host}${recording.pathAndQuery.replace("//", "/")}"
+    if (row.azure == null) return target(row, model, url.substringBefore('?').removeSuffix(end))
+    val settings = mapOf(row.id to ProviderSettings(apiKey = ApiKey.of("sk-test"), baseUrl = url))
+    return TargetResolver(ProviderRegistry.packed, { null }, settings).resolve(ModelId(row.id, model))
+}
 
 internal fun JsonObject.string(name: String): String? = (this[name] as? JsonPrimitive)?.contentOrNull
 
@@ -59,6 +118,9 @@ private fun ChatRequestBuilder.readOpenAiChat(body: JsonObject): Set<String> {
     endUser = body.string("user")
     reasoning = body.string("reasoning_effort")?.let { Effort.valueOf(it.uppercase()) }
     responseFormat = (body["response_format"] as? JsonObject)?.let(::readFormat)
+    body["tools"]?.jsonArray?.filter { "function" !in it.jsonObject }?.let { others ->
+        if (others.isNotEmpty()) providerOptions { put("tools", JsonArray(others)) }
+    }
     return setOf(
         "model", "messages", "tools", "tool_choice", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "n",
         "logprobs", "top_logprobs", "user", "reasoning_effort", "response_format",

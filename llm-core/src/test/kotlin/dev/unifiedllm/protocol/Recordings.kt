@@ -15,6 +15,7 @@ import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
+import dev.unifiedllm.provider.isAt
 import dev.unifiedllm.transport.ConnectionLostException
 import dev.unifiedllm.transport.HeadDeadlines
 import dev.unifiedllm.transport.Transport
@@ -49,7 +50,10 @@ internal class Recording(private val folder: File) {
     val body: ByteArray get() = folder.resolve("response.body").readBytes()
     val status: Int = (meta["status"] as JsonPrimitive).intOrNull!!
     val headers: Map<String, String> = (meta["headers"] as JsonObject).entries.associate { (header, value) -> header.lowercase() to value.text.orEmpty() }
-    val isError: Boolean get() = status !in 200..299
+    val isError: Boolean get() = status !in 200..299 || expected["json"]["error"] is JsonObject
+
+    /** The status of the error, also where it stands in a body of status 200. */
+    val errorStatus: Int get() = (expected["json"]["error"]["status"] as? JsonPrimitive)?.intOrNull ?: status
     private val host: String = request["host"].text.orEmpty()
     private val path: String = request["path"].text.orEmpty().substringBefore('?')
 
@@ -57,9 +61,8 @@ internal class Recording(private val folder: File) {
     val wire: String = when {
         path.endsWith("/api/chat") || path.endsWith("/api/generate") -> OllamaChat.name
         path.endsWith("/v2/chat") -> CohereChat.name
-        path.endsWith("/responses") -> "openai-responses"
+        path.endsWith("/responses") -> OpenAiResponses.name
         path.endsWith("/messages") || path.endsWith("/messages/count_tokens") && group == "errors" -> AnthropicMessages.name
-        host.endsWith(".azure.com") -> "azure"
         path.endsWith("/chat/completions") || path.endsWith("/v1/chat") -> OpenAiChat.name
         else -> bedrockWire(host, path, group) ?: googleWire(host, path, group) ?: group
     }
@@ -69,11 +72,13 @@ internal class Recording(private val folder: File) {
     /** The row of its provider, by the folder, else by the host; a plain one where there is none. */
     fun target(): Target {
         val rows = ProviderRegistry.packed.rows.filter { it.protocol == wire }
-        val row = rows.firstOrNull { it.id == (FOLDERS[group] ?: group) }
-            ?: rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host }
+        val folder = FOLDERS[group] ?: group
+        val row = rows.firstOrNull { it.id == folder || it.id == "$folder/responses" }
+            ?: rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host || it.isAt("https://$host") }
             ?: rows.singleOrNull()
             ?: Provider(group, wire)
-        return Target(ModelId(row.id, request["body"]["model"].text ?: "model"), row, row.baseUrl ?: "https://$host/v1", ApiKey.of("sk-test"))
+        val baseUrl = row.baseUrl?.takeIf { '{' !in it } ?: "https://$host/v1"
+        return Target(ModelId(row.id, request["body"]["model"].text ?: "model"), row, baseUrl, ApiKey.of("sk-test"))
     }
 
     /** Reads the recorded bytes by the path that production takes, cut into [pieces]. */
@@ -88,7 +93,15 @@ internal class Recording(private val folder: File) {
     override fun toString(): String = name
 
     companion object {
-        private val FOLDERS = mapOf("openai-chat" to "openai", "anthropic-messages" to "anthropic", "together" to "together_ai", "ollama-chat" to "ollama", "cohere-v2" to "cohere")
+        private val FOLDERS = mapOf(
+            "openai-chat" to "openai",
+            "openai-responses" to "openai",
+            "anthropic-messages" to "anthropic",
+            "bedrock-mantle" to "bedrock_mantle",
+            "together" to "together_ai",
+            "ollama-chat" to "ollama",
+            "cohere-v2" to "cohere",
+        )
 
         /** Those of `-Dunifiedllm.fixtures=DIR`, else those of the class path; [name] is the end of a case's name, which must be there. */
         fun all(): List<Recording> {

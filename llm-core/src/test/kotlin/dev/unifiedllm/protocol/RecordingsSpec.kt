@@ -26,6 +26,7 @@ import kotlin.time.Duration.Companion.seconds
 
 private val built = setOf(
     OpenAiChat.name,
+    OpenAiResponses.name,
     OllamaChat.name,
     AnthropicMessages.name,
     AnthropicVertex.name,
@@ -41,6 +42,8 @@ private val listed: Map<String, Pair<String, String>> = mapOf(
         ("tool_calls" to "the server fills every field it knows: an empty `function_call` beside the one tool call is no second call"),
     "gemini-generate/s019-parallel-tool-calls-vercel-ai" to
         ("arguments" to "the SDK leaves out arguments that come leaf by leaf (partialArgs); GeminiDecodingSpec says what they are"),
+    "openai-responses/s012-shell-call-output-vercel-ai" to
+        ("text" to "the pieces in this recording are shorter than the whole text that its last events repeat; pieces already shown count"),
 )
 
 private fun Recording.isListed(field: String): Boolean = listed[name]?.first == field
@@ -86,8 +89,8 @@ private fun Recording.check(answer: Answer) {
     expected["extra"]["block_reason"].text?.let { return checkBlocked(answer, it) }
     val response = answer.response
     val streamError = expected["extra"]["stream_error"]
-    // Cohere's reason for an answer that failed is an error of its own, and typed.
-    val isFailure = streamError != null && expected["finish_reason"].text.let { it == null || it == "ERROR" && wire == CohereChat.name }
+    // Cohere's reason for an answer that failed is an error of its own, and typed; so is Responses'.
+    val isFailure = streamError != null && expected["finish_reason"].text.let { it == null || it == "failed" || it == "ERROR" && wire == CohereChat.name }
     val said = streamError["message"].text ?: streamError.text
     if (isFailure) {
         answer.error.message shouldContain said!!
@@ -116,7 +119,7 @@ private fun checkGrammar(answer: Answer, isFailure: Boolean) {
 
 private fun Recording.checkParts(expected: JsonElement, parts: List<Part>) {
     val text = parts.filterIsInstance<Part.Text>().joinToString("") { it.text }
-    withClue("text") { text shouldBe expected["text"].text.orEmpty() + expected["refusal"].text.orEmpty() }
+    if (!isListed("text")) withClue("text") { text shouldBe expected["text"].text.orEmpty() + expected["refusal"].text.orEmpty() }
     if (!isListed("reasoning_text")) {
         // Cohere's plan for its tool calls is what the model thought before them.
         val thought = expected["reasoning_text"].text.orEmpty() + expected["extra"]["tool_plan"].text.orEmpty()
@@ -142,6 +145,7 @@ private fun parsed(arguments: String): JsonElement = try {
 
 private fun Recording.usage(): Usage? = when (wire) {
     OllamaChat.name -> ollamaUsage()
+    OpenAiResponses.name -> responsesUsage()
     CohereChat.name -> cohereUsage()
     BedrockConverse.name -> bedrockUsage(expected["usage"])
     AnthropicMessages.name, AnthropicVertex.name -> anthropicUsage(expected["usage"])
@@ -169,6 +173,18 @@ private fun Recording.openAiUsage(): Usage? {
     }
 }
 
+private fun Recording.responsesUsage(): Usage? {
+    val raw = expected["usage"]
+    fun count(name: String, detail: String? = null): Long? = ((if (detail == null) raw[name] else raw[name][detail]) as? JsonPrimitive)?.longOrNull
+    return Usage.build {
+        inputTokens = count("input_tokens")
+        outputTokens = count("output_tokens")
+        cacheReadTokens = count("input_tokens_details", "cached_tokens")
+        cacheWriteTokens = count("input_tokens_details", "cache_write_tokens")
+        reasoningTokens = count("output_tokens_details", "reasoning_tokens")
+    }
+}
+
 private fun Recording.ollamaUsage() = Usage.build {
     inputTokens = (expected["usage"]["prompt_eval_count"] as? JsonPrimitive)?.longOrNull
     outputTokens = (expected["usage"]["eval_count"] as? JsonPrimitive)?.longOrNull
@@ -190,8 +206,8 @@ private fun Recording.checkError(answer: Answer) {
     answer.deltas.shouldBeEmpty()
     val error = answer.error
     error::class.simpleName shouldBe kind()
-    error.status shouldBe status
-    (headers["x-request-id"] ?: headers["request-id"])?.let { error.requestId shouldBe it }
+    error.status shouldBe status.takeIf { it !in 200..299 }
+    if (error.status != null) (headers["x-request-id"] ?: headers["request-id"])?.let { error.requestId shouldBe it }
     error.partial shouldBe null
     // What looks like a key is not repeated, not even a made-up one.
     expected["message"].text?.split(KEY)?.forEach { error.message shouldContain it.trim() }
@@ -203,8 +219,8 @@ private fun Recording.checkError(answer: Answer) {
 /** The type that a failure must have: by its words where they say more than the status. */
 private fun Recording.kind(): String {
     val words = listOf("type", "code", "message").mapNotNull { expected[it].text }
-    val byWords = BY_WORDS.firstOrNull { (statuses, pattern) -> status in statuses && words.any { pattern.containsMatchIn(it) } }
-    return byWords?.third ?: BY_STATUS.getValue(status)
+    val byWords = BY_WORDS.firstOrNull { (statuses, pattern) -> errorStatus in statuses && words.any { pattern.containsMatchIn(it) } }
+    return byWords?.third ?: BY_STATUS.getValue(errorStatus)
 }
 
 private val KEY = Regex("""sk-[\w*-]{6,}""")

@@ -1,6 +1,7 @@
 package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.CacheTtl
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatRequestBuilder
 import dev.unifiedllm.chat.Delivery
@@ -12,8 +13,10 @@ import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.Tool
 import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.provider.ModelRule
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Quirks
+import dev.unifiedllm.provider.Quirks.Thoughts
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.WireRequest
 import io.kotest.core.spec.style.FunSpec
@@ -42,6 +45,7 @@ private class Encoding(
 private val weather = Tool.of("weather", "Current weather", """{"type":"object","properties":{"city":{"type":"string"}}}""")
 private val weatherJson =
     """{"type":"function","function":{"name":"weather","description":"Current weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}}"""
+private const val CALL_JSON = """{"id":"call_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Rome\"}"}}"""
 private val schema = Json.parseToJsonElement("""{"type":"object"}""").jsonObject
 
 private fun target(protocol: Protocol, quirks: Quirks = Quirks(), key: String? = "sk-test", system: String? = null, baseUrl: String = "https://host/v1") =
@@ -66,6 +70,7 @@ class RequestEncodingSpec : FunSpec({
     val silent = Message(Role.ASSISTANT, listOf(Part.ToolCall("call_1", "weather", "")))
     val results = Message(Role.TOOL, listOf(Part.ToolResult("call_1", "weather", "sunny"), Part.ToolResult("call_2", "weather", "rain")))
     val twoTexts = Message(Role.USER, listOf(Part.Text("a"), Part.Text("b")))
+    val thought = Message(Role.ASSISTANT, listOf(Part.Reasoning("hm"), Part.Text("a")))
     val named = Message(Role.USER, listOf(Part.Text("hi")), name = "ann")
 
     context("OpenAI chat") {
@@ -158,6 +163,77 @@ class RequestEncodingSpec : FunSpec({
                 tool(weather)
                 toolChoice = ToolChoice.Named("weather")
             }, """{"tools":[$weatherJson],"tool_choice":{"type":"function","function":{"name":"weather"}}}"""),
+            Encoding("further settings", {
+                topLogprobs = 2
+                serviceTier = "flex"
+                metadata("team", "a")
+            }, """{"logprobs":true,"top_logprobs":2,"service_tier":"flex","metadata":{"team":"a"}}"""),
+            Encoding("one call at a time, where there are tools", {
+                tool(weather)
+                parallelToolCalls = false
+            }, """{"tools":[$weatherJson],"parallel_tool_calls":false}"""),
+            Encoding("a budget for thinking is not of this wire, and said", { reasoningBudget = 99 }, "{}", warning = "reasoningBudget"),
+            Encoding("a budget for thinking in the object of some providers", { reasoningBudget = 99 }, """{"reasoning":{"max_tokens":99}}""", Quirks(reasoningObject = true)),
+            Encoding("an effort in the object of some providers", { reasoning = Effort.LOW }, """{"reasoning":{"effort":"low"}}""", Quirks(reasoningObject = true)),
+            Encoding(
+                "what a model refuses is left out, and said",
+                {
+                    seed = 1
+                    presencePenalty = 0.5
+                },
+                """{"seed":1}""",
+                Quirks(models = listOf(ModelRule("x.*", refuses = listOf("seed")), ModelRule("m", refuses = listOf("presence_penalty")))),
+                "presence_penalty",
+            ),
+            Encoding("reasoning MAX in the model's word", { reasoning = Effort.MAX }, """{"reasoning_effort":"xhigh"}""", Quirks(models = listOf(ModelRule("m", maxEffort = "xhigh")))),
+            Encoding(
+                "a document is a part, and a sound is left out, and said",
+                {
+                    user("a") {
+                        file("data:application/pdf;base64,JVBE", "application/pdf", "a.pdf")
+                        file("data:audio/mpeg;base64,SUQz", "audio/mpeg")
+                    }
+                },
+                """{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,JVBE"}}]}]}""",
+                warning = "sound",
+            ),
+            Encoding("a cache mark is not needed", {
+                user("a")
+                cacheBreakpoint()
+            }, """{"messages":[{"role":"user","content":"a"}]}"""),
+            Encoding(
+                "a cache mark where one is taken",
+                {
+                    user("a")
+                    cacheBreakpoint(CacheTtl.ONE_HOUR)
+                },
+                """{"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}]}]}""",
+                Quirks(cacheControl = true),
+            ),
+            Encoding("a name in the one role that may have it", { message(named) }, """{"messages":[{"role":"user","name":"ann","content":"hi"}]}""", Quirks(nameOnly = "user")),
+            Encoding("no name in another role", { message(named) }, """{"messages":[{"role":"user","content":"hi"}]}""", Quirks(nameOnly = "tool")),
+            Encoding("tools of the provider's own join ours, without strict where that is refused", {
+                tool(weather)
+                providerOptions { put("tools", Json.parseToJsonElement("""[{"type":"function","function":{"name":"f","strict":true}},{"type":"web"}]""")) }
+            }, """{"tools":[$weatherJson,{"type":"function","function":{"name":"f"}},{"type":"web"}]}""", Quirks(stripToolStrict = true)),
+            Encoding(
+                "thoughts beside a call, where they must come back so",
+                {
+                    message(calling)
+                    message(thought)
+                },
+                """{"messages":[{"role":"assistant","content":"Let me see.","reasoning_content":"hm","tool_calls":[$CALL_JSON]},{"role":"assistant","content":"a"}]}""",
+                Quirks(thoughts = Thoughts.CONTENT_WITH_CALLS),
+            ),
+            Encoding("thoughts beside every answer", { message(thought) }, """{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm"}]}""", Quirks(thoughts = Thoughts.CONTENT)),
+            Encoding("thoughts by their other name", { message(thought) }, """{"messages":[{"role":"assistant","content":"a","reasoning":"hm"}]}""", Quirks(thoughts = Thoughts.TEXT)),
+            Encoding("thoughts without a seal are not sent where sealed ones are", { message(thought) }, """{"messages":[{"role":"assistant","content":"a"}]}""", Quirks(thoughts = Thoughts.DETAILS)),
+            Encoding(
+                "sealed thoughts are sent as they are",
+                { message(Message(Role.ASSISTANT, listOf(Part.Text("a"), Part.Reasoning("hm", """[{"type":"reasoning.encrypted","data":"gA"}]""")))) },
+                """{"messages":[{"role":"assistant","content":"a","reasoning_details":[{"type":"reasoning.encrypted","data":"gA"}]}]}""",
+                Quirks(thoughts = Thoughts.DETAILS),
+            ),
             Encoding("a stream asks for its usage", {}, """{"stream":true,"stream_options":{"include_usage":true}}"""),
             Encoding("a stream does not where that is refused", {}, """{"stream":true}""", Quirks(streamUsage = false)),
             Encoding("a whole answer is not a stream", { delivery = Delivery.WHOLE }, "{}"),
@@ -178,7 +254,7 @@ class RequestEncodingSpec : FunSpec({
             request.url shouldBe "https://host/v1/chat/completions"
             request.json["model"].text shouldBe "m"
             request.json["messages"].items().map { it["content"].text } shouldBe listOf("be short", "u")
-            request.headers.map { it.first } shouldBe listOf("Accept", "User-Agent", "Authorization", "X-Sub")
+            request.headers.map { it.first } shouldBe listOf("Accept", "User-Agent", "X-Sub", "Authorization")
             request.headers shouldContain ("Accept" to "text/event-stream")
             request.headers shouldContain ("Authorization" to "Bearer sk-test")
             request.headers shouldContain ("X-Sub" to "k=sk-test")

@@ -9,6 +9,7 @@ import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
+import dev.unifiedllm.provider.isAt
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -36,13 +37,15 @@ internal class RecordedRequest(folder: File) {
 
     private fun string(field: String) = (json[field] as? JsonPrimitive)?.contentOrNull
 
-    /** The row on [protocol] whose id is the folder's, or whose host is the recorded one; a plain one where there is none. */
+    /** The row on [protocol] that the folder names; where the recorded host is another row's, that one; a plain one where there is neither. */
     fun row(protocol: Protocol, folders: Map<String, String> = emptyMap()): Provider {
         val rows = ProviderRegistry.packed.rows.filter { it.protocol == protocol.name }
-        return rows.firstOrNull { it.id == (folders[group] ?: group) }
-            ?: rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host }
-            ?: Provider(group, protocol.name)
+        val named = (folders[group] ?: group).let { name -> rows.firstOrNull { it.id == name || it.id == "$name/responses" } }
+        if (named != null && isAt(named)) return named
+        return rows.firstOrNull(::isAt) ?: named ?: Provider(group, protocol.name)
     }
+
+    private fun isAt(row: Provider): Boolean = row.baseUrl?.takeIf { '{' !in it }?.let(::hostOf) == host || row.isAt("https://$host")
 
     override fun toString(): String = name
 
@@ -74,6 +77,9 @@ internal class Explained(val reason: String, val path: String, vararg val only: 
         pattern.matches(difference.path) && (only.isEmpty() || only.any(recording.name::endsWith)) && holds(difference)
 }
 
+/** Two ways to write the same: both requests are rewritten before they are compared. @property reason why the provider understands the same by both */
+internal class SameForm(val reason: String, val rewrite: (JsonObject) -> JsonObject)
+
 /**
  * One wire in [RequestEquivalenceSpec]: how its recorded bodies are read back into a conversation, and where ours may differ from them.
  *
@@ -93,8 +99,10 @@ internal class WireEquivalence(
     val skipped: Map<String, String> = emptyMap(),
     /** Streamed or whole, where the body does not say it. */
     val delivery: (RecordedRequest) -> Delivery? = { null },
+    val sameForms: List<SameForm> = emptyList(),
 ) {
-    fun differences(recording: RecordedRequest): List<Difference> {
+    /** @param used takes the forms that were met */
+    fun differences(recording: RecordedRequest, used: MutableSet<SameForm>): List<Difference> {
         val body = recording.body!!
         val target = target(recording, body)
         val request = ChatRequest.build(target.id) {
@@ -103,14 +111,24 @@ internal class WireEquivalence(
             providerOptions { body.filterKeys { it !in read && it in options }.forEach { (name, value) -> put(name, value) } }
         }
         val encoded = protocol.encode(request, target, mutableListOf())
-        val ours = Json.parseToJsonElement(encoded.body.decodeToString())
+        val ours = Json.parseToJsonElement(encoded.body.decodeToString()).jsonObject
         val url = encoded.url.removePrefix("https://").removePrefix("http://")
         val recordedUrl = recording.host + recording.pathAndQuery
         return buildList {
             if (url != recordedUrl) add(Difference("url", JsonPrimitive(recordedUrl), JsonPrimitive(url)))
-            compare("", body, ours)
+            compare("", inOneForm(body, used), inOneForm(ours, used))
         }
     }
+}
+
+private fun WireEquivalence.inOneForm(body: JsonObject, used: MutableSet<SameForm>): JsonObject = sameForms.fold(body) { before, form ->
+    form.rewrite(before).also { if (it != before) used += form }
+}
+
+/** [list] of this object with each element that is an object rewritten. */
+internal fun JsonObject.each(list: String, rewrite: (JsonObject) -> JsonObject): JsonObject {
+    val elements = this[list] as? JsonArray ?: return this
+    return JsonObject(this + (list to JsonArray(elements.map { if (it is JsonObject) rewrite(it) else it })))
 }
 
 internal fun target(row: Provider, model: String, baseUrl: String): Target = Target(ModelId(row.id, model), row, baseUrl, ApiKey.of("sk-test"))
