@@ -41,7 +41,7 @@ private const val LLAMA = "meta.llama3-3-70b-instruct-v1:0"
 private const val GPT = "openai.gpt-oss-120b-1:0"
 
 /** @param expected what the request has beside its messages */
-private class Setting(val title: String, val model: String, val expected: String, val warning: String? = null, val build: ChatRequestBuilder.() -> Unit)
+private class BedrockSetting(val title: String, val model: String, val expected: String, val warning: String? = null, val build: ChatRequestBuilder.() -> Unit)
 
 /** @param expected the messages, and the system blocks if there are any */
 private class Turns(
@@ -65,18 +65,18 @@ private fun assistant(vararg parts: Part, model: String? = null) = Message(Role.
 private fun results(vararg parts: Part) = Message(Role.TOOL, parts.toList())
 
 private val settings = listOf(
-    Setting("inference", LLAMA, """{"inferenceConfig":{"maxTokens":9,"temperature":0.5,"topP":0.9,"stopSequences":["a"]}}""") {
+    BedrockSetting("inference", LLAMA, """{"inferenceConfig":{"maxTokens":9,"temperature":0.5,"topP":0.9,"stopSequences":["a"]}}""") {
         maxTokens = 9
         temperature = 0.5
         topP = 0.9
         stop("a")
     },
-    Setting("a temperature above the wire's", LLAMA, """{"inferenceConfig":{"temperature":1.0}}""", "lowered to 1.0") { temperature = 1.5 },
-    Setting("topK of Claude", CLAUDE, """{"additionalModelRequestFields":{"top_k":5}}""") { topK = 5 },
-    Setting("topK of Nova", NOVA, """{"additionalModelRequestFields":{"inferenceConfig":{"topK":5}}}""") { topK = 5 },
-    Setting("topK of Cohere", "cohere.command-r-v1:0", """{"additionalModelRequestFields":{"k":5}}""") { topK = 5 },
-    Setting("topK of Llama", LLAMA, "{}", "topK is not part of this wire") { topK = 5 },
-    Setting(
+    BedrockSetting("a temperature above the wire's", LLAMA, """{"inferenceConfig":{"temperature":1.0}}""", "lowered to 1.0") { temperature = 1.5 },
+    BedrockSetting("topK of Claude", CLAUDE, """{"additionalModelRequestFields":{"top_k":5}}""") { topK = 5 },
+    BedrockSetting("topK of Nova", NOVA, """{"additionalModelRequestFields":{"inferenceConfig":{"topK":5}}}""") { topK = 5 },
+    BedrockSetting("topK of Cohere", "cohere.command-r-v1:0", """{"additionalModelRequestFields":{"k":5}}""") { topK = 5 },
+    BedrockSetting("topK of Llama", LLAMA, "{}", "topK is not part of this wire") { topK = 5 },
+    BedrockSetting(
         "a thinking budget",
         CLAUDE,
         """{"inferenceConfig":{"maxTokens":8096},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":4000}}}""",
@@ -84,14 +84,14 @@ private val settings = listOf(
         reasoningBudget =
             4000
     },
-    Setting(
+    BedrockSetting(
         "an effort of a model that takes a budget",
         CLAUDE,
         """{"inferenceConfig":{"maxTokens":5120},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":1024}}}""",
     ) {
         reasoning = Effort.LOW
     },
-    Setting(
+    BedrockSetting(
         "an effort of one that does not",
         CLAUDE_47,
         """{"outputConfig":{"effort":"high"},"additionalModelRequestFields":{"thinking":{"type":"adaptive"}}}""",
@@ -99,14 +99,14 @@ private val settings = listOf(
         reasoning =
             Effort.HIGH
     },
-    Setting("an effort of Nova", NOVA, """{"additionalModelRequestFields":{"reasoningConfig":{"type":"enabled","maxReasoningEffort":"medium"}}}""") {
+    BedrockSetting("an effort of Nova", NOVA, """{"additionalModelRequestFields":{"reasoningConfig":{"type":"enabled","maxReasoningEffort":"medium"}}}""") {
         reasoning =
             Effort.MEDIUM
     },
-    Setting("an effort of gpt-oss", GPT, """{"additionalModelRequestFields":{"reasoning_effort":"high"}}""") { reasoning = Effort.MAX },
-    Setting("an effort of Llama", LLAMA, "{}", "reasoning has no field for this model") { reasoning = Effort.HIGH },
-    Setting("no thinking asked of Llama", LLAMA, "{}") { reasoning = Effort.NONE },
-    Setting(
+    BedrockSetting("an effort of gpt-oss", GPT, """{"additionalModelRequestFields":{"reasoning_effort":"high"}}""") { reasoning = Effort.MAX },
+    BedrockSetting("an effort of Llama", LLAMA, "{}", "reasoning has no field for this model") { reasoning = Effort.HIGH },
+    BedrockSetting("no thinking asked of Llama", LLAMA, "{}") { reasoning = Effort.NONE },
+    BedrockSetting(
         "thinking and temperature",
         CLAUDE,
         """{"inferenceConfig":{"maxTokens":5120},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":1024}}}""",
@@ -115,41 +115,41 @@ private val settings = listOf(
         reasoningBudget = 1024
         temperature = 0.2
     },
-    Setting(
+    BedrockSetting(
         "a schema",
         CLAUDE,
         """{"outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":"{\"type\":\"object\"}","name":"n"}}}}}""",
     ) {
         responseFormat = ResponseFormat.JsonSchema("n", Json.parseToJsonElement("""{"type":"object"}""").jsonObject)
     },
-    Setting("JSON without a schema", CLAUDE, "{}", "JSON without a schema") { responseFormat = ResponseFormat.Json },
-    Setting("service tier and labels", NOVA, """{"serviceTier":{"type":"flex"},"requestMetadata":{"team":"a"}}""") {
+    BedrockSetting("JSON without a schema", CLAUDE, "{}", "JSON without a schema") { responseFormat = ResponseFormat.Json },
+    BedrockSetting("service tier and labels", NOVA, """{"serviceTier":{"type":"flex"},"requestMetadata":{"team":"a"}}""") {
         serviceTier = "flex"
         metadata["team"] = "a"
     },
-    Setting("a seed", NOVA, "{}", "seed is not part of this wire") { seed = 7 },
-    Setting("a penalty", NOVA, "{}", "presencePenalty") { presencePenalty = 0.5 },
-    Setting("several answers", NOVA, "{}", "n is not part") { n = 2 },
-    Setting("one answer", NOVA, "{}") { n = 1 },
-    Setting("an end user", NOVA, "{}", "endUser") { endUser = "u" },
-    Setting("tools", NOVA, """{"toolConfig":{"tools":[$SPEC]}}""") { tool(weather) },
-    Setting("a choice of tools", NOVA, """{"toolConfig":{"tools":[$SPEC],"toolChoice":{"auto":{}}}}""") {
+    BedrockSetting("a seed", NOVA, "{}", "seed is not part of this wire") { seed = 7 },
+    BedrockSetting("a penalty", NOVA, "{}", "presencePenalty") { presencePenalty = 0.5 },
+    BedrockSetting("several answers", NOVA, "{}", "n is not part") { n = 2 },
+    BedrockSetting("one answer", NOVA, "{}") { n = 1 },
+    BedrockSetting("an end user", NOVA, "{}", "endUser") { endUser = "u" },
+    BedrockSetting("tools", NOVA, """{"toolConfig":{"tools":[$SPEC]}}""") { tool(weather) },
+    BedrockSetting("a choice of tools", NOVA, """{"toolConfig":{"tools":[$SPEC],"toolChoice":{"auto":{}}}}""") {
         tool(weather)
         toolChoice = ToolChoice.Auto
     },
-    Setting("any tool", NOVA, """{"toolConfig":{"tools":[$SPEC],"toolChoice":{"any":{}}}}""") {
+    BedrockSetting("any tool", NOVA, """{"toolConfig":{"tools":[$SPEC],"toolChoice":{"any":{}}}}""") {
         tool(weather)
         toolChoice = ToolChoice.Required
     },
-    Setting("one tool", NOVA, """{"toolConfig":{"tools":[$SPEC],"toolChoice":{"tool":{"name":"weather"}}}}""") {
+    BedrockSetting("one tool", NOVA, """{"toolConfig":{"tools":[$SPEC],"toolChoice":{"tool":{"name":"weather"}}}}""") {
         tool(weather)
         toolChoice = ToolChoice.Named("weather")
     },
-    Setting("no tool", NOVA, "{}") {
+    BedrockSetting("no tool", NOVA, "{}") {
         tool(weather)
         toolChoice = ToolChoice.None
     },
-    Setting(
+    BedrockSetting(
         "one tool at a time, of Claude",
         CLAUDE,
         """{"toolConfig":{"tools":[$SPEC]},"additionalModelRequestFields":{"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}}""",
@@ -157,11 +157,11 @@ private val settings = listOf(
         tool(weather)
         parallelToolCalls = false
     },
-    Setting("one tool at a time, of Nova", NOVA, """{"toolConfig":{"tools":[$SPEC]}}""", "parallelToolCalls") {
+    BedrockSetting("one tool at a time, of Nova", NOVA, """{"toolConfig":{"tools":[$SPEC]}}""", "parallelToolCalls") {
         tool(weather)
         parallelToolCalls = false
     },
-    Setting(
+    BedrockSetting(
         "fields of the wire's own by providerOptions",
         NOVA,
         """{"inferenceConfig":{"maxTokens":9,"topP":0.1},"guardrailConfig":{"guardrailIdentifier":"g","guardrailVersion":"1"},
@@ -174,7 +174,7 @@ private val settings = listOf(
             put("inferenceConfig", Json.parseToJsonElement("""{"topP":0.1}"""))
         }
     },
-    Setting("other options are the model's own", CLAUDE, """{"additionalModelRequestFields":{"top_k":5,"anthropic_beta":["b"],"x":1}}""") {
+    BedrockSetting("other options are the model's own", CLAUDE, """{"additionalModelRequestFields":{"top_k":5,"anthropic_beta":["b"],"x":1}}""") {
         topK = 5
         providerOptions {
             put("anthropic_beta", Json.parseToJsonElement("""["b"]"""))
@@ -301,7 +301,7 @@ class BedrockConverseSpec : FunSpec({
     }
 
     context("a setting becomes") {
-        withData<Setting>({ it.title }, settings) { case ->
+        withData<BedrockSetting>({ it.title }, settings) { case ->
             val warnings = mutableListOf<String>()
             val sent = json(
                 send(case.model, warnings) {

@@ -17,7 +17,7 @@ import io.kotest.matchers.string.shouldNotContain
 import io.kotest.matchers.types.shouldBeInstanceOf
 import kotlin.time.Duration.Companion.seconds
 
-private val row = Provider("groq", "openai-chat", "https://api.groq.com/openai/v1", apiKeyEnv = listOf("GROQ_API_KEY"))
+private val row = Provider("groq", "openai-chat", baseUrl = "https://api.groq.com/openai/v1", apiKeyEnv = listOf("GROQ_API_KEY"))
 private val target = Target(ModelId("groq", "llama-3"), row, row.baseUrl!!, ApiKey.of("key-of-the-call"))
 
 private fun read(status: Int?, body: String = "", shouldRetry: Boolean? = null, location: String? = null, at: Target = target) =
@@ -194,13 +194,13 @@ class HttpErrorsSpec : FunSpec({
     }
 
     test("a missing model of Ollama's is pulled") {
-        val ollama = Provider("ollama", "ollama-chat", "http://localhost:11434", auth = Provider.Auth.OPTIONAL, local = true)
+        val ollama = Provider("ollama", "ollama-chat", baseUrl = "http://localhost:11434", auth = Provider.Auth.OPTIONAL, local = true)
         val failure = read(404, """{"error":"model 'llama9' not found"}""", at = Target(ModelId("ollama", "llama9"), ollama, ollama.baseUrl!!, null))
         failure.message shouldContain "ollama pull llama9"
     }
 
     test("a 401 without a key says which variable holds it") {
-        val proxy = Provider("proxy", "openai-chat", "http://localhost:4000", apiKeyEnv = listOf("PROXY_KEY"), auth = Provider.Auth.OPTIONAL)
+        val proxy = Provider("proxy", "openai-chat", baseUrl = "http://localhost:4000", apiKeyEnv = listOf("PROXY_KEY"), auth = Provider.Auth.OPTIONAL)
         read(401, at = Target(ModelId("proxy", "m"), proxy, proxy.baseUrl!!, null)).message shouldContain "set the variable PROXY_KEY"
     }
 })
