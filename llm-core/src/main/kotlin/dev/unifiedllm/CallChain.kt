@@ -148,7 +148,9 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     }
 
     /** What [id] can do; null if that is not known. */
-    fun abilities(id: ModelId): ModelAbilities? = PriceCatalog.packed.abilities(id)?.let { (letters, input, output) -> ModelAbilities.of(letters, input, output) }
+    fun abilities(
+        id: ModelId,
+    ): ModelAbilities? = PriceCatalog.packed.abilities(id)?.let { (letters, input, output) -> ModelAbilities.of(letters, input, output) }
 
     private fun price(id: ModelId, reported: String?): Price? =
         prices[id] ?: if (id.provider == DemoModel.PROVIDER) demoPrice else PriceCatalog.packed.find(id, reported)

@@ -170,7 +170,7 @@ class ConversationSpec : FunSpec({
         }
         val talk = llm.conversation(model)
         talk.ask("one").await()
-        talk.messages.last() shouldBe Message(Role.ASSISTANT, listOf(Part.Reasoning("hm", "seal"), Part.ToolCall("c1", "f", "{}")))
+        talk.messages.last() shouldBe Message(Role.ASSISTANT, listOf(Part.Reasoning("hm", "seal"), Part.ToolCall("c1", "f", "{}")), model = model.id)
     }
 
     test("an answer of a fallback is part of the conversation") {

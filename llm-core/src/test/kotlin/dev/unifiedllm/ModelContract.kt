@@ -2,7 +2,6 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
-import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Request
 import io.kotest.assertions.throwables.shouldThrow
@@ -119,7 +118,7 @@ fun FunSpec.modelContract(name: String, subject: () -> ContractSubject) {
 
         test("requests of a kind that it does not serve are refused before the start") {
             subject().use {
-                val others = listOf<Request>(EmbeddingRequest(it.model.id, listOf("a")), ImageRequest(it.model.id, "a"))
+                val others = listOf<Request>(ImageRequest(it.model.id, "a"))
                 for (other in others) {
                     val seen = mutableListOf<Delta>()
                     val error = shouldThrow<LlmException.InvalidRequest> { it.model.stream(other).collect(seen::add) }

@@ -30,7 +30,17 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
 
     /** All models in the table. */
     val models: List<ModelId>
-        get() = table.values.map { row -> row[0].let { id -> if ('/' in id) ModelId(id.substringBefore('/'), id.substringAfter('/')) else ModelId(row[PROVIDER], id) } }
+        get() = table.values.map { row ->
+            row[0].let { id ->
+                if ('/' in
+                    id
+                ) {
+                    ModelId(id.substringBefore('/'), id.substringAfter('/'))
+                } else {
+                    ModelId(row[PROVIDER], id)
+                }
+            }
+        }
 
     /** The letters of what [id] can do, and the most tokens that it reads and writes; null if it is not listed. */
     fun abilities(id: ModelId): Triple<String, Long?, Long?>? =

@@ -60,9 +60,11 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
         json.end()
         addCall()
         ended = type == "message-end" || type == null && (isWhole || reason != null)
-        if (ended || type == null || error != null) failure()?.let { failed ->
-            deliver(out)
-            throw failed
+        if (ended || type == null || error != null) {
+            failure()?.let { failed ->
+                deliver(out)
+                throw failed
+            }
         }
         if (type == "message-start" || ended || content.isNotEmpty()) deliver(out)
     }

@@ -13,5 +13,12 @@ internal class FollowUp(
 ) {
     /** As it is sent after [first], whose headers it takes over. */
     fun after(first: WireRequest): WireRequest =
-        WireRequest(url, first.headers.filterNot { (name, _) -> name.equals("Accept", ignoreCase = true) } + ("Accept" to accept), ByteArray(0), method = method)
+        WireRequest(
+            url,
+            first.headers.filterNot { (name, _) ->
+                name.equals("Accept", ignoreCase = true)
+            } + ("Accept" to accept),
+            ByteArray(0),
+            method = method,
+        )
 }

@@ -7,7 +7,12 @@ import dev.unifiedllm.provider.Target
 import java.net.URLEncoder
 
 /** The headers that every wire sends: what it takes, who we are, the key where one header carries it, those of the row, those of the user. */
-internal fun headers(target: Target, request: ChatRequest, streamType: String = "text/event-stream", more: Map<String, String> = emptyMap()): List<Pair<String, String>> =
+internal fun headers(
+    target: Target,
+    request: ChatRequest,
+    streamType: String = "text/event-stream",
+    more: Map<String, String> = emptyMap(),
+): List<Pair<String, String>> =
     headers(target, if (request.delivery == Delivery.STREAM) streamType else "application/json", more, request.extraHeaders)
 
 internal fun headers(target: Target, accept: String, more: Map<String, String> = emptyMap(), own: Map<String, String> = emptyMap()): List<Pair<String, String>> {

@@ -59,13 +59,21 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
         message.name?.takeUnless { quirks.noName || quirks.nameOnly.let { role -> role != null && role != message.role.wireName } }
 
     private fun content(message: Message, hasCalls: Boolean): JsonElement {
-        val parts = message.parts.filter { it is Part.Text || it is Part.Image || it is Part.File && !isSound(it) || it is Part.CacheBreakpoint && quirks.cacheControl }
+        val parts = message.parts.filter {
+            it is Part.Text || it is Part.Image || it is Part.File && !isSound(it) ||
+                it is Part.CacheBreakpoint && quirks.cacheControl
+        }
         if (parts.isEmpty()) return if (hasCalls) JsonNull else JsonPrimitive("")
         val onlyText = parts.all { it is Part.Text }
         if (onlyText && (parts.size == 1 || quirks.contentAsString || message.role != Role.USER)) return JsonPrimitive(message.text)
         val written = mutableListOf<JsonObject>()
         for (part in parts) {
-            if (part is Part.CacheBreakpoint) written.removeLastOrNull()?.let { written += JsonObject(it + ("cache_control" to mark(part))) } else written += part(part)
+            if (part is Part.CacheBreakpoint) {
+                written.removeLastOrNull()?.let { written += JsonObject(it + ("cache_control" to mark(part))) }
+            } else {
+                written +=
+                    part(part)
+            }
         }
         return JsonArray(written)
     }

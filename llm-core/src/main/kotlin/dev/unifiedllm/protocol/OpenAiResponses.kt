@@ -155,7 +155,16 @@ internal object OpenAiResponses : Protocol {
         add(
             buildJsonObject {
                 put("role", message.role.wireName)
-                put("content", if (parts.size <= 1 && parts.all { it is Part.Text }) JsonPrimitive(message.text) else buildJsonArray { parts.forEach { add(content(it)) } })
+                put(
+                    "content",
+                    if (parts.size <= 1 &&
+                        parts.all { it is Part.Text }
+                    ) {
+                        JsonPrimitive(message.text)
+                    } else {
+                        buildJsonArray { parts.forEach { add(content(it)) } }
+                    },
+                )
             },
         )
     }

@@ -160,7 +160,13 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
 
     private fun kind(): Kind = when (status) {
         null -> Kind.UNKNOWN
-        "completed" -> if (items.isRefused) Kind.REFUSAL else if (items.hasCalls) Kind.TOOL_CALLS else Kind.STOP
+        "completed" -> if (items.isRefused) {
+            Kind.REFUSAL
+        } else if (items.hasCalls) {
+            Kind.TOOL_CALLS
+        } else {
+            Kind.STOP
+        }
         "incomplete" -> when (incomplete) {
             "max_output_tokens", "max_tokens" -> Kind.LENGTH
             "content_filter" -> Kind.CONTENT_FILTER

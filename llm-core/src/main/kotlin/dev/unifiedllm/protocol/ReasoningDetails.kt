@@ -35,7 +35,11 @@ internal class ReasoningDetails {
                 }
             }
         }
-        return JsonArray(blocks.map { block -> JsonObject(block.mapValues { (_, value) -> if (value is StringBuilder) JsonPrimitive(value.toString()) else value as JsonElement }) }).toString()
+        return JsonArray(
+            blocks.map { block ->
+                JsonObject(block.mapValues { (_, value) -> if (value is StringBuilder) JsonPrimitive(value.toString()) else value as JsonElement })
+            },
+        ).toString()
     }
 
     private companion object {

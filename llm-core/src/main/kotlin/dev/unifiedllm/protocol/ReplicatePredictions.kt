@@ -83,7 +83,8 @@ private fun segments(name: String): String = name.split('/').joinToString("/", t
 /** A conversation as one text: what the user says as it is if that is all, else turn by turn, with the model's turn open at the end. */
 internal fun transcript(messages: List<Message>, warnings: MutableList<String>): String {
     if (messages.any { message -> message.parts.any { it is Part.Image || it is Part.File } }) {
-        warnings += "predictions have no common input for images and documents: they were left out; where the model takes one: providerOptions { put(\"image\", url) }"
+        warnings +=
+            "predictions have no common input for images and documents: they were left out; where the model takes one: providerOptions { put(\"image\", url) }"
     }
     val turns = messages.filter { it.role != Role.SYSTEM }
     turns.singleOrNull()?.takeIf { it.role == Role.USER }?.let { return it.text }

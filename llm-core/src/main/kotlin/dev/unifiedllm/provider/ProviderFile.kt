@@ -44,4 +44,5 @@ private fun problem(row: Provider, wires: Set<String>): String? = when {
 private val ID = Regex("""[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?""")
 private val URL = Regex("""^(https?://\S+|\{[A-Z0-9_|]+}\S*)$""")
 private val VARIABLE = Regex("[A-Za-z_][A-Za-z0-9_]*")
-private val KEYED = setOf(Provider.Auth.BEARER, Provider.Auth.X_API_KEY, Provider.Auth.API_KEY, Provider.Auth.X_GOOG_API_KEY, Provider.Auth.TOKEN, Provider.Auth.IBM)
+private val KEYED =
+    setOf(Provider.Auth.BEARER, Provider.Auth.X_API_KEY, Provider.Auth.API_KEY, Provider.Auth.X_GOOG_API_KEY, Provider.Auth.TOKEN, Provider.Auth.IBM)

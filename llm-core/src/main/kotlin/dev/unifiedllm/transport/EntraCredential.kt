@@ -41,7 +41,13 @@ internal class EntraTokens(private val environment: (String) -> String?, private
         val form = mapOf("grant_type" to "client_credentials", "client_id" to client, "client_secret" to secret, "scope" to scope)
         val url = "$authority/$tenant/oauth2/v2.0/token"
         return caches.computeIfAbsent(listOf(url) + form.values) { TokenCache(clock) }.get {
-            endpoint.token(url, form, clock, details, "Check ${VARIABLES.joinToString(", ")}: is the secret still valid, and may the application use the resource?")
+            endpoint.token(
+                url,
+                form,
+                clock,
+                details,
+                "Check ${VARIABLES.joinToString(", ")}: is the secret still valid, and may the application use the resource?",
+            )
         }
     }
 

@@ -35,7 +35,14 @@ internal class HttpErrors(private val target: Target) {
             402 -> quota(said, details)
             403 -> LlmException.PermissionDenied("$said The key is known but may not do this: check its permissions, and the region.", details = details)
             404, 410 -> notFound(said, details)
-            405 -> if (target.isResponses) notFound(said, details) else LlmException.Configuration("$said There is no such call at ${target.baseUrl}: is \"/v1\" missing, or there twice?", details = details)
+            405 -> if (target.isResponses) {
+                notFound(
+                    said,
+                    details,
+                )
+            } else {
+                LlmException.Configuration("$said There is no such call at ${target.baseUrl}: is \"/v1\" missing, or there twice?", details = details)
+            }
             408 -> LlmException.Timeout("$said Try again.", LlmException.Timeout.Phase.FIRST_BYTE, details = details)
             409 -> InvalidRequest(said, InvalidRequest.Kind.CONFLICT, details = details)
             413 -> InvalidRequest("$said Send less: shorter messages, smaller images.", InvalidRequest.Kind.TOO_LARGE, details = details)

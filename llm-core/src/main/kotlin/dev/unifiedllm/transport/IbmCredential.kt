@@ -21,7 +21,10 @@ internal class IbmTokens(private val environment: (String) -> String?, private v
         val url = environment(ENDPOINT_VARIABLE)?.trim()?.ifEmpty { null } ?: DEFAULT_ENDPOINT
         for (address in listOf(url, request.url)) {
             if (!address.startsWith("https://") && !isOwnHost(hostOf(address))) {
-                throw LlmException.Configuration("IBM's key or token for ${target.id} would travel unencrypted to ${hostOf(address)}. Use https://.", details = details)
+                throw LlmException.Configuration(
+                    "IBM's key or token for ${target.id} would travel unencrypted to ${hostOf(address)}. Use https://.",
+                    details = details,
+                )
             }
         }
         val form = mapOf("grant_type" to GRANT, "apikey" to key.reveal())

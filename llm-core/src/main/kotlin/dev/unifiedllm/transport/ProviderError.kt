@@ -87,7 +87,8 @@ internal class ProviderError(
         }
 
         /** AWS's has a namespace before it. */
-        private fun type(json: JsonObject): String? = text(json["type"]) ?: text(json["error_type"]) ?: text(json["status"]) ?: text(json["__type"])?.substringAfterLast('#')
+        private fun type(json: JsonObject): String? =
+            text(json["type"]) ?: text(json["error_type"]) ?: text(json["status"]) ?: text(json["__type"])?.substringAfterLast('#')
 
         private fun text(json: JsonElement?): String? = when (json) {
             null -> null

@@ -294,7 +294,9 @@ class AnthropicDecodingSpec : FunSpec({
 
     context("a recorded answer's thoughts go back byte for byte with the next turn") {
         val recordings = Recording.all().filter { it.wire == AnthropicMessages.name && !it.isError }
-        withData<Recording>({ it.name }, recordings.filter { Regex("redacted_thinking|\"signature\"").containsMatchIn(it.body.decodeToString()) }) { recording ->
+        withData<Recording>({
+            it.name
+        }, recordings.filter { Regex("redacted_thinking|\"signature\"").containsMatchIn(it.body.decodeToString()) }) { recording ->
             val response = recording.play().response
             val next = ChatRequest.build("anthropic/claude-opus-4-5") {
                 user("hi")

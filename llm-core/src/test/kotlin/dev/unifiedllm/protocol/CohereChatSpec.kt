@@ -61,7 +61,10 @@ class CohereChatSpec : FunSpec({
     context("a request is written in Cohere's words") {
         withData<CohereCase>(
             { it.title },
-            CohereCase("settings", """{"temperature":0.5,"p":0.9,"k":40,"max_tokens":7,"stop_sequences":["a","b"],"seed":3,"presence_penalty":0.1,"frequency_penalty":0.2,"logprobs":true}""") {
+            CohereCase(
+                "settings",
+                """{"temperature":0.5,"p":0.9,"k":40,"max_tokens":7,"stop_sequences":["a","b"],"seed":3,"presence_penalty":0.1,"frequency_penalty":0.2,"logprobs":true}""",
+            ) {
                 temperature = 0.5
                 topP = 0.9
                 topK = 40

@@ -60,6 +60,12 @@ class OllamaEmbedSpec : FunSpec({
             }
             error.kind shouldBe LlmException.InvalidRequest.Kind.UNSUPPORTED
         }
-        ask(ChatRequest.build("ollama/llama3") { user("hi") }, { whole("""{"message":{"content":"ho"},"done":true}""") }).filterIsInstance<Delta.Text>() shouldHaveSize 1
+        ask(
+            ChatRequest.build("ollama/llama3") {
+                user("hi")
+            },
+            { whole("""{"message":{"content":"ho"},"done":true}""") },
+        ).filterIsInstance<Delta.Text>() shouldHaveSize
+            1
     }
 })

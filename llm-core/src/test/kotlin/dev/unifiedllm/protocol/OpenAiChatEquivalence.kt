@@ -51,7 +51,6 @@ internal val openAiChatEquivalence = WireEquivalence(
         SameForm("a developer's message is a system message by its newer name") { body ->
             body.each("messages") { if (it.string("role") == "developer") JsonObject(it + ("role" to JsonPrimitive("system"))) else it }
         },
-        SameForm("a list of one text part is that text") { body -> body.each("messages", ::withPlainText) },
         SameForm("max_completion_tokens is the newer name of max_tokens") { body ->
             body["max_tokens"]?.let { JsonObject(body - "max_tokens" + ("max_completion_tokens" to it)) } ?: body
         },
@@ -67,11 +66,13 @@ internal val openAiChatEquivalence = WireEquivalence(
         Explained("the model chooses by default", "tool_choice") { it.isLeftOut && it.recorded == JsonPrimitive("auto") },
         Explained("not strict is the default", "tools[].function.strict") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
         Explained("our tools have no strict mode: the schema is the same", "tools[].function.strict") { it.isLeftOut && it.recorded == JsonPrimitive(true) },
-        Explained("a message without calls has an empty list of them", "messages[].tool_calls") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
         Explained("the index of a call belongs to answers", "messages[].tool_calls[].index") { it.isLeftOut },
         Explained("a server that has no row here is not known to want thoughts back", "messages[].reasoning*", *withoutRow) { it.isLeftOut },
         Explained("the same service under its other name", "url") { it.at("api.together.ai", "api.together.xyz") },
-        Explained("the router chooses the provider, which the recorded URL names", "url") { it.ours.toString().contains("//router.huggingface.co/v1/") || it.at("router.huggingface.co", "router.huggingface.co") },
+        Explained("the router chooses the provider, which the recorded URL names", "url") {
+            it.ours.toString().contains("//router.huggingface.co/v1/") ||
+                it.at("router.huggingface.co", "router.huggingface.co")
+        },
         Explained("/beta is for prefix completion, which is not used", "url") { it.at("api.deepseek.com/beta/", "api.deepseek.com/") },
         Explained("the recorded base URL had a slash at its end", "url", "s008-text-dd-trace-py") { it.at("azure.com//openai/", "azure.com/openai/") },
     ),

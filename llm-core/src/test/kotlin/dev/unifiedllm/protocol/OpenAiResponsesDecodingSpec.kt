@@ -79,7 +79,8 @@ class OpenAiResponsesDecodingSpec : FunSpec({
 
     test("a thought that only the server keeps has no seal") {
         val item = """{"type":"reasoning","id":"rs_1","summary":[]}"""
-        read(CREATED, """{"type":"response.output_item.done","output_index":0,"item":$item}""", HELLO, COMPLETED).response.parts shouldBe listOf(Part.Text("Hello"))
+        read(CREATED, """{"type":"response.output_item.done","output_index":0,"item":$item}""", HELLO, COMPLETED).response.parts shouldBe
+            listOf(Part.Text("Hello"))
     }
 
     test("a refusal is a text, and the reason") {
@@ -115,7 +116,10 @@ class OpenAiResponsesDecodingSpec : FunSpec({
     }
 
     test("an error before any content, in either shape, is its type") {
-        read(CREATED, """{"type":"error","code":"rate_limit_exceeded","message":"Slow down","param":null}""").error.shouldBeInstanceOf<LlmException.RateLimited>()
+        read(
+            CREATED,
+            """{"type":"error","code":"rate_limit_exceeded","message":"Slow down","param":null}""",
+        ).error.shouldBeInstanceOf<LlmException.RateLimited>()
         read("""{"type":"error","error":{"type":"invalid_request_error","code":"context_length_exceeded","message":"Too long"}}""").error
             .shouldBeInstanceOf<LlmException.ContextLengthExceeded>()
     }

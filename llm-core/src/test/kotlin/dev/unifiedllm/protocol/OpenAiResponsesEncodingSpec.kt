@@ -31,7 +31,8 @@ import kotlinx.serialization.json.jsonObject
 /** @param expected the members that the request adds to model, input and store */
 private class ResponsesEncoding(val title: String, val build: ChatRequestBuilder.() -> Unit, val expected: String, val warning: String? = null)
 
-private val thinking = Quirks(models = listOf(ModelRule("m", reasons = true, refuses = listOf("temperature", "top_p"), takesWithoutReasoning = true, maxEffort = "xhigh")))
+private val thinking =
+    Quirks(models = listOf(ModelRule("m", reasons = true, refuses = listOf("temperature", "top_p"), takesWithoutReasoning = true, maxEffort = "xhigh")))
 
 private fun target(quirks: Quirks = Quirks(), system: String? = null) =
     Target(ModelId("p", "m"), Provider("p", OpenAiResponses.name, quirks = quirks), "https://host/v1", ApiKey.of("sk-test"), system)
@@ -74,7 +75,9 @@ class OpenAiResponsesEncodingSpec : FunSpec({
                 reasoning = Effort.LOW
                 providerOptions { put("reasoning", json("""{"summary":"auto"}""")) }
             }, """{"reasoning":{"effort":"low","summary":"auto"}}"""),
-            ResponsesEncoding("reasoning MAX is high where no more is known, and said", { reasoning = Effort.MAX }, """{"reasoning":{"effort":"high"}}""", "MAX"),
+            ResponsesEncoding("reasoning MAX is high where no more is known, and said", {
+                reasoning = Effort.MAX
+            }, """{"reasoning":{"effort":"high"}}""", "MAX"),
             ResponsesEncoding("JSON", { responseFormat = ResponseFormat.Json }, """{"text":{"format":{"type":"json_object"}}}"""),
             ResponsesEncoding(
                 "JSON by a schema",
@@ -157,7 +160,12 @@ class OpenAiResponsesEncodingSpec : FunSpec({
                 message(
                     Message(
                         Role.ASSISTANT,
-                        listOf(Part.Reasoning("Hm.", seal), Part.Text("Let me see."), Part.ToolCall("call_1", "weather", """{"city":"Rome"}"""), Part.ToolCall("call_2", "weather", "")),
+                        listOf(
+                            Part.Reasoning("Hm.", seal),
+                            Part.Text("Let me see."),
+                            Part.ToolCall("call_1", "weather", """{"city":"Rome"}"""),
+                            Part.ToolCall("call_2", "weather", ""),
+                        ),
                     ),
                 )
                 message(Message(Role.TOOL, listOf(Part.ToolResult("call_1", "weather", "sunny"), Part.ToolResult("call_2", "weather", "rain"))))
@@ -205,7 +213,11 @@ class OpenAiResponsesEncodingSpec : FunSpec({
         }
 
         test("what was recorded survives a second turn: the thoughts of each recording are sent back as they were sealed") {
-            for (name in listOf("openai-responses/s006-tool-call-no-args-ruby-llm", "xai/u006-responses-parallel-tool-calls-ruby-llm", "deepseek/s013-responses-reasoning-ruby-llm")) {
+            for (name in listOf(
+                "openai-responses/s006-tool-call-no-args-ruby-llm",
+                "xai/u006-responses-parallel-tool-calls-ruby-llm",
+                "deepseek/s013-responses-reasoning-ruby-llm",
+            )) {
                 val recording = Recording.named(name)
                 val response = recording.play().response
                 val items = input(recording.target()) {

@@ -48,7 +48,10 @@ internal val openAiResponsesEquivalence = WireEquivalence(
         Explained("models that think are asked for their sealed thoughts, which the next turn sends back", "include") { it.isAdded && it.ours == SEALED },
         Explained("nothing more is included by default", "include") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
         Explained("the model chooses by default", "tool_choice") { it.isLeftOut && it.recorded == JsonPrimitive("auto") },
-        Explained("our tools have no strict mode: the schema is the same", "tools[].strict") { it.ours == JsonPrimitive(false) && it.recorded == JsonPrimitive(true) },
+        Explained("our tools have no strict mode: the schema is the same", "tools[].strict") {
+            it.ours == JsonPrimitive(false) &&
+                it.recorded == JsonPrimitive(true)
+        },
     ),
 )
 
@@ -88,7 +91,13 @@ private fun readItem(item: JsonObject): Message = when (item.string("type")) {
     else -> {
         val role = Role.valueOf(item.string("role")!!.uppercase().replace("DEVELOPER", "SYSTEM"))
         val content = item.getValue("content")
-        val parts = if (content is JsonArray) content.map { Part.Text(it.jsonObject.string("text")!!) } else listOf(Part.Text((content as JsonPrimitive).contentOrNull!!))
+        val parts = if (content is JsonArray) {
+            content.map {
+                Part.Text(it.jsonObject.string("text")!!)
+            }
+        } else {
+            listOf(Part.Text((content as JsonPrimitive).contentOrNull!!))
+        }
         Message(role, parts)
     }
 }

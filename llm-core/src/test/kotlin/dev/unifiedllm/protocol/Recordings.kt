@@ -54,7 +54,7 @@ internal class Recording(private val folder: File) {
 
     /** The status of the error, also where it stands in a body of status 200. */
     val errorStatus: Int get() = (expected["json"]["error"]["status"] as? JsonPrimitive)?.intOrNull ?: status
-    private val host: String = request["host"].text.orEmpty()
+    private val host: String = request["host"].text.orEmpty().replace(Regex("<[^>]*>"), "us-east-1") // some recorders hide the region
     private val path: String = request["path"].text.orEmpty().substringBefore('?')
 
     /** The wire it speaks; of those that are not built yet only the name is known. */

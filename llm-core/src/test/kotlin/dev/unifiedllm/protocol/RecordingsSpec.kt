@@ -135,7 +135,13 @@ private fun Recording.checkParts(expected: JsonElement, parts: List<Part>) {
     }
 }
 
-private fun parsed(arguments: JsonElement?): JsonElement = if (arguments is JsonPrimitive && arguments.isString) parsed(arguments.content) else arguments ?: JsonNull
+private fun parsed(arguments: JsonElement?): JsonElement = if (arguments is JsonPrimitive &&
+    arguments.isString
+) {
+    parsed(arguments.content)
+} else {
+    arguments ?: JsonNull
+}
 
 private fun parsed(arguments: String): JsonElement = try {
     Json.parseToJsonElement(arguments)

@@ -117,14 +117,31 @@ class ReplicatePredictionsSpec : FunSpec({
 
     test("a prediction that fails is an error, with what had come") {
         ask({ url, request ->
-            if (request.line.startsWith("POST")) whole(prediction(url, "starting", stream = false), 201) else whole(prediction(url, "failed", ""","output":["a"],"error":"CUDA out of memory"""", stream = false))
+            if (request.line.startsWith(
+                    "POST",
+                )
+            ) {
+                whole(
+                    prediction(url, "starting", stream = false),
+                    201,
+                )
+            } else {
+                whole(prediction(url, "failed", ""","output":["a"],"error":"CUDA out of memory"""", stream = false))
+            }
         }) { _, chat ->
             val error = shouldThrow<LlmException.ServerError> { chat() }
             error.message shouldContain "CUDA out of memory"
             error.partial!!.text shouldBe "a"
         }
         ask({ url, request ->
-            if (request.line.startsWith("POST")) whole(prediction(url, "starting"), 201) else sse("event: output\ndata: a\n\n", "event: error\ndata: {\"detail\":\"worker lost\"}\n\n")
+            if (request.line.startsWith(
+                    "POST",
+                )
+            ) {
+                whole(prediction(url, "starting"), 201)
+            } else {
+                sse("event: output\ndata: a\n\n", "event: error\ndata: {\"detail\":\"worker lost\"}\n\n")
+            }
         }) { _, chat -> shouldThrow<LlmException.ServerError> { chat() }.message shouldContain "worker lost" }
         ask({ url, request ->
             if (request.line.startsWith("POST")) whole(prediction(url, "starting"), 201) else sse("event: done\ndata: {\"reason\": \"canceled\"}\n\n")

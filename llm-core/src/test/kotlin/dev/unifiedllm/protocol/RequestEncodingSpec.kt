@@ -173,8 +173,12 @@ class RequestEncodingSpec : FunSpec({
                 parallelToolCalls = false
             }, """{"tools":[$weatherJson],"parallel_tool_calls":false}"""),
             Encoding("a budget for thinking is not of this wire, and said", { reasoningBudget = 99 }, "{}", warning = "reasoningBudget"),
-            Encoding("a budget for thinking in the object of some providers", { reasoningBudget = 99 }, """{"reasoning":{"max_tokens":99}}""", Quirks(reasoningObject = true)),
-            Encoding("an effort in the object of some providers", { reasoning = Effort.LOW }, """{"reasoning":{"effort":"low"}}""", Quirks(reasoningObject = true)),
+            Encoding("a budget for thinking in the object of some providers", {
+                reasoningBudget = 99
+            }, """{"reasoning":{"max_tokens":99}}""", Quirks(reasoningObject = true)),
+            Encoding("an effort in the object of some providers", {
+                reasoning = Effort.LOW
+            }, """{"reasoning":{"effort":"low"}}""", Quirks(reasoningObject = true)),
             Encoding(
                 "what a model refuses is left out, and said",
                 {
@@ -185,7 +189,9 @@ class RequestEncodingSpec : FunSpec({
                 Quirks(models = listOf(ModelRule("x.*", refuses = listOf("seed")), ModelRule("m", refuses = listOf("presence_penalty")))),
                 "presence_penalty",
             ),
-            Encoding("reasoning MAX in the model's word", { reasoning = Effort.MAX }, """{"reasoning_effort":"xhigh"}""", Quirks(models = listOf(ModelRule("m", maxEffort = "xhigh")))),
+            Encoding("reasoning MAX in the model's word", {
+                reasoning = Effort.MAX
+            }, """{"reasoning_effort":"xhigh"}""", Quirks(models = listOf(ModelRule("m", maxEffort = "xhigh")))),
             Encoding(
                 "a document is a part, and a sound is left out, and said",
                 {
@@ -210,7 +216,9 @@ class RequestEncodingSpec : FunSpec({
                 """{"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}]}]}""",
                 Quirks(cacheControl = true),
             ),
-            Encoding("a name in the one role that may have it", { message(named) }, """{"messages":[{"role":"user","name":"ann","content":"hi"}]}""", Quirks(nameOnly = "user")),
+            Encoding("a name in the one role that may have it", {
+                message(named)
+            }, """{"messages":[{"role":"user","name":"ann","content":"hi"}]}""", Quirks(nameOnly = "user")),
             Encoding("no name in another role", { message(named) }, """{"messages":[{"role":"user","content":"hi"}]}""", Quirks(nameOnly = "tool")),
             Encoding("tools of the provider's own join ours, without strict where that is refused", {
                 tool(weather)
@@ -225,9 +233,15 @@ class RequestEncodingSpec : FunSpec({
                 """{"messages":[{"role":"assistant","content":"Let me see.","reasoning_content":"hm","tool_calls":[$CALL_JSON]},{"role":"assistant","content":"a"}]}""",
                 Quirks(thoughts = Thoughts.CONTENT_WITH_CALLS),
             ),
-            Encoding("thoughts beside every answer", { message(thought) }, """{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm"}]}""", Quirks(thoughts = Thoughts.CONTENT)),
-            Encoding("thoughts by their other name", { message(thought) }, """{"messages":[{"role":"assistant","content":"a","reasoning":"hm"}]}""", Quirks(thoughts = Thoughts.TEXT)),
-            Encoding("thoughts without a seal are not sent where sealed ones are", { message(thought) }, """{"messages":[{"role":"assistant","content":"a"}]}""", Quirks(thoughts = Thoughts.DETAILS)),
+            Encoding("thoughts beside every answer", {
+                message(thought)
+            }, """{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm"}]}""", Quirks(thoughts = Thoughts.CONTENT)),
+            Encoding("thoughts by their other name", {
+                message(thought)
+            }, """{"messages":[{"role":"assistant","content":"a","reasoning":"hm"}]}""", Quirks(thoughts = Thoughts.TEXT)),
+            Encoding("thoughts without a seal are not sent where sealed ones are", {
+                message(thought)
+            }, """{"messages":[{"role":"assistant","content":"a"}]}""", Quirks(thoughts = Thoughts.DETAILS)),
             Encoding(
                 "sealed thoughts are sent as they are",
                 { message(Message(Role.ASSISTANT, listOf(Part.Text("a"), Part.Reasoning("hm", """[{"type":"reasoning.encrypted","data":"gA"}]""")))) },

@@ -26,7 +26,7 @@ internal class RecordedRequest(folder: File) {
     private val json = Json.parseToJsonElement(folder.resolve("request.json").readText()).jsonObject
     val group: String = folder.parentFile.name
     val name: String = "$group/${folder.name}"
-    val host: String = string("host").orEmpty()
+    val host: String = string("host").orEmpty().replace(Regex("<[^>]*>"), "us-east-1") // some recorders hide the region
 
     /** With its query. */
     val pathAndQuery: String = string("path").orEmpty()

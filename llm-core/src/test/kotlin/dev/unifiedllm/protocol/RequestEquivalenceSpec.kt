@@ -34,7 +34,9 @@ class RequestEquivalenceSpec : FunSpec({
             }
 
             test("every row of the table explains something") {
-                println("requests: ${wire.protocol.name} ${cases.size} equivalent, ${used.size + forms.size} kinds of differences explained, ${wire.skipped.size} skipped")
+                println(
+                    "requests: ${wire.protocol.name} ${cases.size} equivalent, ${used.size + forms.size} kinds of differences explained, ${wire.skipped.size} skipped",
+                )
                 if (!System.getProperty("unifiedllm.fixtures").isNullOrEmpty()) return@test
                 wire.explained.filterNot(used::contains).map { it.reason }.shouldBeEmpty()
                 wire.sameForms.filterNot(forms::contains).map { it.reason }.shouldBeEmpty()

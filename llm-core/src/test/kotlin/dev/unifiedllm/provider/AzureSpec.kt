@@ -15,7 +15,13 @@ import io.kotest.matchers.string.shouldNotContain
 private val resource = mapOf("AZURE_RESOURCE_NAME" to "res", "AZURE_API_KEY" to "k")
 
 /** @param baseUrl in code; null: that of the environment */
-private class Addressing(val model: String, val url: String, val baseUrl: String? = null, val environment: Map<String, String> = resource, val header: String = "api-key: k")
+private class Addressing(
+    val model: String,
+    val url: String,
+    val baseUrl: String? = null,
+    val environment: Map<String, String> = resource,
+    val header: String = "api-key: k",
+)
 
 private fun target(model: String, baseUrl: String?, environment: Map<String, String>): Target {
     val own = ProviderSettings(baseUrl = baseUrl)
@@ -35,7 +41,11 @@ class AzureSpec : FunSpec({
                 "$openai/openai/deployments/gpt-4o/chat/completions?api-version=2025-01-01-preview",
                 environment = resource + ("AZURE_API_VERSION" to "2025-01-01-preview"),
             ),
-            Addressing("azure/gpt-4o", "https://res.cognitiveservices.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21", "https://res.cognitiveservices.azure.com/"),
+            Addressing(
+                "azure/gpt-4o",
+                "https://res.cognitiveservices.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+                "https://res.cognitiveservices.azure.com/",
+            ),
             Addressing("azure/gpt-4o", "$foundry/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21", foundry),
             Addressing("azure/gpt-4o", "$openai/openai/v1/chat/completions", "$openai/openai/v1/"),
             Addressing("azure/gpt-4o", "$openai/openai/v1/chat/completions?api-version=preview", "$openai/openai/v1?api-version=preview"),
@@ -53,7 +63,11 @@ class AzureSpec : FunSpec({
                 "$foundry/models/chat/completions?api-version=2024-05-01-preview",
                 environment = mapOf("AZURE_AI_API_BASE" to foundry, "AZURE_AI_API_KEY" to "k"),
             ),
-            Addressing("azure_ai/DeepSeek-V3", "$foundry/models/chat/completions?api-version=2024-05-01-preview", "$foundry/models/chat/completions?api-version=2024-05-01-preview"),
+            Addressing(
+                "azure_ai/DeepSeek-V3",
+                "$foundry/models/chat/completions?api-version=2024-05-01-preview",
+                "$foundry/models/chat/completions?api-version=2024-05-01-preview",
+            ),
             Addressing(
                 "azure_ai/mistral",
                 "https://m.eastus.models.ai.azure.com/chat/completions",
@@ -98,7 +112,11 @@ class AzureSpec : FunSpec({
 
     test("headers that variables fill are sent where they are set") {
         val environment = mapOf("OPENAI_API_KEY" to "k", "OPENAI_ORGANIZATION" to "org-1")
-        val target = TargetResolver(ProviderRegistry.packed, environment::get, emptyMap()).resolve(ModelId("openai", "gpt-4o"), ProviderSettings(apiKey = ApiKey.of("k")))
+        val target = TargetResolver(
+            ProviderRegistry.packed,
+            environment::get,
+            emptyMap(),
+        ).resolve(ModelId("openai", "gpt-4o"), ProviderSettings(apiKey = ApiKey.of("k")))
         target.provider.quirks.extraHeaders shouldBe mapOf("OpenAI-Organization" to "org-1")
     }
 })

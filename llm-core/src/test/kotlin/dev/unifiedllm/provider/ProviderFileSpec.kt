@@ -25,7 +25,8 @@ class ProviderFileSpec : FunSpec({
             """[{"id":"mine","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none","quirk":{}}]""" to "quirk",
             """[{"id":"mine","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"magic"}]""" to "magic",
             """{"id":"mine"}""" to "cannot be used",
-            """[{"id":"x","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none"},{"id":"x","protocol":"openai-chat","baseUrl":"https://h/v2","auth":"none"}]""" to "stands twice",
+            """[{"id":"x","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none"},{"id":"x","protocol":"openai-chat","baseUrl":"https://h/v2","auth":"none"}]""" to
+                "stands twice",
         ) { (text, message) ->
             file.writeText(text)
             shouldThrow<LlmException.Configuration> { Llm.builder().providers(file) }.message shouldContain message

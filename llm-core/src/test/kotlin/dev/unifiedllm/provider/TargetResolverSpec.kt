@@ -32,7 +32,7 @@ private fun refused(model: String, vararg variables: Pair<String, String>, setti
 
 private fun Target.encoded(): WireRequest {
     val request = ChatRequest.build(id) { user("hello") }
-    return Protocol.named(provider.protocol).encode(request, this, mutableListOf())
+    return Protocol.named(protocol).encode(request, this, mutableListOf())
 }
 
 private fun WireRequest.header(name: String) = headers.filter { it.first.equals(name, ignoreCase = true) }.map { it.second }
@@ -54,10 +54,66 @@ private fun expectedUrl(row: Provider, environment: Map<String, String>): String
     return base.trimEnd('/') + if (row.protocol == "ollama-chat") "/api/chat" else "/chat/completions"
 }
 
-class TargetResolverSpec : FunSpec({
-    val rows = ProviderRegistry.packed.rows
+/** True for a bearer key, or none, at a fixed address on the two wires that need nothing else. */
+private val Provider.isPlain: Boolean
+    get() = protocol in setOf("openai-chat", "ollama-chat") && auth in setOf(Provider.Auth.BEARER, Provider.Auth.OPTIONAL) &&
+        azure == null && hosts.isEmpty() && baseUrl?.contains(PLACE) != true
 
-    test("there are as many rows as the table has") { rows.size shouldBeGreaterThan 178 }
+private val PLACE = Regex("""\{(\w+)[|:][^}]*}""")
+private val ANY_PLACE = Regex("""\{(\w+)[^}]*}""")
+
+/** Everything that a row of whatever kind needs from the environment, but for its key. */
+private fun needs(row: Provider): Map<String, String> = buildMap {
+    if (row.baseUrl == null) put(row.baseUrlEnv.first(), "https://acme.services.ai.azure.com")
+    val places = ANY_PLACE.findAll(row.baseUrl.orEmpty()) + row.quirks.extraBody.values.asSequence().flatMap { ANY_PLACE.findAll(it) }
+    for (place in places) put(place.groupValues[1], "acme")
+}
+
+/** The header that carries the key of [variable], and what stands in it; null where a credential exchanges it. */
+private fun carrier(row: Provider, variable: String): Pair<String, String>? = when {
+    variable in row.bearerEnv -> "authorization" to "Bearer $KEY"
+    row.auth == Provider.Auth.X_API_KEY -> "x-api-key" to KEY
+    row.auth == Provider.Auth.API_KEY -> "api-key" to KEY
+    row.auth == Provider.Auth.X_GOOG_API_KEY -> "x-goog-api-key" to KEY
+    row.auth == Provider.Auth.TOKEN -> "authorization" to "Token $KEY"
+    row.auth == Provider.Auth.IBM -> null
+    else -> "authorization" to "Bearer $KEY"
+}
+
+class TargetResolverSpec : FunSpec({
+    val all = ProviderRegistry.packed.rows
+    val rows = all.filter { it.isPlain }
+
+    test("there are as many rows as the table has") {
+        all.size shouldBeGreaterThan 200
+        rows.size shouldBeGreaterThan 178
+    }
+
+    context("a row with an address or a key of its own kind is reached from the environment alone, its key in one header and nowhere else:") {
+        withData<Provider>({ it.id }, all.filterNot { it.isPlain }) { row ->
+            for (variable in row.apiKeyEnv) {
+                val target = resolver(needs(row) + (variable to KEY)).resolve(ModelId.parse("${row.id}/some-model"))
+                target.provider.id shouldBe row.id
+                val request = target.encoded()
+                request.url shouldStartWith "http"
+                request.url shouldNotContain "{"
+                (request.url + request.body.decodeToString() + "$request $target") shouldNotContain KEY
+                val carriers = request.headers.filter { KEY in it.second }.map { it.first.lowercase() to it.second }
+                carriers shouldBe listOfNotNull(carrier(row, variable))
+            }
+        }
+    }
+
+    context("without its key such a row's error names the variable, unless another proof takes its place:") {
+        withData<Provider>({ it.id }, all.filterNot { it.isPlain }) { row ->
+            val model = ModelId.parse("${row.id}/some-model")
+            if (row.auth in setOf(Provider.Auth.OPTIONAL, Provider.Auth.AWS, Provider.Auth.GOOGLE)) {
+                resolver(needs(row)).resolve(model).key.shouldBeNull()
+            } else {
+                shouldThrow<LlmException.Configuration> { resolver(needs(row)).resolve(model) }.message!! shouldContain row.apiKeyEnv.first()
+            }
+        }
+    }
 
     context("from the environment alone a request goes to the right place with the right key:") {
         withData<Provider>({ it.id }, rows) { row ->
@@ -144,7 +200,8 @@ class TargetResolverSpec : FunSpec({
     }
 
     test("a bare name says what to write, or goes to the server that OPENAI_BASE_URL names") {
-        refused("gpt-4o") shouldContain "\"openai/gpt-4o\""
+        refused("gpt-4o") shouldContain "OPENAI_API_KEY" // placed by its family
+        refused("my-own-model") shouldContain "does not say which provider"
         for (variable in listOf("OPENAI_BASE_URL", "OPENAI_API_BASE")) {
             val base = variable to "http://localhost:8000/v1"
             for (name in listOf("my-model", "some-org/Llama-3", "openai/gpt-4o", "openai/meta-llama/Llama-3", "qqqqqq/x/y")) {
@@ -155,7 +212,7 @@ class TargetResolverSpec : FunSpec({
             }
             resolve("groq/llama-3", base, "OPENAI_API_KEY" to KEY, "GROQ_API_KEY" to KEY).provider.id shouldBe "groq"
         }
-        refused("gpt-4o", "OPENAI_BASE_URL" to " ") shouldContain "does not say which provider"
+        refused("my-own-model", "OPENAI_BASE_URL" to " ") shouldContain "does not say which provider"
     }
 
     test("the LiteLLM proxy: by either variable, else on this machine; every name is its own") {

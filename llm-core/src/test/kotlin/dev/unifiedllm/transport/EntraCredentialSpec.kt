@@ -76,7 +76,9 @@ class EntraCredentialSpec : FunSpec({
     }
 
     test("a refused token is an authentication error without the secret in it") {
-        EntraFixture { whole("""{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}""", status = 401) }.use { fixture ->
+        EntraFixture {
+            whole("""{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}""", status = 401)
+        }.use { fixture ->
             val error = shouldThrow<LlmException.Authentication> { fixture.header() }
             error.message shouldContain "AADSTS7000215"
             error.message shouldContain "AZURE_CLIENT_SECRET"
