@@ -118,7 +118,7 @@ internal fun JsonObjectBuilder.sampling(request: ChatRequest, thinking: Anthropi
     } else if (refuses) {
         temperature = null // 1 is what the model does anyway
     }
-    if (topP != null && (refuses || thinking.isOn && topP < LOWEST_THINKING_TOP_P)) {
+    if (topP != null && (refuses || (thinking.isOn && topP < LOWEST_THINKING_TOP_P))) {
         leftOut("topP", if (refuses) MODEL_REFUSES else THINKING_REFUSES)
         topP = null
     }

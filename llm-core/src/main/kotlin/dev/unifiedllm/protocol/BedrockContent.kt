@@ -108,7 +108,7 @@ internal class BedrockContent(private val target: Target, private val warnings: 
     private fun media(kind: String, url: String, mediaType: String, formats: Map<String, String>, name: String? = null): JsonObject? {
         val data = DataUrl.parse(url)
         val format = formats[mediaType.substringBefore(';').substringAfter('/')] ?: "txt".takeIf { kind == "document" && mediaType.startsWith("text/") }
-        if (format == null || data == null && !url.startsWith("s3://")) {
+        if (format == null || (data == null && !url.startsWith("s3://"))) {
             warnings += if (format == null) {
                 "a file of type $mediaType was left out: this wire takes ${formats.values.distinct().joinToString()} as $kind"
             } else {

@@ -118,7 +118,7 @@ internal enum class BedrockModel(private val mark: String) {
     ;
 
     companion object {
-        fun of(name: String): BedrockModel = entries.first { it.mark in name.lowercase() || it == CLAUDE && ClaudeVersion.of(name) != null }
+        fun of(name: String): BedrockModel = entries.first { it.mark in name.lowercase() || (it == CLAUDE && ClaudeVersion.of(name) != null) }
     }
 }
 
@@ -224,7 +224,7 @@ internal class BedrockSettings(private val request: ChatRequest, target: Target,
     /** In Claude's own words: the wire has no field for it. */
     private fun JsonObjectBuilder.oneToolAtMost() {
         val choice = request.toolChoice
-        if (model != BedrockModel.CLAUDE || choice != null && choice != ToolChoice.Auto) {
+        if (model != BedrockModel.CLAUDE || (choice != null && choice != ToolChoice.Auto)) {
             warnings += "parallelToolCalls is not part of this wire and was left out"
             return
         }

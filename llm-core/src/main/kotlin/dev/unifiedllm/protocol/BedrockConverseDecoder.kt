@@ -51,7 +51,7 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
         json.reset(frame.bytes, frame.start, frame.end)
         read()
         json.end()
-        isStopped = isStopped || event == STOP || isWhole && reason != null
+        isStopped = isStopped || event == STOP || (isWhole && reason != null)
         hasFigures = hasFigures || event == FIGURES || isWhole
         if (hasBegun || isStopped || content.isNotEmpty()) announce(out)
         out += content

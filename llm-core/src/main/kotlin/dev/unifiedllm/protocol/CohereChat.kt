@@ -143,7 +143,7 @@ internal object CohereChat : Protocol {
     }
 
     private fun content(message: Message, warnings: MutableList<String>): JsonElement {
-        val parts = message.parts.filter { it is Part.Text || it is Part.Image && takesImages(message, warnings) }
+        val parts = message.parts.filter { it is Part.Text || (it is Part.Image && takesImages(message, warnings)) }
         val only = parts.singleOrNull()
         if (parts.isEmpty() || only is Part.Text) return JsonPrimitive(message.text)
         return buildJsonArray {

@@ -59,7 +59,7 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
         }
         json.end()
         addCall()
-        ended = type == "message-end" || type == null && (isWhole || reason != null)
+        ended = type == "message-end" || (type == null && (isWhole || reason != null))
         if (ended || type == null || error != null) {
             failure()?.let { failed ->
                 deliver(out)

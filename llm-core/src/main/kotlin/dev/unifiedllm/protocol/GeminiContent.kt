@@ -126,7 +126,7 @@ internal class GeminiContent(private val target: Target, private val warnings: M
 
     /** True if [model] speaks Gemini's wire, so that its seals and ids mean something to the target. */
     private fun isOwn(model: ModelId?): Boolean {
-        if (model == null || model.provider == target.id.provider && target.protocol == target.provider.protocol(model.name)) return true
+        if (model == null || (model.provider == target.id.provider && target.protocol == target.provider.protocol(model.name))) return true
         return ProviderRegistry.packed.find(model.provider)?.protocol(model.name) in FAMILY
     }
 

@@ -37,7 +37,7 @@ internal object GeminiSchema {
 
     /** A `Schema` lists texts only. */
     private fun isPlainData(name: String, value: JsonElement): Boolean =
-        name != "enum" || value is JsonArray && value.all { it is JsonPrimitive && (it.isString || it is JsonNull) }
+        name != "enum" || (value is JsonArray && value.all { it is JsonPrimitive && (it.isString || it is JsonNull) })
 
     private fun clean(schema: JsonObject): JsonObject = buildJsonObject {
         for ((name, value) in schema) {

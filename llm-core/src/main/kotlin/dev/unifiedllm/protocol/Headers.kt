@@ -15,7 +15,12 @@ internal fun headers(
 ): List<Pair<String, String>> =
     headers(target, if (request.delivery == Delivery.STREAM) streamType else "application/json", more, request.extraHeaders)
 
-internal fun headers(target: Target, accept: String, more: Map<String, String> = emptyMap(), own: Map<String, String> = emptyMap()): List<Pair<String, String>> {
+internal fun headers(
+    target: Target,
+    accept: String,
+    more: Map<String, String> = emptyMap(),
+    own: Map<String, String> = emptyMap(),
+): List<Pair<String, String>> {
     val headers = LinkedHashMap<String, Pair<String, String>>()
     fun set(name: String, value: String) = headers.put(name.lowercase(), name to value)
     set("Accept", accept)

@@ -60,8 +60,8 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
 
     private fun content(message: Message, hasCalls: Boolean): JsonElement {
         val parts = message.parts.filter {
-            it is Part.Text || it is Part.Image || it is Part.File && !isSound(it) ||
-                it is Part.CacheBreakpoint && quirks.cacheControl
+            it is Part.Text || it is Part.Image || (it is Part.File && !isSound(it)) ||
+                (it is Part.CacheBreakpoint && quirks.cacheControl)
         }
         if (parts.isEmpty()) return if (hasCalls) JsonNull else JsonPrimitive("")
         val onlyText = parts.all { it is Part.Text }

@@ -43,7 +43,7 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
 
     override val progress: Progress
         get() = when {
-            isFiguresRead || status == "succeeded" && !isStreamAsked -> Progress.DONE
+            isFiguresRead || (status == "succeeded" && !isStreamAsked) -> Progress.DONE
             isStreamDone -> Progress.COMPLETE
             else -> Progress.OPEN
         }

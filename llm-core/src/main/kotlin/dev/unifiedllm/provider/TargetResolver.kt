@@ -151,7 +151,8 @@ internal class TargetResolver(
     }
 
     private fun noRegion(model: ModelId) = LlmException.Configuration(
-        "$model runs in a region of AWS's, and none is set. Set the variable ${AWS_REGIONS[1]} to the one in which you have access to the model, as in us-east-1, " +
+        "$model runs in a region of AWS's, and none is set. Set the variable ${AWS_REGIONS[1]} to the one in which you have access to the model, " +
+            "as in us-east-1, " +
             "or a region in the profile that is used, or in code: bedrock(\"${model.name}\", region = \"us-east-1\").",
         details = details(model),
     )

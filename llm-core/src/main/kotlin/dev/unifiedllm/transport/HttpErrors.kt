@@ -61,12 +61,12 @@ internal class HttpErrors(private val target: Target) {
     /** What the words say, which is more than the status where providers use one status for several things. */
     private fun byMeaning(error: ProviderError, status: Int?, said: String, details: LlmException.Details, retryAfter: Duration?): LlmException? = when {
         error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens", "too_many_tokens") ||
-            ((status in CLIENT_ERRORS || status == null && error.isNamed("invalid_request_error", "validationException")) && error.mentions(*CONTEXT_WORDS)) ->
+            (isRefusal(error, status) && error.mentions(*CONTEXT_WORDS)) ->
             LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
         error.isNamed("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") ->
             LlmException.ContentFiltered("$said The provider's filter stopped it: change the wording.", details = details)
         error.isNamed("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits", "billing_error") ||
-            status in CLIENT_ERRORS && error.mentions("credit balance is too low") -> quota(said, details)
+            (status in CLIENT_ERRORS && error.mentions("credit balance is too low")) -> quota(said, details)
         error.isNamed("invalid_api_key", "authentication_error", "no_db_connection", "API_KEY_INVALID") ||
             (status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key")) -> authentication(said, details)
         status == 503 && error.mentions("overloaded") -> overloaded(said, details)
@@ -78,6 +78,10 @@ internal class HttpErrors(private val target: Target) {
         error.isNamed("not_found_error", "model_not_found", "404") -> notFound(said, details)
         else -> null
     }
+
+    /** True where the request itself is at fault, in a status or inside of a stream. */
+    private fun isRefusal(error: ProviderError, status: Int?): Boolean =
+        status in CLIENT_ERRORS || (status == null && error.isNamed("invalid_request_error", "validationException"))
 
     private fun said(error: ProviderError, status: Int?): String {
         val message = error.message?.let { redact(it, target.key?.reveal()) }?.trim()

@@ -62,7 +62,7 @@ internal class Recording(private val folder: File) {
         path.endsWith("/api/chat") || path.endsWith("/api/generate") -> OllamaChat.name
         path.endsWith("/v2/chat") -> CohereChat.name
         path.endsWith("/responses") -> OpenAiResponses.name
-        path.endsWith("/messages") || path.endsWith("/messages/count_tokens") && group == "errors" -> AnthropicMessages.name
+        path.endsWith("/messages") || (path.endsWith("/messages/count_tokens") && group == "errors") -> AnthropicMessages.name
         path.endsWith("/chat/completions") || path.endsWith("/v1/chat") -> OpenAiChat.name
         else -> bedrockWire(host, path, group) ?: googleWire(host, path, group) ?: group
     }

@@ -90,7 +90,7 @@ private fun Recording.check(answer: Answer) {
     val response = answer.response
     val streamError = expected["extra"]["stream_error"]
     // Cohere's reason for an answer that failed is an error of its own, and typed; so is Responses'.
-    val isFailure = streamError != null && expected["finish_reason"].text.let { it == null || it == "failed" || it == "ERROR" && wire == CohereChat.name }
+    val isFailure = streamError != null && expected["finish_reason"].text.let { it == null || it == "failed" || (it == "ERROR" && wire == CohereChat.name) }
     val said = streamError["message"].text ?: streamError.text
     if (isFailure) {
         answer.error.message shouldContain said!!
