@@ -15,6 +15,7 @@ DATA = Path("llm-core/src/main/data")
 OUT = Path("llm-core/src/main/resources/dev/unifiedllm/provider/providers.json")
 NOT_SERVED = OUT.parent / "not-served.tsv"
 CHECKED = "2026-11-21"
+NOT_ALIASES = {"meta-llama"}  # an organisation, with whose name the models of many servers begin
 PROTOCOLS = {
     "openai-chat", "openai-responses", "ollama-chat", "anthropic-messages", "gemini-generate", "vertex-gemini", "vertex-openai", "anthropic-vertex", "bedrock-converse", "cohere-chat",
     "replicate-predictions", "watsonx-chat",
@@ -82,7 +83,7 @@ def served_row(row, fix, docs, all_ids):
     variables = names(row["api_key_env"]) + names(known.get("env", ""))
     keys = fix.get("apiKeyEnv") or [name for name in variables if not NOT_A_KEY.search(name)]
     urls = names(row["base_url_env"]) + [name for name in names(row["api_key_env"]) if NOT_A_KEY.search(name) and name not in url]
-    other_names = [row["prefix"].replace("_", "-"), known.get("id", "")]
+    other_names = {row["prefix"].replace("_", "-"), known.get("id", "")} - NOT_ALIASES
     source = SOURCES[row["source"]]
     out = {
         "id": row["prefix"],
