@@ -23,6 +23,10 @@ public fun simple(answer: (prompt: String) -> String): Model = coreSimple(answer
 public fun openai(name: String, apiKey: String? = null, baseUrl: String? = null, systemMessage: String? = null): Model =
     providerModel("openai", name, apiKey, baseUrl, systemMessage)
 
+/** A model of Anthropic's. */
+public fun anthropic(name: String, apiKey: String? = null, baseUrl: String? = null, systemMessage: String? = null): Model =
+    providerModel("anthropic", name, apiKey, baseUrl, systemMessage)
+
 /** A model that Groq serves. */
 public fun groq(name: String, apiKey: String? = null, baseUrl: String? = null, systemMessage: String? = null): Model =
     providerModel("groq", name, apiKey, baseUrl, systemMessage)
