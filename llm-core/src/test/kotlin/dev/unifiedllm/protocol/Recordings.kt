@@ -40,7 +40,7 @@ internal val JsonElement?.text: String? get() = (this as? JsonPrimitive)?.conten
 
 internal fun JsonElement?.items(): List<JsonElement> = (this as? JsonArray).orEmpty()
 
-/** An exchange with a real provider, as /work/shared/fixtures lays them out. */
+/** An exchange with a real provider, as the corpus lays them out. */
 internal class Recording(private val folder: File) {
     val group: String = folder.parentFile.name
     val name: String = "$group/${folder.name}"
