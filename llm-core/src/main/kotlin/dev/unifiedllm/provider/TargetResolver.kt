@@ -36,14 +36,14 @@ internal class TargetResolver(
     /** @throws LlmException.Configuration if the provider is unknown, or its key or base URL is missing or wrong */
     fun resolve(id: ModelId, override: ProviderSettings = ProviderSettings()): Target {
         val (asked, name) = place(id)
-        val own = override.over(settings[asked.id])
+        val own = override.over(settings(asked))
         val aws = aws(asked, name, own)
         val base = base(asked, ModelId(asked.id, name), own, aws)
         val found = registry.hostedAt(base.url, asked) ?: asked
         val model = ModelId(found.id, name)
         val address = found.azure?.let { found.azureAddress(it, base.url, base.apiVersion, it.apiVersionEnv.firstNotNullOfOrNull(::variable), name) }
         val row = (if (address == null) found else found.fitted(found.azure, address)).filled()
-        val key = key(row, model, own, base)
+        val key = key(row, asked, model, own, base)
         if (base.url.startsWith("http://") && key != null && !own.allowInsecure && !isLoopback(hostOf(base.url))) {
             throw LlmException.Configuration(
                 "The API key for $model would travel unencrypted to ${hostOf(base.url)}. Use https://, or allow it by allowInsecure = true.",
@@ -52,6 +52,12 @@ internal class TargetResolver(
         }
         val sent = if (own.apiKey == null) row.sending(key) else row
         return Target(model, sent, address?.url ?: base.url, key, own.systemMessage, aws = aws, query = address?.query.orEmpty())
+    }
+
+    /** What was set for [row]; what was set for its provider holds on its other wires, too: `openai` for `openai/responses`. */
+    private fun settings(row: Provider): ProviderSettings? {
+        val shared = settings[row.id.substringBefore('/')]
+        return settings[row.id]?.over(shared) ?: shared
     }
 
     /** With the region in it: the one set in code, that of a model named by its ARN, the environment's, the profile's. */
@@ -157,7 +163,8 @@ internal class TargetResolver(
         details = details(model),
     )
 
-    private fun key(row: Provider, model: ModelId, own: ProviderSettings, base: Base): ApiKey? {
+    /** @param asked the row that was named; another than [row] where the base URL means that */
+    private fun key(row: Provider, asked: Provider, model: ModelId, own: ProviderSettings, base: Base): ApiKey? {
         own.apiKey?.let { return it }
         if (row.auth == Provider.Auth.AWS && own.aws?.isIdentity == true) return null
         if (row.auth == Provider.Auth.NONE) return null
@@ -169,7 +176,8 @@ internal class TargetResolver(
                 details = details(model),
             )
         }
-        for (name in row.apiKeyEnv) {
+        // Where OpenAI's variable says the resource on Azure, OpenAI's variable may say its key.
+        for (name in if (base.fromCode) row.apiKeyEnv else (row.apiKeyEnv + asked.apiKeyEnv).distinct()) {
             val text = environment(name) ?: continue
             if (text.isBlank()) continue
             return try {
@@ -193,7 +201,7 @@ internal class TargetResolver(
     /** The row as it sends [key] from the environment: a token goes as a bearer. */
     private fun Provider.sending(key: ApiKey?): Provider {
         if (key == null || bearerEnv.isEmpty()) return this
-        val variable = apiKeyEnv.first { !environment(it).isNullOrBlank() }
+        val variable = apiKeyEnv.firstOrNull { !environment(it).isNullOrBlank() }
         return if (variable in bearerEnv) copy(auth = Provider.Auth.BEARER, apiKeyEnv = bearerEnv) else this
     }
 

@@ -77,6 +77,16 @@ class AzureSpec : FunSpec({
             Addressing("openai/gpt-4o", "$openai/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21", openai),
             Addressing("openai/gpt-4o", "$openai/openai/v1/chat/completions", "$openai/openai/v1"),
             Addressing("openai/responses/gpt-5", "$openai/openai/v1/responses", openai),
+            Addressing(
+                "openai/gpt-4o",
+                "$openai/openai/v1/chat/completions",
+                environment = mapOf("OPENAI_BASE_URL" to "$openai/openai/v1/", "OPENAI_API_KEY" to "k"),
+            ),
+            Addressing(
+                "gpt-4o",
+                "$openai/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+                environment = mapOf("OPENAI_API_BASE" to openai, "OPENAI_API_KEY" to "other", "AZURE_API_KEY" to "k"),
+            ),
         ) { case ->
             val target = target(case.model, case.baseUrl, case.environment)
             val request = Protocol.named(target.protocol).encode(ChatRequest.build(target.id) { user("hi") }, target, mutableListOf())
@@ -100,6 +110,24 @@ class AzureSpec : FunSpec({
     test("without a key the error names its variable; a token of Entra's stands for one") {
         shouldThrow<LlmException.Configuration> { target("azure/gpt-4o", null, resource - "AZURE_API_KEY") }.message shouldContain "AZURE_API_KEY"
         target("azure/gpt-4o", null, resource - "AZURE_API_KEY" + ("AZURE_AD_TOKEN" to "t")).key shouldBe null
+    }
+
+    test("OpenAI's key is not taken for a resource that code names") {
+        val error = shouldThrow<LlmException.Configuration> { target("openai/gpt-4o", "https://res.openai.azure.com", mapOf("OPENAI_API_KEY" to "k")) }
+        error.message shouldContain "AZURE_API_KEY"
+    }
+
+    test("what is set for a provider holds on its other wire, and what is set for that wire goes before") {
+        val settings = mapOf(
+            "openai" to ProviderSettings(ApiKey.of("k"), "https://gateway.example/v1"),
+            "azure/responses" to ProviderSettings(baseUrl = "https://mine.openai.azure.com"),
+            "azure" to ProviderSettings(ApiKey.of("k"), "https://other.openai.azure.com"),
+        )
+        val resolver = TargetResolver(ProviderRegistry.packed, { null }, settings)
+        resolver.resolve(ModelId.parse("openai/responses/gpt-5")).baseUrl shouldBe "https://gateway.example/v1"
+        val azure = resolver.resolve(ModelId.parse("azure/responses/gpt-5"))
+        azure.baseUrl shouldBe "https://mine.openai.azure.com/openai/v1"
+        azure.key!!.reveal() shouldBe "k"
     }
 
     test("another parameter in a base URL is refused, and everywhere but on Azure the version, too") {
