@@ -14,6 +14,8 @@ private val wires = listOf(
     bedrockEquivalence,
     geminiEquivalence,
     vertexEquivalence,
+    cohereEquivalence,
+    ollamaEquivalence,
 )
 
 /** The same conversation, said through ChatRequest, gives the request that another client sent; what differs is in the wire's table. */
