@@ -51,8 +51,8 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     )
     private val prices = builder.prices.mapKeys { (id, _) -> registry.find(id.provider)?.let { ModelId(it.id, id.name) } ?: id }
     private val transport = when (builder.httpEngine) {
-        HttpEngine.JDK -> JdkTransport(timeouts.connect)
-        HttpEngine.KTOR -> KtorTransport(timeouts.connect)
+        HttpEngine.JDK -> JdkTransport(timeouts.connect, builder.sslContext)
+        HttpEngine.KTOR -> KtorTransport(timeouts.connect, builder.sslContext)
     }
     private val credentials = Credentials(environment, transport)
 

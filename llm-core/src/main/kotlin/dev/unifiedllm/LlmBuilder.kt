@@ -13,6 +13,7 @@ import dev.unifiedllm.provider.readProviders
 import java.nio.file.Path
 import java.util.function.Consumer
 import java.util.function.Function
+import javax.net.ssl.SSLContext
 import kotlin.coroutines.CoroutineContext
 
 /** Says how a client works. What is not set here comes from the environment. */
@@ -42,6 +43,19 @@ public class LlmBuilder internal constructor() {
     /** What carries the requests. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var httpEngine: HttpEngine = HttpEngine.JDK
+
+    /**
+     * Whom the client trusts over https, and the certificate that it shows of itself, also to the endpoints that give its tokens. Null: the JDK's
+     * default when the first call is sent, which the properties `javax.net.ssl.trustStore`, `keyStore` and `SSLContext.setDefault` set.
+     *
+     * @throws IllegalStateException if the context has not been initialized
+     */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var sslContext: SSLContext? = null
+        set(value) {
+            value?.createSSLEngine() // fails without an init
+            field = value
+        }
 
     /** Where the calls run: threads of the client's own unless set. */
     @get:JvmSynthetic @set:JvmSynthetic
@@ -96,6 +110,9 @@ public class LlmBuilder internal constructor() {
     public fun enableCostTracking(enable: Boolean): LlmBuilder = apply { enableCostTracking = enable }
 
     public fun httpEngine(engine: HttpEngine): LlmBuilder = apply { httpEngine = engine }
+
+    /** @throws IllegalStateException if [context] has not been initialized */
+    public fun sslContext(context: SSLContext): LlmBuilder = apply { sslContext = context }
 
     public fun build(): Llm = Llm(this)
 }

@@ -24,6 +24,7 @@ internal class HttpErrors(private val target: Target) {
         val details = LlmException.Details(target.id, status, requestId ?: error.requestId, shouldRetry)
         val said = said(error, status)
         byMeaning(error, status, said, details, retryAfter)?.let { return it }
+        refusedConnection(error, status, said, details)?.let { return it }
         if (target.provider.auth == Provider.Auth.AWS) AwsErrors(target).exception(error, said, details)?.let { return it }
         return when (status) {
             in REDIRECTS -> LlmException.Configuration(

@@ -4,6 +4,7 @@ import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.future.await
 import kotlinx.coroutines.withTimeoutOrNull
+import java.io.UncheckedIOException
 import java.net.URI
 import java.net.http.HttpClient
 import java.net.http.HttpRequest
@@ -13,18 +14,22 @@ import java.util.concurrent.CompletableFuture
 import java.util.concurrent.CompletionStage
 import java.util.concurrent.Flow
 import java.util.concurrent.atomic.AtomicReference
+import javax.net.ssl.SSLContext
 import kotlin.time.Duration
 import kotlin.time.toJavaDuration
 
 /**
  * The JDK's client. What arrived before a connection broke is read before the break is: a cut answer's partial is all that came, and a complete
  * answer is complete however its connection ends.
+ *
+ * @param sslContext null for the JDK's default when the first request is sent
  */
-internal class JdkTransport(connectTimeout: Duration) : Transport {
+internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = null) : Transport {
     private val client = lazy {
         HttpClient.newBuilder()
             .followRedirects(HttpClient.Redirect.NEVER) // a redirect would carry the key to another host
             .connectTimeout(connectTimeout.toJavaDuration())
+            .also { builder -> sslContext?.let(builder::sslContext) }
             .build()
     }
 
@@ -32,7 +37,7 @@ internal class JdkTransport(connectTimeout: Duration) : Transport {
         val uri = URI(request.url)
         val arrived = AtomicReference<JdkResponse?>()
         val head = CompletableFuture<JdkResponse>()
-        val exchange = client.value.sendAsync(request.toJdk(uri)) { info ->
+        val exchange = client(deadlines).sendAsync(request.toJdk(uri)) { info ->
             JdkResponse(info).also {
                 arrived.set(it)
                 head.complete(it)
@@ -49,13 +54,19 @@ internal class JdkTransport(connectTimeout: Duration) : Transport {
             } catch (cancelled: CancellationException) {
                 throw cancelled
             } catch (failure: java.io.IOException) {
-                throw networkError(failure, uri.authority, deadlines.details)
+                throw networkError(failure, uri, deadlines.details)
             }
             return block(response)
         } finally {
             // Once the head is there, cancelling the exchange could close a connection that has already gone back to the pool.
             arrived.get()?.leave() ?: exchange.cancel(true)
         }
+    }
+
+    private fun client(deadlines: HeadDeadlines): HttpClient = try {
+        client.value
+    } catch (broken: UncheckedIOException) {
+        throw tlsSettingsError(broken, deadlines.details)
     }
 
     private fun WireRequest.toJdk(uri: URI): HttpRequest {

@@ -21,8 +21,10 @@ import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import java.io.IOException
+import java.io.UncheckedIOException
 import java.net.URI
 import java.nio.channels.UnresolvedAddressException
+import javax.net.ssl.SSLContext
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.EmptyCoroutineContext
 import kotlin.time.Duration
@@ -34,8 +36,10 @@ import java.net.http.HttpClient as JdkClient
  *
  * Its engine throws away what has arrived when a connection breaks, and does not close one that is cancelled before its head: hence
  * [JdkTransport] is the default.
+ *
+ * @param sslContext null for the JDK's default when the first request is sent
  */
-internal class KtorTransport(private val connectTimeout: Duration) : Transport {
+internal class KtorTransport(private val connectTimeout: Duration, private val sslContext: SSLContext? = null) : Transport {
     // An offer of h2c makes some servers drop the body, and the JDK's client makes one to every http:// server unless told otherwise.
     private val plain = lazy { client(JdkClient.Version.HTTP_1_1) }
     private val encrypted = lazy { client(JdkClient.Version.HTTP_2) }
@@ -48,7 +52,10 @@ internal class KtorTransport(private val connectTimeout: Duration) : Transport {
         engine {
             dispatcher = threads
             protocolVersion = version
-            config { connectTimeout(connectTimeout.toJavaDuration()) }
+            config {
+                connectTimeout(connectTimeout.toJavaDuration())
+                this@KtorTransport.sslContext?.let { sslContext(it) }
+            }
         }
     }
 
@@ -56,7 +63,7 @@ internal class KtorTransport(private val connectTimeout: Duration) : Transport {
         val client = if (request.url.startsWith("https://")) encrypted.value else plain.value
         val home = currentCoroutineContext()[ContinuationInterceptor] ?: EmptyCoroutineContext
         var begun = false
-        val host = URI(request.url).authority
+        val uri = URI(request.url)
         try {
             return coroutineScope {
                 val deadline = launch {
@@ -75,11 +82,13 @@ internal class KtorTransport(private val connectTimeout: Duration) : Transport {
                 }
             }
         } catch (expired: FirstByteExpired) {
-            throw firstByteTimeout(host, deadlines, expired)
+            throw firstByteTimeout(uri.authority, deadlines, expired)
+        } catch (broken: UncheckedIOException) {
+            throw if (begun) broken else tlsSettingsError(broken, deadlines.details)
         } catch (failure: IOException) {
-            throw if (begun) failure else networkError(failure, host, deadlines.details)
+            throw if (begun) failure else networkError(failure, uri, deadlines.details)
         } catch (failure: UnresolvedAddressException) {
-            throw if (begun) failure else networkError(failure, host, deadlines.details)
+            throw if (begun) failure else networkError(failure, uri, deadlines.details)
         }
     }
 

@@ -12,6 +12,8 @@ import java.util.concurrent.CountDownLatch
 import java.util.concurrent.Semaphore
 import java.util.concurrent.TimeUnit.MILLISECONDS
 import java.util.concurrent.atomic.AtomicInteger
+import javax.net.ssl.SSLContext
+import javax.net.ssl.SSLSocket
 import kotlin.concurrent.thread
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
@@ -23,8 +25,17 @@ import kotlin.time.Duration.Companion.seconds
  *
  * [answer] runs on a thread of the connection, once for each request; a failure in it ends the connection. When it returns, a body that was
  * begun is ended properly and the connection waits for its next request.
+ *
+ * @param tls whom the server is over TLS, and whom it trusts; null: no TLS
+ * @param wantsClient true: who shows no certificate that [tls] trusts is refused
  */
-class LoopbackServer(private val answer: LoopbackExchange.(LoopbackRequest) -> Unit) : AutoCloseable {
+class LoopbackServer(
+    private val tls: SSLContext?,
+    private val wantsClient: Boolean = false,
+    private val answer: LoopbackExchange.(LoopbackRequest) -> Unit,
+) : AutoCloseable {
+    constructor(answer: LoopbackExchange.(LoopbackRequest) -> Unit) : this(null, false, answer)
+
     private val listener = ServerSocket(0, BACKLOG, InetAddress.getByName("127.0.0.1"))
     private val sockets = CopyOnWriteArrayList<Socket>()
     private val arrived = Semaphore(0)
@@ -33,7 +44,9 @@ class LoopbackServer(private val answer: LoopbackExchange.(LoopbackRequest) -> U
     private val done = CountDownLatch(1)
 
     /** Without a slash at its end. */
-    val url: String = "http://127.0.0.1:${listener.localPort}"
+    val url: String = "${if (tls == null) "http" else "https"}://127.0.0.1:${listener.localPort}"
+
+    val port: Int get() = listener.localPort
 
     /** All that came, in the order in which they were complete. */
     val requests: List<LoopbackRequest> = CopyOnWriteArrayList()
@@ -70,6 +83,23 @@ class LoopbackServer(private val answer: LoopbackExchange.(LoopbackRequest) -> U
 
     private fun serve(socket: Socket) = socket.use {
         socket.tcpNoDelay = true
+        if (tls == null) return@use talk(socket)
+        // The socket below stays open when the handshake fails: closed with bytes unread, it would take the alert away from the client.
+        val encrypted = tls.socketFactory.createSocket(socket, null, listener.localPort, false) as SSLSocket
+        encrypted.useClientMode = false
+        encrypted.needClientAuth = wantsClient
+        try {
+            encrypted.startHandshake()
+        } catch (_: IOException) {
+            socket.shutdownOutput()
+            socket.getInputStream().skip(Long.MAX_VALUE)
+            closed.release()
+            return@use
+        }
+        encrypted.use(::talk)
+    }
+
+    private fun talk(socket: Socket) {
         val input = BufferedInputStream(socket.getInputStream())
         try {
             while (true) {

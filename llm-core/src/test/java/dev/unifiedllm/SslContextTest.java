@@ -1,0 +1,73 @@
+package dev.unifiedllm;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.unifiedllm.transport.Certificates;
+import dev.unifiedllm.transport.LoopbackServer;
+import java.io.File;
+import java.io.FileInputStream;
+import java.io.InputStream;
+import java.nio.file.Path;
+import java.security.KeyStore;
+import java.security.cert.CertificateFactory;
+import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
+import kotlin.Unit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** docs/tls.md, as it stands there. */
+class SslContextTest {
+    private static final String ANSWER = "{\"id\":\"1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"message\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\"}]}";
+
+    @TempDir
+    private Path folder;
+
+    private LoopbackServer server() {
+        return new LoopbackServer(Certificates.context(Certificates.SERVER), true, (exchange, request) -> {
+            exchange.raw("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + ANSWER.length() + "\r\n\r\n" + ANSWER);
+            return Unit.INSTANCE;
+        });
+    }
+
+    private SSLContext context() throws Exception {
+        char[] password = Certificates.PASSWORD.toCharArray();
+        File pem = Certificates.writeAuthority(folder.resolve("ca.pem")).toFile();
+        File own = Certificates.writeKeyStore(folder.resolve("me.p12"), Certificates.CLIENT).toFile();
+
+        KeyStore trusted = KeyStore.getInstance(new File(System.getProperty("java.home"), "lib/security/cacerts"), password);
+        try (InputStream ca = new FileInputStream(pem)) {
+            trusted.setCertificateEntry("ours", CertificateFactory.getInstance("X.509").generateCertificate(ca));
+        }
+        TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
+        trust.init(trusted);
+        KeyManagerFactory me = KeyManagerFactory.getInstance("PKIX");
+        me.init(KeyStore.getInstance(own, password), password);
+        SSLContext tls = SSLContext.getInstance("TLS");
+        tls.init(me.getKeyManagers(), trust.getTrustManagers(), null);
+        return tls;
+    }
+
+    @ParameterizedTest
+    @EnumSource(HttpEngine.class)
+    void anAuthorityAndACertificateOfOnesOwn(HttpEngine engine) throws Exception {
+        try (LoopbackServer server = server();
+             Llm llm = Llm.builder().httpEngine(engine).sslContext(context()).provider("gateway", p -> p.baseUrl(server.getUrl())).build()) {
+            assertEquals("Hello", llm.chat("gateway/m", "hi").get().text());
+        }
+    }
+
+    @Test
+    void withoutThemTheErrorSaysWhatToDo() {
+        try (LoopbackServer server = server(); Llm llm = Llm.builder().provider("gateway", p -> p.baseUrl(server.getUrl())).build()) {
+            LlmException.Network failure = assertThrows(LlmException.Network.class, () -> llm.chat("gateway/m", "hi").get());
+            assertEquals(LlmException.Network.Phase.TLS, failure.phase());
+            assertTrue(failure.getMessage().contains("sslContext"));
+        }
+    }
+}
