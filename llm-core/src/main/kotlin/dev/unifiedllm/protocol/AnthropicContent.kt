@@ -63,7 +63,7 @@ internal class AnthropicContent(private val target: Target, private val warnings
     /** Null for what is not sent. */
     private fun block(message: Message, part: Part): JsonObject? = when (part) {
         is Part.Text -> part.text.takeIf { it.isNotBlank() }?.let(::text)
-        is Part.Reasoning -> if (isSealedFor(target, message, part)) thought(part) else null
+        is Part.Reasoning -> if (part.isSealed && isOwn(message, target)) thought(part) else null
         is Part.ToolCall -> buildJsonObject {
             put("type", "tool_use")
             put("id", toolUseId(part.id))

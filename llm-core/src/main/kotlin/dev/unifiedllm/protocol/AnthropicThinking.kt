@@ -75,16 +75,9 @@ internal class AnthropicThinking private constructor(val setting: JsonObject?, v
             if (messages.lastOrNull()?.parts?.any { it is Part.ToolResult } != true) return false
             val asking = messages.lastOrNull { it.role == Role.ASSISTANT } ?: return false
             val turn = messages.subList(0, messages.lastIndexOf(asking) + 1).takeLastWhile { it.role == Role.ASSISTANT }
-            return turn.none { message -> message.parts.any { it is Part.Reasoning && isSealedFor(target, message, it) } }
+            return turn.none { message -> isOwn(message, target) && message.parts.any { it is Part.Reasoning && it.isSealed } }
         }
     }
-}
-
-/** True when [thought] can be sent back to [target]: it has a seal, and that is of its own provider. Claude's seals hold wherever Claude runs. */
-internal fun isSealedFor(target: Target, message: Message, thought: Part.Reasoning): Boolean {
-    if (thought.signature.isNullOrEmpty()) return false
-    val writer = message.model ?: return true
-    return if (ClaudeVersion.of(target.name) != null) ClaudeVersion.of(writer.name) != null else writer.provider == target.id.provider
 }
 
 /** The version in a Claude model's name: 4.6 is 406. A name without one is taken for the newest. */

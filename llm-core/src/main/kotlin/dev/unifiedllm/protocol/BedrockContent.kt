@@ -63,7 +63,7 @@ internal class BedrockContent(private val target: Target, private val warnings: 
     /** Null for what is not sent. */
     private fun block(message: Message, part: Part): JsonObject? = when (part) {
         is Part.Text -> if (part.text.isBlank()) null else buildJsonObject { put("text", part.text) }
-        is Part.Reasoning -> if (isSealedFor(target, message, part)) thought(part) else null
+        is Part.Reasoning -> if (part.isSealed && isOwn(message, target)) thought(part) else null
         is Part.Image -> media("image", part.url, DataUrl.parse(part.url)?.mediaType ?: "image/" + part.url.substringAfterLast('.', ""), IMAGES)
         is Part.File -> file(part)
         is Part.ToolCall -> block("toolUse") {

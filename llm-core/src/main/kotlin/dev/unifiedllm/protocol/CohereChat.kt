@@ -8,7 +8,6 @@ import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.ToolChoice
-import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.WireRequest
 import kotlinx.serialization.json.JsonArrayBuilder
@@ -203,12 +202,6 @@ internal object CohereChat : Protocol {
 internal fun chatUrl(baseUrl: String): String {
     val base = baseUrl.removeSuffix("/chat").removeSuffix("/v1").removeSuffix("/v2")
     return "$base/v2/chat"
-}
-
-/** True if what [message] says in the provider's own terms (seals, thoughts) may go back: nobody's, or of a model on the same wire. */
-internal fun isOwn(message: Message, target: Target): Boolean {
-    val author = message.model?.provider ?: return true
-    return author == target.provider.id || ProviderRegistry.packed.find(author)?.protocol == target.provider.protocol
 }
 
 /** The text in a data: URL, where it is one. */

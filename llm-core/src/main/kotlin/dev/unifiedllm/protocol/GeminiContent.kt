@@ -1,10 +1,8 @@
 package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.Message
-import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Role
-import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.Target
 import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
@@ -55,7 +53,7 @@ internal class GeminiContent(private val target: Target, private val warnings: M
      * visible thought in that thought. Thoughts without a seal are not sent back: they count as input and say nothing to the model.
      */
     private fun modelParts(message: Message): List<JsonObject> {
-        val sealed = isOwn(message.model)
+        val sealed = isOwn(message, target)
         val isUnsealed = message.parts.none { it is Part.ToolCall && sealed && it.signature != null }
         var calls = 0
         val parts = mutableListOf<JsonObject>()
@@ -124,12 +122,6 @@ internal class GeminiContent(private val target: Target, private val warnings: M
         }
     }
 
-    /** True if [model] speaks Gemini's wire, so that its seals and ids mean something to the target. */
-    private fun isOwn(model: ModelId?): Boolean {
-        if (model == null || (model.provider == target.id.provider && target.protocol == target.provider.protocol(model.name))) return true
-        return ProviderRegistry.packed.find(model.provider)?.protocol(model.name) in FAMILY
-    }
-
     internal companion object {
         const val USER = "user"
         const val MODEL = "model"
@@ -137,7 +129,6 @@ internal class GeminiContent(private val target: Target, private val warnings: M
 
         /** Stands for the seal of a call that another model made, as Google documents it (ai.google.dev/gemini-api/docs/thought-signatures). */
         private const val NOT_SEALED = "skip_thought_signature_validator"
-        private val FAMILY = setOf(GeminiGenerate.name, VertexGemini.name)
 
         /** The id of a call that the provider gave none. */
         fun madeCallId(index: Int): String = "call_$index"

@@ -116,7 +116,7 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
             Thoughts.CONTENT_WITH_CALLS -> if (hasCalls) "reasoning_content" else return
             Thoughts.TEXT -> "reasoning"
             Thoughts.DETAILS -> {
-                val details = if (isSealedBy(target, message)) thoughts.flatMap { details(it.signature) } else emptyList()
+                val details = if (isOwn(message, target)) thoughts.flatMap { details(it.signature) } else emptyList()
                 if (details.isNotEmpty()) put("reasoning_details", JsonArray(details))
                 return
             }

@@ -2,7 +2,6 @@ package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Effort
-import dev.unifiedllm.chat.Message
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.rule
 import kotlinx.serialization.json.JsonArray
@@ -46,9 +45,3 @@ internal fun withOptions(body: JsonObject, options: JsonObject, merged: Set<Stri
 }
 
 private val GROWING = setOf("tools", "include")
-
-/** True if what [message] is sealed with was sealed by the target's provider, or by nobody knows whom. */
-internal fun isSealedBy(target: Target, message: Message): Boolean {
-    val author = message.model?.provider ?: return true
-    return author.substringBefore('/') == target.provider.id.substringBefore('/')
-}

@@ -193,7 +193,7 @@ internal object OpenAiResponses : Protocol {
 
     /** What the model said is a list of items in its order: sealed thoughts, texts, calls. */
     private fun answer(message: Message, target: Target, customCalls: MutableSet<String>): List<JsonObject> = buildList {
-        val isOwn = isSealedBy(target, message)
+        val isOwn = isOwn(message, target)
         for (part in message.parts) {
             when (part) {
                 is Part.Reasoning -> if (isOwn) sealedThought(part.signature)?.let(::add)
