@@ -25,8 +25,8 @@ internal class Target(
     /** The wire that this model speaks: the name of a Protocol. */
     val protocol: String get() = provider.protocol(name)
 
-    /** The same at another address. */
-    fun at(baseUrl: String) = Target(id, provider, baseUrl, key, systemMessage, warnings, aws)
+    /** The same at another address of the same server, where URLs end as they do here. */
+    fun at(baseUrl: String) = Target(id, provider, baseUrl, key, systemMessage, warnings, aws, query)
 
     /** True when nobody bills the answers. */
     val isFree: Boolean get() = provider.local && isOwnHost(hostOf(baseUrl))

@@ -40,6 +40,13 @@ class VertexRowSpec : FunSpec({
         resolve("google/gemini-2.5-pro", "GOOGLE_API_KEY" to "k").protocol shouldBe "gemini-generate"
     }
 
+    test("URLs with a path of the wire's own end as all of the target's do") {
+        val open = resolve("vertex_ai/meta/llama-4", "VERTEXAI_PROJECT" to "p")
+        val gateway = Target(open.id, open.provider, "https://gateway.example", null, query = mapOf("tenant" to "a"))
+        val request = Protocol.named(open.protocol).encode(ChatRequest.build(open.id) { user("hi") }, gateway, mutableListOf())
+        request.url shouldBe "https://gateway.example/endpoints/openapi/chat/completions?tenant=a"
+    }
+
     test("without a token nothing is missing yet; one from the environment is not sent to a host set in code") {
         resolve("vertex_ai/m", "VERTEXAI_PROJECT" to "p").key shouldBe null
         resolve("vertex_ai/m", "VERTEXAI_PROJECT" to "p", "VERTEX_ACCESS_TOKEN" to "ya29").key shouldBe ApiKey.of("ya29")
