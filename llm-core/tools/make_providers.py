@@ -32,24 +32,28 @@ SOURCES = {
     "models.dev-2026-07-01": "models.dev 2026-07-01",
     "docs-index-2026-10": "docs index 2026-10",
 }
-QUIRKS = {  # name -> (type, default); a default is never written
-    "maxTokensField": (str, "max_tokens"),   # the field that carries the output limit
-    "streamUsage": (bool, True),             # send stream_options.include_usage when streaming
-    "contentAsString": (bool, False),        # join a content list that holds only text into one string
-    "noName": (bool, False),                 # leave out the name of messages
-    "stripToolStrict": (bool, False),        # leave out "strict" of tools
-    "toolChoiceRequired": (str, "required"),  # what "required" is called, or "unsupported"
-    "temperatureMax": ((int, float), 2),     # clamp to this
-    "toolIdLength": (int, 0),                # tool call ids must have exactly so many letters or digits
-    "extraHeaders": (dict, {}),              # sent with each call; {key} stands for the API key
-    "extraBody": (dict, {}),                 # sent in each body; {NAME} stands for a variable
-    "reasoningOutsideOutput": (bool, False),  # completion_tokens does not include reasoning_tokens
-    "nameOnly": (str, ""),                   # the only role whose messages may have a name
-    "thoughts": (str, ""),                   # where earlier thoughts are sent back
-    "cacheControl": (bool, False),           # content parts take cache_control
-    "reasoningObject": (bool, False),        # reasoning is asked for by an object
-    "models": (list, []),                    # what only some models take; "@name" stands for a list under "shared"
-    "costInUsage": (str, ""),                # path below usage of the billed cost: USD, or 1e-10 USD if it ends in _ticks
+QUIRKS = {  # name -> (type, default), or the same for each of its own fields; a default is never written
+    "maxTokensField": (str, "max_tokens"),  # the field that carries the output limit
+    "temperatureMax": ((int, float), 2),    # clamp to this
+    "streamUsage": (bool, True),            # send stream_options.include_usage when streaming
+    "messages": {
+        "contentAsString": (bool, False),   # join a content list that holds only text into one string
+        "cacheControl": (bool, False),      # content parts take cache_control
+        "names": (str, "all"),              # whose messages may have a name: all, user, none
+    },
+    "tools": {
+        "required": ((str, type(None)), "required"),  # the tool_choice that demands a call; null: none can be demanded
+        "idLength": (int, None),            # ids of calls must have exactly so many letters or digits
+    },
+    "reasoning": {
+        "asObject": (bool, False),          # it is asked for by an object
+        "thoughts": (str, None),            # where earlier thoughts are sent back
+        "outsideOutput": (bool, False),     # completion_tokens does not include reasoning_tokens
+    },
+    "costInUsage": (str, None),             # path below usage of the billed cost: USD, or 1e-10 USD if it ends in _ticks
+    "extraHeaders": (dict, {}),             # sent with each call; {key} stands for the API key
+    "extraBody": (dict, {}),                # sent in each body; {NAME} stands for a variable
+    "models": (list, []),                   # what only some models take; "@name" stands for a list under "shared"
 }
 FIELDS = {
     "protocol", "protocols", "baseUrl", "baseUrlPieces", "baseUrlEnv", "apiKeyEnv", "apiKeyEnvAlso", "bearerEnv", "auth", "local", "aliases", "quirks",
@@ -126,6 +130,17 @@ def reason_not_served(row, fix):
     return None
 
 
+def check_quirks(quirks, known, row):
+    assert quirks.keys() <= known.keys(), (row, quirks)
+    for name, value in quirks.items():
+        if isinstance(known[name], dict):
+            assert value, (row, name)
+            check_quirks(value, known[name], row)
+        else:
+            kind, default = known[name]
+            assert isinstance(value, kind) and value != default, (row, name)
+
+
 def check(rows):
     ids = [row["id"] for row in rows]
     all_names = ids + [alias for row in rows for alias in row.get("aliases", [])]
@@ -138,11 +153,9 @@ def check(rows):
         assert row["protocol"] in PROTOCOLS and PROTOCOLS.issuperset(row.get("protocols", {}).values()), row
         assert row.get("apiKeyEnv") and not any(NOT_A_KEY.search(name) for name in row["apiKeyEnv"]), row
         assert set(row.get("bearerEnv", [])) <= set(row["apiKeyEnv"]), row
-        for name, value in row.get("quirks", {}).items():
-            kind, default = QUIRKS[name]
-            for rule in value if name == "models" else []:
-                assert rule.keys() <= {"pattern", "reasons", "refuses", "takesWithoutReasoning", "maxEffort"} and re.compile(rule["pattern"]), rule
-            assert isinstance(value, kind) and value != default, (row["id"], name)
+        check_quirks(row.get("quirks", {}), QUIRKS, row["id"])
+        for rule in row.get("quirks", {}).get("models", []):
+            assert rule.keys() <= {"pattern", "reasons", "refuses", "takesWithoutReasoning", "maxEffort"} and re.compile(rule["pattern"]), rule
 
 
 def make():

@@ -9,9 +9,7 @@ import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.provider.Quirks
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.WireRequest
-import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
-import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonObjectBuilder
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.add
@@ -31,30 +29,19 @@ internal object OpenAiChat : Protocol {
             put("messages", OpenAiChatMessages(target, warnings).write(request.messages))
             settings(request, quirks, warnings)
             thinking(request, target, warnings)
-            if (request.tools.isNotEmpty()) tools(request, quirks, warnings)
+            if (request.tools.isNotEmpty()) tools(request, quirks.tools, warnings)
             if (request.delivery == Delivery.STREAM) {
                 put("stream", true)
                 if (quirks.streamUsage) putJsonObject("stream_options") { put("include_usage", true) }
             }
         }
-        val all = withOptions(withoutRefused(own, request, target, warnings), request.providerOptions, MERGED)
-        val body = if (quirks.stripToolStrict) withoutToolStrict(all) else all
+        val body = withOptions(withoutRefused(own, request, target, warnings), request.providerOptions, MERGED)
         val url = withQuery(target.baseUrl + "/chat/completions", request, target)
         return WireRequest(url, headers(target, request), body.toString().encodeToByteArray())
     }
 
     /** The options whose fields join ours. */
     private val MERGED = setOf("stream_options", "reasoning")
-
-    /** Tools, also those of the raw options, without `strict`. */
-    private fun withoutToolStrict(body: JsonObject): JsonObject {
-        val tools = body["tools"] as? JsonArray ?: return body
-        val plain = tools.map { tool ->
-            val function = (tool as? JsonObject)?.get("function") as? JsonObject ?: return@map tool
-            JsonObject(tool + ("function" to JsonObject(function - "strict")))
-        }
-        return JsonObject(body + ("tools" to JsonArray(plain)))
-    }
 
     override fun decoder(target: Target): Decoder = OpenAiChatDecoder(target)
 
@@ -94,7 +81,7 @@ internal object OpenAiChat : Protocol {
     private fun JsonObjectBuilder.thinking(request: ChatRequest, target: Target, warnings: MutableList<String>) {
         val effort = request.reasoning?.let { effort(it, target, warnings) }
         val budget = request.reasoningBudget
-        if (!target.provider.quirks.reasoningObject) {
+        if (!target.provider.quirks.reasoning.asObject) {
             if (budget != null) warnings += "reasoningBudget is not part of this wire and was left out; reasoning = Effort.… is"
             effort?.let { put("reasoning_effort", it) }
         } else if (effort != null || budget != null) {
@@ -102,7 +89,7 @@ internal object OpenAiChat : Protocol {
         }
     }
 
-    private fun JsonObjectBuilder.tools(request: ChatRequest, quirks: Quirks, warnings: MutableList<String>) {
+    private fun JsonObjectBuilder.tools(request: ChatRequest, quirks: Quirks.Tools, warnings: MutableList<String>) {
         putJsonArray("tools") { request.tools.forEach { add(functionTool(it)) } }
         request.parallelToolCalls?.let { put("parallel_tool_calls", it) }
         val choice: JsonElement = when (val wanted = request.toolChoice) {
@@ -110,11 +97,11 @@ internal object OpenAiChat : Protocol {
             ToolChoice.Auto -> JsonPrimitive("auto")
             ToolChoice.None -> JsonPrimitive("none")
             ToolChoice.Required -> {
-                if (quirks.toolChoiceRequired == "unsupported") {
+                if (quirks.required == null) {
                     warnings += "the provider cannot be made to call a tool: toolChoice Required was left out"
                     return
                 }
-                JsonPrimitive(quirks.toolChoiceRequired ?: "required")
+                JsonPrimitive(quirks.required)
             }
             is ToolChoice.Named -> buildJsonObject {
                 put("type", "function")
@@ -139,7 +126,7 @@ internal val Role.wireName: String get() = name.lowercase()
 
 /** [id], made to fit where a provider takes only ids of one length: the same id always becomes the same. */
 internal fun toolCallId(id: String, quirks: Quirks): String {
-    val length = quirks.toolIdLength ?: return id
+    val length = quirks.tools.idLength ?: return id
     if (id.length == length && id.all { it.isLetterOrDigit() }) return id
     var hash = id.fold(FNV_OFFSET) { hash, char -> (hash xor char.code.toLong()) * FNV_PRIME }
     return buildString {

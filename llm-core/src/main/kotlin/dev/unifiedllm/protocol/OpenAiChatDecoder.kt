@@ -19,7 +19,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private val usage = OpenAiUsage(target.provider.quirks)
     private val content = mutableListOf<Delta>()
     private val choices = mutableListOf<ChoiceState>()
-    private val details = if (target.provider.quirks.thoughts == Thoughts.DETAILS) ReasoningDetails() else null
+    private val details = if (target.provider.quirks.reasoning.thoughts == Thoughts.DETAILS) ReasoningDetails() else null
     private val sources = linkedSetOf<Delta.Source>()
     private var id: String? = null
     private var model: String? = null

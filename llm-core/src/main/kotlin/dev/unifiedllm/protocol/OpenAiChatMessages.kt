@@ -46,7 +46,7 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
         add(
             buildJsonObject {
                 put("role", message.role.wireName)
-                name(message)?.let { put("name", it) }
+                if (quirks.messages.names.has(message.role)) message.name?.let { put("name", it) }
                 val calls = message.parts.filterIsInstance<Part.ToolCall>()
                 put("content", content(message, hasCalls = calls.isNotEmpty()))
                 if (message.role == Role.ASSISTANT) thoughts(message, hasCalls = calls.isNotEmpty())
@@ -55,17 +55,14 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
         )
     }
 
-    private fun name(message: Message): String? =
-        message.name?.takeUnless { quirks.noName || quirks.nameOnly.let { role -> role != null && role != message.role.wireName } }
-
     private fun content(message: Message, hasCalls: Boolean): JsonElement {
         val parts = message.parts.filter {
             it is Part.Text || it is Part.Image || (it is Part.File && !isSound(it)) ||
-                (it is Part.CacheBreakpoint && quirks.cacheControl)
+                (it is Part.CacheBreakpoint && quirks.messages.cacheControl)
         }
         if (parts.isEmpty()) return if (hasCalls) JsonNull else JsonPrimitive("")
         val onlyText = parts.all { it is Part.Text }
-        if (onlyText && (parts.size == 1 || quirks.contentAsString || message.role != Role.USER)) return JsonPrimitive(message.text)
+        if (onlyText && (parts.size == 1 || quirks.messages.contentAsString || message.role != Role.USER)) return JsonPrimitive(message.text)
         val written = mutableListOf<JsonObject>()
         for (part in parts) {
             if (part is Part.CacheBreakpoint) {
@@ -110,7 +107,7 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
     /** What the model thought, where its provider wants it back. */
     private fun JsonObjectBuilder.thoughts(message: Message, hasCalls: Boolean) {
         val thoughts = message.parts.filterIsInstance<Part.Reasoning>()
-        val field = when (quirks.thoughts) {
+        val field = when (quirks.reasoning.thoughts) {
             null -> return
             Thoughts.CONTENT -> "reasoning_content"
             Thoughts.CONTENT_WITH_CALLS -> if (hasCalls) "reasoning_content" else return

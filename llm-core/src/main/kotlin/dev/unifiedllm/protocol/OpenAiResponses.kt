@@ -48,7 +48,7 @@ internal object OpenAiResponses : Protocol {
             put("store", false)
             settings(request, target, warnings)
             include(request, target)
-            if (request.tools.isNotEmpty()) tools(request, target)
+            if (request.tools.isNotEmpty()) tools(request)
             if (request.delivery == Delivery.STREAM) put("stream", true)
         }
         val body = withOptions(withoutRefused(own, request, target, warnings), request.providerOptions, MERGED)
@@ -105,7 +105,7 @@ internal object OpenAiResponses : Protocol {
         if (wanted.isNotEmpty()) putJsonArray("include") { wanted.forEach { add(it) } }
     }
 
-    private fun JsonObjectBuilder.tools(request: ChatRequest, target: Target) {
+    private fun JsonObjectBuilder.tools(request: ChatRequest) {
         putJsonArray("tools") {
             for (tool in request.tools) {
                 addJsonObject {
@@ -113,8 +113,7 @@ internal object OpenAiResponses : Protocol {
                     put("name", tool.name)
                     tool.description?.let { put("description", it) }
                     put("parameters", tool.parameters)
-                    // The wire's default is true, which takes only some schemas.
-                    if (!target.provider.quirks.stripToolStrict) put("strict", false)
+                    put("strict", false) // the wire's default is true, which takes only some schemas
                 }
             }
         }

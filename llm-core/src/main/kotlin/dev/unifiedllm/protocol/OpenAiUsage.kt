@@ -91,7 +91,7 @@ internal class OpenAiUsage(private val quirks: Quirks) {
 
     fun usage(): Usage? {
         if (isEmpty) return null
-        val outside = quirks.reasoningOutsideOutput && total == (input ?: 0) + (output ?: 0) + (reasoning ?: 0)
+        val outside = quirks.reasoning.outsideOutput && total == (input ?: 0) + (output ?: 0) + (reasoning ?: 0)
         return Usage.build {
             inputTokens = input
             outputTokens = if (outside) (output ?: 0) + (reasoning ?: 0) else output

@@ -3,14 +3,12 @@ package dev.unifiedllm.protocol
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
 import dev.unifiedllm.chat.ChatRequest
-import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Timeouts
-import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.Credential
 import dev.unifiedllm.transport.HeadDeadlines
@@ -95,7 +93,7 @@ internal class ProtocolModel(
             transport.exchange(signed, HeadDeadlines(deadlines.firstByte, LlmException.Details(id))) { response ->
                 if (response.status !in OK) throw httpError(response, deadlines)
                 AnswerReader(target, decoder, response, deadlines, whole).readInto { delta ->
-                    if (figures != null) figures += delta else emit(billed(delta, response))
+                    if (figures != null) figures += delta else emit(delta)
                 }
             }
         } catch (failure: LlmException) {
@@ -124,14 +122,6 @@ internal class ProtocolModel(
         LlmException.InvalidRequest.Kind.UNSUPPORTED,
         details = LlmException.Details(id),
     )
-
-    /** A whole answer's cost stands in a header where the server knows it. */
-    private fun billed(delta: Delta, response: WireResponse): Delta {
-        if (delta !is Delta.Finish || delta.cost is Cost.Known) return delta
-        val header = target.provider.quirks.costHeader?.let(response::header) ?: return delta
-        val amount = header.toBigDecimalOrNull()?.takeIf { it.signum() > 0 } ?: return delta
-        return delta.copy(cost = Cost.Known(Usd.of(amount), target.provider.id))
-    }
 
     private suspend fun httpError(response: WireResponse, deadlines: Timeouts): LlmException {
         val body = response.readError(deadlines.idle)

@@ -6,6 +6,8 @@ import kotlinx.serialization.builtins.ListSerializer
 import kotlinx.serialization.json.Json
 import java.io.IOException
 import java.nio.file.Path
+import java.util.regex.Pattern
+import java.util.regex.PatternSyntaxException
 import kotlin.io.path.readText
 
 /**
@@ -23,7 +25,10 @@ internal fun readProviders(file: Path, wires: Set<String>): List<Provider> {
     } catch (unreadable: IOException) {
         wrong("the file cannot be read (${unreadable.javaClass.simpleName})", unreadable)
     } catch (broken: SerializationException) {
-        wrong(broken.message.orEmpty().substringBefore("JSON input:").lines().joinToString(" ").trim().trimEnd('.'), broken)
+        wrong(
+            broken.message.orEmpty().substringBefore("JSON input:").substringBefore("Use 'ignoreUnknownKeys").lines().joinToString(" ").trim().trimEnd('.'),
+            broken,
+        )
     }
     for (row in rows) problem(row, wires)?.let { wrong("the row \"${row.id}\" $it") }
     rows.groupBy { it.id }.values.firstOrNull { it.size > 1 }?.let { wrong("the id \"${it[0].id}\" stands twice") }
@@ -37,8 +42,17 @@ private fun problem(row: Provider, wires: Set<String>): String? = when {
     row.baseUrl == null && row.baseUrlEnv.isEmpty() -> "has neither baseUrl nor baseUrlEnv"
     row.baseUrl != null && !URL.containsMatchIn(row.baseUrl) -> "has a baseUrl that does not begin with https://, http:// or a {VARIABLE}"
     row.auth in KEYED && row.apiKeyEnv.isEmpty() -> "wants a key and names no variable for it in apiKeyEnv; a server without keys has \"auth\": \"none\""
+    row.quirks.tools.idLength.let { it != null && it < 1 } -> "has a length below 1 in quirks.tools.idLength"
+    row.quirks.models.any { !isPattern(it.pattern) } -> "has a pattern in quirks.models that is no regular expression"
     (row.apiKeyEnv + row.baseUrlEnv).any { !VARIABLE.matches(it) } -> "names a variable that is not made of letters, digits and \"_\""
     else -> null
+}
+
+private fun isPattern(text: String): Boolean = try {
+    Pattern.compile(text)
+    true
+} catch (_: PatternSyntaxException) {
+    false
 }
 
 private val ID = Regex("""[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?""")

@@ -16,7 +16,11 @@ import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.provider.ModelRule
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Quirks
+import dev.unifiedllm.provider.Quirks.Messages
+import dev.unifiedllm.provider.Quirks.Names
+import dev.unifiedllm.provider.Quirks.Reasoning
 import dev.unifiedllm.provider.Quirks.Thoughts
+import dev.unifiedllm.provider.Quirks.Tools
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.WireRequest
 import io.kotest.core.spec.style.FunSpec
@@ -92,9 +96,9 @@ class RequestEncodingSpec : FunSpec({
             }, """{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}"""),
             Encoding("two texts are one where content is a text", {
                 message(twoTexts)
-            }, """{"messages":[{"role":"user","content":"ab"}]}""", Quirks(contentAsString = true)),
+            }, """{"messages":[{"role":"user","content":"ab"}]}""", Quirks(messages = Messages(contentAsString = true))),
             Encoding("a name", { message(named) }, """{"messages":[{"role":"user","name":"ann","content":"hi"}]}"""),
-            Encoding("no name where it is refused", { message(named) }, """{"messages":[{"role":"user","content":"hi"}]}""", Quirks(noName = true)),
+            Encoding("no name where it is refused", { message(named) }, """{"messages":[{"role":"user","content":"hi"}]}""", Quirks(messages = Messages(names = Names.NONE))),
             Encoding(
                 "a tool call beside text, without the thoughts",
                 { message(calling) },
@@ -154,11 +158,11 @@ class RequestEncodingSpec : FunSpec({
             Encoding("tool choice required in the provider's word", {
                 tool(weather)
                 toolChoice = ToolChoice.Required
-            }, """{"tools":[$weatherJson],"tool_choice":"any"}""", Quirks(toolChoiceRequired = "any")),
+            }, """{"tools":[$weatherJson],"tool_choice":"any"}""", Quirks(tools = Tools(required = "any"))),
             Encoding("tool choice required where there is none, and said", {
                 tool(weather)
                 toolChoice = ToolChoice.Required
-            }, """{"tools":[$weatherJson]}""", Quirks(toolChoiceRequired = "unsupported"), "toolChoice Required"),
+            }, """{"tools":[$weatherJson]}""", Quirks(tools = Tools(required = null)), "toolChoice Required"),
             Encoding("tool choice by name", {
                 tool(weather)
                 toolChoice = ToolChoice.Named("weather")
@@ -175,10 +179,10 @@ class RequestEncodingSpec : FunSpec({
             Encoding("a budget for thinking is not of this wire, and said", { reasoningBudget = 99 }, "{}", warning = "reasoningBudget"),
             Encoding("a budget for thinking in the object of some providers", {
                 reasoningBudget = 99
-            }, """{"reasoning":{"max_tokens":99}}""", Quirks(reasoningObject = true)),
+            }, """{"reasoning":{"max_tokens":99}}""", Quirks(reasoning = Reasoning(asObject = true))),
             Encoding("an effort in the object of some providers", {
                 reasoning = Effort.LOW
-            }, """{"reasoning":{"effort":"low"}}""", Quirks(reasoningObject = true)),
+            }, """{"reasoning":{"effort":"low"}}""", Quirks(reasoning = Reasoning(asObject = true))),
             Encoding(
                 "what a model refuses is left out, and said",
                 {
@@ -214,16 +218,18 @@ class RequestEncodingSpec : FunSpec({
                     cacheBreakpoint(CacheTtl.ONE_HOUR)
                 },
                 """{"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}]}]}""",
-                Quirks(cacheControl = true),
+                Quirks(messages = Messages(cacheControl = true)),
             ),
             Encoding("a name in the one role that may have it", {
                 message(named)
-            }, """{"messages":[{"role":"user","name":"ann","content":"hi"}]}""", Quirks(nameOnly = "user")),
-            Encoding("no name in another role", { message(named) }, """{"messages":[{"role":"user","content":"hi"}]}""", Quirks(nameOnly = "tool")),
-            Encoding("tools of the provider's own join ours, without strict where that is refused", {
+            }, """{"messages":[{"role":"user","name":"ann","content":"hi"}]}""", Quirks(messages = Messages(names = Names.USER))),
+            Encoding("no name in another role", {
+                message(Message(Role.ASSISTANT, named.parts, named.name))
+            }, """{"messages":[{"role":"assistant","content":"hi"}]}""", Quirks(messages = Messages(names = Names.USER))),
+            Encoding("tools of the provider's own join ours, as they are", {
                 tool(weather)
                 providerOptions { put("tools", Json.parseToJsonElement("""[{"type":"function","function":{"name":"f","strict":true}},{"type":"web"}]""")) }
-            }, """{"tools":[$weatherJson,{"type":"function","function":{"name":"f"}},{"type":"web"}]}""", Quirks(stripToolStrict = true)),
+            }, """{"tools":[$weatherJson,{"type":"function","function":{"name":"f","strict":true}},{"type":"web"}]}"""),
             Encoding(
                 "thoughts beside a call, where they must come back so",
                 {
@@ -231,22 +237,22 @@ class RequestEncodingSpec : FunSpec({
                     message(thought)
                 },
                 """{"messages":[{"role":"assistant","content":"Let me see.","reasoning_content":"hm","tool_calls":[$CALL_JSON]},{"role":"assistant","content":"a"}]}""",
-                Quirks(thoughts = Thoughts.CONTENT_WITH_CALLS),
+                Quirks(reasoning = Reasoning(thoughts = Thoughts.CONTENT_WITH_CALLS)),
             ),
             Encoding("thoughts beside every answer", {
                 message(thought)
-            }, """{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm"}]}""", Quirks(thoughts = Thoughts.CONTENT)),
+            }, """{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm"}]}""", Quirks(reasoning = Reasoning(thoughts = Thoughts.CONTENT))),
             Encoding("thoughts by their other name", {
                 message(thought)
-            }, """{"messages":[{"role":"assistant","content":"a","reasoning":"hm"}]}""", Quirks(thoughts = Thoughts.TEXT)),
+            }, """{"messages":[{"role":"assistant","content":"a","reasoning":"hm"}]}""", Quirks(reasoning = Reasoning(thoughts = Thoughts.TEXT))),
             Encoding("thoughts without a seal are not sent where sealed ones are", {
                 message(thought)
-            }, """{"messages":[{"role":"assistant","content":"a"}]}""", Quirks(thoughts = Thoughts.DETAILS)),
+            }, """{"messages":[{"role":"assistant","content":"a"}]}""", Quirks(reasoning = Reasoning(thoughts = Thoughts.DETAILS))),
             Encoding(
                 "sealed thoughts are sent as they are",
                 { message(Message(Role.ASSISTANT, listOf(Part.Text("a"), Part.Reasoning("hm", """[{"type":"reasoning.encrypted","data":"gA"}]""")))) },
                 """{"messages":[{"role":"assistant","content":"a","reasoning_details":[{"type":"reasoning.encrypted","data":"gA"}]}]}""",
-                Quirks(thoughts = Thoughts.DETAILS),
+                Quirks(reasoning = Reasoning(thoughts = Thoughts.DETAILS)),
             ),
             Encoding("a stream asks for its usage", {}, """{"stream":true,"stream_options":{"include_usage":true}}"""),
             Encoding("a stream does not where that is refused", {}, """{"stream":true}""", Quirks(streamUsage = false)),
@@ -282,7 +288,7 @@ class RequestEncodingSpec : FunSpec({
         }
 
         test("an id of another length becomes one that fits, always the same, and a call and its result keep theirs in common") {
-            val json = OpenAiChat.send(target(OpenAiChat, Quirks(toolIdLength = 9))) {
+            val json = OpenAiChat.send(target(OpenAiChat, Quirks(tools = Tools(idLength = 9)))) {
                 message(silent)
                 message(results)
                 tool("abcDEF123", "weather", "fog")

@@ -1,14 +1,28 @@
+@file:OptIn(ExperimentalSerializationApi::class)
+
 package dev.unifiedllm.provider
 
 import dev.unifiedllm.protocol.Protocol
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldContainAll
 import io.kotest.matchers.ints.shouldBeGreaterThanOrEqual
+import io.kotest.matchers.ints.shouldBeLessThanOrEqual
 import io.kotest.matchers.shouldBe
+import kotlinx.serialization.ExperimentalSerializationApi
+import kotlinx.serialization.descriptors.SerialDescriptor
+import kotlinx.serialization.descriptors.StructureKind
+import kotlinx.serialization.descriptors.elementNames
 import java.io.File
 import java.io.IOException
 import java.util.concurrent.TimeUnit
 
 private val root: File = generateSequence(File("").absoluteFile) { it.parentFile }.first { File(it, "llm-core/tools").isDirectory }
+
+/** The names of the fields, those of a field's own type behind it. */
+private fun paths(type: SerialDescriptor, prefix: String = ""): List<String> = type.elementNames.flatMapIndexed { index, name ->
+    val field = type.getElementDescriptor(index)
+    if (field.kind == StructureKind.CLASS) paths(field, "$prefix$name.") else listOf(prefix + name)
+}
 
 class ProviderDataSpec : FunSpec({
     val hasPython = try {
@@ -28,6 +42,12 @@ class ProviderDataSpec : FunSpec({
     test("at least 180 providers are served, each on a wire that there is") {
         ProviderRegistry.packed.rows.size shouldBeGreaterThanOrEqual 180
         for (row in ProviderRegistry.packed.rows) for (wire in row.protocols.values + row.protocol) Protocol.named(wire).name shouldBe wire
+    }
+
+    test("quirks have at most a dozen fields, and docs/providers.md says what each of them is") {
+        Quirks.serializer().descriptor.elementsCount shouldBeLessThanOrEqual 12
+        val table = File(root, "docs/providers.md").readLines().filter { it.startsWith("| `") }.map { it.substringAfter('`').substringBefore('`') }
+        table shouldContainAll paths(Quirks.serializer().descriptor)
     }
 
     test("no provider is both served and not") {

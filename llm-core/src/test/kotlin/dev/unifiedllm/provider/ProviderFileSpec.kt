@@ -12,6 +12,8 @@ import io.kotest.matchers.string.shouldContain
 import java.nio.file.Path
 import kotlin.io.path.writeText
 
+private fun quirks(members: String) = """[{"id":"mine","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none","quirks":{$members}}]"""
+
 class ProviderFileSpec : FunSpec({
     val file: Path = tempfile("providers", ".json").toPath()
 
@@ -24,6 +26,11 @@ class ProviderFileSpec : FunSpec({
             """[{"id":"a b","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none"}]""" to "has an id that is not made of",
             """[{"id":"mine","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none","quirk":{}}]""" to "quirk",
             """[{"id":"mine","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"magic"}]""" to "magic",
+            quirks(""""noName":true""") to "at path: \$[0].quirks. It is a JSON list",
+            quirks(""""tools":{"strict":true}""") to "at path: \$[0].quirks.tools. It is a JSON list",
+            quirks(""""messages":{"names":"boss"}""") to "'boss' at path \$[0].quirks.messages.names",
+            quirks(""""tools":{"idLength":0}""") to "the row \"mine\" has a length below 1 in quirks.tools.idLength",
+            quirks(""""models":[{"pattern":"gpt-(4"}]""") to "the row \"mine\" has a pattern in quirks.models that is no regular expression",
             """{"id":"mine"}""" to "cannot be used",
             """[{"id":"x","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none"},{"id":"x","protocol":"openai-chat","baseUrl":"https://h/v2","auth":"none"}]""" to
                 "stands twice",
