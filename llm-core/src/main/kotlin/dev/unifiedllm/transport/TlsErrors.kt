@@ -43,7 +43,7 @@ internal fun tlsProblem(causes: List<Throwable>, host: String): String {
                 "here and there forbids the connection."
         else -> "$said. A certificate of your own is given so: $TRUST_STORE."
     }
-    return "No secure connection to $host: $why"
+    return "no secure connection to $host: $why"
 }
 
 /** Where an encrypted connection is lost before the answer, what it may mean: with TLS 1.3 a refused client learns of it late, or not at all. */
