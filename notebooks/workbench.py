@@ -66,12 +66,12 @@ def locked(folder: Path):
         yield
 
 
-def venv(name: str, *requirements: Path, environment: dict | None = None, finish=lambda python: None) -> Path:
+def venv(name: str, *requirements: Path, also: list[Path] = [], environment: dict | None = None, finish=lambda python: None) -> Path:
     """A virtual environment with exactly these requirement files, made at first use; its name holds their hash. Returns its Python.
 
-    [environment] is added to pip's own; [finish] is called with the new Python for what pip cannot make.
+    [environment] is added to pip's own; [finish] is called with the new Python for what pip cannot make, by the files in [also].
     """
-    content = b"".join(file.read_bytes() for file in requirements) + sys.version.encode()
+    content = b"".join(file.read_bytes() for file in [*requirements, *also]) + sys.version.encode()
     folder = cache() / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}"
     python, finished = folder / "bin" / "python", folder / "finished"
     if finished.exists() and python.exists():       # the Python that it links to may have been removed

@@ -16,7 +16,7 @@ import io.kotest.matchers.types.shouldBeInstanceOf
 import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 
-/** Against servers that nobody here wrote: llama.cpp's inference, and the LiteLLM proxy in front of it. */
+/** Against servers that nobody here wrote: llama.cpp's inference, aimock in the place of nine providers, and the LiteLLM proxy in front of both. */
 class RealServersSpec : FunSpec({
     val started by lazy { runCatching { Servers() } } // started once; where a server is missing, every test is aborted by the same failure
     val servers by lazy { started.getOrThrow() }
@@ -117,23 +117,7 @@ class RealServersSpec : FunSpec({
         }
         failure.message!!.contains("sk-wrong-key-0000") shouldBe false
     }
+
+    wireCases { servers }
+    journal { servers }
 })
-
-/** Both servers, started by the project's scripts, on free ports of 127.0.0.1. */
-private class Servers : AutoCloseable {
-    private val llamaProgram = Program("jupyter-integration/e2e/servers/run", "llama", "0")
-    private val llama = llamaProgram.awaitLine("READY")
-    private val litellmProgram = Program("jupyter-integration/e2e/servers/run", "litellm", "0", "--tiny", "$llama/v1")
-    val litellm = litellmProgram.awaitLine("READY")
-
-    val variables = mapOf(
-        "LM_STUDIO_API_BASE" to "$llama/v1",
-        "LITELLM_PROXY_API_BASE" to litellm,
-        "LITELLM_PROXY_API_KEY" to "sk-master-1234",
-    )
-
-    override fun close() {
-        litellmProgram.close()
-        llamaProgram.close()
-    }
-}

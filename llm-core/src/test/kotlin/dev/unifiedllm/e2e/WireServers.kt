@@ -1,0 +1,231 @@
+package dev.unifiedllm.e2e
+
+import dev.unifiedllm.Llm
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Tool
+import dev.unifiedllm.protocol.get
+import dev.unifiedllm.protocol.items
+import dev.unifiedllm.protocol.text
+import io.kotest.assertions.throwables.shouldThrowAny
+import io.kotest.assertions.withClue
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldNotContain
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
+import java.net.URI
+import java.net.URLDecoder
+import java.net.http.HttpClient
+import java.net.http.HttpRequest
+import java.net.http.HttpResponse.BodyHandlers
+
+/** A wire as one of the servers speaks it. @property variables of the server at the URL given */
+private class Wire(val name: String, val model: String, val variables: (Servers) -> Map<String, String>) {
+    override fun toString(): String = name
+}
+
+private const val CLAUDE_ON_BEDROCK = "anthropic.claude-3-5-sonnet-20240620-v1:0"
+
+private val wires = listOf(
+    Wire("OpenAI chat", "openai/gpt-4o") { mapOf("OPENAI_BASE_URL" to "${it.aimock}/v1", "OPENAI_API_KEY" to "sk-made-up") },
+    Wire("OpenAI Responses", "openai/responses/gpt-4o") { mapOf("OPENAI_BASE_URL" to "${it.aimock}/v1", "OPENAI_API_KEY" to "sk-made-up") },
+    Wire("Anthropic", "anthropic/claude-sonnet-4-5") { mapOf("ANTHROPIC_BASE_URL" to it.aimock, "ANTHROPIC_API_KEY" to "sk-made-up") },
+    Wire("Gemini", "gemini/gemini-2.5-flash") { mapOf("GEMINI_API_BASE" to "${it.aimock}/v1beta", "GEMINI_API_KEY" to "made-up") },
+    Wire("Vertex", "vertex_ai/gemini-2.5-flash") {
+        mapOf("VERTEXAI_API_BASE" to "${it.aimock}/v1/projects/p/locations/us-central1", "VERTEX_ACCESS_TOKEN" to "made-up")
+    },
+    Wire("Azure deployment", "azure/gpt-4o") { mapOf("AZURE_API_BASE" to it.aimock, "AZURE_API_KEY" to "made-up") },
+    Wire("Azure v1", "azure/gpt-4o") { mapOf("AZURE_API_BASE" to "${it.aimock}/openai/v1", "AZURE_API_KEY" to "made-up") },
+    Wire("Azure Responses", "azure/responses/gpt-4o") { mapOf("AZURE_API_BASE" to it.aimock, "AZURE_API_KEY" to "made-up") },
+    Wire("Bedrock", "bedrock/$CLAUDE_ON_BEDROCK") {
+        mapOf(
+            "AWS_BEDROCK_RUNTIME_ENDPOINT" to it.aimock,
+            "AWS_REGION" to "us-east-1",
+            "AWS_ACCESS_KEY_ID" to "AKIAMADEUP",
+            "AWS_SECRET_ACCESS_KEY" to "made-up",
+        )
+    },
+    Wire("Cohere", "cohere/command-a-03-2025") { mapOf("COHERE_API_BASE" to "${it.aimock}/v2", "COHERE_API_KEY" to "made-up") },
+    Wire("Ollama", "ollama/llama3") { mapOf("OLLAMA_API_BASE" to it.aimock) },
+    *listOf("openai", "anthropic", "gemini", "ollama", "azure", "bedrock", "cohere").map { upstream ->
+        Wire("the LiteLLM proxy before $upstream", "litellm_proxy/up-$upstream") { it.variables }
+    }.toTypedArray(),
+    Wire("the LiteLLM proxy's Responses", "litellm_proxy/responses/up-openai") { it.variables },
+    Wire("the LiteLLM proxy's Anthropic", "anthropic/up-anthropic") {
+        mapOf("ANTHROPIC_BASE_URL" to it.litellm, "ANTHROPIC_API_KEY" to Servers.PROXY_KEY)
+    },
+    Wire("the LiteLLM proxy's Gemini", "gemini/up-gemini") { mapOf("GEMINI_API_BASE" to "${it.litellm}/v1beta", "GEMINI_API_KEY" to Servers.PROXY_KEY) },
+    Wire("the LiteLLM proxy's Azure", "azure/up-azure") { mapOf("AZURE_API_BASE" to it.litellm, "AZURE_API_KEY" to Servers.PROXY_KEY) },
+)
+
+private const val PROXY = "the LiteLLM proxy"
+private val chatThroughProxy = wires.map { it.name }.filter { it.startsWith("$PROXY before") }
+private val throughProxy = wires.map { it.name }.filter { it.startsWith(PROXY) }
+private val answered = wireCases.map { it.name }.filterNot { ':' in it || it in listOf("a prompt that is too long", "429, then 503, then an answer") }
+
+/** What a server does wrong, or otherwise than the provider. Each is asserted, so that a server that has mended it is noticed. */
+private class Fault(
+    val why: String,
+    /** A piece of what comes of it. */
+    val seen: String,
+    val wires: List<String>,
+    val cases: List<String>,
+    /** Null: streamed and whole. */
+    val delivery: Delivery? = null,
+)
+
+private val faults = listOf(
+    Fault("LiteLLM reads Cohere's event lines as data", "ServerError", listOf("$PROXY before cohere"), answered, Delivery.STREAM),
+    Fault("aimock's Cohere gives reasoning as text", "Two and two make four.", listOf("Cohere", "$PROXY before cohere"), listOf("reasoning")),
+    Fault("aimock's Ollama calls the field reasoning_content", "Two and two make four.", listOf("Ollama", "$PROXY before ollama"), listOf("reasoning")),
+    Fault("aimock's Ollama counts nothing", "11L", listOf("Ollama", "$PROXY before ollama"), listOf("the tokens used")),
+    Fault("aimock's Ollama always says stop", "LENGTH", listOf("Ollama", "$PROXY before ollama"), listOf("an answer that hit its limit")),
+    Fault(
+        "aimock's incomplete Responses lack incomplete_details",
+        "LENGTH",
+        listOf("OpenAI Responses", "Azure Responses", "$PROXY's Responses"),
+        listOf("an answer that hit its limit"),
+    ),
+    Fault(
+        "aimock's Gemini says FUNCTION_CALL, which is no reason of Gemini's",
+        "TOOL_CALLS",
+        listOf("Gemini", "Vertex", "$PROXY's Gemini"),
+        listOf("why it ended with a tool call"),
+    ),
+    Fault(
+        "aimock reads the tool's result in camel case only, LiteLLM sends function_response",
+        "No fixture matched",
+        listOf("$PROXY before gemini"),
+        listOf("a tool call, and the turn after it"),
+    ),
+    Fault(
+        "aimock cuts between the surrogates of a character, and LiteLLM cannot write the halves",
+        "surrogates not allowed",
+        chatThroughProxy - "$PROXY before cohere" + "$PROXY's Responses" + "$PROXY's Azure",
+        listOf("faces that are cut in two"),
+        Delivery.STREAM,
+    ),
+    Fault("LiteLLM makes every reason of Cohere's a stop", "STOP", listOf("$PROXY before cohere"), listOf("why it ended with a tool call"), Delivery.WHOLE),
+    Fault("LiteLLM makes every reason of Cohere's a stop", "STOP", listOf("$PROXY before cohere"), listOf("an answer that hit its limit"), Delivery.WHOLE),
+    Fault("LiteLLM drops Cohere's words before a tool call", "I look it up.", listOf("$PROXY before cohere"), listOf("words before a tool call"), Delivery.WHOLE),
+    Fault("a cut upstream is an error event of the proxy's, and the stream ends well", "ServerError", throughProxy, listOf("a stream that is cut"), Delivery.STREAM),
+    Fault(
+        "a lost upstream is an error of the proxy's",
+        "ServerError",
+        throughProxy,
+        listOf("a connection that is closed before the answer"),
+    ),
+    Fault(
+        "LiteLLM takes a body that is no JSON for an empty answer",
+        "no exception was thrown",
+        chatThroughProxy - "$PROXY before bedrock" - "$PROXY before cohere" + "$PROXY's Azure",
+        listOf("a body that is no JSON"),
+        Delivery.STREAM,
+    ),
+    Fault(
+        "LiteLLM takes it for a wrong request",
+        "InvalidRequest",
+        listOf("$PROXY before gemini", "$PROXY before bedrock"),
+        listOf("a body that is no JSON"),
+        Delivery.WHOLE,
+    ),
+    Fault(
+        "an upstream that sends no JSON is an error of the proxy's",
+        "ServerError",
+        throughProxy - "$PROXY before gemini" - "$PROXY before bedrock",
+        listOf("a body that is no JSON"),
+        Delivery.WHOLE,
+    ),
+    Fault(
+        "an upstream that sends no JSON is an error of the proxy's",
+        "ServerError",
+        listOf("$PROXY before bedrock", "$PROXY before cohere", "$PROXY's Responses"),
+        listOf("a body that is no JSON"),
+        Delivery.STREAM,
+    ),
+    Fault("LiteLLM makes Anthropic's 529 a 500", "ServerError", listOf("$PROXY before anthropic", "$PROXY's Anthropic"), listOf("overloaded: 529")),
+    Fault(
+        "LiteLLM keeps the upstream's Retry-After for itself",
+        "but actual was null",
+        listOf("$PROXY before cohere", "$PROXY's Anthropic"),
+        listOf("too many requests: 429", "429, then 503, then an answer"),
+    ),
+    Fault(
+        "LiteLLM's Gemini does not hand on the header by which aimock counts, which has answered three times",
+        "no exception was thrown",
+        listOf("$PROXY's Gemini"),
+        listOf("429, then 503, then an answer"),
+        Delivery.WHOLE,
+    ),
+)
+
+/** What a server that nobody here wrote made of the request: aimock's journal has it in the terms of OpenAI's chat, whatever wire it came by. */
+internal fun FunSpec.journal(servers: () -> Servers) {
+    context("aimock reads what was asked") {
+        for (wire in wires.filter { it.name !in throughProxy }) {
+            test(wire.name) {
+                val variables = wire.variables(servers())
+                val id = "journal${wires.indexOf(wire)}"
+                Llm.builder().environment { variables[it] }.build().use { llm ->
+                    llm.chat(wire.model) {
+                        system("Be brief.")
+                        user("What is 2 and 2?")
+                        assistant("4")
+                        user("Then say hello")
+                        temperature = 0.5
+                        maxTokens = 50
+                        tool(Tool.of("get_weather", "The weather in a city", """{"type":"object","properties":{"city":{"type":"string"}}}"""))
+                        extraHeader("X-Test-Id", id)
+                    }.await()
+                }
+                val entry = journalOf(servers().aimock, id)
+                val body = entry["body"]
+                body["messages"].items().map { it["role"].text to it["content"].let { content -> content.text ?: content.items().single()["text"].text } } shouldBe
+                    listOf("system" to "Be brief.", "user" to "What is 2 and 2?", "assistant" to "4", "user" to "Then say hello")
+                URLDecoder.decode(body["model"].text!!, Charsets.UTF_8) shouldBe wire.model.substringAfterLast('/')
+                body["stream"].text shouldBe "true"
+                body["temperature"].text shouldBe "0.5"
+                (body["max_tokens"] ?: body["max_completion_tokens"]).text shouldBe "50"
+                body["tools"].items().single()["function"]["name"].text shouldBe "get_weather"
+                val headers = (entry["headers"] as JsonObject).keys
+                headers shouldNotContain "upgrade"
+                headers shouldNotContain "http2-settings"
+                if (!wire.name.startsWith("Ollama")) headers.count { it in setOf("authorization", "x-api-key", "api-key", "x-goog-api-key") } shouldBe 1
+            }
+        }
+    }
+}
+
+private fun journalOf(aimock: String, id: String): JsonElement {
+    val request = HttpRequest.newBuilder(URI("$aimock/__aimock/journal?testId=$id")).build()
+    val answer = HttpClient.newHttpClient().send(request, BodyHandlers.ofString()).body()
+    return Json.parseToJsonElement(answer).items().single()
+}
+
+/** Every case on every wire of the servers. */
+internal fun FunSpec.wireCases(servers: () -> Servers) {
+    for (wire in wires) {
+        context("${wire.name}") {
+            for (delivery in Delivery.entries) {
+                for (case in wireCases) {
+                    if (case.streamedOnly && delivery != Delivery.STREAM) continue
+                    test("${case.name}, ${delivery.name.lowercase()}") {
+                        val variables = wire.variables(servers())
+                        val fault = faults.firstOrNull { wire.name in it.wires && case.name in it.cases && (it.delivery ?: delivery) == delivery }
+                        Llm.builder().environment { variables[it] }.build().use { llm ->
+                            val caller = Caller(llm, wire.model, delivery, "${wire.name}-$delivery-${case.name}")
+                            if (fault == null) {
+                                case.run(caller)
+                            } else {
+                                val failure = withClue({ "mended, take it off the list: ${fault.why}" }) { shouldThrowAny { case.run(caller) } }
+                                failure.toString() shouldContain fault.seen
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
