@@ -40,6 +40,7 @@ public class Usage private constructor(builder: Builder) {
     @get:JvmName("audioOutputTokens")
     public val audioOutputTokens: Long? = builder.audioOutputTokens
 
+    /** The part of [outputTokens] that is images. */
     @get:JvmName("imageTokens")
     public val imageTokens: Long? = builder.imageTokens
 

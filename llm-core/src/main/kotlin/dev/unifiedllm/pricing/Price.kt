@@ -38,7 +38,11 @@ public class Price private constructor(
         val output = usage.outputTokens ?: return Cost.Unknown("the tokens of the answer were not reported")
         val rates = tiers.lastOrNull { input > it.above }?.let { rates.replacedBy(it) } ?: rates
         val inputRate = rates.input ?: return Cost.Unknown("no price is stated for tokens sent")
-        val outputRate = rates.output ?: return Cost.Unknown("no price is stated for tokens received")
+        val image = usage.imageTokens?.coerceAtMost(output) ?: 0
+        // Vectors have no output, and what draws may have a price for images only.
+        val isOutputPriced = output == 0L || (output == image && rates.imageOut != null)
+        val outputRate = rates.output
+            ?: if (isOutputPriced) BigDecimal.ZERO else return Cost.Unknown("no price is stated for tokens received")
         if (usage.billedInputTokens != null && usage.billedOutputTokens != null) {
             val billed = inputRate.of(usage.billedInputTokens) + outputRate.of(usage.billedOutputTokens)
             return Cost.Known(Usd.of(billed), source, asOf, usage.estimated)
@@ -50,7 +54,7 @@ public class Price private constructor(
         val reasoning = usage.reasoningTokens ?: 0
         val audioOut = usage.audioOutputTokens ?: 0
         val plainInput = (input - cacheRead - cacheWrite - cacheWrite1h - audioIn).coerceAtLeast(0)
-        val plainOutput = (output - reasoning - audioOut).coerceAtLeast(0)
+        val plainOutput = (output - reasoning - audioOut - image).coerceAtLeast(0)
         val total = inputRate.of(plainInput) +
             (rates.cacheRead ?: inputRate).of(cacheRead) +
             (rates.cacheWrite ?: inputRate).of(cacheWrite) +
@@ -58,7 +62,8 @@ public class Price private constructor(
             (rates.audioIn ?: inputRate).of(audioIn) +
             outputRate.of(plainOutput) +
             (rates.reasoning ?: outputRate).of(reasoning) +
-            (rates.audioOut ?: outputRate).of(audioOut)
+            (rates.audioOut ?: outputRate).of(audioOut) +
+            (rates.imageOut ?: outputRate).of(image)
         return Cost.Known(Usd.of(total), source, asOf, usage.estimated)
     }
 
@@ -73,6 +78,7 @@ public class Price private constructor(
         val reasoning: BigDecimal? = null,
         val audioIn: BigDecimal? = null,
         val audioOut: BigDecimal? = null,
+        val imageOut: BigDecimal? = null,
     ) {
         fun replacedBy(tier: Tier): Rates = copy(
             input = tier.rates.input ?: input,

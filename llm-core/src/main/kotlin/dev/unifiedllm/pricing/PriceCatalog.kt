@@ -58,6 +58,7 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
             row.decimal(REASONING),
             row.decimal(AUDIO_IN),
             row.decimal(AUDIO_OUT),
+            row.decimal(IMAGE_OUT),
         )
         if ((rates.input?.signum() ?: 0) == 0 && (rates.output?.signum() ?: 0) == 0) return null
         return Price.of(source, asOf, rates, tiers(row.getOrElse(TIERS) { "" }))
@@ -107,6 +108,7 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
         private const val AUDIO_IN = 9
         private const val AUDIO_OUT = 10
         private const val TIERS = 11
+        private const val IMAGE_OUT = 16
         private const val MAX_IN = 18
         private const val MAX_OUT = 19
         private const val ABILITIES = 20

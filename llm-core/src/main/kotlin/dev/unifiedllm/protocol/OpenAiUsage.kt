@@ -17,6 +17,7 @@ internal class OpenAiUsage(private val quirks: Quirks) {
     private var reasoning: Long? = null
     private var audioInput: Long? = null
     private var audioOutput: Long? = null
+    private var imageOutput: Long? = null
     private var cost: BigDecimal? = null
 
     val isEmpty: Boolean get() = input == null && output == null
@@ -60,6 +61,7 @@ internal class OpenAiUsage(private val quirks: Quirks) {
             when (json.next(OUTPUT_DETAILS)) {
                 0 -> reasoning = json.count() ?: reasoning
                 1 -> audioOutput = json.count() ?: audioOutput
+                2 -> imageOutput = json.count() ?: imageOutput
                 JsonNames.END -> return
                 else -> json.skip()
             }
@@ -100,6 +102,7 @@ internal class OpenAiUsage(private val quirks: Quirks) {
             reasoningTokens = reasoning
             audioInputTokens = audioInput
             audioOutputTokens = audioOutput
+            imageTokens = imageOutput
         }
     }
 
@@ -127,6 +130,6 @@ internal class OpenAiUsage(private val quirks: Quirks) {
             "output_tokens_details",
         )
         val INPUT_DETAILS = JsonNames("cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens")
-        val OUTPUT_DETAILS = JsonNames("reasoning_tokens", "audio_tokens")
+        val OUTPUT_DETAILS = JsonNames("reasoning_tokens", "audio_tokens", "image_tokens")
     }
 }

@@ -39,6 +39,17 @@ class PriceCatalogSpec : FunSpec({
             Case("groq's own price of a model of OpenAI's", find("groq/openai/gpt-oss-120b"), "0.00075", Usage.of(1_000, 1_000)),
             Case("a name with a slash", find("together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo"), "0.00208", Usage.of(1_000, 1_000)),
             Case("mistral", find("mistral/mistral-large-latest"), "0.002", Usage.of(1_000, 1_000)),
+            Case("vectors, where the table has no price for what they do not have", find("mistral/mistral-embed"), "0.0001", Usage.of(1_000, 0)),
+            Case(
+                "images, by their own price, beside text",
+                find("openai/gpt-image-1.5"),
+                "0.0385",
+                Usage.build {
+                    inputTokens = 1_000
+                    outputTokens = 1_150
+                    imageTokens = 1_000
+                },
+            ),
             Case(
                 "deepseek, mostly from its cache",
                 find("deepseek/deepseek-chat"),
@@ -179,6 +190,7 @@ class PriceCatalogSpec : FunSpec({
     }
 
     test("what was not reported is not guessed") {
+        find("openai/gpt-image-1")!!.cost(Usage.of(10, 100)).shouldBeInstanceOf<Cost.Unknown>().why shouldContain "received"
         val price = price("1", "2")
         price.cost(null).shouldBeInstanceOf<Cost.Unknown>().why shouldContain "not reported"
         price.cost(Usage.build { outputTokens = 5 }).shouldBeInstanceOf<Cost.Unknown>()

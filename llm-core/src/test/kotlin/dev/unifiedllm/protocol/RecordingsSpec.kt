@@ -176,6 +176,7 @@ private fun Recording.openAiUsage(): Usage? {
         cacheWriteTokens = count("prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens")
         audioInputTokens = count("prompt_tokens_details.audio_tokens")
         audioOutputTokens = count("completion_tokens_details.audio_tokens")
+        imageTokens = count("completion_tokens_details.image_tokens")
     }
 }
 
