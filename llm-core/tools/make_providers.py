@@ -51,6 +51,12 @@ QUIRKS = {  # name -> (type, default), or the same for each of its own fields; a
         "outsideOutput": (bool, False),     # completion_tokens does not include reasoning_tokens
     },
     "costInUsage": (str, None),             # path below usage of the billed cost: USD, or 1e-10 USD if it ends in _ticks
+    "costHeader": (str, None),              # response header with the cost in USD
+    "embeddings": {
+        "path": (str, "/embeddings"),       # behind the base URL
+        "dimensionsField": (str, "dimensions"),
+        "int8": (bool, False),              # vectors in base64 are signed bytes
+    },
     "extraHeaders": (dict, {}),             # sent with each call; {key} stands for the API key
     "extraBody": (dict, {}),                # sent in each body; {NAME} stands for a variable
     "models": (list, []),                   # what only some models take; "@name" stands for a list under "shared"

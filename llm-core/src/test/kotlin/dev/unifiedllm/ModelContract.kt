@@ -2,7 +2,9 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.assertions.withClue
@@ -23,6 +25,7 @@ import kotlin.coroutines.Continuation
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.EmptyCoroutineContext
 import kotlin.coroutines.startCoroutine
+import kotlin.reflect.KClass
 
 /**
  * A model under test, which answers with some text; and one like it that fails after some.
@@ -50,8 +53,17 @@ private val REPLY = Regex("($BODY" + "ft*)*${BODY}F")
 /** A word of the grammar that stands in [Delta]: a letter for each delta, c for content. */
 fun shape(deltas: List<Delta>): String = deltas.joinToString("") { LETTERS[it::class] ?: "c" }
 
-/** What every Model must do, whoever made it: [subject] is made anew for each test. */
-fun FunSpec.modelContract(name: String, subject: () -> ContractSubject) {
+private val KINDS: Map<KClass<out Request>, (ModelId) -> Request> = mapOf(
+    EmbeddingRequest::class to { EmbeddingRequest(it, listOf("Say something")) },
+    ImageRequest::class to { ImageRequest(it, "Something") },
+)
+
+/**
+ * What every Model must do, whoever made it: [subject] is made anew for each test.
+ *
+ * @param serves the kinds of request that it answers, beside the chat that all answer
+ */
+fun FunSpec.modelContract(name: String, vararg serves: KClass<out Request>, subject: () -> ContractSubject) {
     fun request(model: Model): ChatRequest = ChatRequest.build(model) {
         user("Say something")
         providerOptions { put("tokensPerSecond", 0) }
@@ -116,15 +128,24 @@ fun FunSpec.modelContract(name: String, subject: () -> ContractSubject) {
             }
         }
 
-        test("requests of a kind that it does not serve are refused before the start") {
-            subject().use {
-                val others = listOf<Request>(ImageRequest(it.model.id, "a"))
-                for (other in others) {
-                    val seen = mutableListOf<Delta>()
-                    val error = shouldThrow<LlmException.InvalidRequest> { it.model.stream(other).collect(seen::add) }
-                    error.kind shouldBe LlmException.InvalidRequest.Kind.UNSUPPORTED
-                    error.isRetryable shouldBe false
-                    seen.none { delta -> delta is Delta.Start } shouldBe true
+        for ((kind, request) in KINDS) {
+            if (kind in serves) {
+                test("it answers a ${kind.simpleName}, by the same grammar") {
+                    subject().use {
+                        val deltas = it.model.stream(request(it.model.id)).toList()
+                        withClue({ deltas }) { shape(deltas) shouldMatch REPLY }
+                        deltas.any { delta -> delta is Delta.Embedding || delta is Delta.Media } shouldBe true
+                    }
+                }
+            } else {
+                test("it refuses a ${kind.simpleName} before the start") {
+                    subject().use {
+                        val seen = mutableListOf<Delta>()
+                        val error = shouldThrow<LlmException.InvalidRequest> { it.model.stream(request(it.model.id)).collect(seen::add) }
+                        error.kind shouldBe LlmException.InvalidRequest.Kind.UNSUPPORTED
+                        error.isRetryable shouldBe false
+                        seen.none { delta -> delta is Delta.Start } shouldBe true
+                    }
                 }
             }
         }

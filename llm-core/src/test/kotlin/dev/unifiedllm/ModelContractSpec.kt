@@ -3,7 +3,9 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Timeouts
@@ -28,12 +30,15 @@ private const val FINISH = """data: {"choices":[{"index":0,"delta":{},"finish_re
 
 private fun piece(text: String) = """data: {"id":"1","choices":[{"index":0,"delta":{"content":"$text"}}]}""" + "\n\n"
 
-private fun LoopbackExchange.openAi(isCut: Boolean) {
+private fun LoopbackExchange.openAi(path: String, isCut: Boolean) {
+    if (path.endsWith("/embeddings")) return whole("""{"data":[{"index":0,"embedding":[0.5]}],"usage":{"prompt_tokens":2}}""")
+    if (path.endsWith("/images/generations")) return whole("""{"data":[{"url":"https://example.org/a.png"}]}""")
     sse(piece("one "), piece("two "))
     if (isCut) cut() else write(FINISH)
 }
 
-private fun LoopbackExchange.ollama(isCut: Boolean) {
+private fun LoopbackExchange.ollama(path: String, isCut: Boolean) {
+    if (path.endsWith("/embed")) return whole("""{"model":"m","embeddings":[[0.5]],"prompt_eval_count":2}""")
     head(200, "Content-Type" to "application/x-ndjson")
     for (text in listOf("one ", "two ")) write("""{"model":"m","message":{"role":"assistant","content":"$text"},"done":false}""" + "\n")
     if (isCut) cut() else write("""{"model":"m","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","eval_count":2}""" + "\n")
@@ -45,8 +50,8 @@ private fun LoopbackExchange.gemini(isCut: Boolean) {
     if (isCut) cut() else write(chunk("", ""","finishReason":"STOP""""))
 }
 
-private fun overLoopback(protocol: Protocol, answer: LoopbackExchange.(isCut: Boolean) -> Unit): ContractSubject {
-    val server = LoopbackServer { answer("\"model\":\"cut\"" in it.body || "/cut:" in it.path) }
+private fun overLoopback(protocol: Protocol, answer: LoopbackExchange.(path: String, isCut: Boolean) -> Unit): ContractSubject {
+    val server = LoopbackServer { answer(it.path, "\"model\":\"cut\"" in it.body || "/cut:" in it.path) }
     val transport = JdkTransport(5.seconds)
     val provider = Provider("p", protocol.name)
     val model = { name: String -> ProtocolModel(Target(ModelId("p", name), provider, server.url, ApiKey.of("sk-test")), protocol, transport, Timeouts.DEFAULT) }
@@ -85,11 +90,11 @@ private fun counted(model: Model, failing: Model? = null): ContractSubject {
 }
 
 class ModelContractSpec : FunSpec({
-    modelContract("a wire: OpenAI chat") { overLoopback(OpenAiChat) { openAi(it) } }
+    modelContract("a wire: OpenAI chat", EmbeddingRequest::class, ImageRequest::class) { overLoopback(OpenAiChat) { path, isCut -> openAi(path, isCut) } }
 
-    modelContract("a wire: Ollama chat") { overLoopback(OllamaChat) { ollama(it) } }
+    modelContract("a wire: Ollama chat", EmbeddingRequest::class) { overLoopback(OllamaChat) { path, isCut -> ollama(path, isCut) } }
 
-    modelContract("a wire: Gemini") { overLoopback(GeminiGenerate) { gemini(it) } }
+    modelContract("a wire: Gemini") { overLoopback(GeminiGenerate) { _, isCut -> gemini(isCut) } }
 
     for (name in listOf("echo", "storyteller", "reasoner", "tools")) {
         modelContract("demo/$name") { counted(DemoModel(name), DemoModel("cut")) }
@@ -115,8 +120,8 @@ class ModelContractSpec : FunSpec({
         ContractSubject(handmade(false), calls::get, handmade(true))
     }
 
-    modelContract("a client's model") {
-        val server = LoopbackServer { openAi(isCut = "\"model\":\"cut\"" in it.body) }
+    modelContract("a client's model", EmbeddingRequest::class, ImageRequest::class) {
+        val server = LoopbackServer { openAi(it.path, isCut = "\"model\":\"cut\"" in it.body) }
         val llm = client(server)
         ContractSubject(llm.model("openai/whole"), { server.requests.size }, llm.model("openai/cut")) {
             llm.close()

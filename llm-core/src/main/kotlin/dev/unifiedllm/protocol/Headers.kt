@@ -46,10 +46,12 @@ internal fun withQuery(url: String, request: ChatRequest, target: Target, vararg
     withQuery(url, request, *target.query.toList().toTypedArray(), *own)
 
 /** [url] with the parameters of the wire and the user. */
-internal fun withQuery(url: String, request: ChatRequest, vararg own: Pair<String, String>): String {
-    val all = own.toMap() + request.extraQuery
-    if (all.isEmpty()) return url
-    val query = all.entries.joinToString("&") { (name, value) -> "${encode(name)}=${encode(value)}" }
+internal fun withQuery(url: String, request: ChatRequest, vararg own: Pair<String, String>): String = withQuery(url, own.toMap() + request.extraQuery)
+
+/** [url] with [parameters]. */
+internal fun withQuery(url: String, parameters: Map<String, String>): String {
+    if (parameters.isEmpty()) return url
+    val query = parameters.entries.joinToString("&") { (name, value) -> "${encode(name)}=${encode(value)}" }
     return if ('?' in url) "$url&$query" else "$url?$query"
 }
 

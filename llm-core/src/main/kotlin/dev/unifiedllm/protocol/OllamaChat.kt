@@ -3,6 +3,7 @@ package dev.unifiedllm.protocol
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Effort
+import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.ResponseFormat
@@ -42,7 +43,7 @@ internal object OllamaChat : Protocol {
 
     override fun decoder(target: Target): Decoder = OllamaChatDecoder(target)
 
-    override val embeddings: EmbeddingWire get() = OllamaEmbed
+    override val embeddings: Wire<EmbeddingRequest> get() = OllamaEmbed
 
     private fun JsonObjectBuilder.settings(request: ChatRequest, warnings: MutableList<String>) {
         val options = buildJsonObject {

@@ -16,7 +16,7 @@ import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
 
 /** `POST /api/embed`: all vectors in one JSON text (github.com/ollama/ollama, docs/api.md). */
-internal object OllamaEmbed : EmbeddingWire {
+internal object OllamaEmbed : Wire<EmbeddingRequest> {
     override fun encode(request: EmbeddingRequest, target: Target, warnings: MutableList<String>): WireRequest {
         val body = buildJsonObject {
             put("model", target.name)
@@ -45,7 +45,7 @@ private class OllamaEmbedDecoder(private val target: Target) : Decoder {
         while (true) {
             when (json.next(ANSWER)) {
                 0 -> model = json.stringOrNull()
-                1 -> if (json.enterArray()) while (json.nextElement()) vectors += vector()
+                1 -> if (json.enterArray()) while (json.nextElement()) vectors += json.floats()
                 2 -> tokens = json.longOrNull()?.takeIf { it >= 0 }
                 3 -> error = json.stringOrNull()
                 JsonNames.END -> break
@@ -59,17 +59,6 @@ private class OllamaEmbedDecoder(private val target: Target) : Decoder {
         done = true
     }
 
-    private fun vector(): FloatArray {
-        if (!json.enterArray()) return FloatArray(0)
-        var numbers = FloatArray(FIRST_SIZE)
-        var size = 0
-        while (json.nextElement()) {
-            if (size == numbers.size) numbers = numbers.copyOf(size * 2)
-            numbers[size++] = json.decimalOrNull()?.toFloat() ?: Float.NaN
-        }
-        return numbers.copyOf(size)
-    }
-
     override fun finish(out: MutableList<Delta>) {
         val usage = tokens?.let { Usage.of(it, 0) }
         if (usage == null) out += Delta.Warning("the server did not report the tokens used")
@@ -77,7 +66,6 @@ private class OllamaEmbedDecoder(private val target: Target) : Decoder {
     }
 
     private companion object {
-        const val FIRST_SIZE = 1024
         val ANSWER = JsonNames("model", "embeddings", "prompt_eval_count", "error")
     }
 }

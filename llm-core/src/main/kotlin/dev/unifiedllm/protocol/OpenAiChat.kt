@@ -2,6 +2,8 @@ package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.Tool
@@ -35,7 +37,7 @@ internal object OpenAiChat : Protocol {
                 if (quirks.streamUsage) putJsonObject("stream_options") { put("include_usage", true) }
             }
         }
-        val body = withOptions(withoutRefused(own, request, target, warnings), request.providerOptions, MERGED)
+        val body = withOptions(withoutRefused(own, target, warnings, request.reasoning), request.providerOptions, MERGED)
         val url = withQuery(target.baseUrl + "/chat/completions", request, target)
         return WireRequest(url, headers(target, request), body.toString().encodeToByteArray())
     }
@@ -44,6 +46,10 @@ internal object OpenAiChat : Protocol {
     private val MERGED = setOf("stream_options", "reasoning")
 
     override fun decoder(target: Target): Decoder = OpenAiChatDecoder(target)
+
+    override val embeddings: Wire<EmbeddingRequest> get() = OpenAiEmbeddings
+
+    override val images: Wire<ImageRequest> get() = OpenAiImages
 
     private fun JsonObjectBuilder.settings(request: ChatRequest, quirks: Quirks, warnings: MutableList<String>) {
         request.temperature?.let {

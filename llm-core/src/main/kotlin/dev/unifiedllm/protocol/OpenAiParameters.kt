@@ -1,6 +1,5 @@
 package dev.unifiedllm.protocol
 
-import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Effort
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.rule
@@ -11,9 +10,9 @@ import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.doubleOrNull
 
 /** [body] without what the model refuses, each with a warning. */
-internal fun withoutRefused(body: JsonObject, request: ChatRequest, target: Target, warnings: MutableList<String>): JsonObject {
+internal fun withoutRefused(body: JsonObject, target: Target, warnings: MutableList<String>, reasoning: Effort? = null): JsonObject {
     val rule = target.provider.quirks.rule(target.name) ?: return body
-    if (rule.takesWithoutReasoning && request.reasoning == Effort.NONE) return body
+    if (rule.takesWithoutReasoning && reasoning == Effort.NONE) return body
     val refused = rule.refuses.filter { field -> body[field].let { it != null && !(field == "temperature" && it.isOne) } }
     for (field in refused) warnings += "${target.id} does not take $field: it was left out"
     return JsonObject(body - refused.toSet())

@@ -2,6 +2,8 @@ package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.ResponseFormat
@@ -51,12 +53,16 @@ internal object OpenAiResponses : Protocol {
             if (request.tools.isNotEmpty()) tools(request)
             if (request.delivery == Delivery.STREAM) put("stream", true)
         }
-        val body = withOptions(withoutRefused(own, request, target, warnings), request.providerOptions, MERGED)
+        val body = withOptions(withoutRefused(own, target, warnings, request.reasoning), request.providerOptions, MERGED)
         val url = withQuery(target.baseUrl + "/responses", request, target)
         return WireRequest(url, headers(target, request), body.toString().encodeToByteArray())
     }
 
     override fun decoder(target: Target): Decoder = OpenAiResponsesDecoder(target)
+
+    override val embeddings: Wire<EmbeddingRequest> get() = OpenAiEmbeddings
+
+    override val images: Wire<ImageRequest> get() = OpenAiImages
 
     private fun JsonObjectBuilder.settings(request: ChatRequest, target: Target, warnings: MutableList<String>) {
         request.temperature?.let { put("temperature", it) }

@@ -3,23 +3,22 @@ package dev.unifiedllm.protocol
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.ImageRequest
+import dev.unifiedllm.chat.Request
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.Frame
 import dev.unifiedllm.transport.WireRequest
 
 /** A wire: how a request is written for it, and how its answers are read. Pure: it opens no socket and keeps no state of its own. */
-internal interface Protocol {
+internal interface Protocol : Wire<ChatRequest> {
     /** The name that provider rows call it by. */
     val name: String
 
-    /** What is sent, and what could not be: a text for each option that the wire or the provider lacks. */
-    fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): WireRequest
-
-    /** Reads one answer. */
-    fun decoder(target: Target): Decoder
-
     /** How vectors are asked for; null: this wire carries none. */
-    val embeddings: EmbeddingWire? get() = null
+    val embeddings: Wire<EmbeddingRequest>? get() = null
+
+    /** How images are asked for; null: this wire makes none. */
+    val images: Wire<ImageRequest>? get() = null
 
     companion object {
         // Lazy: the wires are initialized after this interface, which has bodies of its own.
@@ -46,10 +45,12 @@ internal interface Protocol {
     }
 }
 
-/** How a wire asks for vectors. Pure, as its [Protocol] is. */
-internal interface EmbeddingWire {
-    fun encode(request: EmbeddingRequest, target: Target, warnings: MutableList<String>): WireRequest
+/** How one kind of request is written, and how its answers are read. */
+internal interface Wire<in R : Request> {
+    /** What is sent, and what could not be: a text for each option that the wire or the provider lacks. */
+    fun encode(request: R, target: Target, warnings: MutableList<String>): WireRequest
 
+    /** Reads one answer. */
     fun decoder(target: Target): Decoder
 }
 

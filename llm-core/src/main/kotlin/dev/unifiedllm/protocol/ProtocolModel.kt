@@ -3,12 +3,15 @@ package dev.unifiedllm.protocol
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
 import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.Credential
 import dev.unifiedllm.transport.HeadDeadlines
@@ -59,12 +62,11 @@ internal class ProtocolModel(
         if (request.context.strict && warnings.size > target.warnings.size) throw unsupported(warnings.drop(target.warnings.size))
         for (warning in warnings) emit(Delta.Warning(warning))
         val deadlines = request.context.timeouts ?: timeouts
-        val whole = request !is ChatRequest || request.delivery == Delivery.WHOLE
         var isAnswered = false
         try {
             var next: WireRequest? = encoded
             while (next != null) {
-                val followUp = exchange(next, decoder, deadlines, whole)
+                val followUp = exchange(request, next, decoder, deadlines)
                 followUp?.let { delay(it.delay) }
                 next = followUp?.after(encoded)
             }
@@ -75,25 +77,29 @@ internal class ProtocolModel(
     }
 
     private fun encode(request: Request, warnings: MutableList<String>): Pair<WireRequest, Decoder> {
-        if (request is ChatRequest) return protocol.encode(request, target, warnings) to protocol.decoder(target)
-        val embeddings = protocol.embeddings
-        if (request is EmbeddingRequest && embeddings != null) return embeddings.encode(request, target, warnings) to embeddings.decoder(target)
-        throw LlmException.InvalidRequest(
-            "$id was asked for ${if (request is EmbeddingRequest) "vectors" else "an image"}, which the wire ${protocol.name} does not carry. Ask another provider.",
+        fun <R : Request> Wire<R>.of(request: R) = encode(request, target, warnings) to decoder(target)
+        return when (request) {
+            is ChatRequest -> protocol.of(request)
+            is EmbeddingRequest -> protocol.embeddings?.of(request)
+            is ImageRequest -> protocol.images?.of(request)
+        } ?: throw LlmException.InvalidRequest(
+            "$id was asked for ${if (request is EmbeddingRequest) "vectors" else "an image"}, which the wire ${protocol.name} does not carry. " +
+                "Ask another provider.",
             LlmException.InvalidRequest.Kind.UNSUPPORTED,
             details = LlmException.Details(id),
         )
     }
 
     /** One request and its response. Once the answer is complete only figures can come: to lack them is no failure. */
-    private suspend fun FlowCollector<Delta>.exchange(request: WireRequest, decoder: Decoder, deadlines: Timeouts, whole: Boolean): FollowUp? {
+    private suspend fun FlowCollector<Delta>.exchange(request: Request, sent: WireRequest, decoder: Decoder, deadlines: Timeouts): FollowUp? {
         val figures = if (decoder.progress == Decoder.Progress.COMPLETE) mutableListOf<Delta>() else null
-        val signed = credential?.sign(request) ?: request
+        val whole = request !is ChatRequest || request.delivery == Delivery.WHOLE
+        val signed = credential?.sign(sent) ?: sent
         val followUp = try {
             transport.exchange(signed, HeadDeadlines(deadlines.firstByte, LlmException.Details(id))) { response ->
-                if (response.status !in OK) throw httpError(response, deadlines)
+                if (response.status !in OK) throw httpError(response, deadlines, sent.path.takeIf { request !is ChatRequest })
                 AnswerReader(target, decoder, response, deadlines, whole).readInto { delta ->
-                    if (figures != null) figures += delta else emit(delta)
+                    if (figures != null) figures += delta else emit(billed(delta, response))
                 }
             }
         } catch (failure: LlmException) {
@@ -123,10 +129,19 @@ internal class ProtocolModel(
         details = LlmException.Details(id),
     )
 
-    private suspend fun httpError(response: WireResponse, deadlines: Timeouts): LlmException {
+    /** A whole answer's cost stands in a header where the server knows it. */
+    private fun billed(delta: Delta, response: WireResponse): Delta {
+        if (delta !is Delta.Finish || delta.cost is Cost.Known) return delta
+        val header = target.provider.quirks.costHeader?.let(response::header) ?: return delta
+        val amount = header.toBigDecimalOrNull()?.takeIf { it.signum() > 0 } ?: return delta
+        return delta.copy(cost = Cost.Known(Usd.of(amount), target.provider.id))
+    }
+
+    /** @param path what was asked for there; null: a chat */
+    private suspend fun httpError(response: WireResponse, deadlines: Timeouts, path: String?): LlmException {
         val body = response.readError(deadlines.idle)
         val error = ProviderError.of(body).orType(response.header("x-amzn-errortype"))
-        return HttpErrors(target).exception(
+        return HttpErrors(target, path).exception(
             error,
             response.status,
             requestId(response::header),
@@ -135,6 +150,9 @@ internal class ProtocolModel(
             response.header("location"),
         )
     }
+
+    /** The wire's own, behind the base URL. */
+    private val WireRequest.path: String get() = url.substringBefore('?').removePrefix(target.baseUrl)
 
     override fun toString(): String = id.toString()
 

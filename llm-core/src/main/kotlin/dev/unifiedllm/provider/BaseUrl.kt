@@ -47,9 +47,11 @@ internal fun baseUrl(text: String, origin: String, model: ModelId, parameter: St
     if (isForeign || uri.rawFragment != null) wrong("has a query")
     if (uri.port > MAX_PORT) wrong("has a port above $MAX_PORT")
     val path = uri.toString().substringBefore('?').trimEnd('/')
-    return listOf("/chat/completions", "/api/chat", "/responses").fold(path) { url, end -> url.removeSuffix(end) }.trimEnd('/').replace(VERSION_TWICE, "/v1")
+    return ENDS.fold(path) { url, end -> url.removeSuffix(end) }.trimEnd('/').replace(VERSION_TWICE, "/v1")
 }
 
+/** The wires' own paths, which people paste along. */
+private val ENDS = listOf("/chat/completions", "/api/chat", "/responses", "/embeddings", "/images/generations")
 private const val MAX_PORT = 65_535
 private val VERSION_TWICE = Regex("(/v1){2,}$")
 

@@ -17,10 +17,14 @@ internal data class Quirks(
     val reasoning: Reasoning = Reasoning(),
     /** The path below `usage` to the cost as billed: in dollars, or in 1e-10 dollars where it ends with `_ticks`. */
     val costInUsage: String? = null,
+    /** The response header with the cost of a whole answer in dollars. */
+    val costHeader: String? = null,
     /** Sent with every request; `{key}` is the API key, `{NAME}` a variable, without which the header is left out. */
     val extraHeaders: Map<String, String> = emptyMap(),
     /** Sent in every body that has room for it; `{NAME}` is a variable, without which the field is left out. */
     val extraBody: Map<String, String> = emptyMap(),
+    /** How vectors are asked for, where that is not OpenAI's way. */
+    val embeddings: Embeddings = Embeddings(),
     /** What only some of its models take: the first whose pattern fits. */
     val models: List<ModelRule> = emptyList(),
 ) {
@@ -69,6 +73,16 @@ internal data class Quirks(
         val thoughts: Thoughts? = null,
         /** `completion_tokens` does not count it. */
         val outsideOutput: Boolean = false,
+    )
+
+    @Serializable
+    data class Embeddings(
+        /** Behind the base URL. */
+        val path: String = "/embeddings",
+        /** The field with the length of the vectors. */
+        val dimensionsField: String = "dimensions",
+        /** Vectors in base64 are signed bytes, a byte a number, instead of floats. */
+        val int8: Boolean = false,
     )
 
     @Serializable

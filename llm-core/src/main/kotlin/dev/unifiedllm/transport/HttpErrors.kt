@@ -6,8 +6,12 @@ import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
 import kotlin.time.Duration
 
-/** The exception that a provider's failure means: read here once, by status and by what it says. */
-internal class HttpErrors(private val target: Target) {
+/**
+ * The exception that a provider's failure means: read here once, by status and by what it says.
+ *
+ * @param path what was asked for, below the base URL, where that is no chat
+ */
+internal class HttpErrors(private val target: Target, private val path: String? = null) {
     /**
      * @param status of the response; null for an error inside of a stream
      * @param shouldRetry what the provider says itself, which goes before what the status means
@@ -36,11 +40,8 @@ internal class HttpErrors(private val target: Target) {
             402 -> quota(said, details)
             403 -> LlmException.PermissionDenied("$said The key is known but may not do this: check its permissions, and the region.", details = details)
             404, 410 -> notFound(said, details)
-            405 -> if (target.isResponses) {
-                notFound(
-                    said,
-                    details,
-                )
+            405 -> if (path != null || target.isResponses) {
+                notFound(said, details)
             } else {
                 LlmException.Configuration("$said There is no such call at ${target.baseUrl}: is \"/v1\" missing, or there twice?", details = details)
             }
@@ -64,7 +65,7 @@ internal class HttpErrors(private val target: Target) {
         error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens", "too_many_tokens") ||
             (isRefusal(error, status) && error.mentions(*CONTEXT_WORDS)) ->
             LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
-        error.isNamed("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") ->
+        error.isNamed("content_filter", "contentFilter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") ->
             LlmException.ContentFiltered("$said The provider's filter stopped it: change the wording.", details = details)
         error.isNamed("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits", "billing_error") ||
             (status in CLIENT_ERRORS && error.mentions("credit balance is too low")) -> quota(said, details)
@@ -105,6 +106,8 @@ internal class HttpErrors(private val target: Target) {
     private fun notFound(said: String, details: LlmException.Details): LlmException {
         val remedy = if (target.protocol == "ollama-chat") {
             "If the model is not there yet: ollama pull ${target.name}."
+        } else if (path != null) {
+            "Is \"${target.name}\" a model of ${target.provider.id} that can do this, and does ${target.baseUrl} serve $path at all?"
         } else if (target.isResponses) {
             val chat = target.provider.id.substringBefore("/responses").takeIf { it != target.provider.id }
             "Is \"${target.name}\" a model of ${target.provider.id}, and does ${target.baseUrl} serve /responses at all?" +

@@ -3,6 +3,7 @@ package dev.unifiedllm.e2e
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
 import io.kotest.assertions.throwables.shouldThrow
@@ -50,7 +51,7 @@ class RealServersSpec : FunSpec({
         val response = llm.chat("lm_studio/tiny") {
             user("Hello")
             maxTokens = 8
-            delivery = dev.unifiedllm.chat.Delivery.WHOLE
+            delivery = Delivery.WHOLE
         }.await()
         response.usage!!.outputTokens shouldBe 8
         response.text.shouldNotBeEmpty()
@@ -73,6 +74,14 @@ class RealServersSpec : FunSpec({
         response.finishReason!!.kind shouldBe Kind.STOP
         response.cost.shouldBeInstanceOf<Cost.Known>().source shouldBe "litellm_proxy"
         response.usage!!.outputTokens!!.toInt() shouldBeGreaterThan 0
+    }
+
+    test("a whole answer's cost stands in a header of the proxy's") {
+        val response = llm.chat("litellm_proxy/mock-chat") {
+            user("hello")
+            delivery = Delivery.WHOLE
+        }.await()
+        response.cost.shouldBeInstanceOf<Cost.Known>().source shouldBe "litellm_proxy"
     }
 
     test("the proxy hands on llama.cpp's tokens") {

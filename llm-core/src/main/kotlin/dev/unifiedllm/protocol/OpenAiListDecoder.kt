@@ -1,0 +1,83 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.Frame
+import dev.unifiedllm.transport.HttpErrors
+import dev.unifiedllm.transport.ProviderError
+import dev.unifiedllm.transport.WireRequest
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonObject
+
+/** Reads what OpenAI's wire answers in one piece: a list, `data`, and beside it the model, the tokens and the cost, or an error. */
+internal abstract class OpenAiListDecoder(private val target: Target) : Decoder {
+    protected val json = JsonCursor()
+    private val counted = OpenAiUsage(target.provider.quirks)
+    private var done = false
+
+    final override val progress: Progress get() = if (done) Progress.DONE else Progress.OPEN
+
+    /** Reads element number [position] of the list. */
+    protected abstract fun element(position: Int)
+
+    /** What the elements are, once all is read. @param format as the answer names it, beside its list; null if it does not */
+    protected abstract fun content(format: String?): List<Delta>
+
+    /** What [counted] means here; null: nothing was reported. Adds to [out] what there is to say of it. */
+    protected abstract fun usage(counted: OpenAiUsage, out: MutableList<Delta>): Usage?
+
+    final override fun decode(frame: Frame, out: MutableList<Delta>) {
+        json.reset(frame.bytes, frame.start, frame.end)
+        var id: String? = null
+        var model: String? = null
+        var format: String? = null
+        var error: String? = null
+        json.beginObject()
+        while (true) {
+            when (json.next(ANSWER)) {
+                0 -> elements()
+                1 -> id = json.stringOrNull()
+                2 -> model = json.stringOrNull()
+                3 -> counted.read(json)
+                4 -> format = json.stringOrNull()
+                5 -> if (json.kind() == JsonKind.NULL) json.skip() else error = json.raw()
+                JsonNames.END -> break
+                else -> json.skip()
+            }
+        }
+        json.end()
+        error?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}"))) }
+        val content = content(format)
+        if (content.isEmpty()) throw malformed("its list is empty, or not there")
+        out += Delta.Start(id?.ifEmpty { null }, target.id, model?.ifEmpty { null })
+        out += content
+        done = true
+    }
+
+    private fun elements() {
+        if (!json.enterArray()) return
+        var position = 0
+        while (json.nextElement()) element(position++)
+    }
+
+    final override fun finish(out: MutableList<Delta>) {
+        val usage = usage(counted, out)
+        out += Delta.Finish(FinishReason.STOP, usage, counted.cost(target) ?: Cost.Unknown("not priced"))
+    }
+
+    protected fun malformed(what: String, cause: Throwable? = null) =
+        LlmException.MalformedResponse("The answer of ${target.id} cannot be read: $what", cause, LlmException.Details(target.id))
+
+    private companion object {
+        val ANSWER = JsonNames("data", "id", "model", "usage", "output_format", "error")
+    }
+}
+
+/** [body] to [path] below the base URL, answered in one piece. */
+internal fun post(target: Target, path: String, body: JsonObject): WireRequest =
+    WireRequest(withQuery(target.baseUrl + path, target.query), headers(target, "application/json"), body.toString().encodeToByteArray())
