@@ -21,7 +21,7 @@ import java.net.URLDecoder
 
 internal val bedrockEquivalence = WireEquivalence(
     protocol = BedrockConverse,
-    belongs = { bedrockWire(it.host, it.path, "") == BedrockConverse.name },
+    belongs = { bedrockWire(it.host, it.path, isError = false) == BedrockConverse.name },
     target = { recording, _ ->
         val model = URLDecoder.decode(recording.path.removePrefix("/model/").substringBeforeLast('/'), Charsets.UTF_8)
         target(recording.row(BedrockConverse, mapOf("bedrock-converse" to "bedrock", "errors" to "bedrock")), model, "https://${recording.host}")

@@ -6,10 +6,9 @@ import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.longOrNull
 
 /** The wire of a call to Bedrock's runtime: by the operation at the path's end; an error of any operation is Converse's. Null elsewhere. */
-internal fun bedrockWire(host: String, path: String, group: String): String? = when {
-    !path.startsWith("/model/") -> null
-    path.endsWith("/converse") || path.endsWith("/converse-stream") -> BedrockConverse.name
-    else -> BedrockConverse.name.takeIf { group == "errors" && host.startsWith("bedrock-runtime.") }
+internal fun bedrockWire(host: String, path: String, isError: Boolean): String? = when {
+    path.startsWith("/model/") && (path.endsWith("/converse") || path.endsWith("/converse-stream")) -> BedrockConverse.name
+    else -> BedrockConverse.name.takeIf { isError && host.startsWith("bedrock") && host.endsWith(".amazonaws.com") }
 }
 
 /** Bedrock's counters: its totalTokens is the sum of input, output, cache reads and cache writes. */

@@ -24,7 +24,7 @@ import kotlinx.serialization.json.jsonPrimitive
 
 internal val geminiEquivalence = WireEquivalence(
     protocol = GeminiGenerate,
-    belongs = { googleWire(it.host, it.path, it.group) == GeminiGenerate.name && ":" in it.path && it.group != "errors" },
+    belongs = { googleWire(it.host, it.path, isError = false) == GeminiGenerate.name && it.group != "errors" },
     target = { recording, _ -> geminiTarget(recording) },
     convert = { readGemini(it) },
     options = setOf("safetySettings"),
@@ -40,7 +40,7 @@ internal val geminiEquivalence = WireEquivalence(
 
 internal val vertexEquivalence = WireEquivalence(
     protocol = VertexGemini,
-    belongs = { googleWire(it.host, it.path, it.group) == VertexGemini.name && it.group != "errors" },
+    belongs = { googleWire(it.host, it.path, isError = false) == VertexGemini.name && it.group != "errors" },
     target = { recording, _ -> geminiTarget(recording) },
     convert = { readGemini(it) },
     options = setOf("modelArmorConfig"),
@@ -74,7 +74,7 @@ internal fun geminiTarget(recording: RecordedRequest): Target {
     return TargetResolver(ProviderRegistry.packed, environment::get, emptyMap()).resolve(ModelId(row, model))
 }
 
-private fun ChatRequestBuilder.readGemini(body: JsonObject): Set<String> {
+internal fun ChatRequestBuilder.readGemini(body: JsonObject): Set<String> {
     body["systemInstruction"]["parts"].items().forEach { system(it["text"].text!!) }
     messages(body["contents"].items().map(::readContent))
     for (list in body["tools"].items()) {

@@ -11,10 +11,14 @@ import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.longOrNull
 
 /** The wire of a call to Google's hosts: by the method at the path's end; an error of any method is Gemini's. Null elsewhere. */
-internal fun googleWire(host: String, path: String, group: String): String? = when (path.substringAfterLast(':')) {
+internal fun googleWire(host: String, path: String, isError: Boolean): String? = when (path.substringAfterLast(':')) {
     "rawPredict", "streamRawPredict" -> "anthropic-vertex"
     "generateContent", "streamGenerateContent" -> if (host.endsWith("aiplatform.googleapis.com")) VertexGemini.name else GeminiGenerate.name
-    else -> GeminiGenerate.name.takeIf { group == "errors" && host == "generativelanguage.googleapis.com" }
+    else -> when {
+        !isError -> null
+        host == "generativelanguage.googleapis.com" -> GeminiGenerate.name
+        else -> VertexGemini.name.takeIf { host.endsWith("aiplatform.googleapis.com") }
+    }
 }
 
 /** Gemini's counters, by its documentation: the candidates' are without the thoughts, the prompt's without what tools put in. */

@@ -14,7 +14,7 @@ import kotlinx.serialization.json.buildJsonObject
 private val RecordedRequest.sent: JsonElement
     get() {
         val target = geminiTarget(this)
-        val request = ChatRequest.build(target.id) { geminiEquivalence.convert(this, body!!) }
+        val request = ChatRequest.build(target.id) { readGemini(body!!) }
         return Json.parseToJsonElement(Protocol.named(target.protocol).encode(request, target, mutableListOf()).body.decodeToString())
     }
 

@@ -7,7 +7,10 @@ import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.ResponseFold
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.middleware.PartialAnswer
@@ -33,6 +36,7 @@ import kotlinx.serialization.json.intOrNull
 import java.io.File
 import java.io.IOException
 import kotlin.random.Random
+import kotlin.reflect.KClass
 
 internal operator fun JsonElement?.get(name: String): JsonElement? = (this as? JsonObject)?.get(name)
 
@@ -54,17 +58,24 @@ internal class Recording(private val folder: File) {
 
     /** The status of the error, also where it stands in a body of status 200. */
     val errorStatus: Int get() = (expected["json"]["error"]["status"] as? JsonPrimitive)?.intOrNull ?: status
-    private val host: String = request["host"].text.orEmpty().replace(Regex("<[^>]*>"), "us-east-1") // some recorders hide the region
+    val host: String = request["host"].text.orEmpty().replace(Regex("<[^>]*>"), "us-east-1").removeSuffix(":443") // some recorders hide the region
     private val path: String = request["path"].text.orEmpty().substringBefore('?')
 
-    /** The wire it speaks; of those that are not built yet only the name is known. */
-    val wire: String = when {
-        path.endsWith("/api/chat") || path.endsWith("/api/generate") -> OllamaChat.name
+    /** What is asked for there; an endpoint that is not spoken is asked for a chat, to see what its errors mean. */
+    val kind: KClass<out Request> = when {
+        path.endsWith("/embeddings") || path.endsWith("/api/embed") -> EmbeddingRequest::class
+        path.endsWith("/images/generations") -> ImageRequest::class
+        else -> ChatRequest::class
+    }
+
+    /** The wire it speaks, at an endpoint that is not spoken that of its provider's errors; null for an answer of such an endpoint. */
+    val wire: String? = when {
+        path.endsWith("/api/chat") || path.endsWith("/api/generate") || path.endsWith("/api/embed") -> OllamaChat.name
         path.endsWith("/v2/chat") -> CohereChat.name
         path.endsWith("/responses") -> OpenAiResponses.name
-        path.endsWith("/messages") || (path.endsWith("/messages/count_tokens") && group == "errors") -> AnthropicMessages.name
-        path.endsWith("/chat/completions") || path.endsWith("/v1/chat") -> OpenAiChat.name
-        else -> bedrockWire(host, path, group) ?: googleWire(host, path, group) ?: group
+        path.endsWith("/messages") || (path.endsWith("/messages/count_tokens") && isError) -> AnthropicMessages.name
+        path.endsWith("/chat/completions") || path.endsWith("/v1/chat") || kind != ChatRequest::class -> OpenAiChat.name
+        else -> bedrockWire(host, path, isError) ?: googleWire(host, path, isError) ?: if (isError) errorWire(host) else null
     }
 
     private val whole: Boolean get() = (meta["streaming"] as JsonPrimitive).booleanOrNull == false
@@ -76,16 +87,20 @@ internal class Recording(private val folder: File) {
         val row = rows.firstOrNull { it.id == folder || it.id == "$folder/responses" }
             ?: rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host || it.isAt("https://$host") }
             ?: rows.singleOrNull()
-            ?: Provider(group, wire)
+            ?: Provider(group, wire!!)
         val baseUrl = row.baseUrl?.takeIf { '{' !in it } ?: "https://$host/v1"
         return Target(ModelId(row.id, request["body"]["model"].text ?: "model"), row, baseUrl, ApiKey.of("sk-test"))
     }
 
     /** Reads the recorded bytes by the path that production takes, cut into [pieces]. */
     suspend fun play(pieces: List<ByteArray> = listOf(body), isLost: Boolean = false): Answer {
-        val target = target()
         val transport = RecordedTransport(status, headers, pieces, isLost)
-        return answer(ProtocolModel(target, Protocol.named(wire), transport, Timeouts.DEFAULT), if (whole) Delivery.WHOLE else Delivery.STREAM)
+        val model = ProtocolModel(target(), Protocol.named(wire!!), transport, Timeouts.DEFAULT)
+        return when (kind) {
+            EmbeddingRequest::class -> answer(model, EmbeddingRequest(model.id, listOf("hi")))
+            ImageRequest::class -> answer(model, ImageRequest(model.id, "hi"))
+            else -> answer(model, if (whole) Delivery.WHOLE else Delivery.STREAM)
+        }
     }
 
     private fun json(file: String): JsonElement = Json.parseToJsonElement(folder.resolve(file).readText())
@@ -112,6 +127,16 @@ internal class Recording(private val folder: File) {
             return found.map(::Recording)
         }
 
+        /** True where all that is run is what the project has itself. */
+        val areOwn: Boolean get() = System.getProperty("unifiedllm.fixtures").isNullOrEmpty()
+
+        /** The wire of the provider at [host], whose errors are the same at each of its endpoints; OpenAI's where there is no row. */
+        private fun errorWire(host: String): String {
+            val rows = ProviderRegistry.packed.rows.filter { '/' !in it.id }
+            val row = rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host || it.isAt("https://$host") }
+            return row?.protocol ?: OpenAiChat.name
+        }
+
         fun named(name: String): Recording = Recording(packed.resolve(name))
 
         private val packed get() = File(Recording::class.java.getResource("/corpus")!!.toURI())
@@ -133,11 +158,15 @@ internal class Answer(val deltas: List<Delta>, val failure: Throwable?) {
 }
 
 internal suspend fun answer(model: Model, delivery: Delivery = Delivery.STREAM, watch: (Delta) -> Unit = {}): Answer {
-    val deltas = mutableListOf<Delta>()
     val request = ChatRequest.build(model) {
         user("hi")
         this.delivery = delivery
     }
+    return answer(model, request, watch)
+}
+
+internal suspend fun answer(model: Model, request: Request, watch: (Delta) -> Unit = {}): Answer {
+    val deltas = mutableListOf<Delta>()
     return try {
         model.with(PartialAnswer).stream(request).collect {
             deltas += it

@@ -10,6 +10,7 @@ import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
 import dev.unifiedllm.provider.isAt
+import dev.unifiedllm.transport.WireRequest
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -81,36 +82,60 @@ internal class Explained(val reason: String, val path: String, vararg val only: 
 internal class SameForm(val reason: String, val rewrite: (JsonObject) -> JsonObject)
 
 /**
- * One wire in [RequestEquivalenceSpec]: how its recorded bodies are read back into a conversation, and where ours may differ from them.
+ * One wire in [RequestEquivalenceSpec]: how its recorded bodies are said in our words, and where ours may differ from them.
  *
  * @property belongs which recordings are of this wire
- * @property convert says the recorded conversation through the builder; what it returns are the names of the fields that it read. The others are
- * sent as providerOptions, if they are among [options]
- * @property options fields that have no setting of ours: a caller sends them by providerOptions
- * @property skipped recordings that cannot be said through ChatRequest, by the end of their name, and why
+ * @property encode says the recorded body in our words, and that on the wire
+ * @property skipped recordings that cannot be said in our words, by the end of their name, and why
  */
 internal class WireEquivalence(
-    val protocol: Protocol,
+    val name: String,
     val belongs: (RecordedRequest) -> Boolean,
     val target: (RecordedRequest, JsonObject) -> Target,
-    val convert: ChatRequestBuilder.(JsonObject) -> Set<String>,
-    val options: Set<String>,
+    val encode: (RecordedRequest, JsonObject, Target) -> WireRequest,
     val explained: List<Explained>,
     val skipped: Map<String, String> = emptyMap(),
-    /** Streamed or whole, where the body does not say it. */
-    val delivery: (RecordedRequest) -> Delivery? = { null },
     val sameForms: List<SameForm> = emptyList(),
 ) {
+    /**
+     * A chat.
+     *
+     * @param convert says the recorded conversation through the builder; what it returns are the names of the fields that it read. The others are
+     * sent as providerOptions, if they are among [options]
+     * @param options fields that have no setting of ours: a caller sends them by providerOptions
+     * @param delivery streamed or whole, where the body does not say it
+     */
+    constructor(
+        protocol: Protocol,
+        belongs: (RecordedRequest) -> Boolean,
+        target: (RecordedRequest, JsonObject) -> Target,
+        convert: ChatRequestBuilder.(JsonObject) -> Set<String>,
+        options: Set<String>,
+        explained: List<Explained>,
+        skipped: Map<String, String> = emptyMap(),
+        delivery: (RecordedRequest) -> Delivery? = { null },
+        sameForms: List<SameForm> = emptyList(),
+    ) : this(
+        protocol.name,
+        belongs,
+        target,
+        { recording, body, at ->
+            val request = ChatRequest.build(at.id) {
+                val read = convert(body)
+                delivery(recording)?.let { this.delivery = it }
+                providerOptions { body.filterKeys { it !in read && it in options }.forEach { (name, value) -> put(name, value) } }
+            }
+            protocol.encode(request, at, mutableListOf())
+        },
+        explained,
+        skipped,
+        sameForms,
+    )
+
     /** @param used takes the forms that were met */
     fun differences(recording: RecordedRequest, used: MutableSet<SameForm>): List<Difference> {
         val body = recording.body!!
-        val target = target(recording, body)
-        val request = ChatRequest.build(target.id) {
-            val read = convert(body)
-            delivery(recording)?.let { delivery = it }
-            providerOptions { body.filterKeys { it !in read && it in options }.forEach { (name, value) -> put(name, value) } }
-        }
-        val encoded = protocol.encode(request, target, mutableListOf())
+        val encoded = encode(recording, body, target(recording, body))
         val ours = Json.parseToJsonElement(encoded.body.decodeToString()).jsonObject
         val url = encoded.url.removePrefix("https://").removePrefix("http://")
         val recordedUrl = recording.host + recording.pathAndQuery

@@ -9,6 +9,8 @@ import io.kotest.matchers.collections.shouldBeEmpty
 private val wires = listOf(
     openAiChatEquivalence,
     openAiResponsesEquivalence,
+    openAiEmbeddingsEquivalence,
+    openAiImagesEquivalence,
     anthropicEquivalence,
     anthropicVertexEquivalence,
     bedrockEquivalence,
@@ -18,14 +20,14 @@ private val wires = listOf(
     ollamaEquivalence,
 )
 
-/** The same conversation, said through ChatRequest, gives the request that another client sent; what differs is in the wire's table. */
+/** The same question, said in our words, gives the request that another client sent; what differs is in the wire's table. */
 class RequestEquivalenceSpec : FunSpec({
     val all = RecordedRequest.all()
     for (wire in wires) {
         val used = mutableSetOf<Explained>()
         val forms = mutableSetOf<SameForm>()
         val cases = all.filter { recording -> wire.belongs(recording) && recording.body != null && wire.skipped.keys.none(recording.name::endsWith) }
-        context(wire.protocol.name) {
+        context(wire.name) {
             withData<RecordedRequest>({ it.name }, cases) { recording ->
                 val unexplained = wire.differences(recording, forms).filter { difference ->
                     val explanation = wire.explained.firstOrNull { it.explains(recording, difference) }
@@ -37,7 +39,7 @@ class RequestEquivalenceSpec : FunSpec({
 
             test("every row of the table explains something") {
                 println(
-                    "requests: ${wire.protocol.name} ${cases.size} equivalent, ${used.size + forms.size} kinds of differences explained, ${wire.skipped.size} skipped",
+                    "requests: ${wire.name} ${cases.size} equivalent, ${used.size + forms.size} kinds of differences explained, ${wire.skipped.size} skipped",
                 )
                 if (!System.getProperty("unifiedllm.fixtures").isNullOrEmpty()) return@test
                 wire.explained.filterNot(used::contains).map { it.reason }.shouldBeEmpty()

@@ -23,7 +23,7 @@ import kotlin.time.Duration.Companion.seconds
 /** A recorded body, and where its framing ends its frames. */
 private class Body(val recording: String, val framing: Framing) {
     val bytes = Recording.named(recording).body
-    val protocol = Protocol.named(Recording.named(recording).wire)
+    val protocol = Protocol.named(Recording.named(recording).wire!!)
     val headers = Recording.named(recording).headers
     val delivery = if (framing == Framing.WHOLE) Delivery.WHOLE else Delivery.STREAM
 
