@@ -13,7 +13,7 @@ import kotlinx.serialization.json.Json
 /** Reads events and whole messages alike: `message_start` holds a message, and a whole answer is one. */
 internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
-    private val usage = AnthropicUsage()
+    private val usage = CachedUsage()
     private val content = mutableListOf<Delta>()
     private val blocks = HashMap<Int, Block>()
     private val sources = hashSetOf<String>()
@@ -35,7 +35,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         json.reset(frame.bytes, frame.start, frame.end)
-        if (!json.enterObject()) return
+        if (json.kind() != JsonKind.OBJECT) return json.skip()
         val type = event()
         json.end()
         if (type == "message_start" || content.isNotEmpty()) start(out)
@@ -50,8 +50,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     override fun finish(out: MutableList<Delta>) {
         blocks.values.forEach(::close)
         out += content
-        if (usage.isEmpty) out += Delta.Warning("the provider did not report the tokens used")
-        out += Delta.Finish(FinishReason(stopReason?.let { KINDS[it] ?: Kind.OTHER } ?: Kind.UNKNOWN, stopReason), usage.usage())
+        out.addFinish(FinishReason(stopReason?.let { KINDS[it] ?: Kind.OTHER } ?: Kind.UNKNOWN, stopReason), usage.usage())
     }
 
     private fun start(out: MutableList<Delta>) {
@@ -67,8 +66,8 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         var opened: Block? = null
         var error: String? = null
         var requestId: String? = null
-        while (true) {
-            when (val name = json.next(EVENT)) {
+        json.members(EVENT) { member ->
+            when (member) {
                 0 -> type = json.stringOrNull()
                 1 -> index = json.longOrNull()?.toInt() ?: 0
                 2 -> delta()
@@ -76,9 +75,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
                 4 -> message()
                 5 -> if (json.kind() == JsonKind.NULL) json.skip() else error = json.raw()
                 6 -> requestId = json.stringOrNull()
-                JsonNames.END -> break
-                JsonNames.OTHER -> json.skip()
-                else -> messageField(name)
+                else -> messageField(member)
             }
         }
         error?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}")), requestId = requestId) }
@@ -89,46 +86,34 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     }
 
     private fun message() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (val name = json.next(EVENT)) {
-                JsonNames.END -> return
-                in MESSAGE_FIELDS -> messageField(name)
-                else -> json.skip()
-            }
-        }
+        json.members(EVENT) { member -> if (member in MESSAGE_FIELDS) messageField(member) else json.skip() }
     }
 
     private fun messageField(name: Int) {
         when (name) {
             7 -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
             8 -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
-            9 -> if (json.enterArray()) {
-                while (json.nextElement()) {
-                    json.block()?.let {
-                        open(WHOLE, it)
-                        blocks.remove(WHOLE)?.let(::close)
-                    }
+            9 -> json.elements {
+                json.block()?.let {
+                    open(WHOLE, it)
+                    blocks.remove(WHOLE)?.let(::close)
                 }
             }
             10 -> stopReason = json.stringOrNull() ?: stopReason
-            11 -> usage.read(json)
+            11 -> usage.readAnthropic(json)
         }
     }
 
     /** Reads a piece of a block, or what `message_delta` says of the message: of which block is only known when the event is read. */
     private fun delta() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(DELTA)) {
+        json.members(DELTA) { member ->
+            when (member) {
                 0 -> text = json.stringOrNull()
                 1 -> thought = json.stringOrNull()
                 2 -> signature = json.stringOrNull()
                 3 -> input = json.stringOrNull()
                 4 -> json.citation()
                 5 -> stopReason = json.stringOrNull() ?: stopReason
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
@@ -136,10 +121,10 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     /** Adds the piece that was read, if it says something and is of the kind of its block; a block that was not opened may be of any. */
     private fun addTo(block: Block?) {
         val kind = block?.kind
-        if (kind == null || kind == Block.Kind.TEXT) text?.let { if (it.isNotEmpty()) content += Delta.Text(it) }
+        if (kind == null || kind == Block.Kind.TEXT) content.addText(text)
         if (kind == null || kind == Block.Kind.THOUGHT) {
-            thought?.let { if (it.isNotEmpty()) content += Delta.Reasoning(it) }
-            signature?.let { if (it.isNotEmpty()) content += Delta.Reasoning("", it) }
+            content.addThought(thought)
+            content.addThought(null, signature?.ifEmpty { null })
         }
         if (kind == Block.Kind.CALL) {
             input?.let { if (it.isNotEmpty()) content += Delta.ToolCallDelta(block.call, null, null, it) }
@@ -155,8 +140,8 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     private fun open(index: Int, block: Block) {
         blocks[index] = block
         when (block.kind) {
-            Block.Kind.TEXT -> if (block.text.isNotEmpty()) content += Delta.Text(block.text)
-            Block.Kind.THOUGHT -> if (block.text.isNotEmpty() || block.signature != null) content += Delta.Reasoning(block.text, block.signature)
+            Block.Kind.TEXT -> content.addText(block.text)
+            Block.Kind.THOUGHT -> content.addThought(block.text, block.signature)
             Block.Kind.HIDDEN_THOUGHT -> if (block.signature != null) content += Delta.Reasoning("", block.signature, isRedacted = true)
             Block.Kind.CALL -> {
                 block.call = calls++
@@ -181,38 +166,33 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     }
 
     private fun JsonCursor.block(): Block? {
-        if (!enterObject()) return null
         var type: String? = null
         var text = ""
         var signature: String? = null
         var id: String? = null
         var name: String? = null
         var input: String? = null
-        while (true) {
-            when (next(BLOCK)) {
+        val isBlock = members(BLOCK) { member ->
+            when (member) {
                 0 -> type = stringOrNull()
                 1, 2 -> text = stringOrNull().orEmpty()
                 3, 4 -> signature = stringOrNull()?.ifEmpty { null }
                 5 -> id = stringOrNull()?.ifEmpty { null }
                 6 -> name = stringOrNull()
                 7 -> input = if (kind() == JsonKind.OBJECT) raw() else arguments()
-                8 -> if (enterArray()) while (nextElement()) citation()
-                JsonNames.END -> return Block(KINDS_OF_BLOCKS[type] ?: Block.Kind.OTHER, text, signature, id, name, input)
-                else -> skip()
+                8 -> elements { citation() }
             }
         }
+        return if (!isBlock) null else Block(KINDS_OF_BLOCKS[type] ?: Block.Kind.OTHER, text, signature, id, name, input)
     }
 
     private fun JsonCursor.citation() {
-        if (!enterObject()) return
         var url: String? = null
         var title: String? = null
-        while (true) {
-            when (next(CITATION)) {
+        members(CITATION) { member ->
+            when (member) {
                 0, 1 -> url = stringOrNull() ?: url
                 2 -> title = stringOrNull()
-                JsonNames.END -> break
-                else -> skip()
             }
         }
         url?.let { if (sources.add(it)) content += Delta.Source(it, title) }

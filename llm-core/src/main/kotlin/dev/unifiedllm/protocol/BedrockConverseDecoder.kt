@@ -9,7 +9,6 @@ import dev.unifiedllm.transport.AwsEventStreamDecoder
 import dev.unifiedllm.transport.Frame
 import dev.unifiedllm.transport.HttpErrors
 import dev.unifiedllm.transport.ProviderError
-import dev.unifiedllm.transport.redact
 
 /**
  * Reads the events of `converse-stream`, and the one body of `converse`: their fields have names of their own. What a tool that runs at the
@@ -17,7 +16,7 @@ import dev.unifiedllm.transport.redact
  */
 internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
-    private val usage = BedrockUsage()
+    private val usage = CachedUsage()
     private val content = mutableListOf<Delta>()
     private val sources = mutableSetOf<String>()
     private var hasBegun = false
@@ -59,9 +58,7 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     }
 
     override fun finish(out: MutableList<Delta>) {
-        val figures = usage.usage()
-        if (figures == null) out += Delta.Warning("the provider did not report the tokens used")
-        out += Delta.Finish(FinishReason(reason?.let { KINDS[it] ?: Kind.OTHER } ?: Kind.UNKNOWN, reason), figures)
+        out.addFinish(FinishReason(reason?.let { KINDS[it] ?: Kind.OTHER } ?: Kind.UNKNOWN, reason), usage.usage())
     }
 
     private fun announce(out: MutableList<Delta>) {
@@ -74,22 +71,19 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     private fun failed(frame: Frame, out: MutableList<Delta>) {
         val said = ProviderError.of(frame.text())
         if (!isStopped) throw HttpErrors(target).exception(ProviderError(said.message, frame.event.substringAfter(':'), said.code, said.param))
-        out += Delta.Warning("the provider reported an error after its answer: ${redact(said.message.orEmpty(), target.key?.reveal())}")
+        out += lateError(said, target)
     }
 
     private fun read() {
-        if (!json.enterObject()) return
         var block = 0L
-        while (true) {
-            when (json.next(EVENT)) {
+        json.members(EVENT) { member ->
+            when (member) {
                 0 -> block = json.longOrNull() ?: 0
                 1, 2 -> block()
                 3 -> hasBegun = json.stringOrNull() != null
                 4 -> reason = json.stringOrNull()
-                5 -> usage.read(json)
+                5 -> usage.readConverse(json)
                 6 -> output()
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
         opened?.let { begin(block, it) }
@@ -105,67 +99,45 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     }
 
     private fun output() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(OUTPUT)) {
-                0 -> message()
-                JsonNames.END -> return
-                else -> json.skip()
-            }
-        }
+        json.members(OUTPUT) { message() }
     }
 
     private fun message() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(MESSAGE)) {
+        json.members(MESSAGE) { member ->
+            when (member) {
                 0 -> hasBegun = json.stringOrNull() != null
-                1 -> if (json.enterArray()) {
-                    while (json.nextElement()) {
-                        block()
-                        opened?.let { begin(calls.size.toLong(), it) }
-                        opened = null
-                    }
+                1 -> json.elements {
+                    block()
+                    opened?.let { begin(calls.size.toLong(), it) }
+                    opened = null
                 }
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
 
     /** A block's beginning, a piece of it, or all of it. */
     private fun block() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(BLOCK)) {
-                0 -> text()
+        json.members(BLOCK) { member ->
+            when (member) {
+                0 -> content.addText(json.stringOrNull())
                 1 -> toolUse()
                 2 -> reasoning()
                 3 -> citation()
                 4 -> citedContent()
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
 
-    private fun text() {
-        json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Text(it) }
-    }
-
     /** `input` is a text in pieces, and an object where it comes whole. */
     private fun toolUse() {
-        if (!json.enterObject()) return
         var id: String? = null
         var name: String? = null
         var input: String? = null
-        while (true) {
-            when (json.next(TOOL_USE)) {
+        json.members(TOOL_USE) { member ->
+            when (member) {
                 0 -> id = json.stringOrNull()
                 1 -> name = json.stringOrNull()
                 2 -> input = json.arguments()
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
         if (name != null || id != null) opened = Call(id, name, input.orEmpty()) else fragment = input
@@ -173,62 +145,51 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
 
     /** A piece of a thought; all of it stands one object deeper. */
     private fun reasoning() {
-        if (!json.enterObject()) return
-        var text = ""
+        var text: String? = null
         var seal: String? = null
-        while (true) {
-            when (json.next(REASONING)) {
+        json.members(REASONING) { member ->
+            when (member) {
                 0 -> reasoning()
-                1 -> text = json.stringOrNull().orEmpty()
+                1 -> text = json.stringOrNull()
                 2 -> seal = json.stringOrNull()?.ifEmpty { null }
                 3 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Reasoning("", it, isRedacted = true) }
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
-        if (text.isNotEmpty() || seal != null) content += Delta.Reasoning(text, seal)
+        content.addThought(text, seal)
     }
 
     /** Text with what it rests on beside it. */
     private fun citedContent() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(CITED)) {
-                0 -> if (json.enterArray()) while (json.nextElement()) block()
-                1 -> if (json.enterArray()) while (json.nextElement()) citation()
-                JsonNames.END -> return
-                else -> json.skip()
+        json.members(CITED) { member ->
+            when (member) {
+                0 -> json.elements { block() }
+                1 -> json.elements { citation() }
             }
         }
     }
 
     /** Only what stands in the web has a URL to show. */
     private fun citation() {
-        if (!json.enterObject()) return
         var title: String? = null
         var url: String? = null
-        while (true) {
-            when (json.next(CITATION)) {
+        json.members(CITATION) { member ->
+            when (member) {
                 0 -> title = json.stringOrNull()
                 1 -> url = webUrl()
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
         url?.let { if (sources.add(it)) content += Delta.Source(it, title) }
     }
 
     private fun webUrl(): String? {
-        if (!json.enterObject()) return null
         var url: String? = null
-        while (true) {
-            when (json.next(LOCATION)) {
+        json.members(LOCATION) { member ->
+            when (member) {
                 0 -> webUrl()?.let { url = it }
                 1 -> url = json.stringOrNull()
-                JsonNames.END -> return url
-                else -> json.skip()
             }
         }
+        return url
     }
 
     private companion object {

@@ -38,12 +38,11 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         if (frame.end - frame.start == DONE.size && DONE.indices.all { frame.bytes[frame.start + it] == DONE[it] }) return
         json.reset(frame.bytes, frame.start, frame.end)
-        if (!json.enterObject()) return
         var type: String? = null
         var isWhole = false
         event = calls.size.toLong()
-        while (true) {
-            when (json.next(EVENT)) {
+        val isEvent = json.members(EVENT) { member ->
+            when (member) {
                 0 -> type = json.stringOrNull()
                 1 -> id = json.stringOrNull() ?: id
                 2 -> json.longOrNull()?.let { event = it }
@@ -53,10 +52,9 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
                 6 -> usage.read(json)
                 7 -> error = text() ?: error
                 8 -> errorType = json.stringOrNull() ?: errorType
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
+        if (!isEvent) return
         json.end()
         addCall()
         ended = type == "message-end" || (type == null && (isWhole || reason != null))
@@ -98,30 +96,24 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     }
 
     private fun delta() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(DELTA)) {
+        json.members(DELTA) { member ->
+            when (member) {
                 0 -> message()
                 1 -> reason = json.stringOrNull()
                 2 -> usage.read(json)
                 3 -> error = text() ?: error
                 4 -> errorType = json.stringOrNull() ?: errorType
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
 
     private fun message() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(MESSAGE)) {
+        json.members(MESSAGE) { member ->
+            when (member) {
                 0 -> each { block() }
-                1 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Reasoning(it) }
+                1 -> content.addThought(json.stringOrNull())
                 2 -> toolCalls()
                 3 -> each { citation() }
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
@@ -134,17 +126,11 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     }
 
     private fun block() {
-        if (json.kind() == JsonKind.STRING) {
-            json.string().let { if (it.isNotEmpty()) content += Delta.Text(it) }
-            return
-        }
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(BLOCK)) {
-                0 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Text(it) }
-                1 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Reasoning(it) }
-                JsonNames.END -> return
-                else -> json.skip()
+        if (json.kind() == JsonKind.STRING) return content.addText(json.string())
+        json.members(BLOCK) { member ->
+            when (member) {
+                0 -> content.addText(json.stringOrNull())
+                1 -> content.addThought(json.stringOrNull())
             }
         }
     }
@@ -161,25 +147,19 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     }
 
     private fun toolCall() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(CALL)) {
+        json.members(CALL) { member ->
+            when (member) {
                 0 -> callId = json.stringOrNull()?.ifEmpty { null }
                 1 -> function()
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
 
     private fun function() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(FUNCTION)) {
+        json.members(FUNCTION) { member ->
+            when (member) {
                 0 -> callName = json.stringOrNull()?.ifEmpty { null }
                 1 -> arguments = json.arguments()
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
@@ -201,37 +181,18 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     }
 
     private fun citation() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(CITATION)) {
-                0 -> each { source() }
-                JsonNames.END -> return
-                else -> json.skip()
-            }
-        }
+        json.members(CITATION) { each { source() } }
     }
 
     /** A document or a tool's result; known by its own URL, else by the id that the request gave it. Named once, however often it is cited. */
     private fun source() {
-        if (!json.enterObject()) return
         var id: String? = null
         var url: String? = null
         var title: String? = null
-        while (true) {
-            when (json.next(SOURCE)) {
+        json.members(SOURCE) { member ->
+            when (member) {
                 0 -> id = json.stringOrNull()
-                1 -> if (json.enterObject()) {
-                    while (true) {
-                        when (json.next(DOCUMENT)) {
-                            0 -> url = json.stringOrNull()
-                            1 -> title = json.stringOrNull()
-                            JsonNames.END -> break
-                            else -> json.skip()
-                        }
-                    }
-                }
-                JsonNames.END -> break
-                else -> json.skip()
+                1 -> json.members(DOCUMENT) { field -> if (field == 0) url = json.stringOrNull() else title = json.stringOrNull() }
             }
         }
         val name = url ?: id ?: return
@@ -239,8 +200,6 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     }
 
     override fun finish(out: MutableList<Delta>) {
-        val counted = usage.usage()
-        if (counted == null) out += Delta.Warning("the provider did not report the tokens used")
         val kind = when (reason) {
             "COMPLETE", "STOP_SEQUENCE" -> Kind.STOP
             "MAX_TOKENS" -> Kind.LENGTH
@@ -248,7 +207,7 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
             null -> Kind.UNKNOWN
             else -> Kind.OTHER
         }
-        out += Delta.Finish(FinishReason(kind, reason), counted)
+        out.addFinish(FinishReason(kind, reason), usage.usage())
     }
 
     private companion object {

@@ -4,62 +4,46 @@ import dev.unifiedllm.chat.Usage
 
 /** Cohere counts twice: `tokens` are what the model read and wrote, `billed_units` what is paid for, which leaves out its own preamble. */
 internal class CohereUsage {
-    private var input: Long? = null
-    private var output: Long? = null
-    private var reasoning: Long? = null
+    private class Counters {
+        var input: Long? = null
+        var output: Long? = null
+        var reasoning: Long? = null
+
+        fun read(json: JsonCursor) {
+            json.members(COUNTERS) { member ->
+                when (member) {
+                    0 -> input = json.tokens()
+                    1 -> output = json.tokens()
+                    2 -> reasoning = json.tokens()
+                }
+            }
+        }
+    }
+
+    private val all = Counters()
+    private val billed = Counters()
     private var cached: Long? = null
-    private var billedInput: Long? = null
-    private var billedOutput: Long? = null
 
     fun read(json: JsonCursor) {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(USAGE)) {
-                0 -> tokens(json)
-                1 -> billed(json)
-                2 -> cached = json.count()
-                JsonNames.END -> return
-                else -> json.skip()
+        json.members(USAGE) { member ->
+            when (member) {
+                0 -> all.read(json)
+                1 -> billed.read(json)
+                2 -> cached = json.tokens()
             }
         }
     }
 
-    private fun tokens(json: JsonCursor) {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(COUNTERS)) {
-                0 -> input = json.count()
-                1 -> output = json.count()
-                2 -> reasoning = json.count()
-                JsonNames.END -> return
-                else -> json.skip()
-            }
-        }
-    }
-
-    private fun billed(json: JsonCursor) {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(COUNTERS)) {
-                0 -> billedInput = json.count()
-                1 -> billedOutput = json.count()
-                JsonNames.END -> return
-                else -> json.skip()
-            }
-        }
-    }
-
-    private fun JsonCursor.count(): Long? = longOrNull()?.takeIf { it >= 0 }
-
+    /** Null: not reported. */
     fun usage(): Usage? {
-        if (input == null && output == null && billedInput == null && billedOutput == null) return null
+        if (all.input == null && all.output == null && billed.input == null && billed.output == null) return null
         return Usage.build {
-            inputTokens = input ?: billedInput
-            outputTokens = output ?: billedOutput
-            reasoningTokens = reasoning
+            inputTokens = all.input ?: billed.input
+            outputTokens = all.output ?: billed.output
+            reasoningTokens = all.reasoning
             cacheReadTokens = cached
-            billedInputTokens = billedInput
-            billedOutputTokens = billedOutput
+            billedInputTokens = billed.input
+            billedOutputTokens = billed.output
         }
     }
 

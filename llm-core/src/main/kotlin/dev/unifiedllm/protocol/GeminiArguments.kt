@@ -17,15 +17,14 @@ internal class GeminiArguments {
     fun read(leaves: String) {
         val bytes = leaves.encodeToByteArray()
         val json = JsonCursor().reset(bytes, 0, bytes.size)
-        if (!json.enterArray()) return
-        while (json.nextElement()) if (json.enterObject()) leaf(json)
+        json.elements { leaf(json) }
     }
 
     private fun leaf(json: JsonCursor) {
         var path: List<Any>? = null
         var value: JsonElement? = null
-        while (true) {
-            when (json.next(LEAF)) {
+        json.members(LEAF) { member ->
+            when (member) {
                 0 -> path = json.stringOrNull()?.let(::path)
                 1 -> value = json.stringOrNull()?.let(::JsonPrimitive)
                 2 -> value = json.decimalOrNull()?.let(::JsonPrimitive)
@@ -34,8 +33,6 @@ internal class GeminiArguments {
                     json.skip()
                     value = JsonNull
                 }
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
         if (path.isNullOrEmpty() || value == null) return

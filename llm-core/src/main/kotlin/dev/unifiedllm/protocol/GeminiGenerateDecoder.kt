@@ -1,7 +1,6 @@
 package dev.unifiedllm.protocol
 
 import dev.unifiedllm.LlmException
-import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
@@ -35,36 +34,27 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         json.reset(frame.bytes, frame.start, frame.end)
-        if (json.kind() == JsonKind.ARRAY) {
-            json.beginArray()
-            while (json.nextElement()) response(out)
-        } else {
-            response(out)
-        }
+        if (json.kind() == JsonKind.ARRAY) json.elements { response(out) } else response(out)
         json.end()
     }
 
     override fun finish(out: MutableList<Delta>) {
         for (choice in choices) choice.close(out)
         out += sources.found
-        if (usage.isEmpty) out += Delta.Warning("the provider did not report the tokens used")
         choices.firstOrNull()?.message?.let { out += Delta.Warning("the provider says of the end: $it") }
-        out += Delta.Finish(reason(), usage.usage(), Cost.Unknown("not priced"))
+        out.addFinish(reason(), usage.usage())
     }
 
     private fun response(out: MutableList<Delta>) {
         val wasComplete = progress == Progress.COMPLETE
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(RESPONSE)) {
+        json.members(RESPONSE) { member ->
+            when (member) {
                 0 -> json.candidates()
                 1 -> usage.read(json)
                 2 -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
                 3 -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
                 4 -> json.feedback()
                 5 -> if (json.kind() == JsonKind.NULL) json.skip() else errorText = json.raw()
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
         errorText?.let { failed(it, wasComplete, out) }
@@ -85,7 +75,7 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
         val error = ProviderError.of(Json.parseToJsonElement("{\"error\":$text}"))
         if (!wasComplete) throw HttpErrors(target).exception(error, error.code?.toIntOrNull()?.takeIf { it in STATUSES }, retryAfter = error.retryDelay)
         errorText = null
-        out += Delta.Warning("the provider reported an error after its answer: ${redact(error.message.orEmpty(), target.key?.reveal())}")
+        out += lateError(error, target)
     }
 
     private fun filtered(reason: String) = LlmException.ContentFiltered(
@@ -95,24 +85,17 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
     )
 
     private fun JsonCursor.feedback() {
-        if (!enterObject()) return
-        while (true) {
-            when (next(FEEDBACK)) {
+        members(FEEDBACK) { member ->
+            when (member) {
                 0 -> blocked = stringOrNull()?.takeUnless { it == "BLOCK_REASON_UNSPECIFIED" }
                 1 -> blockedMessage = stringOrNull()?.ifBlank { null }
-                JsonNames.END -> return
-                else -> skip()
             }
         }
     }
 
     private fun JsonCursor.candidates() {
-        if (!enterArray()) return
         var position = 0
-        while (nextElement()) {
-            if (enterObject()) candidate(position)
-            position++
-        }
+        elements { candidate(position++) }
     }
 
     private fun JsonCursor.candidate(position: Int) {
@@ -120,18 +103,17 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
         var finish: String? = null
         var message: String? = null
         val parts = ArrayList<GeminiPart>(1)
-        while (true) {
-            when (next(CANDIDATE)) {
+        val isCandidate = members(CANDIDATE) { member ->
+            when (member) {
                 0 -> content(parts)
                 1 -> finish = stringOrNull()?.ifEmpty { null }
                 2 -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
                 3 -> sources.readGrounding(this)
                 4 -> sources.readCitations(this)
                 5 -> message = stringOrNull()?.ifBlank { null }
-                JsonNames.END -> break
-                else -> skip()
             }
         }
+        if (!isCandidate) return
         while (choices.size <= index) choices += GeminiChoice(choices.size)
         val choice = choices[index]
         for (part in parts) choice.add(part, content)
@@ -140,14 +122,7 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
     }
 
     private fun JsonCursor.content(parts: MutableList<GeminiPart>) {
-        if (!enterObject()) return
-        while (true) {
-            when (next(CONTENT)) {
-                0 -> if (enterArray()) while (nextElement()) if (enterObject()) parts += GeminiPart().also { it.read(this) }
-                JsonNames.END -> return
-                else -> skip()
-            }
-        }
+        members(CONTENT) { elements { if (enterObject()) parts += GeminiPart().also { it.read(this) } } }
     }
 
     private fun reason(): FinishReason {

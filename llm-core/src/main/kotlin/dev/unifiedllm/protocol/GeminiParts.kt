@@ -19,7 +19,7 @@ internal class GeminiPart {
                 0 -> text = json.stringOrNull()
                 1 -> isThought = json.booleanOrNull() == true
                 2, 3 -> seal = json.stringOrNull()?.ifEmpty { null }
-                4 -> if (json.enterObject()) call = GeminiCall().also { it.read(json) }
+                4 -> if (json.kind() == JsonKind.OBJECT) call = GeminiCall().also { it.read(json) } else json.skip()
                 5 -> media = media(json, "data") { type, data -> "data:$type;base64,$data" }
                 6 -> media = media(json, "fileUri") { _, url -> url }
                 JsonNames.END -> return
@@ -32,16 +32,13 @@ internal class GeminiPart {
     }
 
     private fun media(json: JsonCursor, field: String, url: (String, String) -> String): Delta.Media? {
-        if (!json.enterObject()) return null
         val names = JsonNames("mimeType", field)
         var type: String? = null
         var value: String? = null
-        while (true) {
-            when (json.next(names)) {
+        json.members(names) { member ->
+            when (member) {
                 0 -> type = json.stringOrNull()
                 1 -> value = json.stringOrNull()
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
         val mediaType = type ?: "application/octet-stream"
@@ -64,15 +61,13 @@ internal class GeminiCall {
     var leaves: String? = null
 
     fun read(json: JsonCursor) {
-        while (true) {
-            when (json.next(CALL)) {
+        json.members(CALL) { member ->
+            when (member) {
                 0 -> name = json.stringOrNull()?.ifEmpty { null }
                 1 -> id = json.stringOrNull()?.ifEmpty { null }
                 2 -> arguments = if (json.kind() == JsonKind.OBJECT) json.raw() else null.also { json.skip() }
                 3 -> leaves = json.raw()
                 4 -> willContinue = json.booleanOrNull() == true
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
@@ -136,29 +131,19 @@ internal class GeminiSources {
 
     val found: Collection<Delta.Source> get() = byUrl.values
 
-    fun readGrounding(json: JsonCursor) = members(json, GROUNDING) { _ -> chunks(json) }
+    fun readGrounding(json: JsonCursor) {
+        json.members(GROUNDING) { json.elements { json.members(CHUNK) { source(json) } } }
+    }
 
-    fun readCitations(json: JsonCursor) = members(json, CITATIONS) { _ -> if (json.enterArray()) while (json.nextElement()) source(json) }
-
-    private fun chunks(json: JsonCursor) {
-        if (!json.enterArray()) return
-        while (json.nextElement()) members(json, CHUNK) { _ -> source(json) }
+    fun readCitations(json: JsonCursor) {
+        json.members(CITATIONS) { json.elements { source(json) } }
     }
 
     private fun source(json: JsonCursor) {
         var url: String? = null
         var title: String? = null
-        members(json, SOURCE) { member -> if (member == 0) url = json.stringOrNull() else title = json.stringOrNull()?.ifEmpty { null } }
+        json.members(SOURCE) { member -> if (member == 0) url = json.stringOrNull() else title = json.stringOrNull()?.ifEmpty { null } }
         url?.ifEmpty { null }?.let { if (byUrl[it]?.title == null) byUrl[it] = Delta.Source(it, title) }
-    }
-
-    private inline fun members(json: JsonCursor, names: JsonNames, read: (Int) -> Unit) {
-        if (!json.enterObject()) return
-        while (true) {
-            val member = json.next(names)
-            if (member == JsonNames.END) return
-            if (member == JsonNames.OTHER) json.skip() else read(member)
-        }
     }
 
     private companion object {

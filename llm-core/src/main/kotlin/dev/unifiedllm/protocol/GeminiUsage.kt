@@ -17,51 +17,36 @@ internal class GeminiUsage {
     private var audioOutput: Long? = null
     private var image: Long? = null
 
-    val isEmpty: Boolean get() = prompt == null && candidates == null && total == null
-
     fun read(json: JsonCursor) {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(USAGE)) {
-                0 -> prompt = json.count() ?: prompt
-                1 -> candidates = json.count() ?: candidates
-                2 -> thoughts = json.count() ?: thoughts
-                3 -> cached = json.count() ?: cached
-                4 -> tools = json.count() ?: tools
-                5 -> total = json.count() ?: total
+        json.members(USAGE) { member ->
+            when (member) {
+                0 -> prompt = json.tokens() ?: prompt
+                1 -> candidates = json.tokens() ?: candidates
+                2 -> thoughts = json.tokens() ?: thoughts
+                3 -> cached = json.tokens() ?: cached
+                4 -> tools = json.tokens() ?: tools
+                5 -> total = json.tokens() ?: total
                 6 -> json.details { modality, count -> if (modality == "AUDIO") audioInput = count }
                 7 -> json.details { modality, count ->
                     if (modality == "AUDIO") audioOutput = count
                     if (modality == "IMAGE") image = count
                 }
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
 
-    private fun JsonCursor.count(): Long? = longOrNull()?.takeIf { it >= 0 }
-
     private fun JsonCursor.details(found: (String?, Long?) -> Unit) {
-        if (!enterArray()) return
-        while (nextElement()) {
-            if (!enterObject()) continue
+        elements {
             var modality: String? = null
             var count: Long? = null
-            while (true) {
-                when (next(DETAIL)) {
-                    0 -> modality = stringOrNull()
-                    1 -> count = count()
-                    JsonNames.END -> break
-                    else -> skip()
-                }
-            }
+            members(DETAIL) { member -> if (member == 0) modality = stringOrNull() else count = tokens() }
             found(modality, count)
         }
     }
 
+    /** Null: not reported. */
     fun usage(): Usage? {
-        if (isEmpty) return null
+        if (prompt == null && candidates == null && total == null) return null
         val sent = prompt?.plus(tools ?: 0)
         return Usage.build {
             inputTokens = sent

@@ -3,7 +3,6 @@ package dev.unifiedllm.protocol
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
-import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.protocol.Decoder.Progress
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.Frame
@@ -27,22 +26,20 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         var error: String? = null
         json.reset(frame.bytes, frame.start, frame.end)
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(LINE)) {
+        val isLine = json.members(LINE) { member ->
+            when (member) {
                 0 -> json.stringOrNull()?.let { model = it }
                 1 -> message()
-                2 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Text(it) }
-                3 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Reasoning(it) }
+                2 -> content.addText(json.stringOrNull())
+                3 -> content.addThought(json.stringOrNull())
                 4 -> done = json.booleanOrNull() == true
                 5 -> reason = json.stringOrNull()
-                6 -> promptTokens = json.longOrNull()?.takeIf { it >= 0 }
-                7 -> answerTokens = json.longOrNull()?.takeIf { it >= 0 }
+                6 -> promptTokens = json.tokens()
+                7 -> answerTokens = json.tokens()
                 8 -> error = json.stringOrNull()
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
+        if (!isLine) return
         json.end()
         error?.let { throw HttpErrors(target).exception(ProviderError(it)) }
         if (!started) {
@@ -54,55 +51,32 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
     }
 
     private fun message() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(MESSAGE)) {
-                0 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Text(it) }
-                1 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Reasoning(it) }
-                2 -> if (json.enterArray()) while (json.nextElement()) toolCall()
-                JsonNames.END -> return
-                else -> json.skip()
+        json.members(MESSAGE) { member ->
+            when (member) {
+                0 -> content.addText(json.stringOrNull())
+                1 -> content.addThought(json.stringOrNull())
+                2 -> json.elements { toolCall() }
             }
         }
     }
 
     /** Whole at once: the arguments are an object. */
     private fun toolCall() {
-        if (!json.enterObject()) return
         var id: String? = null
         var name: String? = null
         var arguments = ""
-        while (true) {
-            when (json.next(CALL)) {
+        val isCall = json.members(CALL) { member ->
+            when (member) {
                 0 -> id = json.stringOrNull()
-                1 -> if (json.enterObject()) {
-                    while (true) {
-                        when (json.next(FUNCTION)) {
-                            0 -> name = json.stringOrNull()
-                            1 -> arguments = json.arguments()
-                            JsonNames.END -> break
-                            else -> json.skip()
-                        }
-                    }
-                }
-                JsonNames.END -> break
-                else -> json.skip()
+                1 -> json.members(FUNCTION) { field -> if (field == 0) name = json.stringOrNull() else arguments = json.arguments() }
             }
         }
+        if (!isCall) return
         content += Delta.ToolCallDelta(calls, id?.ifEmpty { null } ?: "call_$calls", name, arguments)
         calls++
     }
 
     override fun finish(out: MutableList<Delta>) {
-        val usage = if (promptTokens == null && answerTokens == null) {
-            out += Delta.Warning("the server did not report the tokens used")
-            null
-        } else {
-            Usage.build {
-                inputTokens = promptTokens
-                outputTokens = answerTokens
-            }
-        }
         val kind = when {
             calls > 0 -> Kind.TOOL_CALLS
             reason == "stop" -> Kind.STOP
@@ -110,7 +84,7 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
             reason == null -> Kind.UNKNOWN
             else -> Kind.OTHER
         }
-        out += Delta.Finish(FinishReason(kind, reason), usage)
+        out.addFinish(FinishReason(kind, reason), plainUsage(promptTokens, answerTokens))
     }
 
     private companion object {

@@ -38,20 +38,18 @@ private class OllamaEmbedDecoder(private val target: Target) : Decoder {
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         json.reset(frame.bytes, frame.start, frame.end)
-        if (!json.enterObject()) return
         var model: String? = null
         var error: String? = null
         val vectors = mutableListOf<FloatArray>()
-        while (true) {
-            when (json.next(ANSWER)) {
+        val isAnswer = json.members(ANSWER) { member ->
+            when (member) {
                 0 -> model = json.stringOrNull()
-                1 -> if (json.enterArray()) while (json.nextElement()) vectors += json.floats()
-                2 -> tokens = json.longOrNull()?.takeIf { it >= 0 }
+                1 -> json.elements { vectors += json.floats() }
+                2 -> tokens = json.tokens()
                 3 -> error = json.stringOrNull()
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
+        if (!isAnswer) return
         json.end()
         error?.let { throw HttpErrors(target).exception(ProviderError(it)) }
         out += Delta.Start(null, target.id, model)
@@ -60,9 +58,7 @@ private class OllamaEmbedDecoder(private val target: Target) : Decoder {
     }
 
     override fun finish(out: MutableList<Delta>) {
-        val usage = tokens?.let { Usage.of(it, 0) }
-        if (usage == null) out += Delta.Warning("the server did not report the tokens used")
-        out += Delta.Finish(FinishReason.STOP, usage)
+        out.addFinish(FinishReason.STOP, tokens?.let { Usage.of(it, 0) })
     }
 
     private companion object {

@@ -1,6 +1,5 @@
 package dev.unifiedllm.protocol
 
-import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
@@ -10,7 +9,6 @@ import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.Frame
 import dev.unifiedllm.transport.HttpErrors
 import dev.unifiedllm.transport.ProviderError
-import dev.unifiedllm.transport.redact
 import kotlinx.serialization.json.Json
 
 /** Reads chunks and whole completions alike: `delta` and `message` hold the same fields. */
@@ -43,9 +41,8 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         }
         val wasComplete = progress != Progress.OPEN
         json.reset(frame.bytes, frame.start, frame.end)
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(CHUNK)) {
+        val isChunk = json.members(CHUNK) { member ->
+            when (member) {
                 0 -> json.enterChoices()
                 1 -> json.stringOrNull()?.let { if (id == null) id = it }
                 2 -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
@@ -54,10 +51,9 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                 5 -> json.groq()
                 6 -> json.citations()
                 7 -> json.searchResults()
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
+        if (!isChunk) return
         json.end()
         errorText?.let { failed(it, wasComplete, out) }
         if (choices.isNotEmpty() || content.isNotEmpty()) start(out)
@@ -69,8 +65,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         start(out)
         details?.sealed()?.let { out += Delta.Reasoning("", it) }
         out += sources
-        if (usage.isEmpty) out += Delta.Warning("the provider did not report the tokens used")
-        out += Delta.Finish(reason(), usage.usage(), usage.cost(target) ?: Cost.Unknown("not priced"))
+        out.addFinish(reason(), usage.usage(), usage.cost(target))
     }
 
     /** An error ends the answer, unless that was complete before it. */
@@ -78,7 +73,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         val error = ProviderError.of(Json.parseToJsonElement("{\"error\":$text}"))
         if (!wasComplete) throw HttpErrors(target).exception(error)
         errorText = null
-        out += Delta.Warning("the provider reported an error after its answer: ${redact(error.message.orEmpty(), target.key?.reveal())}")
+        out += lateError(error, target)
     }
 
     private fun start(out: MutableList<Delta>) {
@@ -90,12 +85,8 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private fun isDone(frame: Frame): Boolean = DONE.indices.all { frame.bytes[frame.start + it] == DONE[it] }
 
     private fun JsonCursor.enterChoices() {
-        if (!enterArray()) return
         var position = 0
-        while (nextElement()) {
-            if (enterObject()) choice(position)
-            position++
-        }
+        elements { choice(position++) }
     }
 
     /** A piece of an answer, or all of it. Some servers send both side by side: then the piece counts, if it says anything. */
@@ -105,16 +96,15 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         var finish: String? = null
         var whole: Said? = null
         var piece: Said? = null
-        while (true) {
-            when (next(CHOICE)) {
+        val isChoice = members(CHOICE) { member ->
+            when (member) {
                 0 -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
                 1 -> piece = said(before)
                 2 -> whole = said(before)
                 3 -> finish = stringOrNull()
-                JsonNames.END -> break
-                else -> skip()
             }
         }
+        if (!isChoice) return
         if (choices.size <= index) repeat(index + 1 - choices.size) { choices += ChoiceState() }
         val state = choices[index]
         val said = if (piece?.isEmpty == false || state.isStreamed) piece else whole
@@ -145,10 +135,9 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     }
 
     private fun JsonCursor.message(fragments: CallFragments) {
-        if (!enterObject()) return
         var thought = false
-        while (true) {
-            when (next(MESSAGE)) {
+        members(MESSAGE) { member ->
+            when (member) {
                 0 -> text()
                 1, 2 -> stringOrNull()?.let {
                     if (it.isNotEmpty() && !thought) {
@@ -166,8 +155,6 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                 5 -> annotations()
                 6 -> fragments.readLegacy(this)
                 7 -> if (details == null) skip() else details.read(this)
-                JsonNames.END -> return
-                else -> skip()
             }
         }
     }
@@ -175,41 +162,23 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     /** A text, or a list of parts of which some may be thoughts. */
     private fun JsonCursor.text() {
         if (kind() == JsonKind.STRING) {
-            val text = string()
-            if (text.isNotEmpty()) content += Delta.Text(text)
-        } else if (enterArray()) {
-            while (nextElement()) part(thought = false)
+            content.addText(string())
+        } else {
+            elements { part(thought = false) }
         }
     }
 
     private fun JsonCursor.part(thought: Boolean) {
-        if (!enterObject()) return
-        while (true) {
-            when (next(PART)) {
-                0 -> stringOrNull()?.let { if (it.isNotEmpty()) content += if (thought) Delta.Reasoning(it) else Delta.Text(it) }
-                1 -> if (kind() == JsonKind.STRING) {
-                    content += Delta.Reasoning(string())
-                } else if (enterArray()) {
-                    while (nextElement()) part(thought = true)
-                }
-                JsonNames.END -> return
-                else -> skip()
+        members(PART) { member ->
+            when (member) {
+                0 -> if (thought) content.addThought(stringOrNull()) else content.addText(stringOrNull())
+                1 -> if (kind() == JsonKind.STRING) content += Delta.Reasoning(string()) else elements { part(thought = true) }
             }
         }
     }
 
     private fun JsonCursor.annotations() {
-        if (!enterArray()) return
-        while (nextElement()) {
-            if (!enterObject()) continue
-            while (true) {
-                when (next(ANNOTATION)) {
-                    0 -> source()?.let(::cited)
-                    JsonNames.END -> break
-                    else -> skip()
-                }
-            }
-        }
+        elements { members(ANNOTATION) { source()?.let(::cited) } }
     }
 
     private fun cited(found: Delta.Source) {
@@ -223,17 +192,14 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     }
 
     private fun JsonCursor.searchResults() {
-        if (enterArray()) while (nextElement()) source()?.let(::cited)
+        elements { source()?.let(::cited) }
     }
 
     private fun JsonCursor.groq() {
-        if (!enterObject()) return
-        while (true) {
-            when (next(GROQ)) {
+        members(GROQ) { member ->
+            when (member) {
                 0 -> usage.read(this)
                 1 -> if (kind() == JsonKind.NULL) skip() else errorText = raw()
-                JsonNames.END -> return
-                else -> skip()
             }
         }
     }

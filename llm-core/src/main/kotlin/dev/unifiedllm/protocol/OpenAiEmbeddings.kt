@@ -38,14 +38,10 @@ private class OpenAiEmbeddingsDecoder(target: Target) : OpenAiListDecoder(target
     override fun element(position: Int) {
         var index = position
         var vector: FloatArray? = null
-        if (json.enterObject()) {
-            while (true) {
-                when (json.next(ELEMENT)) {
-                    0 -> json.longOrNull()?.let { if (it in 0..Int.MAX_VALUE) index = it.toInt() }
-                    1 -> vector = vector(position)
-                    JsonNames.END -> break
-                    else -> json.skip()
-                }
+        json.members(ELEMENT) { member ->
+            when (member) {
+                0 -> json.longOrNull()?.let { if (it in 0..Int.MAX_VALUE) index = it.toInt() }
+                1 -> vector = vector(position)
             }
         }
         vectors += Delta.Embedding(index, vector ?: throw malformed("element $position of its list has no vector"))

@@ -38,16 +38,12 @@ private class OpenAiImagesDecoder(target: Target) : OpenAiListDecoder(target) {
         var base64: String? = null
         var type: String? = null
         var prompt: String? = null
-        if (json.enterObject()) {
-            while (true) {
-                when (json.next(ELEMENT)) {
-                    0 -> url = json.stringOrNull()?.ifEmpty { null }
-                    1 -> base64 = json.stringOrNull()?.ifEmpty { null }
-                    2 -> type = json.stringOrNull()?.ifEmpty { null }
-                    3 -> prompt = json.stringOrNull()?.ifEmpty { null }
-                    JsonNames.END -> break
-                    else -> json.skip()
-                }
+        json.members(ELEMENT) { member ->
+            when (member) {
+                0 -> url = json.stringOrNull()?.ifEmpty { null }
+                1 -> base64 = json.stringOrNull()?.ifEmpty { null }
+                2 -> type = json.stringOrNull()?.ifEmpty { null }
+                3 -> prompt = json.stringOrNull()?.ifEmpty { null }
             }
         }
         if (url == null && base64 == null) throw malformed("element $position of its list has no image")

@@ -37,17 +37,14 @@ internal abstract class OpenAiListDecoder(private val target: Target) : Decoder 
         var model: String? = null
         var format: String? = null
         var error: String? = null
-        json.beginObject()
-        while (true) {
-            when (json.next(ANSWER)) {
+        json.members(ANSWER) { member ->
+            when (member) {
                 0 -> elements()
                 1 -> id = json.stringOrNull()
                 2 -> model = json.stringOrNull()
                 3 -> counted.read(json)
                 4 -> format = json.stringOrNull()
                 5 -> if (json.kind() == JsonKind.NULL) json.skip() else error = json.raw()
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
         json.end()
@@ -60,9 +57,8 @@ internal abstract class OpenAiListDecoder(private val target: Target) : Decoder 
     }
 
     private fun elements() {
-        if (!json.enterArray()) return
         var position = 0
-        while (json.nextElement()) element(position++)
+        json.elements { element(position++) }
     }
 
     final override fun finish(out: MutableList<Delta>) {

@@ -1,6 +1,5 @@
 package dev.unifiedllm.protocol
 
-import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
@@ -55,9 +54,8 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     }
 
     private fun read(event: Event) {
-        json.beginObject()
-        while (true) {
-            when (json.next(FIELDS)) {
+        json.members(FIELDS) { member ->
+            when (member) {
                 0 -> event.type = json.stringIndex(EVENTS)
                 1 -> event.text = json.stringOrNull()
                 2 -> json.longOrNull()?.let { event.index = it }
@@ -71,16 +69,13 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
                 10 -> usage.read(json)
                 11 -> incompleteDetails()
                 12 -> error()
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
 
     private fun response() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(RESPONSE)) {
+        json.members(RESPONSE) { member ->
+            when (member) {
                 0 -> json.stringOrNull()?.let { id = id ?: it }
                 1 -> json.stringOrNull()?.let { model = model ?: it.ifEmpty { null } }
                 2 -> json.stringOrNull()?.let { status = it }
@@ -88,26 +83,17 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
                 4 -> usage.read(json)
                 5 -> incompleteDetails()
                 6 -> error()
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
 
     private fun output() {
         pending.clear()
-        if (json.enterArray()) while (json.nextElement()) pending += json.raw()
+        json.elements { pending += json.raw() }
     }
 
     private fun incompleteDetails() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(REASON)) {
-                0 -> incomplete = json.stringOrNull()
-                JsonNames.END -> return
-                else -> json.skip()
-            }
-        }
+        json.members(REASON) { incomplete = json.stringOrNull() }
     }
 
     private fun error() {
@@ -154,8 +140,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
 
     override fun finish(out: MutableList<Delta>) {
         start(out)
-        if (usage.isEmpty) out += Delta.Warning("the provider did not report the tokens used")
-        out += Delta.Finish(FinishReason(kind(), status), usage.usage(), usage.cost(target) ?: Cost.Unknown("not priced"))
+        out.addFinish(FinishReason(kind(), status), usage.usage(), usage.cost(target))
     }
 
     private fun kind(): Kind = when (status) {

@@ -20,56 +20,42 @@ internal class OpenAiUsage(private val quirks: Quirks) {
     private var imageOutput: Long? = null
     private var cost: BigDecimal? = null
 
-    val isEmpty: Boolean get() = input == null && output == null
-
     fun read(json: JsonCursor) {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(USAGE)) {
-                0, 1 -> input = json.count() ?: input
-                2, 3 -> output = json.count() ?: output
-                4 -> total = json.count() ?: total
+        json.members(USAGE) { member ->
+            when (member) {
+                0, 1 -> input = json.tokens() ?: input
+                2, 3 -> output = json.tokens() ?: output
+                4 -> total = json.tokens() ?: total
                 5, 14 -> inputDetails(json)
                 6, 15 -> outputDetails(json)
-                7, 11, 12 -> cached = json.count() ?: cached
+                7, 11, 12 -> cached = json.tokens() ?: cached
                 8 -> json.costAt("cost")?.let { cost = it }
                 9 -> json.costAt("cost_in_usd_ticks")?.let { cost = it.movePointLeft(TICK_DIGITS) }
-                10 -> reasoning = json.count() ?: reasoning
-                13 -> written = json.count() ?: written
-                JsonNames.END -> return
-                else -> json.skip()
+                10 -> reasoning = json.tokens() ?: reasoning
+                13 -> written = json.tokens() ?: written
             }
         }
     }
 
     private fun inputDetails(json: JsonCursor) {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(INPUT_DETAILS)) {
-                0 -> cached = json.count() ?: cached
-                1 -> audioInput = json.count() ?: audioInput
-                2, 3 -> written = json.count() ?: written
-                JsonNames.END -> return
-                else -> json.skip()
+        json.members(INPUT_DETAILS) { member ->
+            when (member) {
+                0 -> cached = json.tokens() ?: cached
+                1 -> audioInput = json.tokens() ?: audioInput
+                2, 3 -> written = json.tokens() ?: written
             }
         }
     }
 
     private fun outputDetails(json: JsonCursor) {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(OUTPUT_DETAILS)) {
-                0 -> reasoning = json.count() ?: reasoning
-                1 -> audioOutput = json.count() ?: audioOutput
-                2 -> imageOutput = json.count() ?: imageOutput
-                JsonNames.END -> return
-                else -> json.skip()
+        json.members(OUTPUT_DETAILS) { member ->
+            when (member) {
+                0 -> reasoning = json.tokens() ?: reasoning
+                1 -> audioOutput = json.tokens() ?: audioOutput
+                2 -> imageOutput = json.tokens() ?: imageOutput
             }
         }
     }
-
-    /** A number of tokens; what is none, or negative, counts as not reported. */
-    private fun JsonCursor.count(): Long? = longOrNull()?.takeIf { it >= 0 }
 
     /** The billed cost, if the row says that [member] or a field in it holds it. */
     private fun JsonCursor.costAt(member: String): BigDecimal? {
@@ -80,19 +66,13 @@ internal class OpenAiUsage(private val quirks: Quirks) {
         }
         if (path.size == 1) return decimalOrNull()?.takeIf { it.signum() >= 0 }
         var found: BigDecimal? = null
-        if (!enterObject()) return null
-        val names = JsonNames(path[1])
-        while (true) {
-            when (next(names)) {
-                0 -> found = decimalOrNull()?.takeIf { it.signum() >= 0 }
-                JsonNames.END -> return found
-                else -> skip()
-            }
-        }
+        members(JsonNames(path[1])) { found = decimalOrNull()?.takeIf { it.signum() >= 0 } }
+        return found
     }
 
+    /** Null: not reported. */
     fun usage(): Usage? {
-        if (isEmpty) return null
+        if (input == null && output == null) return null
         val outside = quirks.reasoning.outsideOutput && total == (input ?: 0) + (output ?: 0) + (reasoning ?: 0)
         return Usage.build {
             inputTokens = input
@@ -107,7 +87,8 @@ internal class OpenAiUsage(private val quirks: Quirks) {
     }
 
     /** What the provider says that it billed; zero says nothing, since some bill elsewhere then. */
-    fun cost(target: Target): Cost? = cost?.takeIf { it.signum() > 0 }?.let { Cost.Known(Usd.of(it), target.provider.id) }
+    fun cost(target: Target): Cost =
+        cost?.takeIf { it.signum() > 0 }?.let { Cost.Known(Usd.of(it), target.provider.id) } ?: Cost.Unknown("not priced")
 
     private companion object {
         const val TICK_DIGITS = 10

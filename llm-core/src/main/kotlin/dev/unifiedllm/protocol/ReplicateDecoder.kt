@@ -4,7 +4,6 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
-import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.protocol.Decoder.Progress
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
@@ -72,11 +71,11 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
 
     private fun prediction(frame: Frame, out: MutableList<Delta>) {
         json.reset(frame.bytes, frame.start, frame.end)
-        if (!json.enterObject()) return
+        if (json.kind() != JsonKind.OBJECT) return json.skip()
         status = null
         pieces.clear()
-        while (true) {
-            when (json.next(PREDICTION)) {
+        json.members(PREDICTION) { member ->
+            when (member) {
                 0 -> id = json.stringOrNull()
                 1 -> model = json.stringOrNull()
                 2 -> status = json.stringOrNull()
@@ -84,8 +83,6 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
                 4 -> error = if (json.kind() == JsonKind.STRING) json.string() else json.raw().takeUnless { it == "null" }
                 5 -> urls()
                 6 -> metrics()
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
         json.end()
@@ -105,10 +102,7 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
 
     private fun output() {
         when (json.kind()) {
-            JsonKind.ARRAY -> {
-                json.beginArray()
-                while (json.nextElement()) pieces += piece()
-            }
+            JsonKind.ARRAY -> json.elements { pieces += piece() }
             JsonKind.NULL -> json.skip()
             else -> pieces += piece()
         }
@@ -117,26 +111,20 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
     private fun piece(): String = if (json.kind() == JsonKind.STRING) json.string() else json.raw()
 
     private fun urls() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(URLS)) {
+        json.members(URLS) { member ->
+            when (member) {
                 0 -> stateUrl = json.stringOrNull()
                 1 -> cancelUrl = json.stringOrNull()
                 2 -> streamUrl = json.stringOrNull()
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
 
     private fun metrics() {
-        if (!json.enterObject()) return
-        while (true) {
-            when (json.next(METRICS)) {
-                0 -> input = json.longOrNull()?.takeIf { it >= 0 }
-                1 -> output = json.longOrNull()?.takeIf { it >= 0 }
-                JsonNames.END -> return
-                else -> json.skip()
+        json.members(METRICS) { member ->
+            when (member) {
+                0 -> input = json.tokens()
+                1 -> output = json.tokens()
             }
         }
     }
@@ -185,16 +173,7 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
     }
 
     override fun finish(out: MutableList<Delta>) {
-        val usage = if (input == null && output == null) {
-            out += Delta.Warning("the provider did not report the tokens used")
-            null
-        } else {
-            Usage.build {
-                inputTokens = input
-                outputTokens = output
-            }
-        }
-        out += Delta.Finish(FinishReason(Kind.STOP, status ?: "done"), usage)
+        out.addFinish(FinishReason(Kind.STOP, status ?: "done"), plainUsage(input, output))
     }
 
     private companion object {

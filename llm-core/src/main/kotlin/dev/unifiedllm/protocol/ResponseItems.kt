@@ -139,9 +139,8 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
     val mediaType: String get() = "image/" + (format ?: "png")
 
     private fun read() {
-        json.beginObject()
-        while (true) {
-            when (json.next(FIELDS)) {
+        json.members(FIELDS) { member ->
+            when (member) {
                 0 -> type = json.stringOrNull()
                 1 -> callId = json.stringOrNull()?.ifEmpty { null }
                 2 -> name = json.stringOrNull()
@@ -151,23 +150,17 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
                 7 -> isEncrypted = json.stringOrNull()?.isNotEmpty() == true
                 8 -> result = json.stringOrNull()?.ifEmpty { null }
                 9 -> format = json.stringOrNull()
-                JsonNames.END -> return
-                else -> json.skip()
             }
         }
     }
 
     private fun parts(add: (String) -> Unit) {
-        if (!json.enterArray()) return
-        while (json.nextElement()) {
-            if (!json.enterObject()) continue
-            while (true) {
-                when (json.next(PART)) {
+        json.elements {
+            json.members(PART) { member ->
+                when (member) {
                     0 -> json.stringOrNull()?.let(add)
                     1 -> json.stringOrNull()?.let { refusal += it }
-                    2 -> if (json.enterArray()) while (json.nextElement()) json.source()?.let(sources::add)
-                    JsonNames.END -> break
-                    else -> json.skip()
+                    2 -> json.elements { json.source()?.let(sources::add) }
                 }
             }
         }
@@ -186,17 +179,15 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
 
 /** A source as an annotation names it; null where it names no address. */
 internal fun JsonCursor.source(): Delta.Source? {
-    if (!enterObject()) return null
     var url: String? = null
     var title: String? = null
-    while (true) {
-        when (next(SOURCE)) {
+    members(SOURCE) { member ->
+        when (member) {
             0 -> url = stringOrNull()
             1 -> title = stringOrNull()
-            JsonNames.END -> return url?.let { Delta.Source(it, title) }
-            else -> skip()
         }
     }
+    return url?.let { Delta.Source(it, title) }
 }
 
 private val SOURCE = JsonNames("url", "title")

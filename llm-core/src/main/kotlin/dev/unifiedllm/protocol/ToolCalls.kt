@@ -25,24 +25,21 @@ internal class CallFragments {
     private var fragments: MutableList<Fragment>? = null
 
     fun read(json: JsonCursor) {
-        if (!json.enterArray()) return
-        while (json.nextElement()) if (json.enterObject()) readOne(json)
+        json.elements { readOne(json) }
     }
 
     private fun readOne(json: JsonCursor) {
         var index: Int? = null
         var id: String? = null
         var function = NO_FUNCTION
-        while (true) {
-            when (json.next(CALL)) {
+        val isCall = json.members(CALL) { member ->
+            when (member) {
                 0 -> index = json.longOrNull()?.toInt()
                 1 -> id = json.stringOrNull()?.ifEmpty { null }
                 2 -> function = function(json)
-                JsonNames.END -> break
-                else -> json.skip()
             }
         }
-        add(Fragment(index, id, function.first, function.second))
+        if (isCall) add(Fragment(index, id, function.first, function.second))
     }
 
     /** The one call of `function_call`, which came before there were `tool_calls`: without an id, and empty where there is none. */
@@ -54,17 +51,10 @@ internal class CallFragments {
     val isEmpty: Boolean get() = fragments == null
 
     private fun function(json: JsonCursor): Pair<String?, String> {
-        if (!json.enterObject()) return NO_FUNCTION
         var name: String? = null
         var arguments = ""
-        while (true) {
-            when (json.next(FUNCTION)) {
-                0 -> name = json.stringOrNull()?.ifEmpty { null }
-                1 -> arguments = json.arguments()
-                JsonNames.END -> return name to arguments
-                else -> json.skip()
-            }
-        }
+        json.members(FUNCTION) { member -> if (member == 0) name = json.stringOrNull()?.ifEmpty { null } else arguments = json.arguments() }
+        return name to arguments
     }
 
     private fun add(fragment: Fragment) {

@@ -205,6 +205,18 @@ class JsonCursorSpec : FunSpec({
         c.end()
     }
 
+    test("members that are asked for are read, others and other values are stepped over") {
+        val names = JsonNames("a", "b")
+        val c = cursor("""[{"x":[0],"a":1,"b":[2,3],"a":4}, 5, {"b":-6}, [{"a":7}], {"b":{"a":8}}]""")
+        val found = mutableListOf<Long?>()
+        val areObjects = mutableListOf<Boolean>()
+        c.elements { areObjects += c.members(names) { if (it == 0) found += c.longOrNull() else c.elements { found += c.tokens() } } }
+        c.end()
+        found shouldBe listOf(1, 2, 3, 4)
+        areObjects shouldBe listOf(true, false, true, false, true)
+        cursor("-6").tokens() shouldBe null
+    }
+
     test("the text of a value is kept as it stands") {
         val c = cursor(" { \"a\" : { \"é\" :\t[ 1.50 , \"\\u0041\" ] } , \"b\":\"x\" } ")
         c.beginObject()

@@ -1,0 +1,30 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.chat.Usage
+
+/** The counters of a wire whose input leaves out what a cache gave or took. They are cumulative: the last figures stand. */
+internal class CachedUsage {
+    var input: Long? = null
+    var output: Long? = null
+    var read: Long? = null
+    var written: Long? = null
+    var written5m: Long? = null
+    var written1h: Long? = null
+    var reasoning: Long? = null
+
+    /** Null: not reported. */
+    fun usage(): Usage? {
+        if (input == null && output == null) return null
+        val parts = listOfNotNull(written5m, written1h)
+        val allWritten = written ?: parts.takeIf { it.isNotEmpty() }?.sum()
+        return Usage.build {
+            inputTokens = input?.let { it + (read ?: 0) + (allWritten ?: 0) }
+            outputTokens = output
+            cacheReadTokens = read
+            cacheWriteTokens = allWritten
+            cacheWrite5mTokens = written5m
+            cacheWrite1hTokens = written1h
+            reasoningTokens = reasoning
+        }
+    }
+}
