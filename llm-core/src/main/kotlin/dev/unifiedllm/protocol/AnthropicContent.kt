@@ -15,16 +15,11 @@ import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.contentOrNull
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonObject
-import java.net.URLDecoder
-import java.util.Base64
 
 /** A conversation as Anthropic's content blocks: system apart, user and assistant in turns, thoughts as they were signed. */
 internal class AnthropicContent(private val target: Target, private val warnings: MutableList<String>) {
     /** All system messages, wherever they stood; null for none. */
-    fun system(messages: List<Message>): JsonElement? {
-        val all = listOfNotNull(target.systemMessage?.let(Message::system)) + messages.filter { it.role == Role.SYSTEM }
-        return all.flatMap(::blocks).takeIf { it.isNotEmpty() }?.let(::content)
-    }
+    fun system(messages: List<Message>): JsonElement? = target.systemOf(messages).flatMap(::blocks).takeIf { it.isNotEmpty() }?.let(::content)
 
     /** The rest, neighbours of one role in one turn. A turn without content is left out, for the wire refuses it. */
     fun messages(messages: List<Message>): JsonArray = buildJsonArray {
@@ -62,13 +57,13 @@ internal class AnthropicContent(private val target: Target, private val warnings
 
     /** Null for what is not sent. */
     private fun block(message: Message, part: Part): JsonObject? = when (part) {
-        is Part.Text -> part.text.takeIf { it.isNotBlank() }?.let(::text)
+        is Part.Text -> part.text.takeIf { it.isNotBlank() }?.let(::textPart)
         is Part.Reasoning -> if (part.isSealed && isOwn(message, target)) thought(part) else null
         is Part.ToolCall -> buildJsonObject {
             put("type", "tool_use")
             put("id", toolUseId(part.id))
             put("name", part.name)
-            put("input", argumentsObject(part.arguments))
+            put("input", argumentsObject(part))
         }
         is Part.ToolResult -> buildJsonObject {
             put("type", "tool_result")
@@ -79,11 +74,6 @@ internal class AnthropicContent(private val target: Target, private val warnings
         is Part.Image -> sourced("image", DataUrl.parse(part.url), part.url)
         is Part.File -> document(part)
         is Part.CacheBreakpoint -> null
-    }
-
-    private fun text(text: String) = buildJsonObject {
-        put("type", "text")
-        put("text", text)
     }
 
     private fun thought(part: Part.Reasoning) = buildJsonObject {
@@ -140,11 +130,7 @@ internal class AnthropicContent(private val target: Target, private val warnings
             warnings += "a cache mark was left out: nothing that can bear it stands before it in its message"
             return
         }
-        val control = buildJsonObject {
-            put("type", "ephemeral")
-            if (ttl == CacheTtl.ONE_HOUR) put("ttl", "1h")
-        }
-        blocks[at] = JsonObject(blocks[at] + ("cache_control" to control))
+        blocks[at] = cacheMarked(blocks[at], ttl)
     }
 
     private val JsonObject.type: String? get() = (get("type") as? JsonPrimitive)?.contentOrNull
@@ -159,25 +145,3 @@ internal class AnthropicContent(private val target: Target, private val warnings
 internal fun toolUseId(id: String): String = if (id.isEmpty()) "_" else NOT_OF_AN_ID.replace(id, "_")
 
 private val NOT_OF_AN_ID = Regex("[^a-zA-Z0-9_-]")
-
-/** The content of a `data:` URL. */
-internal class DataUrl(val mediaType: String, val base64: String) {
-    val bytes: ByteArray get() = Base64.getMimeDecoder().decode(base64)
-
-    fun typed(mediaType: String) = DataUrl(mediaType, base64)
-
-    companion object {
-        private const val SCHEME = "data:"
-
-        /** Null for a URL of another kind. */
-        fun parse(url: String): DataUrl? {
-            if (!url.startsWith(SCHEME, ignoreCase = true) || ',' !in url) return null
-            val head = url.substring(SCHEME.length).substringBefore(',')
-            val data = url.substringAfter(',')
-            val mediaType = head.substringBefore(';').ifEmpty { "text/plain" }
-            if (head.endsWith(";base64", ignoreCase = true)) return DataUrl(mediaType, data)
-            val plain = URLDecoder.decode(data.replace("+", "%2B"), Charsets.UTF_8)
-            return DataUrl(mediaType, Base64.getEncoder().encodeToString(plain.encodeToByteArray()))
-        }
-    }
-}

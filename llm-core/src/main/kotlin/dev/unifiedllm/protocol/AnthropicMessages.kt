@@ -10,9 +10,7 @@ import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.WireRequest
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonObjectBuilder
-import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.add
-import kotlinx.serialization.json.addJsonObject
 import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
@@ -157,7 +155,7 @@ private fun JsonObjectBuilder.tools(request: ChatRequest) {
 private fun anthropicTool(tool: Tool) = buildJsonObject {
     put("name", tool.name)
     tool.description?.let { put("description", it) }
-    put("input_schema", if ("type" in tool.parameters) tool.parameters else JsonObject(mapOf("type" to JsonPrimitive("object")) + tool.parameters))
+    put("input_schema", objectSchema(tool))
 }
 
 private fun outputConfig(request: ChatRequest, thinking: AnthropicThinking, warnings: MutableList<String>): JsonObject? {

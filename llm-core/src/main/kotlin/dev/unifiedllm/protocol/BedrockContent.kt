@@ -24,10 +24,9 @@ internal class BedrockContent(private val target: Target, private val warnings: 
     private val called = linkedSetOf<String>()
 
     /** All system messages, wherever they stood; null for none. */
-    fun system(messages: List<Message>): JsonArray? {
-        val all = listOfNotNull(target.systemMessage?.let(Message::system)) + messages.filter { it.role == Role.SYSTEM }
-        return all.flatMap(::blocks).withoutLeadingMarks().takeIf { it.isNotEmpty() }?.let(::JsonArray)
-    }
+    fun system(
+        messages: List<Message>,
+    ): JsonArray? = target.systemOf(messages).flatMap(::blocks).withoutLeadingMarks().takeIf { it.isNotEmpty() }?.let(::JsonArray)
 
     /** The rest, neighbours of one role in one turn. A turn without content is left out, for the wire refuses it. */
     fun messages(messages: List<Message>): JsonArray {
@@ -70,7 +69,7 @@ internal class BedrockContent(private val target: Target, private val warnings: 
             called += part.name
             put("toolUseId", bedrockToolUseId(part.id))
             put("name", part.name)
-            put("input", argumentsObject(part.arguments))
+            put("input", argumentsObject(part))
         }
         is Part.ToolResult -> block(RESULT) {
             called += part.name

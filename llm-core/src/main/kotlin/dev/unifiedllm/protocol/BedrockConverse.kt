@@ -11,9 +11,7 @@ import dev.unifiedllm.transport.WireRequest
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonObjectBuilder
-import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.add
-import kotlinx.serialization.json.addJsonObject
 import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
@@ -62,7 +60,7 @@ internal object BedrockConverse : Protocol {
             putJsonArray("tools") {
                 tools.forEach { add(toolSpec(it)) }
                 if (tools.isEmpty()) {
-                    others.forEach { name -> add(request.tools.firstOrNull { it.name == name }?.let(::toolSpec) ?: toolSpec(Tool(name, null, ANYTHING))) }
+                    others.forEach { name -> add(request.tools.firstOrNull { it.name == name }?.let(::toolSpec) ?: toolSpec(Tool(name, null, ANY_OBJECT))) }
                 }
             }
             val choice = request.toolChoice
@@ -81,7 +79,7 @@ internal object BedrockConverse : Protocol {
         putJsonObject("toolSpec") {
             put("name", tool.name)
             tool.description?.takeIf { it.isNotEmpty() }?.let { put("description", it) }
-            putJsonObject("inputSchema") { put("json", if ("type" in tool.parameters) tool.parameters else JsonObject(ANYTHING + tool.parameters)) }
+            putJsonObject("inputSchema") { put("json", objectSchema(tool)) }
         }
     }
 
@@ -100,7 +98,6 @@ internal object BedrockConverse : Protocol {
 
     private const val ADDITIONAL = "additionalModelRequestFields"
     private const val STREAM_TYPE = "application/vnd.amazon.eventstream"
-    private val ANYTHING = JsonObject(mapOf("type" to JsonPrimitive("object")))
     private val FIELDS = setOf(
         "messages", "system", "inferenceConfig", "toolConfig", "guardrailConfig", ADDITIONAL, "additionalModelResponseFieldPaths",
         "promptVariables", "requestMetadata", "performanceConfig", "serviceTier", "outputConfig",

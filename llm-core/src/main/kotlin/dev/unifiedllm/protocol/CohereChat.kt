@@ -10,7 +10,7 @@ import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.WireRequest
-import kotlinx.serialization.json.JsonArrayBuilder
+import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObjectBuilder
 import kotlinx.serialization.json.JsonPrimitive
@@ -21,8 +21,6 @@ import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
-import java.net.URLDecoder
-import java.util.Base64
 
 /** `POST /v2/chat`, Cohere's own wire (docs.cohere.com/v2/reference/chat). */
 internal object CohereChat : Protocol {
@@ -31,7 +29,7 @@ internal object CohereChat : Protocol {
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): WireRequest {
         val body = buildJsonObject {
             put("model", target.name)
-            put("messages", messages(request, target, warnings))
+            put("messages", target.messageList(request.messages, ::result) { message(it, target, warnings) })
             put("stream", request.delivery == Delivery.STREAM)
             settings(request, warnings)
             thinking(request)
@@ -97,25 +95,15 @@ internal object CohereChat : Protocol {
         }
     }
 
-    private fun messages(request: ChatRequest, target: Target, warnings: MutableList<String>) = buildJsonArray {
-        target.systemMessage?.let { message(Message.system(it), target, warnings) }
-        for (message in request.messages) message(message, target, warnings)
+    private fun result(result: Part.ToolResult) = buildJsonObject {
+        put("role", "tool")
+        put("tool_call_id", result.id)
+        put("content", result.content)
     }
 
-    private fun JsonArrayBuilder.message(message: Message, target: Target, warnings: MutableList<String>) {
-        val results = message.parts.filterIsInstance<Part.ToolResult>()
-        for (result in results) {
-            addJsonObject {
-                put("role", "tool")
-                put("tool_call_id", result.id)
-                put("content", result.content)
-            }
-        }
-        if (results.isNotEmpty() && results.size == message.parts.size) return
-        addJsonObject {
-            put("role", message.role.wireName)
-            if (message.role == Role.ASSISTANT) answer(message, target) else put("content", content(message, warnings))
-        }
+    private fun message(message: Message, target: Target, warnings: MutableList<String>) = buildJsonObject {
+        put("role", message.role.wireName)
+        if (message.role == Role.ASSISTANT) answer(message, target) else put("content", content(message, warnings))
     }
 
     /** What the model said: thoughts that led to tool calls are its plan, others stand as a block before the text. */
@@ -126,7 +114,7 @@ internal object CohereChat : Protocol {
         val text = message.text
         if (calls.isNotEmpty()) {
             if (thought.isNotEmpty()) put("tool_plan", thought)
-            putJsonArray("tool_calls") { calls.forEach { add(toolCall(it)) } }
+            putJsonArray("tool_calls") { calls.forEach { add(functionCall(it.id, it)) } }
             if (text.isNotEmpty()) put("content", text)
         } else if (thought.isEmpty()) {
             put("content", text)
@@ -136,7 +124,7 @@ internal object CohereChat : Protocol {
                     put("type", "thinking")
                     put("thinking", thought)
                 }
-                if (text.isNotEmpty()) add(textBlock(text))
+                if (text.isNotEmpty()) add(textPart(text))
             }
         }
     }
@@ -145,18 +133,7 @@ internal object CohereChat : Protocol {
         val parts = message.parts.filter { it is Part.Text || (it is Part.Image && takesImages(message, warnings)) }
         val only = parts.singleOrNull()
         if (parts.isEmpty() || only is Part.Text) return JsonPrimitive(message.text)
-        return buildJsonArray {
-            for (part in parts) {
-                if (part is Part.Image) {
-                    addJsonObject {
-                        put("type", "image_url")
-                        putJsonObject("image_url") { put("url", part.url) }
-                    }
-                } else {
-                    add(textBlock((part as Part.Text).text))
-                }
-            }
-        }
+        return JsonArray(parts.map { if (it is Part.Image) imagePart(it.url) else textPart((it as Part.Text).text) })
     }
 
     private fun takesImages(message: Message, warnings: MutableList<String>): Boolean {
@@ -165,22 +142,9 @@ internal object CohereChat : Protocol {
         return false
     }
 
-    private fun textBlock(text: String) = buildJsonObject {
-        put("type", "text")
-        put("text", text)
-    }
-
-    private fun toolCall(call: Part.ToolCall) = buildJsonObject {
-        put("id", call.id)
-        put("type", "function")
-        putJsonObject("function") {
-            put("name", call.name)
-            put("arguments", call.arguments.ifBlank { "{}" })
-        }
-    }
-
     private fun document(file: Part.File, warnings: MutableList<String>): Pair<String?, String>? {
-        val text = dataText(file)
+        val isText = file.mediaType.startsWith("text/") || file.mediaType == "application/json"
+        val text = if (isText) DataUrl.parse(file.url)?.text() else null
         if (text == null) warnings += "Cohere takes documents as text only: ${file.name ?: "a document"} of type ${file.mediaType} was left out"
         return text?.let { file.name to it }
     }
@@ -202,17 +166,4 @@ internal object CohereChat : Protocol {
 internal fun chatUrl(baseUrl: String): String {
     val base = baseUrl.removeSuffix("/chat").removeSuffix("/v1").removeSuffix("/v2")
     return "$base/v2/chat"
-}
-
-/** The text in a data: URL, where it is one. */
-internal fun dataText(file: Part.File): String? {
-    val isText = file.mediaType.startsWith("text/") || file.mediaType == "application/json"
-    if (!isText || !file.url.startsWith("data:")) return null
-    val data = file.url.substringAfter(',', "")
-    if (!file.url.substringBefore(',').endsWith(";base64")) return URLDecoder.decode(data.replace("+", "%2B"), Charsets.UTF_8)
-    return try {
-        Base64.getDecoder().decode(data).decodeToString()
-    } catch (_: IllegalArgumentException) {
-        null
-    }
 }

@@ -21,7 +21,7 @@ internal class GeminiContent(private val target: Target, private val warnings: M
     private val knownIds = mutableSetOf<String>()
 
     fun of(messages: List<Message>): Contents {
-        val system = (listOfNotNull(target.systemMessage) + messages.filter { it.role == Role.SYSTEM }.map { it.text }).filter { it.isNotEmpty() }
+        val system = target.systemOf(messages).map { it.text }.filter { it.isNotEmpty() }
         val turns = beginWithUser(mergeTurns(messages.filter { it.role != Role.SYSTEM }.map(::turn)))
         // There must be a question: instructions alone are one.
         if (turns.isEmpty()) return Contents(null, JsonArray(listOf(content(Turn(USER, system.map(::text))))))
@@ -91,7 +91,7 @@ internal class GeminiContent(private val target: Target, private val warnings: M
         putJsonObject("functionCall") {
             if (call.id in knownIds) put("id", call.id)
             put("name", call.name)
-            put("args", argumentsObject(call.arguments))
+            put("args", argumentsObject(call))
         }
         seal?.let { put("thoughtSignature", it) }
     }

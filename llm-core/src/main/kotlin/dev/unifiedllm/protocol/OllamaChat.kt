@@ -10,15 +10,9 @@ import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.WireRequest
-import kotlinx.serialization.SerializationException
-import kotlinx.serialization.json.Json
-import kotlinx.serialization.json.JsonArrayBuilder
-import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonObjectBuilder
 import kotlinx.serialization.json.add
-import kotlinx.serialization.json.addJsonObject
-import kotlinx.serialization.json.buildJsonArray
 import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
@@ -32,7 +26,7 @@ internal object OllamaChat : Protocol {
         val streamed = request.delivery == Delivery.STREAM
         val body = buildJsonObject {
             put("model", target.name)
-            put("messages", messages(request, target, warnings))
+            put("messages", target.messageList(request.messages, ::result) { message(it, warnings) })
             put("stream", streamed)
             settings(request, warnings)
             for ((option, value) in request.providerOptions) if (option != OPTIONS || value !is JsonObject) put(option, value)
@@ -82,52 +76,33 @@ internal object OllamaChat : Protocol {
         if (request.tools.isNotEmpty()) putJsonArray("tools") { request.tools.forEach { add(functionTool(it)) } }
     }
 
-    private fun messages(request: ChatRequest, target: Target, warnings: MutableList<String>) = buildJsonArray {
-        target.systemMessage?.let { encode(Message.system(it), warnings) }
-        for (message in request.messages) encode(message, warnings)
+    private fun result(result: Part.ToolResult) = buildJsonObject {
+        put("role", "tool")
+        put("tool_name", result.name)
+        put("content", result.content)
     }
 
-    private fun JsonArrayBuilder.encode(message: Message, warnings: MutableList<String>) {
-        val results = message.parts.filterIsInstance<Part.ToolResult>()
-        for (result in results) {
-            addJsonObject {
-                put("role", "tool")
-                put("tool_name", result.name)
-                put("content", result.content)
-            }
-        }
-        if (results.isNotEmpty() && results.size == message.parts.size) return
-        addJsonObject {
-            put("role", message.role.wireName)
-            put("content", message.text)
-            val thought = message.parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text }
-            if (thought.isNotEmpty()) put("thinking", thought)
-            val images = message.parts.filterIsInstance<Part.Image>().mapNotNull { base64(it, warnings) }
-            if (images.isNotEmpty()) putJsonArray("images") { images.forEach { add(it) } }
-            val calls = message.parts.filterIsInstance<Part.ToolCall>()
-            if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(toolCall(it)) } }
-        }
+    private fun message(message: Message, warnings: MutableList<String>) = buildJsonObject {
+        put("role", message.role.wireName)
+        put("content", message.text)
+        val thought = message.parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text }
+        if (thought.isNotEmpty()) put("thinking", thought)
+        val images = message.parts.filterIsInstance<Part.Image>().mapNotNull { base64(it, warnings) }
+        if (images.isNotEmpty()) putJsonArray("images") { images.forEach { add(it) } }
+        val calls = message.parts.filterIsInstance<Part.ToolCall>()
+        if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(toolCall(it)) } }
     }
 
-    private fun base64(image: Part.Image, warnings: MutableList<String>): String? {
-        if (image.url.startsWith("data:") && ";base64," in image.url) return image.url.substringAfter(";base64,")
+    private fun base64(image: Part.Image, warnings: MutableList<String>): String? = DataUrl.parse(image.url)?.base64 ?: null.also {
         warnings += "Ollama takes images as bytes only: the image at a URL was left out"
-        return null
     }
 
     private fun toolCall(call: Part.ToolCall) = buildJsonObject {
         putJsonObject("function") {
             put("name", call.name)
-            put("arguments", argumentsObject(call.arguments))
+            put("arguments", argumentsObject(call))
         }
     }
 
     private const val OPTIONS = "options"
-}
-
-/** A tool call's arguments as the object that some wires want; what is no object becomes an empty one. */
-internal fun argumentsObject(arguments: String): JsonElement = try {
-    Json.parseToJsonElement(arguments.ifBlank { "{}" }) as? JsonObject ?: JsonObject(emptyMap())
-} catch (_: SerializationException) {
-    JsonObject(emptyMap())
 }

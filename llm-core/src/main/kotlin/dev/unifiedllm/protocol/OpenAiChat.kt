@@ -5,8 +5,6 @@ import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ResponseFormat
-import dev.unifiedllm.chat.Role
-import dev.unifiedllm.chat.Tool
 import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.provider.Quirks
 import dev.unifiedllm.provider.Target
@@ -117,18 +115,6 @@ internal object OpenAiChat : Protocol {
         put("tool_choice", choice)
     }
 }
-
-/** A tool as OpenAI's wire, and those that follow it, describe one. */
-internal fun functionTool(tool: Tool) = buildJsonObject {
-    put("type", "function")
-    putJsonObject("function") {
-        put("name", tool.name)
-        tool.description?.let { put("description", it) }
-        put("parameters", tool.parameters)
-    }
-}
-
-internal val Role.wireName: String get() = name.lowercase()
 
 /** [id], made to fit where a provider takes only ids of one length: the same id always becomes the same. */
 internal fun toolCallId(id: String, quirks: Quirks): String {

@@ -1,6 +1,5 @@
 package dev.unifiedllm.protocol
 
-import dev.unifiedllm.chat.CacheTtl
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Role
@@ -15,7 +14,6 @@ import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonObjectBuilder
 import kotlinx.serialization.json.JsonPrimitive
-import kotlinx.serialization.json.buildJsonArray
 import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
@@ -25,34 +23,21 @@ import kotlinx.serialization.json.putJsonObject
 internal class OpenAiChatMessages(private val target: Target, private val warnings: MutableList<String>) {
     private val quirks: Quirks get() = target.provider.quirks
 
-    fun write(messages: List<Message>): JsonArray = buildJsonArray {
-        target.systemMessage?.let { write(Message.system(it)).forEach(::add) }
-        for (message in messages) write(message).forEach(::add)
+    fun write(messages: List<Message>): JsonArray = target.messageList(messages, ::result, ::message)
+
+    private fun result(result: Part.ToolResult) = buildJsonObject {
+        put("role", "tool")
+        put("tool_call_id", toolCallId(result.id, quirks))
+        put("content", result.content)
     }
 
-    /** One message for each tool result in it, and one for the rest. */
-    private fun write(message: Message): List<JsonObject> = buildList {
-        val results = message.parts.filterIsInstance<Part.ToolResult>()
-        for (result in results) {
-            add(
-                buildJsonObject {
-                    put("role", "tool")
-                    put("tool_call_id", toolCallId(result.id, quirks))
-                    put("content", result.content)
-                },
-            )
-        }
-        if (results.isNotEmpty() && message.parts.all { it is Part.ToolResult || it is Part.CacheBreakpoint }) return@buildList
-        add(
-            buildJsonObject {
-                put("role", message.role.wireName)
-                if (quirks.messages.names.has(message.role)) message.name?.let { put("name", it) }
-                val calls = message.parts.filterIsInstance<Part.ToolCall>()
-                put("content", content(message, hasCalls = calls.isNotEmpty()))
-                if (message.role == Role.ASSISTANT) thoughts(message, hasCalls = calls.isNotEmpty())
-                if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(toolCall(it)) } }
-            },
-        )
+    private fun message(message: Message) = buildJsonObject {
+        put("role", message.role.wireName)
+        if (quirks.messages.names.has(message.role)) message.name?.let { put("name", it) }
+        val calls = message.parts.filterIsInstance<Part.ToolCall>()
+        put("content", content(message, hasCalls = calls.isNotEmpty()))
+        if (message.role == Role.ASSISTANT) thoughts(message, hasCalls = calls.isNotEmpty())
+        if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(functionCall(toolCallId(it.id, quirks), it)) } }
     }
 
     private fun content(message: Message, hasCalls: Boolean): JsonElement {
@@ -65,12 +50,7 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
         if (onlyText && (parts.size == 1 || quirks.messages.contentAsString || message.role != Role.USER)) return JsonPrimitive(message.text)
         val written = mutableListOf<JsonObject>()
         for (part in parts) {
-            if (part is Part.CacheBreakpoint) {
-                written.removeLastOrNull()?.let { written += JsonObject(it + ("cache_control" to mark(part))) }
-            } else {
-                written +=
-                    part(part)
-            }
+            if (part is Part.CacheBreakpoint) written.removeLastOrNull()?.let { written += cacheMarked(it, part.ttl) } else written += part(part)
         }
         return JsonArray(written)
     }
@@ -79,29 +59,16 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
         if (it) warnings += "a sound (${part.mediaType}) was left out: only texts, images and documents are sent over this wire"
     }
 
-    private fun part(part: Part): JsonObject = buildJsonObject {
-        when (part) {
-            is Part.Image -> {
-                put("type", "image_url")
-                putJsonObject("image_url") { put("url", part.url) }
-            }
-            is Part.File -> {
-                put("type", "file")
-                putJsonObject("file") {
-                    put("filename", part.name ?: ("document." + part.mediaType.substringAfterLast('/')))
-                    put("file_data", part.url)
-                }
-            }
-            else -> {
-                put("type", "text")
-                put("text", (part as Part.Text).text)
+    private fun part(part: Part): JsonObject = when (part) {
+        is Part.Image -> imagePart(part.url)
+        is Part.File -> buildJsonObject {
+            put("type", "file")
+            putJsonObject("file") {
+                put("filename", part.name ?: ("document." + part.mediaType.substringAfterLast('/')))
+                put("file_data", part.url)
             }
         }
-    }
-
-    private fun mark(mark: Part.CacheBreakpoint) = buildJsonObject {
-        put("type", "ephemeral")
-        if (mark.ttl == CacheTtl.ONE_HOUR) put("ttl", "1h")
+        else -> textPart((part as Part.Text).text)
     }
 
     /** What the model thought, where its provider wants it back. */
@@ -129,15 +96,6 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
             Json.parseToJsonElement(signature) as? JsonArray ?: emptyList()
         } catch (_: SerializationException) {
             emptyList()
-        }
-    }
-
-    private fun toolCall(call: Part.ToolCall) = buildJsonObject {
-        put("id", toolCallId(call.id, quirks))
-        put("type", "function")
-        putJsonObject("function") {
-            put("name", call.name)
-            put("arguments", call.arguments.ifBlank { "{}" }) // some servers parse what they wrote themselves
         }
     }
 }

@@ -227,7 +227,7 @@ internal object OpenAiResponses : Protocol {
         put("type", "function_call")
         put("call_id", call.id)
         put("name", call.name)
-        put("arguments", call.arguments.ifBlank { "{}" })
+        put("arguments", argumentsText(call))
     }
 
     private fun JsonObject.keep(vararg names: String) = JsonObject(filterKeys { it in names }.filterValues { it != JsonNull })

@@ -38,7 +38,7 @@ internal object ReplicatePredictions : Protocol {
     override fun decoder(target: Target): Decoder = ReplicateDecoder(target)
 
     private fun JsonObjectBuilder.input(request: ChatRequest, target: Target, warnings: MutableList<String>) {
-        val messages = listOfNotNull(target.systemMessage?.let(Message::system)) + request.messages
+        val messages = target.withSystem(request.messages)
         put("prompt", transcript(messages, warnings))
         val system = messages.filter { it.role == Role.SYSTEM }.joinToString("\n\n") { it.text }
         if (system.isNotEmpty()) put("system_prompt", system)

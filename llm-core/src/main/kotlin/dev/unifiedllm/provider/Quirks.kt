@@ -21,7 +21,7 @@ internal data class Quirks(
     val costHeader: String? = null,
     /** Sent with every request; `{key}` is the API key, `{NAME}` a variable, without which the header is left out. */
     val extraHeaders: Map<String, String> = emptyMap(),
-    /** Sent in every body that has room for it; `{NAME}` is a variable, without which the field is left out. */
+    /** Fields of every body, on the one wire that wants some (watsonx-chat); `{NAME}` is a variable, without which the field is left out. */
     val extraBody: Map<String, String> = emptyMap(),
     /** How vectors are asked for, where that is not OpenAI's way. */
     val embeddings: Embeddings = Embeddings(),

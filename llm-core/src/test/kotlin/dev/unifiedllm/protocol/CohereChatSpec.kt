@@ -50,7 +50,8 @@ private suspend fun play(vararg events: String): Answer = answer(
     ),
 )
 
-private const val START = """{"id":"1","type":"message-start","delta":{"message":{"role":"assistant","content":[],"tool_plan":"","tool_calls":[],"citations":[]}}}"""
+private const val EMPTY = """{"role":"assistant","content":[],"tool_plan":"","tool_calls":[],"citations":[]}"""
+private const val START = """{"id":"1","type":"message-start","delta":{"message":$EMPTY}}"""
 private const val HI = """{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"Hi"}}}}"""
 private const val END = """{"type":"message-end","delta":{"finish_reason":"COMPLETE","usage":{"tokens":{"input_tokens":9,"output_tokens":2}}}}"""
 
@@ -128,6 +129,13 @@ class CohereChatSpec : FunSpec({
                 "a tool's results",
                 """{"messages":[{"role":"tool","tool_call_id":"a","content":"sunny"},{"role":"tool","tool_call_id":"b","content":"rain"}]}""",
             ) { message(Message(Role.TOOL, listOf(Part.ToolResult("a", "weather", "sunny"), Part.ToolResult("b", "weather", "rain")))) },
+            CohereCase(
+                "a mark for a cache beside a result is no message of its own",
+                """{"messages":[{"role":"tool","tool_call_id":"a","content":"sunny"}]}""",
+            ) {
+                tool("a", "weather", "sunny")
+                cacheBreakpoint()
+            },
             CohereCase(
                 "a plan and its calls",
                 """{"messages":[{"role":"assistant","tool_plan":"I will look it up.","tool_calls":[{"id":"weather_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Rome\"}"}}]}]}""",

@@ -98,7 +98,9 @@ class RequestEncodingSpec : FunSpec({
                 message(twoTexts)
             }, """{"messages":[{"role":"user","content":"ab"}]}""", Quirks(messages = Messages(contentAsString = true))),
             Encoding("a name", { message(named) }, """{"messages":[{"role":"user","name":"ann","content":"hi"}]}"""),
-            Encoding("no name where it is refused", { message(named) }, """{"messages":[{"role":"user","content":"hi"}]}""", Quirks(messages = Messages(names = Names.NONE))),
+            Encoding("no name where it is refused", {
+                message(named)
+            }, """{"messages":[{"role":"user","content":"hi"}]}""", Quirks(messages = Messages(names = Names.NONE))),
             Encoding(
                 "a tool call beside text, without the thoughts",
                 { message(calling) },
@@ -315,6 +317,9 @@ class RequestEncodingSpec : FunSpec({
                 assistant("a")
             }, """{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}"""),
             Encoding("an image is its bytes", { message(image) }, """{"messages":[{"role":"user","content":"What is it?","images":["iVBO"]}]}"""),
+            Encoding("also where its URL is not base64", {
+                user("What is it?") { image("data:image/svg+xml,%3Csvg/%3E") }
+            }, """{"messages":[{"role":"user","content":"What is it?","images":["PHN2Zy8+"]}]}"""),
             Encoding(
                 "an image at a URL is left out, and said",
                 { user("What is it?") { image("https://host/cat.png") } },
@@ -336,6 +341,10 @@ class RequestEncodingSpec : FunSpec({
                 { message(results) },
                 """{"messages":[{"role":"tool","tool_name":"weather","content":"sunny"},{"role":"tool","tool_name":"weather","content":"rain"}]}""",
             ),
+            Encoding("a cache mark beside a result is no message of its own", {
+                tool("call_1", "weather", "sunny")
+                cacheBreakpoint()
+            }, """{"messages":[{"role":"tool","tool_name":"weather","content":"sunny"}]}"""),
             Encoding("settings are options", {
                 temperature = 0.5
                 topP = 0.25

@@ -1,0 +1,33 @@
+package dev.unifiedllm.protocol
+
+import java.net.URLDecoder
+import java.util.Base64
+
+/** The content of a `data:` URL. */
+internal class DataUrl(val mediaType: String, val base64: String) {
+    val bytes: ByteArray get() = Base64.getMimeDecoder().decode(base64)
+
+    /** Null for what is not base64. */
+    fun text(): String? = try {
+        bytes.decodeToString()
+    } catch (_: IllegalArgumentException) {
+        null
+    }
+
+    fun typed(mediaType: String) = DataUrl(mediaType, base64)
+
+    companion object {
+        private const val SCHEME = "data:"
+
+        /** Null for a URL of another kind. */
+        fun parse(url: String): DataUrl? {
+            if (!url.startsWith(SCHEME, ignoreCase = true) || ',' !in url) return null
+            val head = url.substring(SCHEME.length).substringBefore(',')
+            val data = url.substringAfter(',')
+            val mediaType = head.substringBefore(';').ifEmpty { "text/plain" }
+            if (head.endsWith(";base64", ignoreCase = true)) return DataUrl(mediaType, data)
+            val plain = URLDecoder.decode(data.replace("+", "%2B"), Charsets.UTF_8)
+            return DataUrl(mediaType, Base64.getEncoder().encodeToString(plain.encodeToByteArray()))
+        }
+    }
+}
