@@ -65,7 +65,8 @@ class AnthropicDecodingSpec : FunSpec({
 
     test("unknown events, blocks, pieces and fields are passed over") {
         val strange = """{"type":"content_block_start","index":1,"content_block":{"type":"hologram","text":"no","data":{"a":[1]}}}"""
-        val piece = """{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"no","thinking":"no","signature":"no","partial_json":"no"}}"""
+        val delta = """{"type":"text_delta","text":"no","thinking":"no","signature":"no","partial_json":"no"}"""
+        val piece = """{"type":"content_block_delta","index":1,"delta":$delta}"""
         val event = """{"type":"weather_report","index":"x","delta":[1],"usage":7,"content":{}}"""
         val odd = """{"type":"content_block_delta","index":0,"delta":{"type":"smell_delta","smell":"rose"}}"""
         read(START, event, TEXT, HI, odd, strange, piece, CLOSED, ENDED, "[1]", STOP) shouldBe read(START, TEXT, HI, ENDED, STOP)

@@ -43,7 +43,11 @@ private class AnthropicEncoding(
 private fun anthropic(model: String = "claude-sonnet-4-5", provider: String = "anthropic", baseUrl: String = "https://host/v1", system: String? = null) =
     Target(ModelId(provider, model), Provider(provider, AnthropicMessages.name, auth = Provider.Auth.X_API_KEY), baseUrl, ApiKey.of("sk-test"), system)
 
-private fun Target.send(protocol: Protocol = AnthropicMessages, warnings: MutableList<String> = mutableListOf(), build: ChatRequestBuilder.() -> Unit): WireRequest =
+private fun Target.send(
+    protocol: Protocol = AnthropicMessages,
+    warnings: MutableList<String> = mutableListOf(),
+    build: ChatRequestBuilder.() -> Unit,
+): WireRequest =
     protocol.encode(ChatRequest.build(id, build), this, warnings)
 
 private val WireRequest.json: JsonObject get() = Json.parseToJsonElement(body.decodeToString()).jsonObject
@@ -246,10 +250,15 @@ class AnthropicEncodingSpec : FunSpec({
             AnthropicEncoding("JSON by a schema", {
                 responseFormat = ResponseFormat.JsonSchema("a", schema)
             }, """{"output_config":{"format":{"type":"json_schema","schema":{"type":"object"}}}}"""),
-            AnthropicEncoding("JSON by a schema beside an effort", {
-                responseFormat = ResponseFormat.JsonSchema("a", schema)
-                reasoning = Effort.LOW
-            }, """{"thinking":{"type":"adaptive"},"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"type":"object"}}}}""", model = "claude-sonnet-5"),
+            AnthropicEncoding(
+                "JSON by a schema beside an effort",
+                {
+                    responseFormat = ResponseFormat.JsonSchema("a", schema)
+                    reasoning = Effort.LOW
+                },
+                """{"thinking":{"type":"adaptive"},"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"type":"object"}}}}""",
+                model = "claude-sonnet-5",
+            ),
             AnthropicEncoding("JSON without a schema is not asked for, and said", { responseFormat = ResponseFormat.Json }, "{}", "JSON"),
             AnthropicEncoding("text is what comes anyway", { responseFormat = ResponseFormat.Text }, "{}"),
             AnthropicEncoding("a whole answer is not a stream", { delivery = Delivery.WHOLE }, "{}"),
@@ -258,14 +267,20 @@ class AnthropicEncodingSpec : FunSpec({
                 temperature = 0.5
                 providerOptions { put("temperature", 0.75) }
             }, """{"temperature":0.75}"""),
-            AnthropicEncoding("they add the server's tools to the others, and fields to thinking", {
-                tool(weather)
-                reasoning = Effort.LOW
-                providerOptions {
-                    put("tools", Json.parseToJsonElement("""[{"type":"web_search_20250305","name":"web_search"}]"""))
-                    put("thinking", Json.parseToJsonElement("""{"display":"summarized"}"""))
-                }
-            }, """{"tools":[$WEATHER,{"type":"web_search_20250305","name":"web_search"}],"thinking":{"type":"adaptive","display":"summarized"},"output_config":{"effort":"low"}}""", model = "claude-opus-4-6"),
+            AnthropicEncoding(
+                "they add the server's tools to the others, and fields to thinking",
+                {
+                    tool(weather)
+                    reasoning = Effort.LOW
+                    providerOptions {
+                        put("tools", Json.parseToJsonElement("""[{"type":"web_search_20250305","name":"web_search"}]"""))
+                        put("thinking", Json.parseToJsonElement("""{"display":"summarized"}"""))
+                    }
+                },
+                """{"tools":[$WEATHER,{"type":"web_search_20250305","name":"web_search"}],
+                    "thinking":{"type":"adaptive","display":"summarized"},"output_config":{"effort":"low"}}""",
+                model = "claude-opus-4-6",
+            ),
         ) { check(it) }
     }
 

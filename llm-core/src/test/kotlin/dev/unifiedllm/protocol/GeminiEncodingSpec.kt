@@ -67,7 +67,13 @@ private class Talk(
     val messages: List<Message>,
 )
 
-private class Address(val model: String, val url: String, val isVertex: Boolean = false, val delivery: Delivery = Delivery.WHOLE, val baseUrl: String = "https://host/v1beta")
+private class Address(
+    val model: String,
+    val url: String,
+    val isVertex: Boolean = false,
+    val delivery: Delivery = Delivery.WHOLE,
+    val baseUrl: String = "https://host/v1beta",
+)
 
 private class SchemaCase(val title: String, val schema: String, val sent: String, val isJson: Boolean = false)
 
@@ -77,7 +83,8 @@ private fun thinking(amount: String, thoughts: Boolean = true) = """{"generation
 
 class GeminiEncodingSpec : FunSpec({
     val weather = Tool.of("weather", "Current weather", """{"type":"object","properties":{"city":{"type":"string"}},"additionalProperties":false}""")
-    val declared = """{"functionDeclarations":[{"name":"weather","description":"Current weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}]}"""
+    val parameters = """{"type":"object","properties":{"city":{"type":"string"}}}"""
+    val declared = """{"functionDeclarations":[{"name":"weather","description":"Current weather","parameters":$parameters}]}"""
     val call = Part.ToolCall("call_0", "weather", """{"city":"Rome"}""", "seal")
     val called = """{"functionCall":{"name":"weather","args":{"city":"Rome"}}"""
 

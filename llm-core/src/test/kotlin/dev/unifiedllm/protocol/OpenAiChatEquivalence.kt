@@ -46,7 +46,8 @@ internal val openAiChatEquivalence = WireEquivalence(
         recordedTarget(recording, body, OpenAiChat, folders, "/chat/completions")
     },
     convert = { readOpenAiChat(it) },
-    options = setOf("moderation", "web_search_options", "thinking", "usage", "reasoning", "safe_prompt", "enable_thinking", "random_seed", "functions", "function_call"),
+    options = setOf("moderation", "web_search_options", "thinking", "usage", "reasoning", "safe_prompt", "enable_thinking", "random_seed") +
+        setOf("functions", "function_call"),
     sameForms = listOf(
         SameForm("a developer's message is a system message by its newer name") { body ->
             body.each("messages") { if (it.string("role") == "developer") JsonObject(it + ("role" to JsonPrimitive("system"))) else it }

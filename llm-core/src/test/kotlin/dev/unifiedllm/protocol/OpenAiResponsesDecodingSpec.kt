@@ -44,7 +44,8 @@ class OpenAiResponsesDecodingSpec : FunSpec({
     }
 
     test("an item that comes in full only is read in full") {
-        val item = """{"type":"message","content":[{"type":"output_text","text":"Hi","annotations":[{"type":"url_citation","url":"https://a/","title":"A"}]}]}"""
+        val cited = """[{"type":"url_citation","url":"https://a/","title":"A"}]"""
+        val item = """{"type":"message","content":[{"type":"output_text","text":"Hi","annotations":$cited}]}"""
         val answer = read(CREATED, """{"type":"response.output_item.done","output_index":0,"item":$item}""", COMPLETED)
         answer.response.text shouldBe "Hi"
         answer.response.sources shouldBe listOf(Delta.Source("https://a/", "A"))

@@ -47,7 +47,8 @@ private fun json(text: String) = Json.parseToJsonElement(text)
 class OpenAiResponsesEncodingSpec : FunSpec({
     val weather = Tool.of("weather", "Current weather", """{"type":"object"}""")
     val weatherJson = """{"type":"function","name":"weather","description":"Current weather","parameters":{"type":"object"},"strict":false}"""
-    val seal = """{"type":"reasoning","id":"rs_1","status":"completed","summary":[{"type":"summary_text","text":"Hm."}],"content":null,"encrypted_content":"gAAA"}"""
+    val summary = """[{"type":"summary_text","text":"Hm."}]"""
+    val seal = """{"type":"reasoning","id":"rs_1","status":"completed","summary":$summary,"content":null,"encrypted_content":"gAAA"}"""
 
     context("settings") {
         withData<ResponsesEncoding>(
@@ -58,15 +59,20 @@ class OpenAiResponsesEncodingSpec : FunSpec({
                 system("Be kind.")
                 user("hi")
             }, """{"instructions":"Be short.\n\nBe kind."}"""),
-            ResponsesEncoding("what the wire has", {
-                temperature = 0.5
-                topP = 0.25
-                maxTokens = 7
-                serviceTier = "flex"
-                parallelToolCalls = false
-                endUser = "u1"
-                metadata("team", "a")
-            }, """{"temperature":0.5,"top_p":0.25,"max_output_tokens":7,"service_tier":"flex","parallel_tool_calls":false,"user":"u1","metadata":{"team":"a"}}"""),
+            ResponsesEncoding(
+                "what the wire has",
+                {
+                    temperature = 0.5
+                    topP = 0.25
+                    maxTokens = 7
+                    serviceTier = "flex"
+                    parallelToolCalls = false
+                    endUser = "u1"
+                    metadata("team", "a")
+                },
+                """{"temperature":0.5,"top_p":0.25,"max_output_tokens":7,"service_tier":"flex",
+                    "parallel_tool_calls":false,"user":"u1","metadata":{"team":"a"}}""",
+            ),
             ResponsesEncoding("log probabilities are included", {
                 topLogprobs = 3
             }, """{"top_logprobs":3,"include":["message.output_text.logprobs"]}"""),

@@ -81,7 +81,8 @@ private fun ChatRequestBuilder.readResponses(body: JsonObject): Set<String> {
         if (others.isNotEmpty()) put("tools", JsonArray(others))
         (thinking?.minus("effort"))?.takeIf { it.isNotEmpty() }?.let { put("reasoning", JsonObject(it)) }
     }
-    return setOf("model", "instructions", "input", "tools", "tool_choice", "stream", "temperature", "max_output_tokens", "user", "service_tier", "reasoning", "include", "store")
+    return setOf("model", "instructions", "input", "tools", "tool_choice", "stream", "temperature", "max_output_tokens") +
+        setOf("user", "service_tier", "reasoning", "include", "store")
 }
 
 private fun readItem(item: JsonObject): Message = when (item.string("type")) {

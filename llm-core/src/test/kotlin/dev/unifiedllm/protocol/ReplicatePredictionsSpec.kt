@@ -24,7 +24,8 @@ import kotlinx.serialization.json.Json
 /** There are no recordings of this wire: the answers here are written after replicate.com/docs/reference/http, read 2026-11-21. */
 private fun prediction(url: String, status: String, more: String = "", stream: Boolean = true): String {
     val streamed = if (stream) ""","stream":"$url/stream/p1"""" else ""
-    return """{"id":"p1","model":"meta/llama","version":"hidden","status":"$status","urls":{"get":"$url/v1/predictions/p1","cancel":"$url/v1/predictions/p1/cancel"$streamed}$more}"""
+    val urls = """{"get":"$url/v1/predictions/p1","cancel":"$url/v1/predictions/p1/cancel"$streamed}"""
+    return """{"id":"p1","model":"meta/llama","version":"hidden","status":"$status","urls":$urls$more}"""
 }
 
 private suspend fun ask(

@@ -32,8 +32,8 @@ class ProviderFileSpec : FunSpec({
             quirks(""""tools":{"idLength":0}""") to "the row \"mine\" has a length below 1 in quirks.tools.idLength",
             quirks(""""models":[{"pattern":"gpt-(4"}]""") to "the row \"mine\" has a pattern in quirks.models that is no regular expression",
             """{"id":"mine"}""" to "cannot be used",
-            """[{"id":"x","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none"},{"id":"x","protocol":"openai-chat","baseUrl":"https://h/v2","auth":"none"}]""" to
-                "stands twice",
+            """[{"id":"x","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none"},
+                {"id":"x","protocol":"openai-chat","baseUrl":"https://h/v2","auth":"none"}]""" to "stands twice",
         ) { (text, message) ->
             file.writeText(text)
             shouldThrow<LlmException.Configuration> { Llm.builder().providers(file) }.message shouldContain message

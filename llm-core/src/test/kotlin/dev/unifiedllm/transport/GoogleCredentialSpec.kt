@@ -247,7 +247,8 @@ class GoogleCredentialSpec : FunSpec({
     }
 
     test("a call to Vertex AI carries the token; one that is set is used as it is") {
-        val answer = """{"candidates":[{"content":{"parts":[{"text":"hi"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1}}"""
+        val usage = """{"promptTokenCount":1,"candidatesTokenCount":1}"""
+        val answer = """{"candidates":[{"content":{"parts":[{"text":"hi"}]},"finishReason":"STOP"}],"usageMetadata":$usage}"""
         val server = LoopbackServer { if (it.path == "/token") token(1) else sse("data: $answer\n\n") }
         server.use {
             val base = mapOf("VERTEXAI_API_BASE" to server.url + "/v1/projects/p/locations/l", "VERTEXAI_CREDENTIALS" to serviceAccount(server.url + "/token"))
