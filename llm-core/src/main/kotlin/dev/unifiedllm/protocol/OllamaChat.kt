@@ -87,13 +87,20 @@ internal object OllamaChat : Protocol {
         put("content", message.text)
         val thought = message.parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text }
         if (thought.isNotEmpty()) put("thinking", thought)
-        val images = message.parts.filterIsInstance<Part.Image>().mapNotNull { base64(it, warnings) }
+        val images = message.parts.mapNotNull { image(it, warnings) }
         if (images.isNotEmpty()) putJsonArray("images") { images.forEach { add(it) } }
         val calls = message.parts.filterIsInstance<Part.ToolCall>()
         if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(toolCall(it)) } }
     }
 
-    private fun base64(image: Part.Image, warnings: MutableList<String>): String? = DataUrl.parse(image.url)?.base64 ?: null.also {
+    private fun image(part: Part, warnings: MutableList<String>): String? = when {
+        part is Part.Image -> base64(part.url, warnings)
+        part is Part.File && part.mediaType.startsWith("image/") -> base64(part.url, warnings)
+        part is Part.File -> null.also { warnings += "Ollama takes texts and images only: a file of type ${part.mediaType} was left out" }
+        else -> null
+    }
+
+    private fun base64(url: String, warnings: MutableList<String>): String? = DataUrl.parse(url)?.base64 ?: null.also {
         warnings += "Ollama takes images as bytes only: the image at a URL was left out"
     }
 

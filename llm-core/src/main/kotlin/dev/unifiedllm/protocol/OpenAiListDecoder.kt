@@ -1,7 +1,6 @@
 package dev.unifiedllm.protocol
 
 import dev.unifiedllm.LlmException
-import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Usage
@@ -63,7 +62,7 @@ internal abstract class OpenAiListDecoder(private val target: Target) : Decoder 
 
     final override fun finish(out: MutableList<Delta>) {
         val usage = usage(counted, out)
-        out += Delta.Finish(FinishReason.STOP, usage, counted.cost(target) ?: Cost.Unknown("not priced"))
+        out += Delta.Finish(FinishReason.STOP, usage, counted.cost(target))
     }
 
     protected fun malformed(what: String, cause: Throwable? = null) =

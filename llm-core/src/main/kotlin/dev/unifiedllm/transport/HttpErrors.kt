@@ -27,6 +27,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
     ): LlmException {
         val details = LlmException.Details(target.id, status, requestId ?: error.requestId, shouldRetry)
         val said = said(error, status)
+        refusal(error, status, said, target, details)?.let { return it }
         byMeaning(error, status, said, details, retryAfter)?.let { return it }
         refusedConnection(error, status, said, details)?.let { return it }
         if (target.provider.auth == Provider.Auth.AWS) AwsErrors(target).exception(error, said, details)?.let { return it }
@@ -38,7 +39,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             )
             401 -> authentication(said, details)
             402 -> quota(said, details)
-            403 -> LlmException.PermissionDenied("$said The key is known but may not do this: check its permissions, and the region.", details = details)
+            403 -> denied(said, details)
             404, 410 -> notFound(said, details)
             405 -> if (path != null || target.isResponses) {
                 notFound(said, details)
@@ -76,7 +77,9 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "throttlingException", "429") -> rateLimited(said, retryAfter, details)
         error.isNamed("overloaded_error", "overloaded", "529") -> overloaded(said, details)
         error.isNamed("invalid_request_error", "400") -> InvalidRequest(said, details = details)
-        error.isNamed("permission_error", "403") -> LlmException.PermissionDenied(said, details = details)
+        error.isNamed("401") -> authentication(said, details)
+        error.isNamed("402") -> quota(said, details)
+        error.isNamed("permission_error", "403") -> denied(said, details)
         error.isNamed("not_found_error", "model_not_found", "404") -> notFound(said, details)
         else -> null
     }
@@ -103,9 +106,14 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         return LlmException.Authentication("$said $remedy", details = details)
     }
 
+    private fun denied(said: String, details: LlmException.Details) =
+        LlmException.PermissionDenied("$said The key is known but may not do this: check its permissions, and the region.", details = details)
+
     private fun notFound(said: String, details: LlmException.Details): LlmException {
         val remedy = if (target.protocol == "ollama-chat") {
             "If the model is not there yet: ollama pull ${target.name}."
+        } else if (target.provider.azure?.path.orEmpty().contains("{model}")) {
+            "Is \"${target.name}\" the name of a deployment, and ${target.baseUrl} its address? On Azure a model is called as it was deployed."
         } else if (path != null) {
             "Is \"${target.name}\" a model of ${target.provider.id} that can do this, and does ${target.baseUrl} serve $path at all?"
         } else if (target.isResponses) {

@@ -11,6 +11,7 @@ import dev.unifiedllm.transport.LoopbackExchange
 import dev.unifiedllm.transport.LoopbackRequest
 import dev.unifiedllm.transport.LoopbackServer
 import dev.unifiedllm.transport.SigV4
+import dev.unifiedllm.transport.awsMessage
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
@@ -208,6 +209,27 @@ class BedrockHttpSpec : FunSpec({
                             failure.message shouldContain help.says.third
                             failure.status shouldBe help.says.first
                             failure.requestId shouldBe "r7"
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    context("AWS's remedies are told inside of a stream that began well:") {
+        withData<Help>({ it.title }, helps.filter { it.says != null }) { help ->
+            val (_, type, said) = help.says!!
+            val exception = awsException(type.replaceFirstChar { it.lowercase() }, """{"message":"$said"}""")
+            val error = awsMessage(ByteArray(0), ":error-code" to type, ":error-message" to said, ":message-type" to "error")
+            for (end in listOf(exception, error)) {
+                for (before in listOf(HELLO.take(2), emptyList())) {
+                    LoopbackServer { stream(*before.toTypedArray(), end) }.use { server ->
+                        llm(server, help.variables).use { llm ->
+                            val failure = shouldThrow<LlmException> { llm.chat("bedrock/$MODEL", "hi").deltas().toList() }
+                            failure::class shouldBe help.expected
+                            for (text in help.remedies + said) failure.message shouldContain text
+                            failure.model.toString() shouldBe "bedrock/$MODEL"
+                            failure.partial?.text shouldBe if (before.isEmpty()) null else "Hello"
                         }
                     }
                 }
