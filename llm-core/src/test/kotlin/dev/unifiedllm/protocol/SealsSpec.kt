@@ -13,7 +13,7 @@ import io.kotest.matchers.shouldBe
 
 /** A model that wrote a message, and one that the next turn goes to; a provider of two segments is divided from the model by a blank. */
 private class Return(val author: String?, val target: String, val isOwn: Boolean, val why: String) {
-    override fun toString() = "$author to $target: $why"
+    val title: String get() = "$author to $target: $why"
 }
 
 private fun id(text: String) = if (' ' in text) ModelId(text.substringBefore(' '), text.substringAfter(' ')) else ModelId.parse(text)
@@ -34,7 +34,8 @@ private fun target(text: String): Target {
 
 class SealsSpec : FunSpec({
     context("what a model sealed goes back to it and its like") {
-        withData(
+        withData<Return>(
+            { it.title },
             Return(null, "openai/gpt-5", true, "nobody is known to have written it"),
             Return("openai/gpt-5", "openai/o3", true, "one provider"),
             Return("openai/gpt-5", "azure/gpt-5", false, "each seals with a key of its own"),
