@@ -109,8 +109,20 @@ private val faults = listOf(
     ),
     Fault("LiteLLM makes every reason of Cohere's a stop", "STOP", listOf("$PROXY before cohere"), listOf("why it ended with a tool call"), Delivery.WHOLE),
     Fault("LiteLLM makes every reason of Cohere's a stop", "STOP", listOf("$PROXY before cohere"), listOf("an answer that hit its limit"), Delivery.WHOLE),
-    Fault("LiteLLM drops Cohere's words before a tool call", "I look it up.", listOf("$PROXY before cohere"), listOf("words before a tool call"), Delivery.WHOLE),
-    Fault("a cut upstream is an error event of the proxy's, and the stream ends well", "ServerError", throughProxy, listOf("a stream that is cut"), Delivery.STREAM),
+    Fault(
+        "LiteLLM drops Cohere's words before a tool call",
+        "I look it up.",
+        listOf("$PROXY before cohere"),
+        listOf("words before a tool call"),
+        Delivery.WHOLE,
+    ),
+    Fault(
+        "a cut upstream is an error event of the proxy's, and the stream ends well",
+        "ServerError",
+        throughProxy,
+        listOf("a stream that is cut"),
+        Delivery.STREAM,
+    ),
     Fault(
         "a lost upstream is an error of the proxy's",
         "ServerError",
@@ -182,7 +194,9 @@ internal fun FunSpec.journal(servers: () -> Servers) {
                 }
                 val entry = journalOf(servers().aimock, id)
                 val body = entry["body"]
-                body["messages"].items().map { it["role"].text to it["content"].let { content -> content.text ?: content.items().single()["text"].text } } shouldBe
+                body["messages"].items().map {
+                    it["role"].text to it["content"].let { content -> content.text ?: content.items().single()["text"].text }
+                } shouldBe
                     listOf("system" to "Be brief.", "user" to "What is 2 and 2?", "assistant" to "4", "user" to "Then say hello")
                 URLDecoder.decode(body["model"].text!!, Charsets.UTF_8) shouldBe wire.model.substringAfterLast('/')
                 body["stream"].text shouldBe "true"
