@@ -65,13 +65,16 @@ internal abstract class OpenAiListDecoder(private val target: Target) : Decoder 
         out += Delta.Finish(FinishReason.STOP, usage, counted.cost(target))
     }
 
-    protected fun malformed(what: String, cause: Throwable? = null) =
-        LlmException.MalformedResponse("The answer of ${target.id} cannot be read: $what", cause, LlmException.Details(target.id))
+    protected fun malformed(what: String, cause: Throwable? = null): LlmException = malformed(target, what, cause)
 
     private companion object {
         val ANSWER = JsonNames("data", "id", "model", "usage", "output_format", "error")
     }
 }
+
+/** The answer of [target] is not what its wire says. */
+internal fun malformed(target: Target, what: String, cause: Throwable? = null): LlmException =
+    LlmException.MalformedResponse("The answer of ${target.id} cannot be read: $what", cause, LlmException.Details(target.id))
 
 /** [body] to [path] below the base URL, answered in one piece. */
 internal fun post(target: Target, path: String, body: JsonObject): WireRequest =

@@ -129,4 +129,5 @@ class RealServersSpec : FunSpec({
 
     wireCases { servers }
     journal { servers }
+    vectorsAndImages { servers }
 })
