@@ -48,7 +48,7 @@ QUIRKS = {  # name -> (type, default), or the same for each of its own fields; a
     "reasoning": {
         "asObject": (bool, False),          # it is asked for by an object
         "thoughts": (str, None),            # where earlier thoughts are sent back
-        "outsideOutput": (bool, False),     # completion_tokens does not include reasoning_tokens
+        "counted": (str, "inside"),         # whether reasoning_tokens are in completion_tokens: inside; in total_tokens only: total; or apart
     },
     "costInUsage": (str, None),             # path below usage of the billed cost: USD, or 1e-10 USD if it ends in _ticks
     "costHeader": (str, None),              # response header with the cost in USD
@@ -117,6 +117,13 @@ def served_row(row, fix, docs, all_ids):
     return {key: value for key, value in out.items() if value and (key, value) != ("auth", "bearer")}
 
 
+def added_row(prefix, row):
+    """The row of a provider that the table does not have."""
+    assert row.keys() <= FIELDS | {"docs", "source", "checked", "reason"} and row["docs"] and row["source"] and row["checked"], row
+    out = {"id": prefix} | {key: value for key, value in row.items() if key != "reason"}
+    return {key: value for key, value in out.items() if value and (key, value) != ("auth", "bearer")}
+
+
 def second_wire(prefix, fix, rows):
     """The row of a provider's other wire, named by two segments: what the fix does not say is the provider's."""
     assert fix.keys() <= FIELDS | {"reason", "source"} and fix["reason"] and fix["source"], fix
@@ -182,6 +189,8 @@ def make():
             left_out.append([row["prefix"], row["wire"], reason])
         else:
             rows.append(served_row(row, fix, docs, all_ids))
+    assert not overrides["added"].keys() & all_ids, "added rows that the table has: %s" % sorted(overrides["added"].keys() & all_ids)
+    rows.extend(added_row(prefix, row) for prefix, row in overrides["added"].items())
     rows.extend(second_wire(prefix, fix, rows) for prefix, fix in overrides["secondWires"].items())
     rows.sort(key=lambda row: row["id"])
     for row in rows:

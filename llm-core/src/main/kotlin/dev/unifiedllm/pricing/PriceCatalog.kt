@@ -13,8 +13,8 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
     private val corrected: Map<ModelId, Price> = corrections?.prices.orEmpty().associate { row ->
         ModelId(row.provider, row.model) to
             Price.of(
-                corrections!!.source,
-                LocalDate.parse(corrections.checked),
+                row.source ?: corrections!!.source,
+                LocalDate.parse(row.checked ?: corrections!!.checked),
                 Price.Rates(row.inputPerMillion, row.outputPerMillion, row.cacheReadPerMillion, row.cacheWritePerMillion),
             )
     }
@@ -31,16 +31,9 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
     /** All models in the table. */
     val models: List<ModelId>
         get() = table.values.map { row ->
-            row[0].let { id ->
-                if ('/' in
-                    id
-                ) {
-                    ModelId(id.substringBefore('/'), id.substringAfter('/'))
-                } else {
-                    ModelId(row[PROVIDER], id)
-                }
-            }
-        }
+            val id = row[0]
+            if ('/' in id) ModelId(id.substringBefore('/'), id.substringAfter('/')) else ModelId(row[PROVIDER], id)
+        } + corrected.keys
 
     /** The letters of what [id] can do, and the most tokens that it reads and writes; null if it is not listed. */
     fun abilities(id: ModelId): Triple<String, Long?, Long?>? =
@@ -90,6 +83,9 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
             @Serializable(DecimalSerializer::class) val outputPerMillion: BigDecimal,
             @Serializable(DecimalSerializer::class) val cacheReadPerMillion: BigDecimal? = null,
             @Serializable(DecimalSerializer::class) val cacheWritePerMillion: BigDecimal? = null,
+            /** Whose page, or which recordings, say so; null: the list's. */
+            val source: String? = null,
+            val checked: String? = null,
             val reason: String,
         )
     }

@@ -73,7 +73,11 @@ internal class OpenAiUsage(private val quirks: Quirks) {
     /** Null: not reported. */
     fun usage(): Usage? {
         if (input == null && output == null) return null
-        val outside = quirks.reasoning.outsideOutput && total == (input ?: 0) + (output ?: 0) + (reasoning ?: 0)
+        val outside = when (quirks.reasoning.counted) {
+            Quirks.Counted.INSIDE -> false
+            Quirks.Counted.TOTAL -> total == (input ?: 0) + (output ?: 0) + (reasoning ?: 0) // it may come to count as the others do
+            Quirks.Counted.APART -> true
+        }
         return Usage.build {
             inputTokens = input
             outputTokens = if (outside) (output ?: 0) + (reasoning ?: 0) else output

@@ -71,9 +71,24 @@ internal data class Quirks(
         val asObject: Boolean = false,
         /** Where earlier thoughts are sent back; null: nowhere. */
         val thoughts: Thoughts? = null,
-        /** `completion_tokens` does not count it. */
-        val outsideOutput: Boolean = false,
+        val counted: Counted = Counted.INSIDE,
     )
+
+    /** Where the tokens of reasoning are counted besides in their own field. */
+    @Serializable
+    enum class Counted {
+        /** In `completion_tokens`. */
+        @SerialName("inside")
+        INSIDE,
+
+        /** In `total_tokens` only. */
+        @SerialName("total")
+        TOTAL,
+
+        /** Nowhere, though they are billed. */
+        @SerialName("apart")
+        APART,
+    }
 
     @Serializable
     data class Embeddings(

@@ -186,8 +186,8 @@ private fun Recording.openAiUsage(): Usage? {
     val thought = count("completion_tokens_details.reasoning_tokens")
     return Usage.build {
         inputTokens = count("prompt_tokens")
-        // xAI counts reasoning beside completion_tokens, everybody else inside.
-        outputTokens = if (group == "xai") answered + (thought ?: 0) else answered
+        // xAI and Vercel's gateway count reasoning beside completion_tokens, by what they bill; everybody else inside.
+        outputTokens = if (group == "xai" || host == "ai-gateway.vercel.sh") answered + (thought ?: 0) else answered
         reasoningTokens = thought
         cacheReadTokens = count("prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens", "cached_tokens")
         cacheWriteTokens = count("prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens")
