@@ -35,7 +35,6 @@ private val folders = mapOf("openai-chat" to "openai", "together" to "together_a
 private val withoutRow = arrayOf(
     "ollama-openai/s007-non-ascii-ruby-llm",
     "ollama-openai/s011-reasoning-ruby-llm",
-    "openai-compat-other/s024-reasoning-fantasy",
     "openai-compat-other/u027-reasoning-ruby-llm",
 )
 
