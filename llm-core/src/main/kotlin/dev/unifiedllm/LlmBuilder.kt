@@ -61,7 +61,7 @@ public class LlmBuilder internal constructor() {
     @get:JvmSynthetic @set:JvmSynthetic
     public var context: CoroutineContext? = null
 
-    /** Settings of the provider called [name]; a name that is not known adds a server that speaks OpenAI's wire. */
+    /** Settings of the provider called [name]; a name that is not known adds a server, which speaks OpenAI's wire unless its protocol is set. */
     @JvmSynthetic
     public fun provider(name: String, block: ProviderBuilder.() -> Unit): LlmBuilder = apply { providers[name] = ProviderBuilder().apply(block).build() }
 
@@ -138,6 +138,19 @@ public class ProviderBuilder internal constructor() {
     @get:JvmSynthetic @set:JvmSynthetic
     public var allowInsecure: Boolean = false
 
+    /**
+     * The wire that it speaks, by the names in docs/providers.md: `anthropic-messages`, `openai-responses`, … Null: that of its row; OpenAI's chat
+     * for a server of your own.
+     *
+     * @throws IllegalArgumentException if no wire is called so
+     */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var protocol: String? = null
+        set(value) {
+            require(value == null || value in Protocol.names) { "protocol must be one of ${Protocol.names.sorted().joinToString()}, was \"$value\"" }
+            field = value
+        }
+
     private var aws: AwsSettings? = null
 
     /**
@@ -161,5 +174,8 @@ public class ProviderBuilder internal constructor() {
 
     public fun allowInsecure(allow: Boolean): ProviderBuilder = apply { allowInsecure = allow }
 
-    internal fun build() = ProviderSettings(key, baseUrl, allowInsecure, aws = aws)
+    /** @throws IllegalArgumentException if no wire is called [name] */
+    public fun protocol(name: String): ProviderBuilder = apply { protocol = name }
+
+    internal fun build() = ProviderSettings(key, baseUrl, allowInsecure, aws = aws, protocol = protocol)
 }

@@ -12,6 +12,8 @@ internal data class ProviderSettings(
     val allowInsecure: Boolean = false,
     val systemMessage: String? = null,
     val aws: AwsSettings? = null,
+    /** The wire, instead of the row's. */
+    val protocol: String? = null,
 ) {
     fun over(other: ProviderSettings?): ProviderSettings = ProviderSettings(
         apiKey ?: other?.apiKey,
@@ -19,6 +21,7 @@ internal data class ProviderSettings(
         allowInsecure || other?.allowInsecure == true,
         systemMessage ?: other?.systemMessage,
         aws?.over(other?.aws) ?: other?.aws,
+        protocol ?: other?.protocol,
     )
 }
 
@@ -35,8 +38,9 @@ internal class TargetResolver(
 ) {
     /** @throws LlmException.Configuration if the provider is unknown, or its key or base URL is missing or wrong */
     fun resolve(id: ModelId, override: ProviderSettings = ProviderSettings()): Target {
-        val (asked, name) = place(id)
-        val own = override.over(settings(asked))
+        val (placed, name) = place(id)
+        val own = override.over(settings(placed))
+        val asked = own.protocol?.let { placed.copy(protocol = it, protocols = emptyMap()) } ?: placed
         val aws = aws(asked, name, own)
         val base = base(asked, ModelId(asked.id, name), own, aws)
         val found = registry.hostedAt(base.url, asked) ?: asked
@@ -76,7 +80,7 @@ internal class TargetResolver(
             val sub = id.name.substringBefore('/', "")
             if (sub.isNotEmpty()) registry.find("${id.provider}/$sub")?.let { return it to id.name.substring(sub.length + 1) }
             registry.find(id.provider)?.let { return it to id.name }
-            if (id.provider in settings) return customRow(id.provider) to id.name
+            settings[id.provider]?.let { return customRow(id.provider, it.protocol ?: OPENAI_CHAT) to id.name }
         }
         // Behind a base URL of the user's every name is the server's own: it is passed on whole.
         val openai = registry.find(OPENAI)
@@ -112,7 +116,7 @@ internal class TargetResolver(
         return (same + nearest(name, served.keys)).distinct().flatMap(served::getValue).map { it.toString() }.distinct().take(NEAR_MODELS)
     }
 
-    private fun customRow(id: String) = Provider(id, protocol = "openai-chat", auth = Provider.Auth.OPTIONAL, local = true)
+    private fun customRow(id: String, protocol: String) = Provider(id, protocol, auth = KEY_OF_WIRE[protocol] ?: Provider.Auth.OPTIONAL, local = true)
 
     /** The row with its headers and fields filled from the environment. */
     private fun Provider.filled(): Provider {
@@ -167,7 +171,7 @@ internal class TargetResolver(
     private fun key(row: Provider, asked: Provider, model: ModelId, own: ProviderSettings, base: Base): ApiKey? {
         own.apiKey?.let { return it }
         if (row.auth == Provider.Auth.AWS && own.aws?.isIdentity == true) return null
-        if (row.auth == Provider.Auth.NONE) return null
+        if (row.auth == Provider.Auth.NONE || row.apiKeyEnv.isEmpty()) return null
         if (base.fromCode && !isLoopback(hostOf(base.url)) && !sameHost(base.url, row)) {
             // A key from the environment belongs to the host that the environment, or the row, names.
             if (row.auth == Provider.Auth.OPTIONAL || row.auth == Provider.Auth.AWS) return null
@@ -216,9 +220,20 @@ internal class TargetResolver(
     private companion object {
         const val OPENAI = "openai"
         const val PROXY = "litellm_proxy"
+        const val OPENAI_CHAT = "openai-chat"
         const val NEAR_MODELS = 4
         val AWS_REGIONS = listOf("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
         val ARN_REGION = Regex("^arn:aws[^:]*:[^:]+:([a-z0-9-]+):")
+
+        /** How a server of the user's own is shown the key, where its wire has a way of its own. */
+        val KEY_OF_WIRE = mapOf(
+            "anthropic-messages" to Provider.Auth.X_API_KEY,
+            "gemini-generate" to Provider.Auth.X_GOOG_API_KEY,
+            "bedrock-converse" to Provider.Auth.AWS,
+            "vertex-gemini" to Provider.Auth.GOOGLE,
+            "anthropic-vertex" to Provider.Auth.GOOGLE,
+            "vertex-openai" to Provider.Auth.GOOGLE,
+        )
 
         /** Where there is no key, nothing, or a credential of another kind, is sent. */
         val KEYLESS = setOf(Provider.Auth.OPTIONAL, Provider.Auth.AWS, Provider.Auth.GOOGLE)

@@ -361,6 +361,26 @@ class TargetResolverSpec : FunSpec({
         resolve("my-vllm/m", settings = keyed).isFree shouldBe false
     }
 
+    test("a server of the user's own speaks the wire that the user says, and is shown the key as that wire does") {
+        fun gateway(protocol: String, key: String? = KEY) =
+            mapOf("gw" to ProviderSettings(key?.let(ApiKey::of), "https://gw.example.com/v1", protocol = protocol))
+        val claude = resolve("gw/claude", settings = gateway("anthropic-messages")).encoded()
+        claude.url shouldBe "https://gw.example.com/v1/messages"
+        claude.header("x-api-key") shouldBe listOf(KEY)
+        claude.header("Authorization").shouldBeEmpty()
+        resolve("gw/claude", settings = gateway("anthropic-messages", null)).encoded().header("x-api-key").shouldBeEmpty()
+        val gpt = resolve("gw/gpt", settings = gateway("openai-responses")).encoded()
+        gpt.url shouldBe "https://gw.example.com/v1/responses"
+        gpt.header("Authorization") shouldBe listOf("Bearer $KEY")
+    }
+
+    test("the wire of a known provider can be chosen; its key and address stay") {
+        val settings = mapOf("openai" to ProviderSettings(protocol = "openai-responses"))
+        val request = resolve("openai/gpt-4o", "OPENAI_API_KEY" to KEY, settings = settings).encoded()
+        request.url shouldBe "https://api.openai.com/v1/responses"
+        request.header("Authorization") shouldBe listOf("Bearer $KEY")
+    }
+
     test("every request says who it is from, and asks for what it can read") {
         val request = resolve("openai/gpt-4o", "OPENAI_API_KEY" to KEY).encoded()
         request.header("User-Agent").single() shouldStartWith "unified-llm/"
