@@ -15,7 +15,7 @@ public interface Call<out T> {
     /** The whole answer, blocking for it. Interrupting the last one who waits cancels the call; the interrupt flag stays set. */
     public fun get(): T
 
-    /** The whole answer when it is there. Cancelling the future counts as leaving. */
+    /** The whole answer when it is there. Cancelling the future, or its `orTimeout`, counts as leaving. */
     public fun toFuture(): CompletableFuture<@UnsafeVariance T>
 
     /** Ends the call for all who wait for it. Does nothing to one that has ended. */

@@ -108,10 +108,10 @@ public class Reply internal constructor(
     }
 
     override fun toFuture(): CompletableFuture<ChatResponse> {
-        val future = LeavingFuture()
+        val future = CompletableFuture<ChatResponse>()
         enter()
+        future.whenComplete { _, _ -> leave() }
         log.end.whenComplete { failure, _ ->
-            future.leaveOnce()
             if (failure == null) future.complete(response()) else future.completeExceptionally(failure)
         }
         return future
@@ -200,16 +200,6 @@ public class Reply internal constructor(
     private fun response(): ChatResponse {
         log.end.getNow(null)?.let { throw it }
         return whole
-    }
-
-    private inner class LeavingFuture : CompletableFuture<ChatResponse>() {
-        private var left = false
-
-        fun leaveOnce() {
-            if (synchronized(this) { !left.also { left = true } }) leave()
-        }
-
-        override fun cancel(mayInterruptIfRunning: Boolean): Boolean = super.cancel(mayInterruptIfRunning).also { if (it) leaveOnce() }
     }
 
     private inner class BlockingPieces : java.util.Spliterator<String> {

@@ -96,6 +96,20 @@ class ReplyBlockingSpec : FunSpec({
         two.isCancelled shouldBe true
     }
 
+    test("a future that is given up by whatever means leaves the call") {
+        val ways = listOf<(CompletableFuture<*>) -> Unit>(
+            { it.orTimeout(1, TimeUnit.MILLISECONDS) },
+            { it.completeOnTimeout(null, 1, TimeUnit.MILLISECONDS) },
+            { it.completeExceptionally(IllegalStateException("enough")) },
+        )
+        for (giveUp in ways) {
+            val valve = Valve()
+            val reply = llm.chat(valve, "hello")
+            giveUp(reply.toFuture())
+            eventually(5.seconds) { reply.state shouldBe Reply.State.CANCELLED }
+        }
+    }
+
     test("a callback of the future may ask the same reply again") {
         val reply = llm.chat(saying("test/a", "a", "b"), "hello")
         val text = reply.toFuture().thenApply { reply.get().text + reply.stream().toList().size }
