@@ -63,13 +63,17 @@ public class Llm internal constructor(builder: LlmBuilder) : AutoCloseable {
 
     /** A conversation with [model]; [block] sets what stays the same in all turns. */
     @JvmSynthetic
-    public fun conversation(model: String, block: ChatRequestBuilder.() -> Unit = {}): Conversation = conversation(ModelId.parse(model), block)
+    public fun conversation(model: String, block: ChatRequestBuilder.() -> Unit): Conversation = conversation(ModelId.parse(model), block)
+
+    public fun conversation(model: String): Conversation = conversation(model) { }
 
     public fun conversation(model: String, block: Consumer<ChatRequestBuilder>): Conversation = conversation(model) { block.accept(this) }
 
     @JvmSynthetic
-    public fun conversation(model: ModelRef, block: ChatRequestBuilder.() -> Unit = {}): Conversation =
+    public fun conversation(model: ModelRef, block: ChatRequestBuilder.() -> Unit): Conversation =
         Conversation(this, model, ChatRequest.build(model, block))
+
+    public fun conversation(model: ModelRef): Conversation = conversation(model) { }
 
     public fun conversation(model: ModelRef, block: Consumer<ChatRequestBuilder>): Conversation = conversation(model) { block.accept(this) }
 

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.unifiedllm.chat.CacheTtl;
 import dev.unifiedllm.chat.ChatRequest;
 import dev.unifiedllm.chat.ChatResponse;
 import dev.unifiedllm.chat.Cost;
@@ -16,7 +17,9 @@ import dev.unifiedllm.chat.Effort;
 import dev.unifiedllm.chat.FinishReason;
 import dev.unifiedllm.chat.Message;
 import dev.unifiedllm.chat.ModelId;
+import dev.unifiedllm.chat.Part;
 import dev.unifiedllm.chat.Request;
+import dev.unifiedllm.chat.ResponseFormat;
 import dev.unifiedllm.chat.Tool;
 import dev.unifiedllm.chat.Usage;
 import dev.unifiedllm.chat.Usd;
@@ -278,6 +281,19 @@ class JavaFaceTest {
         assertEquals(5, talk.messages().size());
         assertEquals(5, talk.fork().messages().size());
         assertEquals(Usd.ZERO, talk.cost());
+        assertEquals("ONE", llm.conversation(shout()).ask("one").get().text());
+        assertEquals(0, llm.conversation(ECHO).messages().size());
+    }
+
+    @Test
+    void partsOfMessages() {
+        Part.ToolCall call = new Part.ToolCall("call_1", "weather", "{}");
+        Part.ToolResult result = new Part.ToolResult(call.id(), call.name(), "21 degrees");
+        assertNull(call.signature());
+        assertFalse(result.isError());
+        assertEquals(CacheTtl.FIVE_MINUTES, new Part.CacheBreakpoint().ttl());
+        assertNull(new Part.File("https://example.com/a.pdf", "application/pdf").name());
+        assertInstanceOf(ResponseFormat.JsonSchema.class, ResponseFormat.jsonSchema("answer", "{\"type\":\"object\"}"));
     }
 
     @Test

@@ -22,6 +22,12 @@ public sealed class ResponseFormat {
         @get:JvmName("name") public val name: String,
         @get:JvmName("schema") public val schema: JsonObject,
     ) : ResponseFormat()
+
+    public companion object {
+        /** JSON by [schema], a JSON schema as text. @throws IllegalArgumentException if it is not the text of a JSON object */
+        @JvmStatic
+        public fun jsonSchema(name: String, schema: String): ResponseFormat = JsonSchema(name, jsonObject(schema, "the schema $name"))
+    }
 }
 
 /**

@@ -16,17 +16,17 @@ public sealed class Part {
     public data class Image(@get:JvmName("url") public val url: String) : Part()
 
     /** A document, such as a PDF. @property url an http(s) or data: URL, sent as it is @property name shown to the model; null for none */
-    public data class File(
+    public data class File @JvmOverloads constructor(
         @get:JvmName("url") public val url: String,
         @get:JvmName("mediaType") public val mediaType: String,
         @get:JvmName("name") public val name: String? = null,
     ) : Part()
 
     /** Everything up to here may be kept in the provider's prompt cache for [ttl]. Providers that cache by themselves need no such mark. */
-    public data class CacheBreakpoint(@get:JvmName("ttl") public val ttl: CacheTtl = CacheTtl.FIVE_MINUTES) : Part()
+    public data class CacheBreakpoint @JvmOverloads constructor(@get:JvmName("ttl") public val ttl: CacheTtl = CacheTtl.FIVE_MINUTES) : Part()
 
     /** @property arguments a JSON object as text, exactly as the model wrote it: it may be cut or invalid */
-    public data class ToolCall(
+    public data class ToolCall @JvmOverloads constructor(
         @get:JvmName("id") public val id: String,
         @get:JvmName("name") public val name: String,
         @get:JvmName("arguments") public val arguments: String,
@@ -35,7 +35,7 @@ public sealed class Part {
     ) : Part()
 
     /** The answer to a [ToolCall]. @property id that call's id */
-    public data class ToolResult(
+    public data class ToolResult @JvmOverloads constructor(
         @get:JvmName("id") public val id: String,
         @get:JvmName("name") public val name: String,
         @get:JvmName("content") public val content: String,

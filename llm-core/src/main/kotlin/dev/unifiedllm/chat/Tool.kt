@@ -1,8 +1,8 @@
 package dev.unifiedllm.chat
 
+import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
-import kotlinx.serialization.json.jsonObject
 
 /**
  * A function that the model may ask for.
@@ -18,8 +18,18 @@ public data class Tool(
         /** @throws IllegalArgumentException if [parameters] is not the text of a JSON object */
         @JvmStatic
         public fun of(name: String, description: String?, parameters: String): Tool =
-            Tool(name, description, Json.parseToJsonElement(parameters).jsonObject)
+            Tool(name, description, jsonObject(parameters, "the schema of the tool $name"))
     }
+}
+
+/** @throws IllegalArgumentException if [text], which is [what], is not the text of a JSON object */
+internal fun jsonObject(text: String, what: String): JsonObject {
+    val element = try {
+        Json.parseToJsonElement(text)
+    } catch (broken: SerializationException) {
+        throw IllegalArgumentException("$what must be a JSON object: ${broken.message?.lines()?.first()}", broken)
+    }
+    return requireNotNull(element as? JsonObject) { "$what must be a JSON object, as in {\"type\":\"object\"}, was $text" }
 }
 
 /** Whether the model may, must or must not ask for tools. */
