@@ -19,6 +19,9 @@ public sealed class Cost {
         @get:JvmName("estimated") public val estimated: Boolean = false,
     ) : Cost() {
         override fun usd(): Usd = amount
+
+        /** As in `$0.00042 (litellm 1.109.1, 2026-11-21)`. */
+        override fun toString(): String = listOfNotNull(source, asOf, "estimated".takeIf { estimated }).joinToString(", ", "$amount (", ")")
     }
 
     /** Nobody bills it: the model runs on a machine of the user's. */

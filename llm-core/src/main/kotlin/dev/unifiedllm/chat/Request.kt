@@ -23,6 +23,11 @@ public class ImageRequest @JvmOverloads constructor(
     @get:JvmName("count") public val count: Int? = null,
     context: CallContext = CallContext.EMPTY,
 ) : Request(model, context) {
+    init {
+        require(prompt.isNotBlank()) { "an image needs a prompt, this one is blank" }
+        require(count == null || count > 0) { "count must be positive, was $count" }
+    }
+
     @InternalLlmApi
     override fun withContext(context: CallContext): ImageRequest = ImageRequest(model, prompt, size, quality, count, context)
 }
@@ -35,6 +40,11 @@ public class EmbeddingRequest @JvmOverloads constructor(
     @get:JvmName("dimensions") public val dimensions: Int? = null,
     context: CallContext = CallContext.EMPTY,
 ) : Request(model, context) {
+    init {
+        require(inputs.isNotEmpty()) { "inputs must hold one text at least, was empty" }
+        require(dimensions == null || dimensions > 0) { "dimensions must be positive, was $dimensions" }
+    }
+
     @InternalLlmApi
     override fun withContext(context: CallContext): EmbeddingRequest = EmbeddingRequest(model, inputs, dimensions, context)
 }

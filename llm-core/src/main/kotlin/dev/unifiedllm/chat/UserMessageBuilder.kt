@@ -2,6 +2,8 @@ package dev.unifiedllm.chat
 
 import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.LlmDsl
+import java.io.IOException
+import java.io.UncheckedIOException
 import java.nio.file.Files
 import java.nio.file.Path
 import java.util.Base64
@@ -20,14 +22,25 @@ public class UserMessageBuilder @InternalLlmApi constructor(text: String) {
     }
 
     /** The bytes of an image of type [mediaType], as in `image/png`; sent within the request. */
-    public fun image(bytes: ByteArray, mediaType: String): UserMessageBuilder =
-        image("data:$mediaType;base64,${Base64.getEncoder().encodeToString(bytes)}")
+    public fun image(bytes: ByteArray, mediaType: String): UserMessageBuilder {
+        require(mediaType.startsWith("image/")) { "the type of an image is as in image/png, not \"$mediaType\"" }
+        return image("data:$mediaType;base64,${Base64.getEncoder().encodeToString(bytes)}")
+    }
 
-    /** The image in [file], read now. Its name must end as images do: .png, .jpg, .jpeg, .gif, .webp. */
+    /**
+     * The image in [file], read now. Its name must end as images do: .png, .jpg, .jpeg, .gif, .webp.
+     *
+     * @throws UncheckedIOException if it cannot be read
+     */
     public fun image(file: Path): UserMessageBuilder {
         val ending = file.fileName.toString().substringAfterLast('.', "").lowercase()
-        val type = requireNotNull(TYPES[ending]) { "no image type is known for files that end with \".$ending\": use one of ${TYPES.keys}" }
-        return image(Files.readAllBytes(file), type)
+        val type = requireNotNull(TYPES[ending]) { "$file does not end as images do: ${TYPES.keys.joinToString { ".$it" }}" }
+        val bytes = try {
+            Files.readAllBytes(file)
+        } catch (failure: IOException) {
+            throw UncheckedIOException("The image $file cannot be read (${failure.javaClass.simpleName}).", failure)
+        }
+        return image(bytes, type)
     }
 
     /** A document at an http(s) URL, which the provider fetches itself. */

@@ -1,0 +1,62 @@
+package dev.unifiedllm;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.unifiedllm.chat.ChatRequest;
+import dev.unifiedllm.chat.Cost;
+import dev.unifiedllm.chat.EmbeddingRequest;
+import dev.unifiedllm.chat.ImageRequest;
+import dev.unifiedllm.chat.ModelId;
+import dev.unifiedllm.chat.ResponseFormat;
+import dev.unifiedllm.chat.Tool;
+import dev.unifiedllm.chat.Usd;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.LocalDate;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+
+/** What a Java user reads when something is wrong. */
+class JavaMistakesTest {
+    private static final ModelId MODEL = ModelId.parse("test/a");
+
+    private static void refused(String said, Executable mistake) {
+        String message = assertThrows(IllegalArgumentException.class, mistake).getMessage();
+        assertTrue(message.contains(said), message);
+    }
+
+    @Test
+    void schemas() {
+        refused("the schema of the tool weather must be a JSON object, as in {\"type\":\"object\"}, was [1]", () -> Tool.of("weather", null, "[1]"));
+        refused("the schema of the tool weather must be a JSON object", () -> Tool.of("weather", null, "nope"));
+        refused("the schema of the tool weather must be a JSON object: ", () -> Tool.of("weather", null, "{\"type\""));
+        refused("the schema answer must be a JSON object", () -> ResponseFormat.jsonSchema("answer", "1"));
+    }
+
+    @Test
+    void images() {
+        ChatRequest.build("test/a", c -> c.user("look", user -> {
+            UncheckedIOException unread = assertThrows(UncheckedIOException.class, () -> user.image(Path.of("no-such.png")));
+            assertEquals("The image no-such.png cannot be read (NoSuchFileException).", unread.getMessage());
+            refused("pom.xml does not end as images do: .png, .jpg", () -> user.image(Path.of("pom.xml")));
+            refused("the type of an image is as in image/png, not \"png\"", () -> user.image(new byte[1], "png"));
+        }));
+    }
+
+    @Test
+    void requestsForNothing() {
+        refused("inputs must hold one text at least", () -> new EmbeddingRequest(MODEL, List.of()));
+        refused("dimensions must be positive, was 0", () -> new EmbeddingRequest(MODEL, List.of("a"), 0));
+        refused("an image needs a prompt", () -> new ImageRequest(MODEL, " "));
+        refused("count must be positive, was 0", () -> new ImageRequest(MODEL, "a train", null, null, 0));
+    }
+
+    @Test
+    void aCostReadsAsOne() {
+        assertEquals("$0.0042 (litellm 1.2, 2026-11-21)", new Cost.Known(Usd.of("0.0042"), "litellm 1.2", LocalDate.of(2026, 11, 21)).toString());
+        assertEquals("$0.0042 (user, estimated)", new Cost.Known(Usd.of("0.0042"), "user", null, true).toString());
+    }
+}
