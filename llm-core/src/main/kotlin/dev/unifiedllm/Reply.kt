@@ -104,7 +104,8 @@ public class Reply internal constructor(
         } finally {
             leave()
         }
-        return response()
+        log.end.getNow(null)?.let { throw withCaller(it) }
+        return whole
     }
 
     override fun toFuture(): CompletableFuture<ChatResponse> {
@@ -195,6 +196,11 @@ public class Reply internal constructor(
         return cancelled("The call to $model was interrupted. What had arrived is in `partial`.", cause)
     }
 
+    /** The trace of [failure] is that of the thread that made the call: the lines of who waits for it are added. */
+    private fun withCaller(failure: Throwable): Throwable = failure.also { thrown ->
+        if (!LlmException.compact && thrown.suppressed.none { it is AskedHere }) thrown.addSuppressed(AskedHere(model))
+    }
+
     private val whole by lazy { checkNotNull(log.response()) { "a model ended its answer without a delta" } }
 
     private fun response(): ChatResponse {
@@ -224,7 +230,7 @@ public class Reply internal constructor(
                 }
                 if (log.end.isDone && next == log.size) {
                     close()
-                    log.end.getNow(null)?.let { throw it }
+                    log.end.getNow(null)?.let { throw withCaller(it) }
                     return false
                 }
                 try {
@@ -250,6 +256,9 @@ public class Reply internal constructor(
         override fun characteristics(): Int = java.util.Spliterator.ORDERED or java.util.Spliterator.NONNULL
     }
 }
+
+/** Its trace is that of a thread that blocked for the answer. */
+private class AskedHere(model: ModelId) : Exception("$model was asked here")
 
 /** What a reply needs of the client that makes its call. */
 internal interface ReplyClient {

@@ -15,7 +15,10 @@ import dev.unifiedllm.chat.Usd;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.LocalDate;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
@@ -26,6 +29,33 @@ class JavaMistakesTest {
     private static void refused(String said, Executable mistake) {
         String message = assertThrows(IllegalArgumentException.class, mistake).getMessage();
         assertTrue(message.contains(said), message);
+    }
+
+    /** The lines of this class that a stack trace shows, of what is suppressed as well. */
+    private static long linesOfOurs(Throwable failure) {
+        return Stream.concat(Stream.of(failure), Arrays.stream(failure.getSuppressed()))
+            .flatMap(each -> Arrays.stream(each.getStackTrace()))
+            .filter(line -> line.getClassName().equals(JavaMistakesTest.class.getName()) && line.getMethodName().startsWith("lambda$ask"))
+            .count();
+    }
+
+    private static void askIn(Consumer<Reply> terminal) {
+        try (Llm llm = Llm.builder().environment(name -> null).build()) {
+            Reply reply = llm.chat("demo/error", "hi");
+            for (int i = 0; i < 2; i++) {
+                LlmException.Overloaded failure = assertThrows(LlmException.Overloaded.class, () -> terminal.accept(reply));
+                assertTrue(linesOfOurs(failure) > 0);
+                assertEquals(1, failure.getSuppressed().length);
+                assertTrue(failure.getSuppressed()[0].toString().contains("demo/error was asked here"));
+            }
+        }
+    }
+
+    @Test
+    void aFailureTellsWhichLineAsked() {
+        askIn(Reply::get);
+        askIn(reply -> reply.forEachDelta(piece -> { }));
+        askIn(reply -> reply.stream().toList());
     }
 
     @Test
