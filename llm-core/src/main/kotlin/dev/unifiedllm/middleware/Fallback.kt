@@ -58,7 +58,10 @@ internal class Fallback(private val targets: List<Model>) : Model {
 }
 
 private fun allFailed(attempts: List<Delta.Attempt>): LlmException {
-    val trail = attempts.joinToString("\n") { "  ${it.model}: ${it.error?.message}" }
+    val trail = attempts.joinToString("\n") { attempt ->
+        val what = attempt.error?.message.orEmpty()
+        if (attempt.model.toString() in what) "  $what" else "  ${attempt.model}: $what"
+    }
     val last = attempts.last().error
     return LlmException.AllFailed("None of ${attempts.size} models answered:\n$trail", last).also { all ->
         all.attempts = attempts

@@ -99,6 +99,7 @@ internal class TargetResolver(
                 "Ask the model at another provider, or through a LiteLLM proxy: \"litellm_proxy/${id.name}\"."
         }
         if (id.provider.isEmpty()) {
+            registry.find(id.name)?.let { return "\"$id\" is a provider: say which of its models to ask, as in \"$id/…\"." }
             val near = nearIn(catalogue(), id.name).ifEmpty { listOf("openai/$id", "ollama/$id") }
             return "\"$id\" does not say which provider to ask. Write \"provider/model\", as in ${near.joinToString(" or ") { "\"$it\"" }}, " +
                 "or set OPENAI_BASE_URL to a server that knows it."
@@ -187,7 +188,8 @@ internal class TargetResolver(
             return try {
                 ApiKey.of(text)
             } catch (wrong: IllegalArgumentException) {
-                throw LlmException.Configuration("The key for $model in the variable $name cannot be used: ${wrong.message}.", details = details(model))
+                val what = "${wrong.message}.".replace("?.", "?")
+                throw LlmException.Configuration("The key for $model in the variable $name cannot be used: $what", details = details(model))
             }
         }
         if (row.auth in KEYLESS || row.azure?.tokenEnv.orEmpty().any { variable(it) != null }) return null

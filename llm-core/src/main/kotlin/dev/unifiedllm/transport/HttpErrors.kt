@@ -121,7 +121,8 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             "Is \"${target.name}\" a model of ${target.provider.id}, and does ${target.baseUrl} serve /responses at all?" +
                 chat?.let { " Over chat completions the model is \"$it/${target.name}\"." }.orEmpty()
         } else {
-            "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address (is \"/v1\" missing)?"
+            val missing = if (target.protocol == "openai-chat" && "/v1" !in target.baseUrl) " (is \"/v1\" missing)" else ""
+            "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address$missing?"
         }
         return LlmException.NotFound("$said $remedy", details = details)
     }

@@ -220,6 +220,20 @@ class FallbackSpec : FunSpec({
         }
     }
 
+    test("AllFailed names a model once a line, also where its failure names it itself") {
+        runTest {
+            llm().use { llm ->
+                val all = shouldThrow<LlmException.AllFailed> {
+                    llm.chat(failing("test/a") { LlmException.ServerError("test/a answered with status 500.") }) {
+                        user("hello")
+                        fallback(failing("test/b") { LlmException.NotFound("where") })
+                    }.await()
+                }
+                all.message shouldBe "None of 2 models answered:\n  test/a answered with status 500.\n  test/b: where"
+            }
+        }
+    }
+
     test("one model without fallbacks fails with its own failure, not with AllFailed") {
         runTest {
             llm().use { llm -> shouldThrow<LlmException.RateLimited> { llm.chat(failing("test/a") { LlmException.RateLimited("slow") }, "hello").await() } }

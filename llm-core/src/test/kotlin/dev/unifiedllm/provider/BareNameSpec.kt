@@ -61,6 +61,12 @@ class BareNameSpec : FunSpec({
         shouldThrow<LlmException.Configuration> { placed("zzz") }.message shouldContain "OPENAI_BASE_URL"
     }
 
+    test("a provider's name alone asks for one of its models") {
+        for (name in listOf("openai", "groq", "google")) {
+            shouldThrow<LlmException.Configuration> { placed(name) }.message shouldContain "\"$name\" is a provider: say which of its models to ask"
+        }
+    }
+
     test("behind a base URL of the user's a bare name is passed on, whatever its family") {
         val variables = mapOf("OPENAI_BASE_URL" to "http://localhost:4000/v1")
         for (name in listOf("claude-3-opus", "llama-3-70b", "mistral-large")) placed(name, variables) shouldBe "openai/$name"

@@ -199,6 +199,13 @@ class HttpErrorsSpec : FunSpec({
         failure.message shouldContain "ollama pull llama9"
     }
 
+    test("/v1 is asked after only where it may be missing") {
+        fun at(wire: String, url: String) = Target(ModelId("p", "m"), Provider("p", wire, baseUrl = url, auth = Provider.Auth.OPTIONAL), url, null)
+        read(404, at = at("openai-chat", "http://localhost:4000")).message shouldContain "(is \"/v1\" missing)"
+        read(404, at = at("openai-chat", "http://localhost:4000/v1")).message shouldEndWith "http://localhost:4000/v1 its address?"
+        read(404, at = at("cohere-chat", "http://localhost:4000/v2")).message shouldEndWith "http://localhost:4000/v2 its address?"
+    }
+
     test("a 401 without a key says which variable holds it") {
         val proxy = Provider("proxy", "openai-chat", baseUrl = "http://localhost:4000", apiKeyEnv = listOf("PROXY_KEY"), auth = Provider.Auth.OPTIONAL)
         read(401, at = Target(ModelId("proxy", "m"), proxy, proxy.baseUrl!!, null)).message shouldContain "set the variable PROXY_KEY"
