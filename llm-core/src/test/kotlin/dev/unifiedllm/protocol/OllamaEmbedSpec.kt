@@ -47,6 +47,11 @@ class OllamaEmbedSpec : FunSpec({
         }
     }
 
+    test("an answer without vectors is not taken for one") {
+        shouldThrow<LlmException.MalformedResponse> { ask(request, { whole("""{"model":"all-minilm","embedding":[1,2]}""") }) }
+            .message shouldContain "it has no embeddings"
+    }
+
     test("a model that is not there says how to get it") {
         shouldThrow<LlmException.NotFound> { ask(request, { whole("""{"error":"model \"all-minilm\" not found, try pulling it first"}""", 404) }) }
             .message shouldContain "ollama pull all-minilm"
