@@ -100,7 +100,10 @@ public class Llm internal constructor(builder: LlmBuilder) : AutoCloseable {
     public val totalCost: Usd
         get() = ledger.rows().filterNot(LedgerRow::isDemo).mapNotNull { it.cost?.usd() }.fold(Usd.ZERO, Usd::plus)
 
-    /** Ends all running calls and closes the connections. Later calls fail with [LlmException.Configuration]. Idempotent. */
+    /**
+     * Ends all running calls and closes their connections; idle ones, and their threads, end once nobody refers to the client. Later calls fail
+     * with [LlmException.Configuration]. Idempotent.
+     */
     override fun close() {
         client.close()
         chain.close()

@@ -25,10 +25,8 @@ internal fun readProviders(file: Path, wires: Set<String>): List<Provider> {
     } catch (unreadable: IOException) {
         wrong("the file cannot be read (${unreadable.javaClass.simpleName})", unreadable)
     } catch (broken: SerializationException) {
-        wrong(
-            broken.message.orEmpty().substringBefore("JSON input:").substringBefore("Use 'ignoreUnknownKeys").lines().joinToString(" ").trim().trimEnd('.'),
-            broken,
-        )
+        val said = broken.message.orEmpty().substringBefore("JSON input:").substringBefore("Use 'ignoreUnknownKeys").lines().joinToString(" ")
+        wrong(NO_SUCH_WORD.replace(said, "there is no word").trim().trimEnd('.'), broken)
     }
     for (row in rows) problem(row, wires)?.let { wrong("the row \"${row.id}\" $it") }
     rows.groupBy { it.id }.values.firstOrNull { it.size > 1 }?.let { wrong("the id \"${it[0].id}\" stands twice") }
@@ -55,6 +53,8 @@ private fun isPattern(text: String): Boolean = try {
     false
 }
 
+/** How the parser says it, with a class of ours in it. */
+private val NO_SUCH_WORD = Regex("""^\S+ does not contain element with name""")
 private val ID = Regex("""[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?""")
 private val URL = Regex("""^(https?://\S+|\{[A-Z0-9_|]+}\S*)$""")
 private val VARIABLE = Regex("[A-Za-z_][A-Za-z0-9_]*")

@@ -28,7 +28,7 @@ class ProviderFileSpec : FunSpec({
             """[{"id":"mine","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"magic"}]""" to "magic",
             quirks(""""noName":true""") to "at path: \$[0].quirks. It is a JSON list",
             quirks(""""tools":{"strict":true}""") to "at path: \$[0].quirks.tools. It is a JSON list",
-            quirks(""""messages":{"names":"boss"}""") to "'boss' at path \$[0].quirks.messages.names",
+            quirks(""""messages":{"names":"boss"}""") to "cannot be used: there is no word 'boss' at path \$[0].quirks.messages.names",
             quirks(""""tools":{"idLength":0}""") to "the row \"mine\" has a length below 1 in quirks.tools.idLength",
             quirks(""""models":[{"pattern":"gpt-(4"}]""") to "the row \"mine\" has a pattern in quirks.models that is no regular expression",
             """{"id":"mine"}""" to "cannot be used",
