@@ -141,6 +141,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         warnings + "\"${asked.name}\" names its provider itself: ${provider.id} was asked, not ${asked.provider}",
         aws,
     )
+        query,
 
     private fun linked(model: Model, isFree: Boolean = false, price: (ModelId, String?) -> Price?): Model {
         if (!enableCostTracking) return model.with(PartialAnswer)

@@ -125,6 +125,14 @@ class LlmSpec : FunSpec({
         server.asked.map { it.body.substringAfter("\"model\":\"").substringBefore('"') } shouldContainExactly listOf("ollama/llama3", "some-model")
     }
 
+    test("Azure inside of another provider's function keeps its API version") {
+        server.asked.clear()
+        client("AZURE_API_BASE" to server.url, "AZURE_API_KEY" to "k", "AZURE_API_VERSION" to "2025-01-01-preview").use { llm ->
+            llm.chat(providerModel("anthropic", "azure/mine", null, null, null), "hi").await().warnings.single() shouldContain "azure was asked"
+        }
+        server.asked.single().path shouldBe "/openai/deployments/mine/chat/completions?api-version=2025-01-01-preview"
+    }
+
     test("a function with a base URL of its own asks there, with the key that was given") {
         server.asked.clear()
         client("OPENAI_API_KEY" to "key-of-the-environment").use { llm ->
