@@ -22,6 +22,7 @@ import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.TargetResolver
+import dev.unifiedllm.provider.isReplaced
 import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.transport.AwsProfiles
 import dev.unifiedllm.transport.Credentials
@@ -128,8 +129,8 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         if ('/' !in id.name) return null
         val inner = ModelId.parse(id.name)
         val known = inner.provider == DemoModel.PROVIDER || registry.find(inner.provider).let { it != null && it.id != id.provider }
-        val isBehindProxy = registry.find(id.provider)?.baseUrlEnv.orEmpty().any { !environment(it).isNullOrBlank() } // every name is the server's own there
-        return inner.takeIf { known && !isBehindProxy && !PriceCatalog.packed.lists(id) }
+        val isReplaced = registry.find(id.provider)?.isReplaced(environment) == true // every name is the server's own there
+        return inner.takeIf { known && !isReplaced && !PriceCatalog.packed.lists(id) }
     }
 
     private fun Target.warned(asked: ModelId) = Target(
@@ -140,8 +141,8 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         systemMessage,
         warnings + "\"${asked.name}\" names its provider itself: ${provider.id} was asked, not ${asked.provider}",
         aws,
-    )
         query,
+    )
 
     private fun linked(model: Model, isFree: Boolean = false, price: (ModelId, String?) -> Price?): Model {
         if (!enableCostTracking) return model.with(PartialAnswer)

@@ -9,6 +9,21 @@ private val LOOPBACK = setOf("localhost", "127.0.0.1", "::1", "[::1]", "0.0.0.0"
 
 internal fun hostOf(url: String): String = URI(url).host?.lowercase().orEmpty()
 
+/**
+ * True if a variable puts another server in the place of this row's own, whose names are then all its own. The row's address itself, or one
+ * below its host such as that of a region, is no other server.
+ */
+internal fun Provider.isReplaced(environment: (String) -> String?): Boolean {
+    val base = baseUrlEnv.firstNotNullOfOrNull { name -> environment(name)?.trim()?.ifEmpty { null } } ?: return false
+    val own = baseUrl?.takeIf { '{' !in it }?.let(::hostOf) ?: return true
+    val host = try {
+        hostOf(base)
+    } catch (_: URISyntaxException) {
+        return true
+    }
+    return host != own && !host.endsWith(".$own")
+}
+
 private val IPV4 = Regex("""\d{1,3}(\.\d{1,3}){3}""")
 
 /** 127.0.0.1 and 10.0.0.1 are addresses; 127.example.com and 10.example.com are anyone's. */

@@ -84,7 +84,7 @@ internal class TargetResolver(
         }
         // Behind a base URL of the user's every name is the server's own: it is passed on whole.
         val openai = registry.find(OPENAI)
-        if (openai != null && openai.baseUrlEnv.any { variable(it) != null }) return openai to id.toString()
+        if (openai != null && openai.isReplaced(environment)) return openai to id.toString()
         val family = if (id.provider.isEmpty()) families.provider(id.name) else null
         family?.let(registry::find)?.let { return it to id.name }
         throw LlmException.Configuration(unknown(id, family), details = details(id))

@@ -72,6 +72,16 @@ class BareNameSpec : FunSpec({
         for (name in listOf("claude-3-opus", "llama-3-70b", "mistral-large")) placed(name, variables) shouldBe "openai/$name"
     }
 
+    test("OpenAI's own address is no server of the user's: a bare name goes to its family") {
+        for (base in listOf("https://api.openai.com/v1", "https://api.openai.com", "https://eu.api.openai.com/v1/")) {
+            val variables = mapOf("OPENAI_BASE_URL" to base)
+            placed("claude-3-haiku-20240307", variables) shouldBe "anthropic/claude-3-haiku-20240307"
+            placed("gpt-4o", variables) shouldBe "openai/gpt-4o"
+            resolver(variables).resolve(ModelId.parse("gpt-4o")).baseUrl shouldBe base.trimEnd('/')
+            shouldThrow<LlmException.Configuration> { placed("llama-3-70b", variables) }.message shouldContain "does not say which provider"
+        }
+    }
+
     test("USE_LITELLM_PROXY sends everything to the proxy, names whole") {
         val variables = mapOf("USE_LITELLM_PROXY" to "true")
         placed("gpt-4o", variables) shouldBe "litellm_proxy/gpt-4o"
