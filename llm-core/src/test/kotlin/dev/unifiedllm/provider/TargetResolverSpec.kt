@@ -221,6 +221,10 @@ class TargetResolverSpec : FunSpec({
         resolve("litellm_proxy/m", "LITELLM_PROXY_API_BASE" to "https://b.example.com").baseUrl shouldBe "https://b.example.com"
         resolve("litellm_proxy/m", "LITELLM_PROXY_API_BASE" to "https://b.example.com", "LITELLM_PROXY_BASE_URL" to "https://a.example.com/").baseUrl shouldBe
             "https://a.example.com"
+        resolve("litellm_proxy/m", "LITELLM_URL" to "https://c.example.com", "LITELLM_KEY" to KEY).let {
+            it.baseUrl shouldBe "https://c.example.com"
+            it.encoded().header("Authorization") shouldBe listOf("Bearer $KEY")
+        }
         resolve("litellm_proxy/m", "LITELLM_PROXY_API_KEY" to KEY).encoded().let {
             it.url shouldBe "http://localhost:4000/chat/completions"
             it.header("Authorization") shouldBe listOf("Bearer $KEY")
