@@ -24,7 +24,8 @@ internal object GeminiGenerate : Protocol {
     override val name: String = "gemini-generate"
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): WireRequest {
-        val base = if (VERSIONED.containsMatchIn(target.baseUrl)) target.baseUrl else target.baseUrl + "/v1beta"
+        val given = target.baseUrl.replace(PASTED, "")
+        val base = if (VERSIONED.containsMatchIn(given)) given else "$given/v1beta"
         val model = target.name.removePrefix("models/")
         val path = if (model.startsWith("tunedModels/")) "" else "/models"
         return wireRequest("$base$path/${path(model)}", request, target, GeminiBody(request, target, warnings, isVertex = false))
@@ -33,6 +34,9 @@ internal object GeminiGenerate : Protocol {
     override fun decoder(target: Target): Decoder = GeminiGenerateDecoder(target)
 
     private val VERSIONED = Regex("/v\\d+[a-z0-9]*(/|$)")
+
+    /** A whole call's path, or that of OpenAI's wire, which people paste along. */
+    private val PASTED = Regex("(?<=/v1beta)/openai$|/models(/[^/]+)?$")
 }
 
 /** The same at Vertex AI, where the model belongs to a publisher or is an endpoint's number. */

@@ -19,6 +19,11 @@ import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
 
 /** `POST /api/chat`, Ollama's own wire: a JSON text a line (github.com/ollama/ollama, docs/api.md). */
+/** The server's address in [base], which may be pasted with the path of one of its calls, or of OpenAI's wire. */
+internal fun ollamaUrl(base: String): String = base.replace(PASTED, "")
+
+private val PASTED = Regex("/(v1|api(/(generate|tags|embed|embeddings|version))?)$")
+
 internal object OllamaChat : Protocol {
     override val name: String = "ollama-chat"
 
@@ -31,7 +36,7 @@ internal object OllamaChat : Protocol {
             settings(request, warnings)
             for ((option, value) in request.providerOptions) if (option != OPTIONS || value !is JsonObject) put(option, value)
         }
-        val url = target.baseUrl.removeSuffix("/v1") + "/api/chat"
+        val url = ollamaUrl(target.baseUrl) + "/api/chat"
         return WireRequest(withQuery(url, request), headers(target, request, "application/x-ndjson"), body.toString().encodeToByteArray())
     }
 

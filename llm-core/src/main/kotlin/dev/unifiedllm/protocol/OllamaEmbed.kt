@@ -23,7 +23,7 @@ internal object OllamaEmbed : Wire<EmbeddingRequest> {
             putJsonArray("input") { request.inputs.forEach { add(it) } }
             request.dimensions?.let { put("dimensions", it) }
         }
-        return WireRequest(target.baseUrl.removeSuffix("/v1") + "/api/embed", headers(target, "application/json"), body.toString().encodeToByteArray())
+        return WireRequest(ollamaUrl(target.baseUrl) + "/api/embed", headers(target, "application/json"), body.toString().encodeToByteArray())
     }
 
     override fun decoder(target: Target): Decoder = OllamaEmbedDecoder(target)

@@ -55,18 +55,21 @@ internal fun baseUrl(text: String, origin: String, model: ModelId, parameter: St
     } catch (_: URISyntaxException) {
         wrong("is not a URL")
     }
-    if (uri.scheme != "http" && uri.scheme != "https") wrong("does not begin with https:// or http://")
+    val scheme = uri.scheme?.lowercase()
+    if (scheme != "http" && scheme != "https") wrong("does not begin with https:// or http://")
     if (uri.host.isNullOrEmpty()) wrong("has no host, or one with characters that host names do not have")
     if (uri.rawUserInfo != null) wrong("has a user or password in it; give the key as an API key")
     val isForeign = uri.rawQuery?.split('&')?.any { it.substringBefore('=') != parameter } ?: false
     if (isForeign || uri.rawFragment != null) wrong("has a query")
     if (uri.port > MAX_PORT) wrong("has a port above $MAX_PORT")
-    val path = uri.toString().substringBefore('?').trimEnd('/')
-    return ENDS.fold(path) { url, end -> url.removeSuffix(end) }.trimEnd('/').replace(VERSION_TWICE, "/v1")
+    val path = (scheme + uri.toString().substring(scheme.length)).substringBefore('?').trimEnd('/')
+    return ENDS.fold(path) { url, end ->
+        if (url.endsWith(end, ignoreCase = true)) url.dropLast(end.length) else url
+    }.trimEnd('/').replace(VERSION_TWICE, "/v1")
 }
 
 /** The wires' own paths, which people paste along. */
-private val ENDS = listOf("/chat/completions", "/api/chat", "/responses", "/embeddings", "/images/generations")
+private val ENDS = listOf("/chat/completions", "/completions", "/api/chat", "/responses", "/embeddings", "/images/generations")
 private const val MAX_PORT = 65_535
 private val VERSION_TWICE = Regex("(/v1){2,}$")
 

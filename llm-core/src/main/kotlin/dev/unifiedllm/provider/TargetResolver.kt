@@ -38,10 +38,11 @@ internal class TargetResolver(
 ) {
     /** @throws LlmException.Configuration if the provider is unknown, or its key or base URL is missing or wrong */
     fun resolve(id: ModelId, override: ProviderSettings = ProviderSettings()): Target {
-        val (placed, name) = place(id)
+        val (placed, named) = place(id)
         val own = override.over(settings(placed))
         val asked = own.protocol?.let { placed.copy(protocol = it, protocols = emptyMap()) } ?: placed
-        val aws = aws(asked, name, own)
+        val aws = aws(asked, named, own)
+        val name = if (aws == null) named else named.replace(REGION_BEFORE, "")
         val base = base(asked, ModelId(asked.id, name), own, aws)
         val found = registry.hostedAt(base.url, asked) ?: asked
         val model = ModelId(found.id, name)
@@ -64,11 +65,12 @@ internal class TargetResolver(
         return settings[row.id]?.over(shared) ?: shared
     }
 
-    /** With the region in it: the one set in code, that of a model named by its ARN, the environment's, the profile's. */
+    /** With the region in it: the one set in code, that before the model's name or in its ARN, the environment's, the profile's. */
     private fun aws(row: Provider, name: String, own: ProviderSettings): AwsSettings? {
         if (row.auth != Provider.Auth.AWS) return null
         val set = own.aws ?: AwsSettings()
-        val region = set.region ?: ARN_REGION.find(name)?.groupValues?.get(1) ?: AWS_REGIONS.firstNotNullOfOrNull(::variable) ?: awsRegion(set)
+        val named = (REGION_BEFORE.find(name) ?: ARN_REGION.find(name))?.groupValues?.get(1)
+        val region = set.region ?: named ?: AWS_REGIONS.firstNotNullOfOrNull(::variable) ?: awsRegion(set)
         return set.copy(region = region)
     }
 
@@ -225,6 +227,9 @@ internal class TargetResolver(
         const val OPENAI_CHAT = "openai-chat"
         const val NEAR_MODELS = 4
         val AWS_REGIONS = listOf("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
+
+        /** As LiteLLM's users write it: `bedrock/us-west-2/MODEL`. */
+        val REGION_BEFORE = Regex("^([a-z]{2}(?:-[a-z]+)+-\\d)/(?=.)")
         val ARN_REGION = Regex("^arn:aws[^:]*:[^:]+:([a-z0-9-]+):")
 
         /** How a server of the user's own is shown the key, where its wire has a way of its own. */

@@ -234,13 +234,45 @@ class TargetResolverSpec : FunSpec({
     test("ollama/ and ollama_chat/ both speak Ollama's own wire, here or where the variable says, with or without /v1") {
         for (name in listOf("ollama/llama3", "ollama_chat/llama3", "ollama-chat/llama3")) {
             resolve(name).encoded().url shouldBe "http://localhost:11434/api/chat"
-            for (base in listOf("http://127.0.0.1:11500", "http://127.0.0.1:11500/", "http://127.0.0.1:11500/v1", "http://127.0.0.1:11500/api/chat")) {
+            val paths = listOf("", "/", "/v1", "/api/chat", "/api", "/api/", "/api/generate", "/api/tags", "/v1/chat/completions")
+            for (base in paths.map { "http://127.0.0.1:11500$it" }) {
                 resolve(name, "OLLAMA_API_BASE" to base).encoded().url shouldBe "http://127.0.0.1:11500/api/chat"
             }
         }
         resolve("ollama/llama3").isFree shouldBe true
         resolve("ollama/llama3", "OLLAMA_API_BASE" to "https://ollama.example.com").isFree shouldBe false
         resolve("ollama/llama3", "OLLAMA_API_BASE" to "http://gpu-box:11434").isFree shouldBe true
+    }
+
+    context("Gemini's address, however it was pasted") {
+        val url = "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse"
+        val paths = listOf(
+            "",
+            "/v1beta",
+            "/v1beta/",
+            "/v1beta/models",
+            "/v1beta/openai",
+            "/v1beta/openai/",
+            "/v1beta/models/gemini-2.5-flash:generateContent",
+            "/v1beta/models/gemini-2.5-flash:streamGenerateContent",
+        )
+        withData<String>({ "path \"$it\"" }, paths) { path ->
+            val base = "https://generativelanguage.googleapis.com$path"
+            resolve("gemini/gemini-2.5-flash", "GEMINI_API_KEY" to KEY, "GEMINI_API_BASE" to base).encoded().url shouldBe url
+        }
+    }
+
+    test("a region before a model of Bedrock's is where it is asked, and no part of its name") {
+        val keys = arrayOf("AWS_ACCESS_KEY_ID" to "a", "AWS_SECRET_ACCESS_KEY" to "b", "AWS_REGION" to "eu-central-1")
+        for (name in listOf("bedrock/us-east-1/meta.llama3-8b", "bedrock/converse/us-east-1/meta.llama3-8b", "bedrock_converse/us-east-1/meta.llama3-8b")) {
+            val target = resolve(name, *keys)
+            target.id shouldBe ModelId("bedrock", "meta.llama3-8b")
+            target.aws!!.region shouldBe "us-east-1"
+            target.encoded().url shouldBe "https://bedrock-runtime.us-east-1.amazonaws.com/model/meta.llama3-8b/converse-stream"
+        }
+        resolve("bedrock/us-gov-west-1/m", *keys).aws!!.region shouldBe "us-gov-west-1"
+        resolve("bedrock/arn:aws:bedrock:us-east-1:1:inference-profile/us.meta.m", *keys).name shouldBe
+            "arn:aws:bedrock:us-east-1:1:inference-profile/us.meta.m"
     }
 
     context("a key that cannot be used is refused, naming the variable and not showing the key:") {
@@ -272,6 +304,9 @@ class TargetResolverSpec : FunSpec({
             "https://h.example.com:8443/a/b" to "https://h.example.com:8443/a/b",
             "http://[::1]:8080/v1" to "http://[::1]:8080/v1",
             "https://[2001:db8::1]/v1" to "https://[2001:db8::1]/v1",
+            "HTTPS://H.example.com/v1" to "https://H.example.com/v1",
+            "Https://h.example.com/V1/Chat/Completions" to "https://h.example.com/V1",
+            "https://h.example.com/v1/completions" to "https://h.example.com/v1",
             "https://xn--bcher-kva.example/v1" to "https://xn--bcher-kva.example/v1",
         ) { (text, base) -> resolve("openai/m", "OPENAI_API_KEY" to KEY, "OPENAI_BASE_URL" to text).baseUrl shouldBe base }
     }
