@@ -198,10 +198,10 @@ internal class BedrockSettings(private val request: ChatRequest, target: Target,
         if (request.reasoningBudget != null) warnings += "reasoningBudget is not taken by this model and was left out; say how hard by reasoning"
         val effort = request.reasoning ?: return
         when (model) {
-            BedrockModel.GPT -> put("reasoning_effort", effort.word)
+            BedrockModel.GPT -> put("reasoning_effort", effort.ofThree)
             BedrockModel.NOVA -> putJsonObject("reasoningConfig") {
                 put("type", if (effort == Effort.NONE) "disabled" else "enabled")
-                if (effort != Effort.NONE) put("maxReasoningEffort", effort.word)
+                if (effort != Effort.NONE) put("maxReasoningEffort", effort.ofThree)
             }
             else -> if (effort !=
                 Effort.NONE
@@ -209,13 +209,6 @@ internal class BedrockSettings(private val request: ChatRequest, target: Target,
                 warnings += "reasoning has no field for this model and was left out; where it has one of its own: providerOptions"
             }
         }
-    }
-
-    /** These makers know three. */
-    private val Effort.word: String get() = when (this) {
-        Effort.NONE, Effort.MINIMAL, Effort.LOW -> "low"
-        Effort.MEDIUM -> "medium"
-        Effort.HIGH, Effort.MAX -> "high"
     }
 
     /** In Claude's own words: the wire has no field for it. */

@@ -9,6 +9,7 @@ import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.rule
 import dev.unifiedllm.transport.WireRequest
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonObjectBuilder
@@ -33,7 +34,7 @@ internal object OllamaChat : Protocol {
             put("model", target.name)
             put("messages", target.messageList(request.messages, ::result) { message(it, warnings) })
             put("stream", streamed)
-            settings(request, warnings)
+            settings(request, target, warnings)
             for ((option, value) in request.providerOptions) if (option != OPTIONS || value !is JsonObject) put(option, value)
         }
         val url = ollamaUrl(target.baseUrl) + "/api/chat"
@@ -44,7 +45,7 @@ internal object OllamaChat : Protocol {
 
     override val embeddings: Wire<EmbeddingRequest> get() = OllamaEmbed
 
-    private fun JsonObjectBuilder.settings(request: ChatRequest, warnings: MutableList<String>) {
+    private fun JsonObjectBuilder.settings(request: ChatRequest, target: Target, warnings: MutableList<String>) {
         val options = buildJsonObject {
             request.temperature?.let { put("temperature", it) }
             request.topP?.let { put("top_p", it) }
@@ -59,10 +60,17 @@ internal object OllamaChat : Protocol {
         if (options.isNotEmpty()) put(OPTIONS, options)
         request.n?.let { if (it > 1) warnings += "Ollama gives one answer: n was left out" }
         request.endUser?.let { warnings += "Ollama has no field for the end user: it was left out" }
-        request.reasoning?.let {
-            if (it == Effort.NONE) put("think", false) else put("think", true)
+        request.reasoning?.let { think(it, target, warnings) }
+        if (request.logprobs == true || request.topLogprobs != null) put("logprobs", true)
+        request.topLogprobs?.let { put("top_logprobs", it) }
+        fun lacks(option: String, isAsked: Boolean) {
+            if (isAsked) warnings += "Ollama has no field for $option: it was left out"
         }
         when (val format = request.responseFormat) {
+        lacks("reasoningBudget", request.reasoningBudget != null)
+        lacks("serviceTier", request.serviceTier != null)
+        lacks("parallelToolCalls = false", request.parallelToolCalls == false)
+        lacks("metadata", request.metadata.isNotEmpty())
             null, ResponseFormat.Text -> Unit
             ResponseFormat.Json -> put("format", "json")
             is ResponseFormat.JsonSchema -> put("format", format.schema)
@@ -78,6 +86,16 @@ internal object OllamaChat : Protocol {
     }
 
     private fun JsonObjectBuilder.tools(request: ChatRequest) {
+    /** On or off, but for the models that always think and know levels instead. */
+    private fun JsonObjectBuilder.think(effort: Effort, target: Target, warnings: MutableList<String>) {
+        if (target.provider.quirks.rule(target.name)?.effortLevels != true) {
+            put("think", effort != Effort.NONE)
+            return
+        }
+        if (effort == Effort.NONE) warnings += "reasoning cannot be switched off in this model: \"low\" was sent"
+        put("think", effort.ofThree)
+    }
+
         if (request.tools.isNotEmpty()) putJsonArray("tools") { request.tools.forEach { add(functionTool(it)) } }
     }
 

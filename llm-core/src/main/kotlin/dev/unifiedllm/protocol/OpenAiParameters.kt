@@ -28,6 +28,13 @@ internal fun effort(effort: Effort, target: Target, warnings: MutableList<String
     return "high"
 }
 
+/** The word for an effort where three are known. */
+internal val Effort.ofThree: String get() = when (this) {
+    Effort.NONE, Effort.MINIMAL, Effort.LOW -> "low"
+    Effort.MEDIUM -> "medium"
+    Effort.HIGH, Effort.MAX -> "high"
+}
+
 /** [body] with the raw options over it: lists of tools and of what to include grow, objects in [merged] take the fields, all else is replaced. */
 internal fun withOptions(body: JsonObject, options: JsonObject, merged: Set<String>): JsonObject {
     if (options.isEmpty()) return body

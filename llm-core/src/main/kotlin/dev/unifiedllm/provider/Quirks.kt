@@ -132,6 +132,8 @@ internal data class ModelRule(
     val takesWithoutReasoning: Boolean = false,
     /** Its word for the greatest effort. */
     val maxEffort: String? = null,
+    /** It is told how hard to think, where its wire else says only whether to. */
+    val effortLevels: Boolean = false,
 ) {
     private val regex by lazy { Regex(pattern) }
 

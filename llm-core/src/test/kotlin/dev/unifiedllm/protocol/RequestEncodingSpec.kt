@@ -68,6 +68,8 @@ private fun check(protocol: Protocol, encoding: Encoding, plain: Set<String>) {
     if (encoding.warning == null) warnings.shouldBeEmpty() else warnings.single() shouldContain encoding.warning
 }
 
+private val leveled = Quirks(models = listOf(ModelRule("m", effortLevels = true)))
+
 class RequestEncodingSpec : FunSpec({
     val image = Message(Role.USER, listOf(Part.Text("What is it?"), Part.Image("data:image/png;base64,iVBO")))
     val calling = Message(Role.ASSISTANT, listOf(Part.Reasoning("hm"), Part.Text("Let me see."), Part.ToolCall("call_1", "weather", """{"city":"Rome"}""")))
@@ -371,6 +373,13 @@ class RequestEncodingSpec : FunSpec({
             Encoding("JSON by a schema", { responseFormat = ResponseFormat.JsonSchema("answer", schema) }, """{"format":{"type":"object"}}"""),
             Encoding("tools", { tool(weather) }, """{"tools":[$weatherJson]}"""),
             Encoding("no tools where none may be called", {
+            Encoding("a model with levels is told how hard to think", { reasoning = Effort.MAX }, """{"think":"high"}""", leveled),
+            Encoding("and cannot be told not to", { reasoning = Effort.NONE }, """{"think":"low"}""", leveled, warning = "cannot be switched off"),
+            Encoding("a budget is left out, and said", { reasoningBudget = 100 }, "{}", warning = "reasoningBudget"),
+            Encoding("probabilities", { topLogprobs = 3 }, """{"logprobs":true,"top_logprobs":3}"""),
+            Encoding("the service tier is left out, and said", { serviceTier = "flex" }, "{}", warning = "serviceTier"),
+            Encoding("that calls come singly is left out, and said", { parallelToolCalls = false }, "{}", warning = "parallelToolCalls"),
+            Encoding("metadata is left out, and said", { metadata("a", "b") }, "{}", warning = "metadata"),
                 tool(weather)
                 toolChoice = ToolChoice.None
             }, "{}"),
