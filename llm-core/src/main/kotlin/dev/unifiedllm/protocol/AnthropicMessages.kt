@@ -64,6 +64,7 @@ private fun anthropicBody(request: ChatRequest, target: Target, warnings: Mutabl
         head()
         put("max_tokens", request.maxTokens ?: (DEFAULT_MAX_TOKENS + (thinking.budget ?: 0)))
         content.system(request.messages)?.let { put("system", it) }
+        withoutNames(request.messages, warnings)
         put("messages", content.messages(request.messages))
         settings(request, thinking, claude, warnings)
         tools(request)

@@ -32,6 +32,7 @@ internal object BedrockConverse : Protocol {
         val model = BedrockModel.of(target.name)
         val settings = BedrockSettings(request, target, model, warnings)
         val body = buildJsonObject {
+            withoutNames(request.messages, warnings)
             put("messages", content.messages(request.messages))
             content.system(request.messages)?.let { put("system", it) }
             settings.inference.takeIf { it.isNotEmpty() }?.let { put("inferenceConfig", it) }

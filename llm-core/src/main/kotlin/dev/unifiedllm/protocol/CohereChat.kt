@@ -29,6 +29,7 @@ internal object CohereChat : Protocol {
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): WireRequest {
         val body = buildJsonObject {
             put("model", target.name)
+            withoutNames(request.messages, warnings)
             put("messages", target.messageList(request.messages, ::result) { message(it, target, warnings) })
             put("stream", request.delivery == Delivery.STREAM)
             settings(request, warnings)

@@ -29,3 +29,8 @@ internal fun Target.messageList(messages: List<Message>, result: (Part.ToolResul
             if (results.isEmpty() || message.parts.any { it !is Part.ToolResult && it !is Part.CacheBreakpoint }) add(rest(message))
         }
     }
+
+/** Says once that names of participants were left out, where [messages] have some. */
+internal fun withoutNames(messages: List<Message>, warnings: MutableList<String>) {
+    if (messages.any { it.name != null }) warnings += "names of participants are not taken here and were left out"
+}

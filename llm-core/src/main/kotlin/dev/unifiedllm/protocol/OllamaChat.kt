@@ -19,12 +19,12 @@ import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
 
-/** `POST /api/chat`, Ollama's own wire: a JSON text a line (github.com/ollama/ollama, docs/api.md). */
 /** The server's address in [base], which may be pasted with the path of one of its calls, or of OpenAI's wire. */
 internal fun ollamaUrl(base: String): String = base.replace(PASTED, "")
 
 private val PASTED = Regex("/(v1|api(/(generate|tags|embed|embeddings|version))?)$")
 
+/** `POST /api/chat`, Ollama's own wire: a JSON text a line (github.com/ollama/ollama, docs/api.md). */
 internal object OllamaChat : Protocol {
     override val name: String = "ollama-chat"
 
@@ -32,6 +32,7 @@ internal object OllamaChat : Protocol {
         val streamed = request.delivery == Delivery.STREAM
         val body = buildJsonObject {
             put("model", target.name)
+            withoutNames(request.messages, warnings)
             put("messages", target.messageList(request.messages, ::result) { message(it, warnings) })
             put("stream", streamed)
             settings(request, target, warnings)
@@ -66,11 +67,11 @@ internal object OllamaChat : Protocol {
         fun lacks(option: String, isAsked: Boolean) {
             if (isAsked) warnings += "Ollama has no field for $option: it was left out"
         }
-        when (val format = request.responseFormat) {
         lacks("reasoningBudget", request.reasoningBudget != null)
         lacks("serviceTier", request.serviceTier != null)
         lacks("parallelToolCalls = false", request.parallelToolCalls == false)
         lacks("metadata", request.metadata.isNotEmpty())
+        when (val format = request.responseFormat) {
             null, ResponseFormat.Text -> Unit
             ResponseFormat.Json -> put("format", "json")
             is ResponseFormat.JsonSchema -> put("format", format.schema)
@@ -85,7 +86,6 @@ internal object OllamaChat : Protocol {
         }
     }
 
-    private fun JsonObjectBuilder.tools(request: ChatRequest) {
     /** On or off, but for the models that always think and know levels instead. */
     private fun JsonObjectBuilder.think(effort: Effort, target: Target, warnings: MutableList<String>) {
         if (target.provider.quirks.rule(target.name)?.effortLevels != true) {
@@ -96,6 +96,7 @@ internal object OllamaChat : Protocol {
         put("think", effort.ofThree)
     }
 
+    private fun JsonObjectBuilder.tools(request: ChatRequest) {
         if (request.tools.isNotEmpty()) putJsonArray("tools") { request.tools.forEach { add(functionTool(it)) } }
     }
 

@@ -23,7 +23,10 @@ import kotlinx.serialization.json.putJsonObject
 internal class OpenAiChatMessages(private val target: Target, private val warnings: MutableList<String>) {
     private val quirks: Quirks get() = target.provider.quirks
 
-    fun write(messages: List<Message>): JsonArray = target.messageList(messages, ::result, ::message)
+    fun write(messages: List<Message>): JsonArray {
+        withoutNames(messages.filterNot { quirks.messages.names.has(it.role) }, warnings)
+        return target.messageList(messages, ::result, ::message)
+    }
 
     private fun result(result: Part.ToolResult) = buildJsonObject {
         put("role", "tool")

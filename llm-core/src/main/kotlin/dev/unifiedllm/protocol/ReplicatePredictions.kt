@@ -30,6 +30,7 @@ internal object ReplicatePredictions : Protocol {
             }
             if (request.delivery == Delivery.STREAM) put("stream", true)
         }
+        withoutNames(request.messages, warnings)
         lacks(request, warnings)
         val headers = headers(target, request, streamType = "application/json")
         return WireRequest(withQuery(target.baseUrl + predictionsPath(target.name), request), headers, body.toString().encodeToByteArray())

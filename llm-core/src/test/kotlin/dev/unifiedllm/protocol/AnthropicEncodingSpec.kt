@@ -96,6 +96,9 @@ class AnthropicEncodingSpec : FunSpec({
                 system("b")
                 user("ho")
             }, """{"system":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"messages":[${user(HI, """{"type":"text","text":"ho"}""")}]}"""),
+            AnthropicEncoding("a name is left out, and said", {
+                message(Message(Role.USER, listOf(Part.Text("hi")), name = "ann"))
+            }, """{"messages":[{"role":"user","content":"hi"}]}""", "names of participants"),
             AnthropicEncoding("neighbours of one role are one turn", {
                 user("hi")
                 user("hi")

@@ -191,6 +191,12 @@ private val turns = listOf(
         """[{"text":"a"},{"cachePoint":{"type":"default"}},{"text":"b"}]""",
     ),
     Turns(
+        "a name is left out, and said",
+        listOf(Message(Role.USER, listOf(Part.Text("a")), name = "ann")),
+        """[{"role":"user","content":[{"text":"a"}]}]""",
+        warning = "names of participants",
+    ),
+    Turns(
         "neighbours of one role are one turn",
         listOf(Message.user("a"), Message.user("b"), Message.assistant("c")),
         """[{"role":"user","content":[{"text":"a"},{"text":"b"}]},{"role":"assistant","content":[{"text":"c"}]}]""",

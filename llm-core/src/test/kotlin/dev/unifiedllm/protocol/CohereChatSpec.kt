@@ -83,6 +83,9 @@ class CohereChatSpec : FunSpec({
             CohereCase("thinking", """{"thinking":{"type":"enabled"}}""") { reasoning = Effort.HIGH },
             CohereCase("thinking with a budget", """{"thinking":{"type":"enabled","token_budget":500}}""") { reasoningBudget = 500 },
             CohereCase("no thinking", """{"thinking":{"type":"disabled"}}""") { reasoning = Effort.NONE },
+            CohereCase("a name", """{"messages":[{"role":"user","content":"hi"}]}""", warning = "names of participants") {
+                message(Message(Role.USER, listOf(Part.Text("hi")), name = "ann"))
+            },
             CohereCase("tools", """{"tools":[$WEATHER]}""") { tool(weather) },
             CohereCase("tools that must be used", """{"tools":[$WEATHER],"tool_choice":"REQUIRED"}""") {
                 tool(weather)

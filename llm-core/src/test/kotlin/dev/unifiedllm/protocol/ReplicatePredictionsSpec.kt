@@ -2,10 +2,16 @@ package dev.unifiedllm.protocol
 
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.LoopbackExchange
 import dev.unifiedllm.transport.LoopbackRequest
 import dev.unifiedllm.transport.LoopbackServer
@@ -58,6 +64,14 @@ class ReplicatePredictionsSpec : FunSpec({
         transcript(listOf(Message.system("s"), Message.user("Hi")), mutableListOf()) shouldBe "Hi"
         transcript(listOf(Message.user("Hi"), Message.assistant("Ho"), Message.user("And?")), mutableListOf()) shouldBe
             "User: Hi\n\nAssistant: Ho\n\nUser: And?\n\nAssistant:"
+    }
+
+    test("names of participants are left out, and said") {
+        val row = ProviderRegistry.packed.find("replicate")!!
+        val named = ChatRequest.build("replicate/meta/llama") { message(Message(Role.USER, listOf(Part.Text("Hi")), name = "ann")) }
+        val warnings = mutableListOf<String>()
+        ReplicatePredictions.encode(named, Target(ModelId("replicate", "meta/llama"), row, row.baseUrl!!, null), warnings)
+        warnings.single() shouldContain "names of participants"
     }
 
     test("a prediction is created, its stream is read, its figures are asked for") {

@@ -102,7 +102,7 @@ class RequestEncodingSpec : FunSpec({
             Encoding("a name", { message(named) }, """{"messages":[{"role":"user","name":"ann","content":"hi"}]}"""),
             Encoding("no name where it is refused", {
                 message(named)
-            }, """{"messages":[{"role":"user","content":"hi"}]}""", Quirks(messages = Messages(names = Names.NONE))),
+            }, """{"messages":[{"role":"user","content":"hi"}]}""", Quirks(messages = Messages(names = Names.NONE)), warning = "names of participants"),
             Encoding(
                 "a tool call beside text, without the thoughts",
                 { message(calling) },
@@ -229,7 +229,7 @@ class RequestEncodingSpec : FunSpec({
             }, """{"messages":[{"role":"user","name":"ann","content":"hi"}]}""", Quirks(messages = Messages(names = Names.USER))),
             Encoding("no name in another role", {
                 message(Message(Role.ASSISTANT, named.parts, named.name))
-            }, """{"messages":[{"role":"assistant","content":"hi"}]}""", Quirks(messages = Messages(names = Names.USER))),
+            }, """{"messages":[{"role":"assistant","content":"hi"}]}""", Quirks(messages = Messages(names = Names.USER)), warning = "names of participants"),
             Encoding("tools of the provider's own join ours, as they are", {
                 tool(weather)
                 providerOptions { put("tools", Json.parseToJsonElement("""[{"type":"function","function":{"name":"f","strict":true}},{"type":"web"}]""")) }
@@ -319,6 +319,10 @@ class RequestEncodingSpec : FunSpec({
                 assistant("a")
             }, """{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}"""),
             Encoding("an image is its bytes", { message(image) }, """{"messages":[{"role":"user","content":"What is it?","images":["iVBO"]}]}"""),
+            Encoding("a name is left out, and said", {
+                message(named)
+                message(named)
+            }, """{"messages":[{"role":"user","content":"hi"},{"role":"user","content":"hi"}]}""", warning = "names of participants"),
             Encoding("also where its URL is not base64", {
                 user("What is it?") { image("data:image/svg+xml,%3Csvg/%3E") }
             }, """{"messages":[{"role":"user","content":"What is it?","images":["PHN2Zy8+"]}]}"""),
@@ -369,10 +373,6 @@ class RequestEncodingSpec : FunSpec({
             Encoding("the end user is left out, and said", { endUser = "u1" }, "{}", warning = "end user"),
             Encoding("reasoning", { reasoning = Effort.HIGH }, """{"think":true}"""),
             Encoding("no reasoning", { reasoning = Effort.NONE }, """{"think":false}"""),
-            Encoding("JSON", { responseFormat = ResponseFormat.Json }, """{"format":"json"}"""),
-            Encoding("JSON by a schema", { responseFormat = ResponseFormat.JsonSchema("answer", schema) }, """{"format":{"type":"object"}}"""),
-            Encoding("tools", { tool(weather) }, """{"tools":[$weatherJson]}"""),
-            Encoding("no tools where none may be called", {
             Encoding("a model with levels is told how hard to think", { reasoning = Effort.MAX }, """{"think":"high"}""", leveled),
             Encoding("and cannot be told not to", { reasoning = Effort.NONE }, """{"think":"low"}""", leveled, warning = "cannot be switched off"),
             Encoding("a budget is left out, and said", { reasoningBudget = 100 }, "{}", warning = "reasoningBudget"),
@@ -380,6 +380,10 @@ class RequestEncodingSpec : FunSpec({
             Encoding("the service tier is left out, and said", { serviceTier = "flex" }, "{}", warning = "serviceTier"),
             Encoding("that calls come singly is left out, and said", { parallelToolCalls = false }, "{}", warning = "parallelToolCalls"),
             Encoding("metadata is left out, and said", { metadata("a", "b") }, "{}", warning = "metadata"),
+            Encoding("JSON", { responseFormat = ResponseFormat.Json }, """{"format":"json"}"""),
+            Encoding("JSON by a schema", { responseFormat = ResponseFormat.JsonSchema("answer", schema) }, """{"format":{"type":"object"}}"""),
+            Encoding("tools", { tool(weather) }, """{"tools":[$weatherJson]}"""),
+            Encoding("no tools where none may be called", {
                 tool(weather)
                 toolChoice = ToolChoice.None
             }, "{}"),
