@@ -55,7 +55,12 @@ internal class AnswerReader(
             if (count < 0) break
         }
         decoder.followUp()?.let { return it }
-        if (decoder.progress == Progress.OPEN) throw interrupted("the connection was closed properly, but the provider's last event is missing")
+        if (decoder.progress ==
+            Progress.OPEN
+        ) {
+            throw decoder.saidInstead()?.takeIf { lost == null }
+                ?: interrupted("the connection was closed properly, but the provider's last event is missing")
+        }
         decoder.finish(deltas)
         for (delta in deltas) emit(delta)
         drain()

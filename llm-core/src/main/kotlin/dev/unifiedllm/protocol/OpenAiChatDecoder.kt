@@ -1,5 +1,6 @@
 package dev.unifiedllm.protocol
 
+import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
@@ -26,6 +27,9 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private var refused = false
     private var errorText: String? = null
 
+    /** What came last before any answer: if none follows, it says why. */
+    private var stray: String? = null
+
     override val progress: Progress
         get() = when {
             sawDone -> Progress.DONE
@@ -47,7 +51,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                 1 -> json.stringOrNull()?.let { if (id == null) id = it }
                 2 -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
                 3 -> usage.read(json)
-                4 -> if (json.kind() == JsonKind.NULL) json.skip() else errorText = json.raw()
+                4 -> errorText = json.raw().takeUnless { it in NO_ERROR }
                 5 -> json.groq()
                 6 -> json.citations()
                 7 -> json.searchResults()
@@ -56,6 +60,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         if (!isChunk) return
         json.end()
         errorText?.let { failed(it, wasComplete, out) }
+        if (choices.isEmpty()) stray = frame.text()
         if (choices.isNotEmpty() || content.isNotEmpty()) start(out)
         out += content
         content.clear()
@@ -66,6 +71,11 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         details?.sealed()?.let { out += Delta.Reasoning("", it) }
         out += sources
         out.addFinish(reason(), usage.usage(), usage.cost(target))
+    }
+
+    override fun saidInstead(): LlmException? {
+        val said = stray?.takeIf { choices.isEmpty() }?.let { ProviderError.of(it) } ?: return null
+        return if (said.message == null) null else HttpErrors(target).exception(said)
     }
 
     /** An error ends the answer, unless that was complete before it. */
@@ -199,20 +209,22 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         members(GROQ) { member ->
             when (member) {
                 0 -> usage.read(this)
-                1 -> if (kind() == JsonKind.NULL) skip() else errorText = raw()
+                1 -> errorText = raw().takeUnless { it in NO_ERROR }
             }
         }
     }
 
     private fun reason(): FinishReason {
-        val raw = choices.firstOrNull()?.finish
+        val first = choices.firstOrNull()
+        val raw = first?.finish
         val kind = when {
             refused -> Kind.REFUSAL
             raw == null -> Kind.UNKNOWN
             raw.isEmpty() -> Kind.TOOL_CALLS
             else -> KINDS[raw] ?: Kind.OTHER
         }
-        return FinishReason(kind, raw)
+        // A call of the one tool that was named, and of many servers any call, ends with "stop".
+        return FinishReason(if (kind == Kind.STOP && first!!.calls.isNotEmpty()) Kind.TOOL_CALLS else kind, raw)
     }
 
     private fun Delta.ofChoice(choice: Int): Delta = when (this) {
@@ -223,6 +235,9 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
     private companion object {
         const val MAX_CHOICES = 128
+
+        /** What some gateways write beside every answer. */
+        val NO_ERROR = setOf("null", "\"\"", "{}", "[]", "false")
         val DONE = "[DONE]".encodeToByteArray()
         val CHUNK = JsonNames("choices", "id", "model", "usage", "error", "x_groq", "citations", "search_results")
         val CHOICE = JsonNames("index", "delta", "message", "finish_reason")

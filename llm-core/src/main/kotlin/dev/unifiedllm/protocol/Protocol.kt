@@ -1,5 +1,6 @@
 package dev.unifiedllm.protocol
 
+import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
@@ -80,6 +81,9 @@ internal interface Decoder {
 
     /** Adds what is only known at the end, and the finish. Called once, when [progress] is not OPEN. */
     fun finish(out: MutableList<Delta>)
+
+    /** What was said instead of an answer; null if one has begun, or nothing was said. Called at the end of a body after which [progress] is OPEN. */
+    fun saidInstead(): LlmException? = null
 
     /** What is to be asked next for the answer to go on, or for its figures where it is complete. Called once at the end of each response. */
     fun followUp(): FollowUp? = null

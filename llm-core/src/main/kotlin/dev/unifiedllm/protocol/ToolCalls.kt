@@ -1,6 +1,9 @@
 package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.Delta
+import kotlinx.serialization.SerializationException
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonObject
 
 /** What is known of one of the answers so far. */
 internal class ChoiceState {
@@ -16,7 +19,33 @@ internal class ChoiceState {
 }
 
 /** A tool call whose first fragment has come. */
-internal class OpenCall(val wireIndex: Int?, val id: String?)
+internal class OpenCall(val wireIndex: Int?, val id: String?, var name: String?) {
+    /** What has come of them, kept where no id tells this call from the next. */
+    private val arguments = if (id == null) StringBuilder() else null
+
+    fun add(fragment: String) {
+        arguments?.append(fragment)
+    }
+
+    /**
+     * True if a fragment at its place belongs to it. Another id begins a new call; without a name it is only a server's that makes one for each
+     * fragment. Where neither has an id another name begins a new call, and so does the same once the arguments are whole.
+     */
+    fun continues(id: String?, name: String?, isIndexed: Boolean): Boolean = when {
+        id != null && this.id != null -> id == this.id || (isIndexed && name == null)
+        id != null || arguments == null || name == null || this.name == null -> true
+        else -> name == this.name && !isWhole(arguments)
+    }
+
+    private fun isWhole(text: CharSequence): Boolean {
+        if (!text.endsWith('}')) return false
+        return try {
+            Json.parseToJsonElement(text.toString()) is JsonObject
+        } catch (_: SerializationException) {
+            false
+        }
+    }
+}
 
 /** The `tool_calls` of one chunk, read before it is known which answer they belong to. */
 internal class CallFragments {
@@ -62,17 +91,20 @@ internal class CallFragments {
         read += fragment
     }
 
-    /** Adds the fragments as deltas: a fragment belongs to the call with its index, unless it brings another id, which begins a new call. */
+    /** Adds the fragments as deltas: a fragment belongs to the last call with its index, else with its id, unless it begins another. */
     fun addTo(out: MutableList<Delta>, state: ChoiceState, choice: Int) {
         for (fragment in fragments ?: return) {
             val known = state.calls.indexOfLast { call ->
                 if (fragment.index != null) call.wireIndex == fragment.index else fragment.id == null || call.id == fragment.id
             }
-            val continues = known >= 0 && (fragment.id == null || state.calls[known].id == null || fragment.id == state.calls[known].id)
-            if (continues) {
-                if (fragment.arguments.isNotEmpty()) out += Delta.ToolCallDelta(known, null, null, fragment.arguments, choice)
+            val call = state.calls.getOrNull(known)
+            if (call?.continues(fragment.id, fragment.name, fragment.index != null) == true) {
+                val name = fragment.name.takeIf { call.name == null }
+                call.name = call.name ?: name
+                call.add(fragment.arguments)
+                if (fragment.arguments.isNotEmpty() || name != null) out += Delta.ToolCallDelta(known, null, name, fragment.arguments, choice)
             } else {
-                state.calls += OpenCall(fragment.index, fragment.id)
+                state.calls += OpenCall(fragment.index, fragment.id, fragment.name).apply { add(fragment.arguments) }
                 val index = state.calls.lastIndex
                 out += Delta.ToolCallDelta(index, fragment.id ?: "call_$index", fragment.name, fragment.arguments, choice)
             }

@@ -31,6 +31,8 @@ internal class ProviderError(
         private const val MAX_DEPTH = 64
         private val TITLE = Regex("<title[^>]*>([^<]{1,200})", RegexOption.IGNORE_CASE)
 
+        private const val BYTE_ORDER_MARK = '\uFEFF'
+        private val MESSAGES = listOf("message", "detail", "error_message", "Message", "msg")
         /** Reads the body of an error response; a body that is no JSON gives its text, a page its title. */
         fun of(body: String): ProviderError {
             val text = body.trim()
@@ -69,11 +71,12 @@ internal class ProviderError(
         }
 
         private fun of(json: JsonObject, inner: JsonElement?): ProviderError {
-            val message = text(inner) ?: text(json["message"]) ?: text(json["detail"]) ?: text(json["error_message"]) ?: text(json["Message"])
+            val message = text(inner) ?: MESSAGES.firstNotNullOfOrNull { text(json[it]) }
+            val base = (json["base_resp"] as? JsonObject)?.takeIf { text(it["status_code"]) != "0" } // MiniMax's
             return ProviderError(
-                message?.take(MAX_MESSAGE),
+                (message ?: text(base?.get("status_msg")))?.take(MAX_MESSAGE),
                 type(json),
-                text(json["code"]),
+                text(json["code"]) ?: text(base?.get("status_code")),
                 text(json["param"]),
                 text(json["request_id"]),
                 retryDelay(json["details"]),
