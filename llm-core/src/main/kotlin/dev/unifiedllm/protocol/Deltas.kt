@@ -6,7 +6,7 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.ProviderError
-import dev.unifiedllm.transport.redact
+import dev.unifiedllm.transport.quote
 
 /** Adds [text], if there is any. */
 internal fun MutableList<Delta>.addText(text: String?) {
@@ -36,4 +36,4 @@ internal fun plainUsage(input: Long?, output: Long?): Usage? = if (input == null
 
 /** An error that came when the answer was complete: it is told, and ends nothing. */
 internal fun lateError(error: ProviderError, target: Target): Delta.Warning =
-    Delta.Warning("the provider reported an error after its answer: ${redact(error.message.orEmpty(), target.key?.reveal())}")
+    Delta.Warning("the provider reported an error after its answer: ${quote(error.message.orEmpty(), target.key?.reveal())}")

@@ -9,7 +9,7 @@ import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.Frame
 import dev.unifiedllm.transport.HttpErrors
 import dev.unifiedllm.transport.ProviderError
-import dev.unifiedllm.transport.redact
+import dev.unifiedllm.transport.quote
 import kotlinx.serialization.json.Json
 
 /**
@@ -79,7 +79,7 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
     }
 
     private fun filtered(reason: String) = LlmException.ContentFiltered(
-        "${target.id} did not take the question ($reason)${blockedMessage?.let { ": ${redact(it, target.key?.reveal()).trimEnd('.')}" }.orEmpty()}. " +
+        "${target.id} did not take the question ($reason)${blockedMessage?.let { ": ${quote(it, target.key?.reveal()).trimEnd('.')}" }.orEmpty()}. " +
             "Change the wording, or the safety settings where they allow it.",
         details = LlmException.Details(target.id),
     )

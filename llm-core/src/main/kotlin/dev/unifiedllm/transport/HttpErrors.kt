@@ -89,7 +89,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         status in CLIENT_ERRORS || (status == null && error.isNamed("invalid_request_error", "validationException"))
 
     private fun said(error: ProviderError, status: Int?): String {
-        val message = error.message?.let { redact(it, target.key?.reveal()) }?.trim()
+        val message = error.message?.let { quote(it, target.key?.reveal()) }?.trim()
         val where = "${target.id} answered ${status?.let { "with status $it" } ?: "with an error in its stream"}"
         return if (message.isNullOrEmpty()) "$where." else "$where: ${if (message.last() in ".!?") message else "$message."}"
     }

@@ -28,6 +28,9 @@ internal class ProviderError(
 
     companion object {
         private const val MAX_MESSAGE = 2048
+        /** More than is told of it: see [quote]. */
+        private const val MAX_MESSAGE = 4096
+        private const val MAX_DEPTH = 64
         private const val MAX_DEPTH = 64
         private val TITLE = Regex("<title[^>]*>([^<]{1,200})", RegexOption.IGNORE_CASE)
 

@@ -9,3 +9,11 @@ internal fun redact(text: String, key: String?): String {
     val withoutKey = if (key == null) text else text.replace(key, "***")
     return SECRETS.replace(withoutKey) { it.groupValues[2] + "***" }
 }
+
+/** What a provider says in [text], as it may stand in a message: without keys, at most 2 KiB of UTF-8. */
+internal fun quote(text: String, key: String?): String {
+    val bytes = redact(text, key).encodeToByteArray() // cut afterwards: half a key would not be known for one
+    return if (bytes.size <= MAX_QUOTE) String(bytes) else utf8(bytes, 0, MAX_QUOTE).trimEnd('\uFFFD')
+}
+
+private const val MAX_QUOTE = 2048

@@ -211,3 +211,12 @@ class HttpErrorsSpec : FunSpec({
         read(401, at = Target(ModelId("proxy", "m"), proxy, proxy.baseUrl!!, null)).message shouldContain "set the variable PROXY_KEY"
     }
 })
+    test("of what the provider says at most 2 KiB are repeated, and no part of the key where it is cut") {
+        for (at in 2_030..2_050) {
+            val said = read(500, """{"error":{"message":"${"y".repeat(at)} key-of-the-call"}}""").message!!
+            for (length in 4..15) said shouldNotContain "key-of-the-call".take(length)
+        }
+        val said = read(500, """{"error":{"message":"${"ü".repeat(3_000)}"}}""").message!!
+        said.count { it == 'ü' } * 2 shouldBeLessThan 2_049
+    }
+
