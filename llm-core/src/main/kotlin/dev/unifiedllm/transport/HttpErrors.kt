@@ -63,7 +63,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
 
     /** What the words say, which is more than the status where providers use one status for several things. */
     private fun byMeaning(error: ProviderError, status: Int?, said: String, details: LlmException.Details, retryAfter: Duration?): LlmException? = when {
-        error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens", "too_many_tokens") ||
+        error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens", "too_many_tokens", "tokens_limit_reached") ||
             (isRefusal(error, status) && error.mentions(*CONTEXT_WORDS)) ->
             LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
         error.isNamed("content_filter", "contentFilter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") ->
@@ -73,6 +73,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         error.isNamed("invalid_api_key", "authentication_error", "no_db_connection", "API_KEY_INVALID") ||
             (status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key")) -> authentication(said, details)
         status == 503 && error.mentions("overloaded") -> overloaded(said, details)
+        status == 400 && (error.isNamed("model_not_found", "invalid_model") || error.mentions(*NO_MODEL_WORDS)) -> notFound(said, details)
         status != null -> null
         error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "throttlingException", "429") -> rateLimited(said, retryAfter, details)
         error.isNamed("overloaded_error", "overloaded", "529") -> overloaded(said, details)
@@ -158,7 +159,15 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             "context window",
             "input is too long for requested model",
             "number of input tokens exceeds",
+            "maximum prompt length is",
+            "exceeded model token limit",
+            "too many tokens:",
+            "tokens + `max_new_tokens` must be",
+            "range of input length should be",
         )
+
+        /** That there is no such model, said with status 400: by LiteLLM's proxy, DeepSeek, OpenRouter. */
+        val NO_MODEL_WORDS = arrayOf("invalid model name passed", "model not exist", "is not a valid model id")
     }
 }
 

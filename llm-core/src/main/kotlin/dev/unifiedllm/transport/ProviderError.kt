@@ -27,18 +27,17 @@ internal class ProviderError(
     fun isNamed(vararg names: String): Boolean = names.any { it.equals(type, ignoreCase = true) || it.equals(code, ignoreCase = true) }
 
     companion object {
-        private const val MAX_MESSAGE = 2048
+
         /** More than is told of it: see [quote]. */
         private const val MAX_MESSAGE = 4096
         private const val MAX_DEPTH = 64
-        private const val MAX_DEPTH = 64
-        private val TITLE = Regex("<title[^>]*>([^<]{1,200})", RegexOption.IGNORE_CASE)
-
         private const val BYTE_ORDER_MARK = '\uFEFF'
         private val MESSAGES = listOf("message", "detail", "error_message", "Message", "msg")
+        private val TITLE = Regex("<title[^>]*>([^<]{1,200})", RegexOption.IGNORE_CASE)
+
         /** Reads the body of an error response; a body that is no JSON gives its text, a page its title. */
         fun of(body: String): ProviderError {
-            val text = body.trim()
+            val text = body.trim { it.isWhitespace() || it == BYTE_ORDER_MARK }
             if (text.isEmpty()) return ProviderError(null)
             if (text.startsWith("<")) return ProviderError(TITLE.find(text)?.groupValues?.get(1)?.trim())
             if (isDeep(text)) return ProviderError(text.take(MAX_MESSAGE))

@@ -109,7 +109,7 @@ class RealServersSpec : FunSpec({
         shouldThrow<LlmException.ServerError> { llm.chat("litellm_proxy/mock-500", "hi").await() }.isRetryable shouldBe true
         shouldThrow<LlmException.ContextLengthExceeded> { llm.chat("litellm_proxy/mock-ctx", "hi").await() }
         shouldThrow<LlmException> { llm.chat("litellm_proxy/mock-midstream", "hi").await() }.isRetryable shouldBe true
-        shouldThrow<LlmException.InvalidRequest> { llm.chat("litellm_proxy/no-such-model", "hi").await() }.status shouldBe 400
+        shouldThrow<LlmException.NotFound> { llm.chat("litellm_proxy/no-such-model", "hi").await() }.status shouldBe 400
     }
 
     test("no key is told apart from a wrong one") {

@@ -259,7 +259,7 @@ private val BY_WORDS = listOf(
     Triple(setOf(403, 429), Regex("(?i)insufficient_quota|billing_hard_limit_reached"), "QuotaExhausted"),
     Triple(setOf(400), Regex("(?i)invalid.api.key|API key not valid"), "Authentication"),
     Triple(setOf(403), Regex("ExpiredToken"), "Authentication"),
-    Triple(setOf(400), Regex("model identifier is invalid"), "NotFound"),
+    Triple(setOf(400), Regex("model identifier is invalid|model_not_found"), "NotFound"),
 )
 
 private val BY_STATUS = mapOf(

@@ -51,7 +51,41 @@ class HttpErrorsSpec : FunSpec({
                 false,
                 """[{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}]""",
             ),
+            status<LlmException.ContextLengthExceeded>(
+                400,
+                false,
+                """{"code":"invalid-argument","error":"This model's maximum prompt length is 131072 but the request contains 136973 tokens."}""",
+            ),
+            status<LlmException.ContextLengthExceeded>(400, false, """{"message":"too many tokens: size limit exceeded by 11326 tokens."}"""),
+            status<LlmException.ContextLengthExceeded>(
+                400,
+                false,
+                """{"error":{"message":"Invalid request: Your request exceeded model token limit: 8192","type":"invalid_request_error"}}""",
+            ),
+            status<LlmException.ContextLengthExceeded>(
+                422,
+                false,
+                """{"error":"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000","error_type":"validation"}""",
+            ),
+            status<LlmException.ContextLengthExceeded>(
+                413,
+                false,
+                """{"error":{"code":"tokens_limit_reached","message":"Request body too large for gpt-4o model. Max size: 8000 tokens."}}""",
+            ),
+            status<LlmException.ContextLengthExceeded>(400, false, """{"error":{"message":"Range of input length should be [1, 30720]"}}"""),
+            status<LlmException.NotFound>(
+                400,
+                false,
+                """{"error":{"message":"/chat/completions: Invalid model name passed in model=llama-3. Call `/v1/models`","param":"model","code":"400"}}""",
+                "llama-3",
+            ),
+            status<LlmException.NotFound>(400, false, """{"error":{"message":"Model Not Exist","type":"invalid_request_error"}}"""),
+            status<LlmException.NotFound>(400, false, """{"object":"error","message":"Invalid model: llama-3","type":"invalid_model","code":"1500"}"""),
+            status<LlmException.NotFound>(400, false, """{"error":{"message":"llama-3 is not a valid model ID","code":400}}"""),
+            status<LlmException.NotFound>(400, false, """{"error":{"message":"no such model","code":"model_not_found"}}"""),
+            status<LlmException.PermissionDenied>(403, false, """{"error":{"message":"Project p does not have access to model m","code":"model_not_found"}}"""),
             status<InvalidRequest>(400, false, """{"error":{"message":"Unsupported value: 'temperature'","code":"unsupported_value","param":"temperature"}}"""),
+            status<LlmException.ContextLengthExceeded>(400, false, "\uFEFF" + """{"error":{"message":"too many","code":"context_length_exceeded"}}"""),
             status<LlmException.ContentFiltered>(400, false, """{"error":{"code":"content_filter","message":"filtered"}}"""),
             status<LlmException.Authentication>(400, false, """{"error":{"message":"API key not valid. Please pass a valid API key."}}""", "GROQ_API_KEY"),
             status<LlmException.Authentication>(401, false, """{"error":{"message":"Incorrect API key provided: sk-abcdefgh1234"}}""", "GROQ_API_KEY"),
@@ -183,6 +217,15 @@ class HttpErrorsSpec : FunSpec({
         }
     }
 
+    test("of what the provider says at most 2 KiB are repeated, and no part of the key where it is cut") {
+        for (at in 2_030..2_050) {
+            val said = read(500, """{"error":{"message":"${"y".repeat(at)} key-of-the-call"}}""").message!!
+            for (length in 4..15) said shouldNotContain "key-of-the-call".take(length)
+        }
+        val said = read(500, """{"error":{"message":"${"ü".repeat(3_000)}"}}""").message!!
+        said.count { it == 'ü' } * 2 shouldBeLessThan 2_049
+    }
+
     test("what the provider says stands in the message, and the remedy after it") {
         val failure = read(429, """{"error":{"message":"Rate limit reached"}}""")
         failure.message shouldContain "groq/llama-3 answered with status 429: Rate limit reached."
@@ -211,12 +254,3 @@ class HttpErrorsSpec : FunSpec({
         read(401, at = Target(ModelId("proxy", "m"), proxy, proxy.baseUrl!!, null)).message shouldContain "set the variable PROXY_KEY"
     }
 })
-    test("of what the provider says at most 2 KiB are repeated, and no part of the key where it is cut") {
-        for (at in 2_030..2_050) {
-            val said = read(500, """{"error":{"message":"${"y".repeat(at)} key-of-the-call"}}""").message!!
-            for (length in 4..15) said shouldNotContain "key-of-the-call".take(length)
-        }
-        val said = read(500, """{"error":{"message":"${"ü".repeat(3_000)}"}}""").message!!
-        said.count { it == 'ü' } * 2 shouldBeLessThan 2_049
-    }
-
