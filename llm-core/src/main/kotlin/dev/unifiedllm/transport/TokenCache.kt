@@ -36,7 +36,7 @@ internal class TokenCache(private val clock: Clock, private val margin: Duration
     }
 
     private suspend fun refresh(seen: Int, fetch: suspend () -> AccessToken): AccessToken {
-        failure?.let { if (refreshes != seen) throw it }
+        failure?.let { if (refreshes != seen) throw copy(it) }
         try {
             return fetch().also {
                 token = it
@@ -47,6 +47,18 @@ internal class TokenCache(private val clock: Clock, private val margin: Duration
             failure = failed
             refreshes++
             throw failed
+        }
+    }
+
+    /** For another who waited: each call writes its attempts and its partial answer into its failure. */
+    private fun copy(failure: LlmException): LlmException {
+        val details = LlmException.Details(failure.model, failure.status, failure.requestId)
+        val message = failure.message.orEmpty()
+        return when (failure) {
+            is LlmException.Network -> LlmException.Network(message, failure.phase, failure.cause, details)
+            is LlmException.Timeout -> LlmException.Timeout(message, failure.phase, failure.cause, details)
+            is LlmException.Configuration -> LlmException.Configuration(message, failure.cause, details)
+            else -> LlmException.Authentication(message, failure.cause, details)
         }
     }
 

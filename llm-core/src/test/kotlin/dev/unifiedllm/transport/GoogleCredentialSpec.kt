@@ -147,7 +147,10 @@ class GoogleCredentialSpec : FunSpec({
         }
         Fixture(answer = answer).use { fixture ->
             suspend fun many() = withContext(Dispatchers.Default) { List(20) { async { runCatching { fixture.sign() } } }.awaitAll() }
-            many().map { it.exceptionOrNull() }.forEach { it.shouldBeInstanceOf<LlmException.Authentication>() }
+            val failures = many().map { it.exceptionOrNull() }
+            failures.forEach { it.shouldBeInstanceOf<LlmException.Authentication>().message shouldContain "Invalid JWT Signature" }
+            // Each call writes its own attempts and partial answer into its failure.
+            failures.distinctBy { System.identityHashCode(it) } shouldHaveSize failures.size
             fixture.server.requests shouldHaveSize 1
             refuses = false
             many().map { it.getOrThrow().header("Authorization") }.distinct() shouldBe listOf("Bearer ya29.1")
