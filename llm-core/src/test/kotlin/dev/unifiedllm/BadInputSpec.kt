@@ -9,10 +9,12 @@ import io.kotest.datatest.withData
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
+import java.io.ByteArrayOutputStream
 import java.io.IOException
 import java.net.InetAddress
 import java.net.InetSocketAddress
 import java.util.concurrent.Executors
+import java.util.zip.GZIPOutputStream
 import kotlin.time.Duration.Companion.milliseconds
 
 private const val KEY = "sk-CANARY-0123456789abcdef"
@@ -51,6 +53,18 @@ class BadInputSpec : FunSpec({
                 stream("<!DOCTYPE html><html><title>Log in</title></html>", "text/html"),
                 LlmException.MalformedResponse::class.java,
                 "API",
+            ),
+            Case(
+                "an encoding that was not asked for",
+                gzipped(200, "data: [DONE]\n\n"),
+                LlmException.MalformedResponse::class.java,
+                "gzip",
+            ),
+            Case(
+                "and the same with an error in it",
+                gzipped(401, """{"error":{"message":"Who are you?"}}"""),
+                LlmException.Authentication::class.java,
+                "Who are you?",
             ),
             Case("garbage for events", stream("data: {not json\n\n"), LlmException.MalformedResponse::class.java, "JSON"),
             Case("noise that is no event", stream("\u0000\u0001\u0002 garbage"), LlmException.StreamInterrupted::class.java, "again"),
@@ -148,6 +162,14 @@ private fun llm(variables: Map<String, String>) = Llm.builder().environment { va
 
 private fun status(code: Int, body: String): (HttpExchange) -> Unit = { exchange ->
     val bytes = body.encodeToByteArray()
+    exchange.sendResponseHeaders(code, bytes.size.toLong())
+    exchange.responseBody.write(bytes)
+}
+
+private fun gzipped(code: Int, body: String): (HttpExchange) -> Unit = { exchange ->
+    val bytes = ByteArrayOutputStream().also { out -> GZIPOutputStream(out).use { it.write(body.encodeToByteArray()) } }.toByteArray()
+    exchange.responseHeaders.add("content-type", "text/event-stream")
+    exchange.responseHeaders.add("content-encoding", "gzip")
     exchange.sendResponseHeaders(code, bytes.size.toLong())
     exchange.responseBody.write(bytes)
 }

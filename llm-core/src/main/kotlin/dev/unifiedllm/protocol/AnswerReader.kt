@@ -17,6 +17,8 @@ import dev.unifiedllm.transport.WholeBodyDecoder
 import dev.unifiedllm.transport.WireResponse
 import dev.unifiedllm.transport.requestId
 import kotlinx.coroutines.withTimeoutOrNull
+import java.io.IOException
+import java.util.zip.GZIPInputStream
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
@@ -115,6 +117,9 @@ internal class AnswerReader(
      * Null while there is none: some servers send white space for as long as the model thinks.
      */
     private fun framing(count: Int): FrameDecoder? {
+        response.header("content-encoding")?.trim()?.takeIf { it.isNotEmpty() && !it.equals("identity", ignoreCase = true) }?.let {
+            throw malformed("it is encoded as $it, which was not asked for. Does a proxy on the way do that?", null)
+        }
         val type = response.header("content-type")?.substringBefore(';')?.trim()?.lowercase()
         if (type == "application/vnd.amazon.eventstream") return AwsEventStreamDecoder()
         val first = (0 until count).map { response.bytes[it].toInt().toChar() }.firstOrNull { it !in UNTELLING } ?: return null
@@ -181,7 +186,18 @@ internal suspend fun WireResponse.readError(patience: Duration): String {
             }
         }
     } catch (_: ConnectionLostException) {
-        return body.toString(Charsets.UTF_8) // the status says enough
+        return decoded(body.toByteArray()) // the status says enough
     }
-    return body.toString(Charsets.UTF_8)
+    return decoded(body.toByteArray())
+}
+
+/** [body] as text, unpacked where it was packed unasked; nothing where it cannot be read. */
+private fun WireResponse.decoded(body: ByteArray): String = when (header("content-encoding")?.trim()?.lowercase()) {
+    null, "", "identity" -> body.toString(Charsets.UTF_8)
+    "gzip", "x-gzip" -> try {
+        GZIPInputStream(body.inputStream()).readNBytes(MAX_ERROR_BYTES).toString(Charsets.UTF_8)
+    } catch (_: IOException) {
+        ""
+    }
+    else -> ""
 }
