@@ -103,7 +103,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     private fun event(event: Event, out: MutableList<Delta>) {
         if (event.type == COMPLETED || event.type == INCOMPLETE) return terminal(if (event.type == COMPLETED) "completed" else "incomplete", out)
         if (event.type == FAILED) failed(errorText?.let { "{\"error\":$it}" } ?: "{}")
-        start(out)
+        if (id != null || event.type != JsonNames.OTHER) start(out) // what is unknown may come before the response begins
         val text = event.text.orEmpty()
         when (event.type) {
             TEXT -> items.text(event.index, text, out)

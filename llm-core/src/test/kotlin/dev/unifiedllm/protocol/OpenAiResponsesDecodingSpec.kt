@@ -39,6 +39,13 @@ class OpenAiResponsesDecodingSpec : FunSpec({
         answer.response.finishReason!!.kind shouldBe Kind.STOP
     }
 
+    test("an unknown event before the first does not begin the answer without its id") {
+        val answer = read("""{"type":"codex.rate_limits","limits":[]}""", """{"type":"keepalive"}""", CREATED, HELLO, COMPLETED)
+        answer.failure shouldBe null
+        answer.response.responseId shouldBe "r1"
+        answer.response.text shouldBe "Hello"
+    }
+
     test("a stream whose last event says it all is read from that") {
         read(COMPLETED, "[DONE]").response.text shouldBe "Hello"
     }
