@@ -39,12 +39,13 @@ internal class AzureAddress(val url: String, val query: Map<String, String>)
 internal fun Provider.azureAddress(azure: Azure, base: String, given: String?, set: String?, model: String): AzureAddress {
     fun at(url: String, version: String?) = AzureAddress(url, version?.let { mapOf(API_VERSION to it) }.orEmpty())
     val version = given ?: set ?: azure.apiVersion
-    val origin = base.substringBefore(DEPLOYMENTS).removeSuffix("/openai")
+    val origin = "$base/".substringBefore(DEPLOYMENTS).trimEnd('/').removeSuffix("/openai")
+    val besidePath = given?.takeUnless { it.first().isDigit() } // where the path has the version, a dated one is refused
     // The oldest hosts have no /models.
     val path = if (azure.path == MODELS && hostOf(base).endsWith(".openai.azure.com")) "$DEPLOYMENTS{model}" else azure.path
     return when {
-        base.endsWith("/v1") -> at(base, given) // no version besides the one in the path
-        azure.apiVersion == null -> at(origin + path, given)
+        base.endsWith("/v1") -> at(base, besidePath)
+        azure.apiVersion == null -> at(origin + path, besidePath)
         base.endsWith(MODELS) -> at(base, given ?: set ?: azure.modelsApiVersion)
         DEPLOYMENTS in base -> at(base, version)
         azure.bearerElsewhere && !isAt(base) -> at(base, given)

@@ -56,6 +56,14 @@ class AzureSpec : FunSpec({
             ),
             Addressing("azure/any", "$openai/openai/deployments/mine/chat/completions?api-version=2024-10-21", "$openai/openai/deployments/mine"),
             Addressing("azure/gpt-4o", "https://res.openai.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21", "$openai/openai"),
+            Addressing("azure/gpt-4o", "$openai/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21", "$openai/openai/deployments/"),
+            Addressing("azure/gpt-4o", "$openai/openai/v1/chat/completions", "$openai/openai/v1/chat/completions?api-version=2024-10-21"),
+            Addressing(
+                "azure/responses/gpt-5",
+                "$openai/openai/v1/responses",
+                "$openai/openai/deployments/mine/chat/completions?api-version=2024-12-01-preview",
+            ),
+            Addressing("azure/responses/gpt-5", "$openai/openai/v1/responses?api-version=preview", "$openai/openai/v1/responses?api-version=preview"),
             Addressing("azure/responses/gpt-5", "$openai/openai/v1/responses"),
             Addressing("azure/responses/gpt-5", "$openai/openai/v1/responses", "$openai/openai/v1/responses"),
             Addressing(
