@@ -37,7 +37,7 @@ internal object AnthropicVertex : Protocol {
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): WireRequest {
         val body = anthropicBody(request, target, warnings) { put("anthropic_version", "vertex-2023-10-16") }
         val call = if (request.delivery == Delivery.STREAM) "streamRawPredict" else "rawPredict"
-        val url = target.baseUrl.substringBefore("/publishers/") + "/publishers/anthropic/models/${target.name}:$call"
+        val url = target.baseUrl.substringBefore("/publishers/") + "/publishers/anthropic/models/${encode(target.name).replace("%40", "@")}:$call"
         return WireRequest(withQuery(url, request), headers(target, request), body)
     }
 

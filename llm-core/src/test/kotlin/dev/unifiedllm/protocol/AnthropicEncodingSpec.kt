@@ -502,6 +502,8 @@ class AnthropicEncodingSpec : FunSpec({
             streamed.json.keys shouldBe setOf("anthropic_version", "max_tokens", "messages", "stream")
             streamed.json["anthropic_version"].text shouldBe "vertex-2023-10-16"
             streamed.headers.map { it.first } shouldNotContain "anthropic-version"
+            val odd = Target(ModelId("vertex_ai", "claude-a|b"), Provider("vertex_ai", AnthropicVertex.name), base, ApiKey.of("t"))
+            odd.send(AnthropicVertex) { user("hi") }.url shouldBe "$base/publishers/anthropic/models/claude-a%7Cb:streamRawPredict"
             target.send(AnthropicVertex) { delivery = Delivery.WHOLE }.url shouldBe "$base/publishers/anthropic/models/claude-3-7-sonnet@20250219:rawPredict"
         }
     }
