@@ -107,7 +107,6 @@ private val faults = listOf(
         listOf("faces that are cut in two"),
         Delivery.STREAM,
     ),
-    Fault("LiteLLM makes every reason of Cohere's a stop", "STOP", listOf("$PROXY before cohere"), listOf("why it ended with a tool call"), Delivery.WHOLE),
     Fault("LiteLLM makes every reason of Cohere's a stop", "STOP", listOf("$PROXY before cohere"), listOf("an answer that hit its limit"), Delivery.WHOLE),
     Fault(
         "LiteLLM drops Cohere's words before a tool call",
