@@ -3,6 +3,7 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ResponseFold
+import dev.unifiedllm.protocol.Bursts
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.first
 import java.util.concurrent.CompletableFuture
@@ -10,8 +11,8 @@ import java.util.concurrent.locks.ReentrantLock
 import kotlin.concurrent.withLock
 
 /** What has arrived of one call: written by one producer, read by any number of consumers from the beginning, while it grows or afterwards. */
-internal class DeltaLog {
-    private val startedAt = System.nanoTime()
+internal class DeltaLog : Bursts {
+    val startedAt: Long = System.nanoTime()
 
     @Volatile
     private var endedAt: Long? = null
@@ -36,6 +37,10 @@ internal class DeltaLog {
     @Volatile
     private var waiting = 0
 
+    @Volatile
+    private var isInBurst = false
+    private var wokenAt = startedAt
+
     operator fun get(index: Int): Delta = deltas[index]!!
 
     fun append(delta: Delta) {
@@ -44,10 +49,26 @@ internal class DeltaLog {
             times = times.copyOf(index * 2)
             deltas = deltas.copyOf(index * 2)
         }
-        times[index] = System.nanoTime()
+        val now = System.nanoTime()
+        times[index] = now
         deltas[index] = delta
         size = index + 1 // volatile: publishes the delta
-        version.value = index + 1
+        // To wake a consumer costs more than to read a delta: a burst wakes it by its first content and at its end, and if it takes long.
+        if (!isInBurst || (delta.isContent && now - wokenAt > BURST_NANOS)) wake(now)
+    }
+
+    override fun begin() {
+        isInBurst = true
+    }
+
+    override fun end() {
+        isInBurst = false
+        if (version.value < size) wake(System.nanoTime())
+    }
+
+    private fun wake(now: Long) {
+        wokenAt = now
+        version.value = size
         if (waiting > 0) lock.withLock { grown.signalAll() }
     }
 
@@ -85,8 +106,10 @@ internal class DeltaLog {
         return fold.response()
     }
 
-    private companion object {
-        const val INITIAL = 32
-        const val ENDED = Int.MAX_VALUE
+    companion object {
+        /** How long a burst may keep what it brings from those who wait. */
+        const val BURST_NANOS: Long = 500_000
+        private const val INITIAL = 32
+        private const val ENDED = Int.MAX_VALUE
     }
 }

@@ -161,7 +161,7 @@ public class Reply internal constructor(
 
     // Atomic: a producer that never ran would leave its consumers waiting when the client is closed already.
     @OptIn(DelicateCoroutinesApi::class, ExperimentalCoroutinesApi::class)
-    private fun start(): Job = client.scope.launch(start = CoroutineStart.ATOMIC) {
+    private fun start(): Job = client.scope.launch(log, CoroutineStart.ATOMIC) {
         val failure = try {
             client.checkOpen()
             answer.collect(log::append)

@@ -16,6 +16,7 @@ import dev.unifiedllm.transport.SseDecoder
 import dev.unifiedllm.transport.WholeBodyDecoder
 import dev.unifiedllm.transport.WireResponse
 import dev.unifiedllm.transport.requestId
+import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.withTimeoutOrNull
 import java.io.IOException
 import java.util.zip.GZIPInputStream
@@ -41,8 +42,18 @@ internal class AnswerReader(
 
     /** Reads to the end. Answers with what must be asked next, if the response is not the whole answer. */
     suspend fun readInto(emit: suspend (Delta) -> Unit): FollowUp? {
+        val bursts = currentCoroutineContext()[Bursts]
+        try {
+            return readInto(bursts, emit)
+        } finally {
+            bursts?.end()
+        }
+    }
+
+    private suspend fun readInto(bursts: Bursts?, emit: suspend (Delta) -> Unit): FollowUp? {
         var lastContent: TimeMark = TimeSource.Monotonic.markNow()
         while (decoder.progress != Progress.DONE) {
+            if (!response.isReady) bursts?.end()
             val count = try {
                 read(lastContent)
             } catch (broken: ConnectionLostException) {
@@ -50,6 +61,7 @@ internal class AnswerReader(
                 END
             }
             val failure = decode(count)
+            bursts?.begin()
             for (index in deltas.indices) emit(deltas[index])
             failure?.let { throw it }
             if (deltas.isNotEmpty()) lastContent = TimeSource.Monotonic.markNow()
