@@ -11,7 +11,7 @@ internal fun hostOf(url: String): String = URI(url).host?.lowercase().orEmpty()
 
 /**
  * True if a variable puts another server in the place of this row's own, whose names are then all its own. The row's address itself, or one
- * below its host such as that of a region, is no other server.
+ * below its host such as that of a region, is no other server; but at home, where many run, each is.
  */
 internal fun Provider.isReplaced(environment: (String) -> String?): Boolean {
     val base = baseUrlEnv.firstNotNullOfOrNull { name -> environment(name)?.trim()?.ifEmpty { null } } ?: return false
@@ -21,7 +21,7 @@ internal fun Provider.isReplaced(environment: (String) -> String?): Boolean {
     } catch (_: URISyntaxException) {
         return true
     }
-    return host != own && !host.endsWith(".$own")
+    return isLoopback(own) || (host != own && !host.endsWith(".$own"))
 }
 
 private val IPV4 = Regex("""\d{1,3}(\.\d{1,3}){3}""")

@@ -82,6 +82,14 @@ class BareNameSpec : FunSpec({
         }
     }
 
+    test("a server at home replaces another at home, also under its usual address") {
+        fun isReplaced(row: String, base: String?) = ProviderRegistry.packed.find(row)!!.isReplaced { base }
+        for (row in listOf("litellm_proxy", "ollama")) isReplaced(row, "http://localhost:4000") shouldBe true
+        isReplaced("openai", "not a URL") shouldBe true
+        isReplaced("openai", "https://api.openai.com.example.com/v1") shouldBe true
+        isReplaced("openai", " ") shouldBe false
+    }
+
     test("USE_LITELLM_PROXY sends everything to the proxy, names whole") {
         val variables = mapOf("USE_LITELLM_PROXY" to "true")
         placed("gpt-4o", variables) shouldBe "litellm_proxy/gpt-4o"
