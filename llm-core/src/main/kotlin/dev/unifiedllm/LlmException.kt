@@ -36,6 +36,12 @@ public sealed class LlmException(
     @get:JvmName("requestId")
     public val requestId: String? = details.requestId
 
+    /** How long the provider asks to wait before the next try; null if it does not say. */
+    @get:JvmSynthetic
+    public val retryAfter: Duration? = details.retryAfter
+
+    public fun retryAfter(): java.time.Duration? = retryAfter?.toJavaDuration()
+
     /** Every attempt of the call so far, in order, this failure included. */
     @get:JvmName("attempts")
     public var attempts: List<Delta.Attempt> = emptyList()
@@ -58,6 +64,7 @@ public sealed class LlmException(
         @get:JvmName("status") public val status: Int? = null,
         @get:JvmName("requestId") public val requestId: String? = null,
         internal val shouldRetry: Boolean? = null,
+        internal val retryAfter: Duration? = null,
     ) {
         public companion object {
             @JvmField
@@ -125,17 +132,8 @@ public sealed class LlmException(
         LlmException(message, cause, false, details)
 
     /** Too many requests or tokens for now. */
-    public class RateLimited @InternalLlmApi constructor(message: String, retryAfter: Duration?, cause: Throwable?, details: Details) :
-        LlmException(message, cause, true, details) {
-        @JvmOverloads
-        public constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) : this(message, null, cause, details)
-
-        /** How long the provider asks to wait; null if it does not say. */
-        @get:JvmSynthetic
-        public val retryAfter: Duration? = retryAfter
-
-        public fun retryAfter(): java.time.Duration? = retryAfter?.toJavaDuration()
-    }
+    public class RateLimited @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
+        LlmException(message, cause, true, details)
 
     /** The account's credit or quota is used up: waiting does not help. */
     public class QuotaExhausted @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :

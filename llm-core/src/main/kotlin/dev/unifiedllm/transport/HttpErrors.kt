@@ -25,10 +25,10 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         shouldRetry: Boolean? = null,
         location: String? = null,
     ): LlmException {
-        val details = LlmException.Details(target.id, status, requestId ?: error.requestId, shouldRetry)
+        val details = LlmException.Details(target.id, status, requestId ?: error.requestId, shouldRetry, retryAfter)
         val said = said(error, status)
         refusal(error, status, said, target, details)?.let { return it }
-        byMeaning(error, status, said, details, retryAfter)?.let { return it }
+        byMeaning(error, status, said, details)?.let { return it }
         refusedConnection(error, status, said, details)?.let { return it }
         if (target.provider.auth == Provider.Auth.AWS) AwsErrors(target).exception(error, said, details)?.let { return it }
         return when (status) {
@@ -50,7 +50,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             409 -> InvalidRequest(said, InvalidRequest.Kind.CONFLICT, details = details)
             413 -> InvalidRequest("$said Send less: shorter messages, smaller images.", InvalidRequest.Kind.TOO_LARGE, details = details)
             415, 422 -> InvalidRequest(said, InvalidRequest.Kind.UNPROCESSABLE, details = details)
-            429 -> rateLimited(said, retryAfter, details)
+            429 -> rateLimited(said, details)
             529 -> overloaded(said, details)
             425 -> LlmException.ServerError("$said Try again.", details = details)
             in 400..499 -> InvalidRequest(said, details = details)
@@ -62,7 +62,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
     }
 
     /** What the words say, which is more than the status where providers use one status for several things. */
-    private fun byMeaning(error: ProviderError, status: Int?, said: String, details: LlmException.Details, retryAfter: Duration?): LlmException? = when {
+    private fun byMeaning(error: ProviderError, status: Int?, said: String, details: LlmException.Details): LlmException? = when {
         error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens", "too_many_tokens", "tokens_limit_reached") ||
             (isRefusal(error, status) && error.mentions(*CONTEXT_WORDS)) ->
             LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
@@ -75,7 +75,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         status == 503 && error.mentions("overloaded") -> overloaded(said, details)
         status == 400 && (error.isNamed("model_not_found", "invalid_model") || error.mentions(*NO_MODEL_WORDS)) -> notFound(said, details)
         status != null -> null
-        error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "throttlingException", "429") -> rateLimited(said, retryAfter, details)
+        error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "throttlingException", "429") -> rateLimited(said, details)
         error.isNamed("overloaded_error", "overloaded", "529") -> overloaded(said, details)
         error.isNamed("invalid_request_error", "400") -> InvalidRequest(said, details = details)
         error.isNamed("401") -> authentication(said, details)
@@ -133,8 +133,8 @@ internal class HttpErrors(private val target: Target, private val path: String? 
     private fun quota(said: String, details: LlmException.Details) =
         LlmException.QuotaExhausted("$said The account's credit or quota is used up: top it up, or add a fallback to another provider.", details = details)
 
-    private fun rateLimited(said: String, retryAfter: Duration?, details: LlmException.Details) =
-        LlmException.RateLimited("$said Too many requests or tokens: wait${retryAfter?.let { " $it" } ?: ""}, or add a fallback.", retryAfter, null, details)
+    private fun rateLimited(said: String, details: LlmException.Details) =
+        LlmException.RateLimited("$said Too many requests or tokens: wait${details.retryAfter?.let { " $it" } ?: ""}, or add a fallback.", details = details)
 
     private fun overloaded(said: String, details: LlmException.Details) =
         LlmException.Overloaded("$said It has too much to do: try again later, or add a fallback.", details = details)

@@ -352,7 +352,7 @@ class TransportSpec : FunSpec({
                 val answer = answered { whole(body, status, "x-request-id" to "r1", "Retry-After" to "7") }
                 answer.error::class.simpleName shouldBe type
                 answer.error.requestId shouldBe "r1"
-                (answer.error as? LlmException.RateLimited)?.let { it.retryAfter shouldBe 7.seconds }
+                answer.error.retryAfter shouldBe 7.seconds
             }
         }
 
