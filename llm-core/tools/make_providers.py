@@ -168,7 +168,7 @@ def check(rows):
         assert set(row.get("bearerEnv", [])) <= set(row["apiKeyEnv"]), row
         check_quirks(row.get("quirks", {}), QUIRKS, row["id"])
         for rule in row.get("quirks", {}).get("models", []):
-            assert rule.keys() <= {"pattern", "reasons", "refuses", "takesWithoutReasoning", "maxEffort", "effortLevels"} and re.compile(rule["pattern"]), rule
+            assert rule.keys() <= {"pattern", "reasons", "refuses", "takesWithoutReasoning", "maxEffort", "effortLevels", "jsonSchema"} and re.compile(rule["pattern"]), rule
 
 
 def make():

@@ -8,6 +8,7 @@ import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.provider.Quirks
 import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.rule
 import dev.unifiedllm.transport.WireRequest
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObjectBuilder
@@ -27,7 +28,7 @@ internal object OpenAiChat : Protocol {
         val own = buildJsonObject {
             put("model", target.name)
             put("messages", OpenAiChatMessages(target, warnings).write(request.messages))
-            settings(request, quirks, warnings)
+            settings(request, target, warnings)
             thinking(request, target, warnings)
             if (request.tools.isNotEmpty()) tools(request, quirks.tools, warnings)
             if (request.delivery == Delivery.STREAM) {
@@ -49,7 +50,8 @@ internal object OpenAiChat : Protocol {
 
     override val images: Wire<ImageRequest> get() = OpenAiImages
 
-    private fun JsonObjectBuilder.settings(request: ChatRequest, quirks: Quirks, warnings: MutableList<String>) {
+    private fun JsonObjectBuilder.settings(request: ChatRequest, target: Target, warnings: MutableList<String>) {
+        val quirks = target.provider.quirks
         request.temperature?.let {
             val most = quirks.temperatureMax ?: Double.MAX_VALUE
             if (it > most) warnings += "temperature $it was lowered to $most, the provider's maximum"
@@ -68,15 +70,25 @@ internal object OpenAiChat : Protocol {
         request.topLogprobs?.let { put("top_logprobs", it) }
         request.serviceTier?.let { put("service_tier", it) }
         if (request.metadata.isNotEmpty()) putJsonObject("metadata") { request.metadata.forEach { (label, value) -> put(label, value) } }
-        when (val format = request.responseFormat) {
-            null, ResponseFormat.Text -> Unit
-            ResponseFormat.Json -> putJsonObject("response_format") { put("type", "json_object") }
-            is ResponseFormat.JsonSchema -> putJsonObject("response_format") {
+        responseFormat(request, target, warnings)
+    }
+
+    private fun JsonObjectBuilder.responseFormat(request: ChatRequest, target: Target, warnings: MutableList<String>) {
+        val format = request.responseFormat
+        if (format == null || format == ResponseFormat.Text) return
+        putJsonObject("response_format") {
+            val takesSchema = target.provider.quirks.rule(target.name)?.jsonSchema ?: true
+            if (format is ResponseFormat.JsonSchema && takesSchema) {
                 put("type", "json_schema")
                 putJsonObject("json_schema") {
                     put("name", format.name)
                     put("schema", format.schema)
                     put("strict", true)
+                }
+            } else {
+                put("type", "json_object")
+                if (format is ResponseFormat.JsonSchema) {
+                    warnings += "${target.id} takes no JSON schema: any JSON object was asked for; name the fields, and the word JSON, in the prompt"
                 }
             }
         }

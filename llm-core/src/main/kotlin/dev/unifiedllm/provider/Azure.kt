@@ -67,4 +67,4 @@ internal fun Provider.fitted(azure: Azure, address: AzureAddress): Provider {
 }
 
 /** True if [url] is on one of the hosts that mean this row. */
-internal fun Provider.isAt(url: String): Boolean = hostOf(url).let { host -> hosts.any { host.endsWith(it) } }
+internal fun Provider.isAt(url: String): Boolean = hosts.isNotEmpty() && hostOf(url).let { host -> hosts.any { host.endsWith(it) } }

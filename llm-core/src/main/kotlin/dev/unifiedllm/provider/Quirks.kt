@@ -134,6 +134,8 @@ internal data class ModelRule(
     val maxEffort: String? = null,
     /** It is told how hard to think, where its wire else says only whether to. */
     val effortLevels: Boolean = false,
+    /** False: it takes `json_object`, and no schema. */
+    val jsonSchema: Boolean = true,
 ) {
     private val regex by lazy { Regex(pattern) }
 

@@ -146,6 +146,13 @@ class RequestEncodingSpec : FunSpec({
                 { responseFormat = ResponseFormat.JsonSchema("answer", schema) },
                 """{"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":{"type":"object"},"strict":true}}}""",
             ),
+            Encoding(
+                "JSON by a schema, where none is taken",
+                { responseFormat = ResponseFormat.JsonSchema("answer", schema) },
+                """{"response_format":{"type":"json_object"}}""",
+                Quirks(models = listOf(ModelRule(".*", jsonSchema = false))),
+                "takes no JSON schema",
+            ),
             Encoding("tools", { tool(weather) }, """{"tools":[$weatherJson]}"""),
             Encoding("tool choice auto", {
                 tool(weather)
