@@ -57,11 +57,11 @@ internal class DeltaLog : Bursts {
         if (!isInBurst || (delta.isContent && now - wokenAt > BURST_NANOS)) wake(now)
     }
 
-    override fun begin() {
+    override fun beginBurst() {
         isInBurst = true
     }
 
-    override fun end() {
+    override fun endBurst() {
         isInBurst = false
         if (version.value < size) wake(System.nanoTime())
     }

@@ -25,10 +25,10 @@ private class Bursting(private vararg val words: String, private val ends: Boole
 
     override fun stream(request: Request): Flow<Delta> = flow {
         val bursts = checkNotNull(currentCoroutineContext()[Bursts]) { "nobody listens to bursts" }
-        bursts.begin()
+        bursts.beginBurst()
         emit(Delta.Start(null, id))
         for (word in words) emit(Delta.Text(word))
-        if (ends) bursts.end()
+        if (ends) bursts.endBurst()
         awaitCancellation()
     }
 }
@@ -51,7 +51,7 @@ class BurstSpec : FunSpec({
 
     test("the first content does not wait for the end of its burst") {
         val log = DeltaLog()
-        log.begin()
+        log.beginBurst()
         log.append(Delta.Start(null, ModelId("test", "m")))
         while (System.nanoTime() - log.startedAt < DeltaLog.BURST_NANOS) Thread.onSpinWait()
         log.append(Delta.Text("a"))

@@ -46,14 +46,14 @@ internal class AnswerReader(
         try {
             return readInto(bursts, emit)
         } finally {
-            bursts?.end()
+            bursts?.endBurst()
         }
     }
 
     private suspend fun readInto(bursts: Bursts?, emit: suspend (Delta) -> Unit): FollowUp? {
         var lastContent: TimeMark = TimeSource.Monotonic.markNow()
         while (decoder.progress != Progress.DONE) {
-            if (!response.isReady) bursts?.end()
+            if (!response.isReady) bursts?.endBurst()
             val count = try {
                 read(lastContent)
             } catch (broken: ConnectionLostException) {
@@ -61,7 +61,7 @@ internal class AnswerReader(
                 END
             }
             val failure = decode(count)
-            bursts?.begin()
+            bursts?.beginBurst()
             for (index in deltas.indices) emit(deltas[index])
             failure?.let { throw it }
             if (deltas.isNotEmpty()) lastContent = TimeSource.Monotonic.markNow()
@@ -69,11 +69,9 @@ internal class AnswerReader(
             if (count < 0) break
         }
         decoder.followUp()?.let { return it }
-        if (decoder.progress ==
-            Progress.OPEN
-        ) {
-            throw decoder.saidInstead()?.takeIf { lost == null }
-                ?: interrupted("the connection was closed properly, but the provider's last event is missing")
+        if (decoder.progress == Progress.OPEN) {
+            val said = if (lost == null) decoder.saidInstead() else null
+            throw said ?: interrupted("the connection was closed properly, but the provider's last event is missing")
         }
         decoder.finish(deltas)
         for (delta in deltas) emit(delta)

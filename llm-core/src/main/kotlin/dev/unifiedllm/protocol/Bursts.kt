@@ -8,10 +8,10 @@ import kotlin.coroutines.CoroutineContext
  */
 internal interface Bursts : CoroutineContext.Element {
     /** Deltas follow without a wait of the reader's between them. */
-    fun begin()
+    fun beginBurst()
 
     /** The reader waits for more, or has come to its end. Called also where nothing began. */
-    fun end()
+    fun endBurst()
 
     override val key: CoroutineContext.Key<*> get() = Key
 
