@@ -161,9 +161,7 @@ private fun anthropicTool(tool: Tool) = buildJsonObject {
 
 private fun outputConfig(request: ChatRequest, thinking: AnthropicThinking, warnings: MutableList<String>): JsonObject? {
     val format = request.responseFormat
-    if (format ==
-        ResponseFormat.Json
-    ) {
+    if (format == ResponseFormat.Json) {
         warnings += "JSON without a schema is not part of this wire and was not asked for: give a schema, or ask for JSON in the prompt"
     }
     if (thinking.effort == null && format !is ResponseFormat.JsonSchema) return null

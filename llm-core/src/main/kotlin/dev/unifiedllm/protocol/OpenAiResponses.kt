@@ -160,16 +160,8 @@ internal object OpenAiResponses : Protocol {
         add(
             buildJsonObject {
                 put("role", message.role.wireName)
-                put(
-                    "content",
-                    if (parts.size <= 1 &&
-                        parts.all { it is Part.Text }
-                    ) {
-                        JsonPrimitive(message.text)
-                    } else {
-                        buildJsonArray { parts.forEach { add(content(it)) } }
-                    },
-                )
+                val isText = parts.size <= 1 && parts.all { it is Part.Text }
+                put("content", if (isText) JsonPrimitive(message.text) else buildJsonArray { parts.forEach { add(content(it)) } })
             },
         )
     }

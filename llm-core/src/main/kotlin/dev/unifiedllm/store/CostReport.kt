@@ -65,13 +65,7 @@ public class CostReport internal constructor(
         }
         val widths = header.indices.map { column -> (lines + listOf(header)).maxOf { it[column].length } }
         fun line(cells: List<String>) = cells.mapIndexed { column, cell ->
-            if (column ==
-                0
-            ) {
-                cell.padEnd(widths[0])
-            } else {
-                cell.padStart(widths[column])
-            }
+            if (column == 0) cell.padEnd(widths[0]) else cell.padStart(widths[column])
         }.joinToString("  ")
         return buildString {
             appendLine(line(header))

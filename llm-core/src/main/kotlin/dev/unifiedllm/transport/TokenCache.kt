@@ -52,7 +52,7 @@ internal class TokenCache(private val clock: Clock, private val margin: Duration
 
     /** For another who waited: each call writes its attempts and its partial answer into its failure. */
     private fun copy(failure: LlmException): LlmException {
-        val details = LlmException.Details(failure.model, failure.status, failure.requestId)
+        val details = LlmException.Details(failure.model, failure.status, failure.requestId, retryAfter = failure.retryAfter)
         val message = failure.message.orEmpty()
         return when (failure) {
             is LlmException.Network -> LlmException.Network(message, failure.phase, failure.cause, details)
