@@ -24,10 +24,10 @@ import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.TargetResolver
 import dev.unifiedllm.provider.isReplaced
 import dev.unifiedllm.store.Ledger
-import dev.unifiedllm.transport.AwsProfiles
-import dev.unifiedllm.transport.Credentials
 import dev.unifiedllm.transport.JdkTransport
 import dev.unifiedllm.transport.KtorTransport
+import dev.unifiedllm.transport.credential.AwsProfiles
+import dev.unifiedllm.transport.credential.Credentials
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.emitAll
 import kotlinx.coroutines.flow.flow
@@ -80,7 +80,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     /** Two spellings of one target are the same; two models of the user's own are two, whatever they are called. */
     private fun identity(member: ModelRef): Any = when {
         member !is UnboundModel -> member
-        member.isThin || member.settings != ProviderSettings() -> Triple(member.id, member.settings, member.isThin)
+        member.acceptsProviderPrefix || member.settings != ProviderSettings() -> Triple(member.id, member.settings, member.acceptsProviderPrefix)
         else -> aliased(member.id)
     }
 
@@ -104,7 +104,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     private fun attempt(member: ModelRef, context: CallContext?): Model = LateModel(member.id) {
         val own = if (context?.apiKey == null) ProviderSettings() else ProviderSettings(apiKey = context.apiKey)
         when (member) {
-            is UnboundModel -> named(aliased(member.id), own.over(member.settings), member.isThin)
+            is UnboundModel -> named(aliased(member.id), own.over(member.settings), member.acceptsProviderPrefix)
             is ModelId -> named(member, own)
             else -> linked(member as Model) { id, _ -> prices[id] }
         }
@@ -112,13 +112,13 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
 
     private fun aliased(id: ModelId): ModelId = aliases[id.toString()]?.let(ModelId::parse) ?: id
 
-    private fun named(asked: ModelId, settings: ProviderSettings, isThin: Boolean = false): Model {
+    private fun named(asked: ModelId, settings: ProviderSettings, acceptsProviderPrefix: Boolean = false): Model {
         if (asked.provider == DemoModel.PROVIDER) return linked(DemoModel(asked.name), price = ::price)
-        val inner = if (isThin) innerProvider(asked) else null
+        val inner = if (acceptsProviderPrefix) innerProvider(asked) else null
         if (inner != null && inner.provider == DemoModel.PROVIDER) return named(inner, settings)
         val target = if (inner == null) resolver.resolve(asked, settings) else resolver.resolve(inner, settings.copy(apiKey = null, aws = null)).warned(asked)
         return linked(
-            ProtocolModel(target, Protocol.named(target.protocol), transport, timeouts, credentials.of(target)),
+            ProtocolModel(target, Protocols.named(target.protocol), transport, timeouts, credentials.of(target)),
             isFree = target.isFree && target.id !in prices,
             ::price,
         )

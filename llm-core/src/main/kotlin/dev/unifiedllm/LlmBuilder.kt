@@ -72,7 +72,7 @@ public class LlmBuilder internal constructor() {
      *
      * @throws LlmException.Configuration if it cannot be read, or a row is wrong
      */
-    public fun providers(file: Path): LlmBuilder = apply { readProviders(file, Protocol.names).associateByTo(rows) { it.id } }
+    public fun providers(file: Path): LlmBuilder = apply { readProviders(file, Protocols.names).associateByTo(rows) { it.id } }
 
     /** [name] stands for [model] from now on. */
     public fun alias(name: String, model: String): LlmBuilder = apply {
@@ -147,7 +147,7 @@ public class ProviderBuilder internal constructor() {
     @get:JvmSynthetic @set:JvmSynthetic
     public var protocol: String? = null
         set(value) {
-            require(value == null || value in Protocol.names) { "protocol must be one of ${Protocol.names.sorted().joinToString()}, was \"$value\"" }
+            require(value == null || value in Protocols.names) { "protocol must be one of ${Protocols.names.sorted().joinToString()}, was \"$value\"" }
             field = value
         }
 

@@ -37,7 +37,12 @@ public fun simple(answer: Function<String, String>): Model = FunctionModel(answe
  */
 @InternalLlmApi
 public fun providerModel(provider: String, name: String, apiKey: String?, baseUrl: String?, systemMessage: String?): Model =
-    UnboundModel(ModelId(provider, name), ProviderSettings(apiKey?.let(ApiKey::of), baseUrl, systemMessage = systemMessage), isThin = baseUrl == null)
+    UnboundModel(
+        ModelId(provider, name),
+        ProviderSettings(apiKey?.let(ApiKey::of), baseUrl, systemMessage = systemMessage),
+        acceptsProviderPrefix =
+        baseUrl == null,
+    )
 
 /** The model [name] of Amazon Bedrock: what is given here goes before the client's and the environment's. `bedrock/` may stand before the name. */
 @InternalLlmApi
@@ -57,19 +62,19 @@ public fun bedrockModel(
     return UnboundModel(
         ModelId("bedrock", name.removePrefix("bedrock/")),
         ProviderSettings(apiKey?.let(ApiKey::of), baseUrl, systemMessage = systemMessage, aws = aws),
-        isThin = baseUrl == null,
+        acceptsProviderPrefix = baseUrl == null,
     )
 }
 
 /**
  * Names a target; the client on which it is used finds it when the call starts.
  *
- * @property isThin made by a provider's function, which takes other providers' names as well
+ * @property acceptsProviderPrefix made by a provider's function, which takes other providers' names as well
  */
 internal class UnboundModel(
     override val id: ModelId,
     val settings: ProviderSettings = ProviderSettings(),
-    val isThin: Boolean = false,
+    val acceptsProviderPrefix: Boolean = false,
 ) : Model {
     override fun stream(request: Request): Flow<Delta> = Llm.default.open(this, request)
 

@@ -198,7 +198,7 @@ public class Reply internal constructor(
 
     /** The trace of [failure] is that of the thread that made the call: the lines of who waits for it are added. */
     private fun withCaller(failure: Throwable): Throwable = failure.also { thrown ->
-        if (!LlmException.compact && thrown.suppressed.none { it is AskedHere }) thrown.addSuppressed(AskedHere(model))
+        if (!LlmException.compact && thrown.suppressed.none { it is CallerTrace }) thrown.addSuppressed(CallerTrace(model))
     }
 
     private val whole by lazy { checkNotNull(log.response()) { "a model ended its answer without a delta" } }
@@ -258,7 +258,7 @@ public class Reply internal constructor(
 }
 
 /** Its trace is that of a thread that blocked for the answer. */
-private class AskedHere(model: ModelId) : Exception("$model was asked here")
+private class CallerTrace(model: ModelId) : Exception("$model was asked here")
 
 /** What a reply needs of the client that makes its call. */
 internal interface ReplyClient {

@@ -10,11 +10,11 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.demo.DemoModel
-import dev.unifiedllm.protocol.GeminiGenerate
-import dev.unifiedllm.protocol.OllamaChat
-import dev.unifiedllm.protocol.OpenAiChat
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.ProtocolModel
+import dev.unifiedllm.protocol.gemini.GeminiGenerate
+import dev.unifiedllm.protocol.ollama.OllamaChat
+import dev.unifiedllm.protocol.openai.OpenAiChat
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.JdkTransport

@@ -5,17 +5,18 @@ import dev.unifiedllm.LlmException.Timeout
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.protocol.json.JsonSyntaxException
 import dev.unifiedllm.provider.Target
-import dev.unifiedllm.transport.AwsEventStreamDecoder
 import dev.unifiedllm.transport.ConnectionLostException
-import dev.unifiedllm.transport.Frame
-import dev.unifiedllm.transport.FrameDecoder
-import dev.unifiedllm.transport.FramingException
-import dev.unifiedllm.transport.NdjsonDecoder
-import dev.unifiedllm.transport.SseDecoder
-import dev.unifiedllm.transport.WholeBodyDecoder
-import dev.unifiedllm.transport.WireResponse
-import dev.unifiedllm.transport.requestId
+import dev.unifiedllm.transport.TransportResponse
+import dev.unifiedllm.transport.error.requestId
+import dev.unifiedllm.transport.framing.AwsEventStreamDecoder
+import dev.unifiedllm.transport.framing.Frame
+import dev.unifiedllm.transport.framing.FrameDecoder
+import dev.unifiedllm.transport.framing.FramingException
+import dev.unifiedllm.transport.framing.NdjsonDecoder
+import dev.unifiedllm.transport.framing.SseDecoder
+import dev.unifiedllm.transport.framing.WholeBodyDecoder
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.withTimeoutOrNull
 import java.io.IOException
@@ -30,7 +31,7 @@ import kotlin.time.TimeSource
 internal class AnswerReader(
     private val target: Target,
     private val decoder: Decoder,
-    private val response: WireResponse,
+    private val response: TransportResponse,
     private val timeouts: Timeouts,
     private val whole: Boolean,
 ) {
@@ -70,7 +71,7 @@ internal class AnswerReader(
         }
         decoder.followUp()?.let { return it }
         if (decoder.progress == Progress.OPEN) {
-            val said = if (lost == null) decoder.saidInstead() else null
+            val said = if (lost == null) decoder.errorInBody() else null
             throw said ?: interrupted("the connection was closed properly, but the provider's last event is missing")
         }
         decoder.finish(deltas)
@@ -82,7 +83,7 @@ internal class AnswerReader(
     private suspend fun read(lastContent: TimeMark): Int {
         if (response.isReady) return response.read()
         // Once the answer is complete only figures can follow: they are not worth a long wait.
-        val idle = if (decoder.progress == Progress.COMPLETE) minOf(timeouts.idle, FIGURES) else timeouts.idle
+        val idle = if (decoder.progress == Progress.COMPLETE) minOf(timeouts.idle, USAGE_WAIT) else timeouts.idle
         val content = timeouts.noContent - lastContent.elapsedNow()
         withTimeoutOrNull(minOf(idle, content).coerceAtLeast(1.milliseconds)) { return@withTimeoutOrNull response.read() }?.let { return it }
         if (decoder.progress == Progress.COMPLETE) return END
@@ -132,11 +133,11 @@ internal class AnswerReader(
         }
         val type = response.header("content-type")?.substringBefore(';')?.trim()?.lowercase()
         if (type == "application/vnd.amazon.eventstream") return AwsEventStreamDecoder()
-        val first = (0 until count).map { response.bytes[it].toInt().toChar() }.firstOrNull { it !in UNTELLING } ?: return null
+        val first = (0 until count).map { response.bytes[it].toInt().toChar() }.firstOrNull { it !in LEADING_NOISE } ?: return null
         return when {
             first == '<' -> throw malformed("it answered with a web page: is ${target.baseUrl} the address of an API?", null)
             type == "application/x-ndjson" || type == "application/jsonl" -> NdjsonDecoder()
-            first == '{' || first == '[' -> if (target.protocol == OllamaChat.name && !whole) NdjsonDecoder() else WholeBodyDecoder()
+            first == '{' || first == '[' -> if (target.protocol == WireNames.OLLAMA_CHAT && !whole) NdjsonDecoder() else WholeBodyDecoder()
             else -> SseDecoder(takesBareErrors = true)
         }
     }
@@ -175,17 +176,17 @@ internal class AnswerReader(
         const val END = -1
         const val DRAIN_BYTES = 64 * 1024
         val DRAIN_TIME: Duration = 50.milliseconds
-        val FIGURES: Duration = 5.seconds
+        val USAGE_WAIT: Duration = 5.seconds
 
         /** White space, NUL, and the bytes of a byte order mark: meaningless before the beginning in every framing. */
-        val UNTELLING = setOf(' ', '\t', '\r', '\n', '\u0000') + listOf(0xEF, 0xBB, 0xBF).map { it.toByte().toInt().toChar() }
+        val LEADING_NOISE = setOf(' ', '\t', '\r', '\n', '\u0000') + listOf(0xEF, 0xBB, 0xBF).map { it.toByte().toInt().toChar() }
     }
 }
 
 private const val MAX_ERROR_BYTES = 64 * 1024
 
 /** The body of an error as text, as much of it as is worth reading. */
-internal suspend fun WireResponse.readError(patience: Duration): String {
+internal suspend fun TransportResponse.readError(patience: Duration): String {
     val body = java.io.ByteArrayOutputStream()
     try {
         withTimeoutOrNull(patience) {
@@ -202,7 +203,7 @@ internal suspend fun WireResponse.readError(patience: Duration): String {
 }
 
 /** [body] as text, unpacked where it was packed unasked; nothing where it cannot be read. */
-private fun WireResponse.decoded(body: ByteArray): String = when (header("content-encoding")?.trim()?.lowercase()) {
+private fun TransportResponse.decoded(body: ByteArray): String = when (header("content-encoding")?.trim()?.lowercase()) {
     null, "", "identity" -> body.toString(Charsets.UTF_8)
     "gzip", "x-gzip" -> try {
         GZIPInputStream(body.inputStream()).readNBytes(MAX_ERROR_BYTES).toString(Charsets.UTF_8)

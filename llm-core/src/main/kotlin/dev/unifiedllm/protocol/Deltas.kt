@@ -1,12 +1,14 @@
 package dev.unifiedllm.protocol
 
+import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.protocol.json.tokens
 import dev.unifiedllm.provider.Target
-import dev.unifiedllm.transport.ProviderError
-import dev.unifiedllm.transport.quote
+import dev.unifiedllm.transport.error.ProviderError
+import dev.unifiedllm.transport.error.quote
 
 /** Adds [text], if there is any. */
 internal fun MutableList<Delta>.addText(text: String?) {
@@ -14,7 +16,7 @@ internal fun MutableList<Delta>.addText(text: String?) {
 }
 
 /** Adds a thought, if it says something or is sealed. */
-internal fun MutableList<Delta>.addThought(text: String?, seal: String? = null) {
+internal fun MutableList<Delta>.addReasoning(text: String?, seal: String? = null) {
     if (!text.isNullOrEmpty() || seal != null) this += Delta.Reasoning(text.orEmpty(), seal)
 }
 
@@ -37,3 +39,7 @@ internal fun plainUsage(input: Long?, output: Long?): Usage? = if (input == null
 /** An error that came when the answer was complete: it is told, and ends nothing. */
 internal fun lateError(error: ProviderError, target: Target): Delta.Warning =
     Delta.Warning("the provider reported an error after its answer: ${quote(error.message.orEmpty(), target.key?.reveal())}")
+
+/** The answer of [target] is not what its wire says. */
+internal fun malformed(target: Target, what: String, cause: Throwable? = null): LlmException =
+    LlmException.MalformedResponse("The answer of ${target.id} cannot be read: $what", cause, LlmException.Details(target.id))

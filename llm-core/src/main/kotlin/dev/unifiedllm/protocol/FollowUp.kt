@@ -1,6 +1,6 @@
 package dev.unifiedllm.protocol
 
-import dev.unifiedllm.transport.WireRequest
+import dev.unifiedllm.transport.TransportRequest
 import kotlin.time.Duration
 
 /** A further request that an answer needs: a stream, a state or an end that the response before it only named. It carries the key: its [url] must be the provider's own. */
@@ -12,8 +12,8 @@ internal class FollowUp(
     val delay: Duration = Duration.ZERO,
 ) {
     /** As it is sent after [first], whose headers it takes over. */
-    fun after(first: WireRequest): WireRequest =
-        WireRequest(
+    fun after(first: TransportRequest): TransportRequest =
+        TransportRequest(
             url,
             first.headers.filterNot { (name, _) ->
                 name.equals("Accept", ignoreCase = true)

@@ -45,3 +45,8 @@ internal fun objectSchema(tool: Tool): JsonObject = if ("type" in tool.parameter
 
 /** The schema that says no more. */
 internal val ANY_OBJECT: JsonObject = JsonObject(mapOf("type" to JsonPrimitive("object")))
+
+/** [id] with nothing in it but what the wire takes: letters, digits, `_` and `-`. The same id always becomes the same. */
+internal fun toolUseId(id: String): String = if (id.isEmpty()) "_" else NOT_OF_AN_ID.replace(id, "_")
+
+private val NOT_OF_AN_ID = Regex("[^a-zA-Z0-9_-]")

@@ -6,50 +6,27 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.protocol.json.JsonSyntaxException
 import dev.unifiedllm.provider.Target
-import dev.unifiedllm.transport.Frame
-import dev.unifiedllm.transport.WireRequest
+import dev.unifiedllm.transport.TransportRequest
+import dev.unifiedllm.transport.framing.Frame
 
 /** A wire: how a request is written for it, and how its answers are read. Pure: it opens no socket and keeps no state of its own. */
-internal interface Protocol : Wire<ChatRequest> {
+internal interface Protocol : Codec<ChatRequest> {
     /** The name that provider rows call it by. */
     val name: String
 
     /** How vectors are asked for; null: this wire carries none. */
-    val embeddings: Wire<EmbeddingRequest>? get() = null
+    val embeddings: Codec<EmbeddingRequest>? get() = null
 
     /** How images are asked for; null: this wire makes none. */
-    val images: Wire<ImageRequest>? get() = null
-
-    companion object {
-        // Lazy: the wires are initialized after this interface, which has bodies of its own.
-        private val all by lazy {
-            listOf(
-                OpenAiChat,
-                OpenAiResponses,
-                OllamaChat,
-                AnthropicMessages,
-                AnthropicVertex,
-                GeminiGenerate,
-                VertexGemini,
-                VertexOpenAi,
-                BedrockConverse,
-                CohereChat,
-                ReplicatePredictions,
-                WatsonxChat,
-            ).associateBy { it.name }
-        }
-
-        val names: Set<String> get() = all.keys
-
-        fun named(name: String): Protocol = checkNotNull(all[name]) { "no wire is called $name" }
-    }
+    val images: Codec<ImageRequest>? get() = null
 }
 
 /** How one kind of request is written, and how its answers are read. */
-internal interface Wire<in R : Request> {
+internal interface Codec<in R : Request> {
     /** What is sent, and what could not be: a text for each option that the wire or the provider lacks. */
-    fun encode(request: R, target: Target, warnings: MutableList<String>): WireRequest
+    fun encode(request: R, target: Target, warnings: MutableList<String>): TransportRequest
 
     /** Reads one answer. */
     fun decoder(target: Target): Decoder
@@ -83,11 +60,11 @@ internal interface Decoder {
     fun finish(out: MutableList<Delta>)
 
     /** What was said instead of an answer; null if one has begun, or nothing was said. Called at the end of a body after which [progress] is OPEN. */
-    fun saidInstead(): LlmException? = null
+    fun errorInBody(): LlmException? = null
 
     /** What is to be asked next for the answer to go on, or for its figures where it is complete. Called once at the end of each response. */
     fun followUp(): FollowUp? = null
 
     /** What tells the provider, in the middle of an answer, that nobody waits for the rest; null where leaving says it. */
-    fun abandon(): FollowUp? = null
+    fun cancelUpstream(): FollowUp? = null
 }

@@ -13,15 +13,15 @@ import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.provider.Target
-import dev.unifiedllm.transport.Credential
 import dev.unifiedllm.transport.HeadDeadlines
-import dev.unifiedllm.transport.HttpErrors
-import dev.unifiedllm.transport.ProviderError
 import dev.unifiedllm.transport.Transport
-import dev.unifiedllm.transport.WireRequest
-import dev.unifiedllm.transport.WireResponse
-import dev.unifiedllm.transport.requestId
-import dev.unifiedllm.transport.retryAfter
+import dev.unifiedllm.transport.TransportRequest
+import dev.unifiedllm.transport.TransportResponse
+import dev.unifiedllm.transport.credential.Credential
+import dev.unifiedllm.transport.error.HttpErrors
+import dev.unifiedllm.transport.error.ProviderError
+import dev.unifiedllm.transport.error.requestId
+import dev.unifiedllm.transport.error.retryAfter
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.currentCoroutineContext
@@ -64,7 +64,7 @@ internal class ProtocolModel(
         val deadlines = request.context.timeouts ?: timeouts
         var isAnswered = false
         try {
-            var next: WireRequest? = encoded
+            var next: TransportRequest? = encoded
             while (next != null) {
                 val followUp = exchange(request, next, decoder, deadlines)
                 followUp?.let { delay(it.delay) }
@@ -72,12 +72,12 @@ internal class ProtocolModel(
             }
             isAnswered = true
         } finally {
-            if (!isAnswered) decoder.abandon()?.let { leave(it.after(encoded)) }
+            if (!isAnswered) decoder.cancelUpstream()?.let { cancelUpstream(it.after(encoded)) }
         }
     }
 
-    private fun encode(request: Request, warnings: MutableList<String>): Pair<WireRequest, Decoder> {
-        fun <R : Request> Wire<R>.of(request: R) = encode(request, target, warnings) to decoder(target)
+    private fun encode(request: Request, warnings: MutableList<String>): Pair<TransportRequest, Decoder> {
+        fun <R : Request> Codec<R>.of(request: R) = encode(request, target, warnings) to decoder(target)
         return when (request) {
             is ChatRequest -> protocol.of(request)
             is EmbeddingRequest -> protocol.embeddings?.of(request)
@@ -91,7 +91,7 @@ internal class ProtocolModel(
     }
 
     /** One request and its response. Once the answer is complete only figures can come: to lack them is no failure. */
-    private suspend fun FlowCollector<Delta>.exchange(request: Request, sent: WireRequest, decoder: Decoder, deadlines: Timeouts): FollowUp? {
+    private suspend fun FlowCollector<Delta>.exchange(request: Request, sent: TransportRequest, decoder: Decoder, deadlines: Timeouts): FollowUp? {
         val figures = if (decoder.progress == Decoder.Progress.COMPLETE) mutableListOf<Delta>() else null
         val whole = request !is ChatRequest || request.delivery == Delivery.WHOLE
         val signed = credential?.sign(sent) ?: sent
@@ -113,10 +113,10 @@ internal class ProtocolModel(
     }
 
     /** Tells the provider that nobody waits any more. It may fail: then what was asked for runs to its end there. */
-    private suspend fun leave(farewell: WireRequest): Unit = withContext(NonCancellable) {
-        withTimeoutOrNull(FAREWELL) {
+    private suspend fun cancelUpstream(cancelRequest: TransportRequest): Unit = withContext(NonCancellable) {
+        withTimeoutOrNull(CANCEL_TIMEOUT) {
             try {
-                transport.exchange(credential?.sign(farewell) ?: farewell, HeadDeadlines(FAREWELL, LlmException.Details(id))) {}
+                transport.exchange(credential?.sign(cancelRequest) ?: cancelRequest, HeadDeadlines(CANCEL_TIMEOUT, LlmException.Details(id))) {}
             } catch (_: LlmException) {
                 return@withTimeoutOrNull
             }
@@ -130,7 +130,7 @@ internal class ProtocolModel(
     )
 
     /** A whole answer's cost stands in a header where the server knows it. */
-    private fun billed(delta: Delta, response: WireResponse): Delta {
+    private fun billed(delta: Delta, response: TransportResponse): Delta {
         if (delta !is Delta.Finish || delta.cost is Cost.Known) return delta
         val header = target.provider.quirks.costHeader?.let(response::header) ?: return delta
         val amount = header.toBigDecimalOrNull()?.takeIf { it.signum() > 0 } ?: return delta
@@ -138,7 +138,7 @@ internal class ProtocolModel(
     }
 
     /** @param path what was asked for there; null: a chat */
-    private suspend fun httpError(response: WireResponse, deadlines: Timeouts, path: String?): LlmException {
+    private suspend fun httpError(response: TransportResponse, deadlines: Timeouts, path: String?): LlmException {
         val body = response.readError(deadlines.idle)
         val error = ProviderError.of(body).orType(response.header("x-amzn-errortype"))
         return HttpErrors(target, path).exception(
@@ -152,12 +152,12 @@ internal class ProtocolModel(
     }
 
     /** The wire's own, behind the base URL. */
-    private val WireRequest.path: String get() = url.substringBefore('?').removePrefix(target.baseUrl)
+    private val TransportRequest.path: String get() = url.substringBefore('?').removePrefix(target.baseUrl)
 
     override fun toString(): String = id.toString()
 
     private companion object {
         val OK = 200..299
-        val FAREWELL = 2.seconds
+        val CANCEL_TIMEOUT = 2.seconds
     }
 }

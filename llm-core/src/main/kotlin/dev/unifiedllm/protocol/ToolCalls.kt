@@ -1,6 +1,11 @@
 package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.protocol.json.JsonCursor
+import dev.unifiedllm.protocol.json.JsonKind
+import dev.unifiedllm.protocol.json.JsonNames
+import dev.unifiedllm.protocol.json.elements
+import dev.unifiedllm.protocol.json.members
 import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject

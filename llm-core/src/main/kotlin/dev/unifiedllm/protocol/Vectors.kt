@@ -1,5 +1,6 @@
 package dev.unifiedllm.protocol
 
+import dev.unifiedllm.protocol.json.JsonCursor
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 

@@ -32,7 +32,7 @@ private fun isAddressIn(host: String, vararg nets: String) = IPV4.matches(host) 
 internal fun isLoopback(host: String): Boolean = host in LOOPBACK || isAddressIn(host, "127.") || host.endsWith(".localhost")
 
 /** A host of the user's own: loopback, a private address, or a name without a public ending. */
-internal fun isOwnHost(host: String): Boolean = isLoopback(host) ||
+internal fun isPrivateHost(host: String): Boolean = isLoopback(host) ||
     isAddressIn(host, "10.", "192.168.", *Array(16) { "172.${16 + it}." }) ||
     ('.' !in host && ':' !in host) ||
     host.endsWith(".local") ||

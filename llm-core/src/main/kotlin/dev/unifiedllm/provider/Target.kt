@@ -29,7 +29,7 @@ internal class Target(
     fun at(baseUrl: String) = Target(id, provider, baseUrl, key, systemMessage, warnings, aws, query)
 
     /** True when nobody bills the answers. */
-    val isFree: Boolean get() = provider.local && isOwnHost(hostOf(baseUrl))
+    val isFree: Boolean get() = provider.local && isPrivateHost(hostOf(baseUrl))
 
     override fun toString(): String = "$id at $baseUrl"
 }

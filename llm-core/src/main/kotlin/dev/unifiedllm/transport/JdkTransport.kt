@@ -1,5 +1,7 @@
 package dev.unifiedllm.transport
 
+import dev.unifiedllm.transport.error.networkError
+import dev.unifiedllm.transport.error.tlsSettingsError
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.future.await
@@ -33,7 +35,7 @@ internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = 
             .build()
     }
 
-    override suspend fun <T> exchange(request: WireRequest, deadlines: HeadDeadlines, block: suspend (WireResponse) -> T): T {
+    override suspend fun <T> exchange(request: TransportRequest, deadlines: HeadDeadlines, block: suspend (TransportResponse) -> T): T {
         val uri = URI(request.url)
         val arrived = AtomicReference<JdkResponse?>()
         val head = CompletableFuture<JdkResponse>()
@@ -50,7 +52,7 @@ internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = 
         }
         try {
             val response = try {
-                withTimeoutOrNull(deadlines.firstByte) { head.await() } ?: throw firstByteTimeout(uri.authority, deadlines)
+                withTimeoutOrNull(deadlines.firstByte) { head.await() } ?: throw deadlines.expired(uri.authority)
             } catch (cancelled: CancellationException) {
                 throw cancelled
             } catch (failure: java.io.IOException) {
@@ -69,7 +71,7 @@ internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = 
         throw tlsSettingsError(broken, deadlines.details)
     }
 
-    private fun WireRequest.toJdk(uri: URI): HttpRequest {
+    private fun TransportRequest.toJdk(uri: URI): HttpRequest {
         val hasBody = method != "GET"
         val publisher = if (hasBody) HttpRequest.BodyPublishers.ofByteArray(body) else HttpRequest.BodyPublishers.noBody()
         val builder = HttpRequest.newBuilder(uri).method(method, publisher)
@@ -84,7 +86,7 @@ internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = 
 }
 
 /** A response whose body is asked for as it is read. The client's threads write, one coroutine reads. */
-private class JdkResponse(private val info: HttpResponse.ResponseInfo) : WireResponse, HttpResponse.BodySubscriber<Unit> {
+private class JdkResponse(private val info: HttpResponse.ResponseInfo) : TransportResponse, HttpResponse.BodySubscriber<Unit> {
     private val arrived = Channel<ByteBuffer>(Channel.UNLIMITED) // as much as one request for more brings
     private val subscription = AtomicReference<Flow.Subscription?>()
     private var current: ByteBuffer? = null

@@ -1,5 +1,7 @@
 package dev.unifiedllm.transport
 
+import dev.unifiedllm.transport.error.networkError
+import dev.unifiedllm.transport.error.tlsSettingsError
 import io.ktor.client.HttpClient
 import io.ktor.client.engine.java.Java
 import io.ktor.client.request.header
@@ -59,7 +61,7 @@ internal class KtorTransport(private val connectTimeout: Duration, private val s
         }
     }
 
-    override suspend fun <T> exchange(request: WireRequest, deadlines: HeadDeadlines, block: suspend (WireResponse) -> T): T {
+    override suspend fun <T> exchange(request: TransportRequest, deadlines: HeadDeadlines, block: suspend (TransportResponse) -> T): T {
         val client = if (request.url.startsWith("https://")) encrypted.value else plain.value
         val home = currentCoroutineContext()[ContinuationInterceptor] ?: EmptyCoroutineContext
         var begun = false
@@ -82,7 +84,7 @@ internal class KtorTransport(private val connectTimeout: Duration, private val s
                 }
             }
         } catch (expired: FirstByteExpired) {
-            throw firstByteTimeout(uri.authority, deadlines, expired)
+            throw deadlines.expired(uri.authority, expired)
         } catch (broken: UncheckedIOException) {
             throw if (begun) broken else tlsSettingsError(broken, deadlines.details)
         } catch (failure: IOException) {
@@ -103,7 +105,7 @@ private class FirstByteExpired : RuntimeException("no response in time", null, f
 private const val THREADS = 16
 private const val READ_BYTES = 16 * 1024
 
-private class KtorResponse(private val response: HttpResponse, private val channel: ByteReadChannel) : WireResponse {
+private class KtorResponse(private val response: HttpResponse, private val channel: ByteReadChannel) : TransportResponse {
     override val status: Int get() = response.status.value
 
     override fun header(name: String): String? = response.headers[name]

@@ -2,6 +2,7 @@ package dev.unifiedllm.protocol
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
+import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatResponse
@@ -14,6 +15,13 @@ import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.ResponseFold
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.middleware.PartialAnswer
+import dev.unifiedllm.protocol.anthropic.AnthropicMessages
+import dev.unifiedllm.protocol.bedrock.bedrockWire
+import dev.unifiedllm.protocol.cohere.CohereChat
+import dev.unifiedllm.protocol.gemini.googleWire
+import dev.unifiedllm.protocol.ollama.OllamaChat
+import dev.unifiedllm.protocol.openai.OpenAiChat
+import dev.unifiedllm.protocol.openai.OpenAiResponses
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.Target
@@ -22,8 +30,8 @@ import dev.unifiedllm.provider.isAt
 import dev.unifiedllm.transport.ConnectionLostException
 import dev.unifiedllm.transport.HeadDeadlines
 import dev.unifiedllm.transport.Transport
-import dev.unifiedllm.transport.WireRequest
-import dev.unifiedllm.transport.WireResponse
+import dev.unifiedllm.transport.TransportRequest
+import dev.unifiedllm.transport.TransportResponse
 import dev.unifiedllm.with
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
@@ -95,7 +103,7 @@ internal class Recording(private val folder: File) {
     /** Reads the recorded bytes by the path that production takes, cut into [pieces]. */
     suspend fun play(pieces: List<ByteArray> = listOf(body), isLost: Boolean = false): Answer {
         val transport = RecordedTransport(status, headers, pieces, isLost)
-        val model = ProtocolModel(target(), Protocol.named(wire!!), transport, Timeouts.DEFAULT)
+        val model = ProtocolModel(target(), Protocols.named(wire!!), transport, Timeouts.DEFAULT)
         return when (kind) {
             EmbeddingRequest::class -> answer(model, EmbeddingRequest(model.id, listOf("hi")))
             ImageRequest::class -> answer(model, ImageRequest(model.id, "hi"))
@@ -186,11 +194,11 @@ internal class RecordedTransport(
     /** The connection breaks after the last piece, instead of closing properly. */
     private val isLost: Boolean = false,
 ) : Transport {
-    override suspend fun <T> exchange(request: WireRequest, deadlines: HeadDeadlines, block: suspend (WireResponse) -> T): T = block(Response())
+    override suspend fun <T> exchange(request: TransportRequest, deadlines: HeadDeadlines, block: suspend (TransportResponse) -> T): T = block(Response())
 
     override fun close() = Unit
 
-    private inner class Response : WireResponse {
+    private inner class Response : TransportResponse {
         private var next = 0
         override val status: Int get() = this@RecordedTransport.status
         override var bytes: ByteArray = ByteArray(0)

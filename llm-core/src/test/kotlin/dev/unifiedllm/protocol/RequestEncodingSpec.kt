@@ -13,6 +13,9 @@ import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.Tool
 import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.protocol.json.members
+import dev.unifiedllm.protocol.ollama.OllamaChat
+import dev.unifiedllm.protocol.openai.OpenAiChat
 import dev.unifiedllm.provider.ModelRule
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Quirks
@@ -22,7 +25,7 @@ import dev.unifiedllm.provider.Quirks.Reasoning
 import dev.unifiedllm.provider.Quirks.Thoughts
 import dev.unifiedllm.provider.Quirks.Tools
 import dev.unifiedllm.provider.Target
-import dev.unifiedllm.transport.WireRequest
+import dev.unifiedllm.transport.TransportRequest
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
 import io.kotest.matchers.collections.shouldBeEmpty
@@ -55,10 +58,10 @@ private val schema = Json.parseToJsonElement("""{"type":"object"}""").jsonObject
 private fun target(protocol: Protocol, quirks: Quirks = Quirks(), key: String? = "sk-test", system: String? = null, baseUrl: String = "https://host/v1") =
     Target(ModelId("p", "m"), Provider("p", protocol.name, quirks = quirks), baseUrl, key?.let(ApiKey::of), system)
 
-private fun Protocol.send(target: Target, warnings: MutableList<String> = mutableListOf(), build: ChatRequestBuilder.() -> Unit): WireRequest =
+private fun Protocol.send(target: Target, warnings: MutableList<String> = mutableListOf(), build: ChatRequestBuilder.() -> Unit): TransportRequest =
     encode(ChatRequest.build("p/m", build), target, warnings)
 
-private val WireRequest.json: JsonObject get() = Json.parseToJsonElement(body.decodeToString()).jsonObject
+private val TransportRequest.json: JsonObject get() = Json.parseToJsonElement(body.decodeToString()).jsonObject
 
 private fun check(protocol: Protocol, encoding: Encoding, plain: Set<String>) {
     val warnings = mutableListOf<String>()

@@ -5,12 +5,14 @@ import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatRequestBuilder
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.protocol.json.elements
+import dev.unifiedllm.protocol.openai.string
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
 import dev.unifiedllm.provider.isAt
-import dev.unifiedllm.transport.WireRequest
+import dev.unifiedllm.transport.TransportRequest
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -92,7 +94,7 @@ internal class WireEquivalence(
     val name: String,
     val belongs: (RecordedRequest) -> Boolean,
     val target: (RecordedRequest, JsonObject) -> Target,
-    val encode: (RecordedRequest, JsonObject, Target) -> WireRequest,
+    val encode: (RecordedRequest, JsonObject, Target) -> TransportRequest,
     val explained: List<Explained>,
     val skipped: Map<String, String> = emptyMap(),
     val sameForms: List<SameForm> = emptyList(),

@@ -1,5 +1,16 @@
 package dev.unifiedllm.protocol
 
+import dev.unifiedllm.protocol.anthropic.anthropicEquivalence
+import dev.unifiedllm.protocol.anthropic.anthropicVertexEquivalence
+import dev.unifiedllm.protocol.bedrock.bedrockEquivalence
+import dev.unifiedllm.protocol.cohere.cohereEquivalence
+import dev.unifiedllm.protocol.gemini.geminiEquivalence
+import dev.unifiedllm.protocol.gemini.vertexEquivalence
+import dev.unifiedllm.protocol.ollama.ollamaEquivalence
+import dev.unifiedllm.protocol.openai.openAiChatEquivalence
+import dev.unifiedllm.protocol.openai.openAiEmbeddingsEquivalence
+import dev.unifiedllm.protocol.openai.openAiImagesEquivalence
+import dev.unifiedllm.protocol.openai.openAiResponsesEquivalence
 import io.kotest.assertions.withClue
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData

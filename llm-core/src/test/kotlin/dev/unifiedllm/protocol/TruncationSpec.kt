@@ -1,6 +1,7 @@
 package dev.unifiedllm.protocol
 
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.ModelId
@@ -23,7 +24,7 @@ import kotlin.time.Duration.Companion.seconds
 /** A recorded body, and where its framing ends its frames. */
 private class Body(val recording: String, val framing: Framing) {
     val bytes = Recording.named(recording).body
-    val protocol = Protocol.named(Recording.named(recording).wire!!)
+    val protocol = Protocols.named(Recording.named(recording).wire!!)
     val headers = Recording.named(recording).headers
     val delivery = if (framing == Framing.WHOLE) Delivery.WHOLE else Delivery.STREAM
 

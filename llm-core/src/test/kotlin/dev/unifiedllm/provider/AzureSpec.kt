@@ -1,6 +1,7 @@
 package dev.unifiedllm.provider
 
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ModelId
@@ -97,7 +98,7 @@ class AzureSpec : FunSpec({
             ),
         ) { case ->
             val target = target(case.model, case.baseUrl, case.environment)
-            val request = Protocol.named(target.protocol).encode(ChatRequest.build(target.id) { user("hi") }, target, mutableListOf())
+            val request = Protocols.named(target.protocol).encode(ChatRequest.build(target.id) { user("hi") }, target, mutableListOf())
             request.url shouldBe case.url
             request.headers.map { "${it.first}: ${it.second}" }.single { it.endsWith("k") } shouldBe case.header
         }

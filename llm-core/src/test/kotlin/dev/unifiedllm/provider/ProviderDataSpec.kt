@@ -2,6 +2,7 @@
 
 package dev.unifiedllm.provider
 
+import dev.unifiedllm.Protocols
 import dev.unifiedllm.protocol.Protocol
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainAll
@@ -41,7 +42,7 @@ class ProviderDataSpec : FunSpec({
 
     test("at least 180 providers are served, each on a wire that there is") {
         ProviderRegistry.packed.rows.size shouldBeGreaterThanOrEqual 180
-        for (row in ProviderRegistry.packed.rows) for (wire in row.protocols.values + row.protocol) Protocol.named(wire).name shouldBe wire
+        for (row in ProviderRegistry.packed.rows) for (wire in row.protocols.values + row.protocol) Protocols.named(wire).name shouldBe wire
     }
 
     test("quirks have at most a dozen fields, and docs/providers.md says what each of them is") {

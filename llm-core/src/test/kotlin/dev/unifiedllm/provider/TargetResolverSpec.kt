@@ -1,11 +1,12 @@
 package dev.unifiedllm.provider
 
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.protocol.Protocol
-import dev.unifiedllm.transport.WireRequest
+import dev.unifiedllm.transport.TransportRequest
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
@@ -30,12 +31,12 @@ private fun resolve(model: String, vararg variables: Pair<String, String>, setti
 private fun refused(model: String, vararg variables: Pair<String, String>, settings: Map<String, ProviderSettings> = emptyMap()): String =
     shouldThrow<LlmException.Configuration> { resolve(model, *variables, settings = settings) }.message!!
 
-private fun Target.encoded(): WireRequest {
+private fun Target.encoded(): TransportRequest {
     val request = ChatRequest.build(id) { user("hello") }
-    return Protocol.named(protocol).encode(request, this, mutableListOf())
+    return Protocols.named(protocol).encode(request, this, mutableListOf())
 }
 
-private fun WireRequest.header(name: String) = headers.filter { it.first.equals(name, ignoreCase = true) }.map { it.second }
+private fun TransportRequest.header(name: String) = headers.filter { it.first.equals(name, ignoreCase = true) }.map { it.second }
 
 private val TEMPLATE = Regex("""\{(\w+)}""")
 
@@ -170,7 +171,7 @@ class TargetResolverSpec : FunSpec({
     test("names and aliases are unique, and every row names a wire that there is") {
         val names = rows.flatMap { it.aliases + it.id }
         names.size shouldBe names.toSet().size
-        rows.forEach { Protocol.named(it.protocol) }
+        rows.forEach { Protocols.named(it.protocol) }
     }
 
     test("capitals in a provider's name do not matter") {

@@ -1,6 +1,7 @@
 package dev.unifiedllm.provider
 
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ModelId
@@ -34,7 +35,7 @@ class VertexRowSpec : FunSpec({
         resolve("vertex_ai/gemini-2.5-pro", "VERTEXAI_PROJECT" to "p").protocol shouldBe "vertex-gemini"
         resolve("vertex_ai/claude-opus-4@20250514", "VERTEXAI_PROJECT" to "p").protocol shouldBe "anthropic-vertex"
         val open = resolve("vertex_ai/meta/llama-4", "VERTEXAI_PROJECT" to "p")
-        val request = Protocol.named(open.protocol).encode(ChatRequest.build(open.id) { user("hi") }, open, mutableListOf())
+        val request = Protocols.named(open.protocol).encode(ChatRequest.build(open.id) { user("hi") }, open, mutableListOf())
         request.url shouldBe open.baseUrl + "/endpoints/openapi/chat/completions"
         request.body.decodeToString() shouldContain "\"model\":\"meta/llama-4\""
         resolve("google/gemini-2.5-pro", "GOOGLE_API_KEY" to "k").protocol shouldBe "gemini-generate"
@@ -43,7 +44,7 @@ class VertexRowSpec : FunSpec({
     test("URLs with a path of the wire's own end as all of the target's do") {
         val open = resolve("vertex_ai/meta/llama-4", "VERTEXAI_PROJECT" to "p")
         val gateway = Target(open.id, open.provider, "https://gateway.example", null, query = mapOf("tenant" to "a"))
-        val request = Protocol.named(open.protocol).encode(ChatRequest.build(open.id) { user("hi") }, gateway, mutableListOf())
+        val request = Protocols.named(open.protocol).encode(ChatRequest.build(open.id) { user("hi") }, gateway, mutableListOf())
         request.url shouldBe "https://gateway.example/endpoints/openapi/chat/completions?tenant=a"
     }
 

@@ -10,11 +10,13 @@ import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.protocol.Answer
-import dev.unifiedllm.protocol.OpenAiChat
 import dev.unifiedllm.protocol.ProtocolModel
 import dev.unifiedllm.protocol.answer
+import dev.unifiedllm.protocol.openai.OpenAiChat
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.error.requestId
+import dev.unifiedllm.transport.error.retryAfter
 import io.kotest.assertions.withClue
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData

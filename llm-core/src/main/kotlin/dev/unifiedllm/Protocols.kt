@@ -1,0 +1,38 @@
+package dev.unifiedllm
+
+import dev.unifiedllm.protocol.Protocol
+import dev.unifiedllm.protocol.anthropic.AnthropicMessages
+import dev.unifiedllm.protocol.anthropic.AnthropicVertex
+import dev.unifiedllm.protocol.bedrock.BedrockConverse
+import dev.unifiedllm.protocol.cohere.CohereChat
+import dev.unifiedllm.protocol.gemini.GeminiGenerate
+import dev.unifiedllm.protocol.gemini.VertexGemini
+import dev.unifiedllm.protocol.ollama.OllamaChat
+import dev.unifiedllm.protocol.openai.OpenAiChat
+import dev.unifiedllm.protocol.openai.OpenAiResponses
+import dev.unifiedllm.protocol.openai.VertexOpenAi
+import dev.unifiedllm.protocol.replicate.ReplicatePredictions
+import dev.unifiedllm.protocol.watsonx.WatsonxChat
+
+/** All wires, by the names that provider rows use. */
+internal object Protocols {
+    private val all: Map<String, Protocol> = listOf(
+        OpenAiChat,
+        OpenAiResponses,
+        OllamaChat,
+        AnthropicMessages,
+        AnthropicVertex,
+        GeminiGenerate,
+        VertexGemini,
+        VertexOpenAi,
+        BedrockConverse,
+        CohereChat,
+        ReplicatePredictions,
+        WatsonxChat(OpenAiChat),
+    ).associateBy { it.name }
+
+    val names: Set<String> get() = all.keys
+
+    /** @throws IllegalStateException if no wire has this name */
+    fun named(name: String): Protocol = checkNotNull(all[name]) { "no wire is called $name" }
+}

@@ -1,0 +1,185 @@
+package dev.unifiedllm.protocol.cohere
+
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Effort
+import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.ResponseFormat
+import dev.unifiedllm.chat.Role
+import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.protocol.DataUrl
+import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.Protocol
+import dev.unifiedllm.protocol.WireNames
+import dev.unifiedllm.protocol.encode
+import dev.unifiedllm.protocol.functionCall
+import dev.unifiedllm.protocol.functionTool
+import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.imagePart
+import dev.unifiedllm.protocol.mayReturnSignatures
+import dev.unifiedllm.protocol.messageList
+import dev.unifiedllm.protocol.textPart
+import dev.unifiedllm.protocol.wireName
+import dev.unifiedllm.protocol.withQuery
+import dev.unifiedllm.protocol.withoutNames
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.TransportRequest
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObjectBuilder
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.add
+import kotlinx.serialization.json.addJsonObject
+import kotlinx.serialization.json.buildJsonArray
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.put
+import kotlinx.serialization.json.putJsonArray
+import kotlinx.serialization.json.putJsonObject
+
+/** `POST /v2/chat`, Cohere's own wire (docs.cohere.com/v2/reference/chat). */
+internal object CohereChat : Protocol {
+    override val name: String = WireNames.COHERE_CHAT
+
+    override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
+        val body = buildJsonObject {
+            put("model", target.name)
+            withoutNames(request.messages, warnings)
+            put("messages", target.messageList(request.messages, ::result) { message(it, target, warnings) })
+            put("stream", request.delivery == Delivery.STREAM)
+            settings(request, warnings)
+            thinking(request)
+            tools(request)
+            val documents = request.messages.flatMap { it.parts }.filterIsInstance<Part.File>().mapNotNull { document(it, warnings) }
+            if (documents.isNotEmpty()) put("documents", numbered(documents))
+            for ((option, value) in request.providerOptions) put(option, value)
+        }
+        return TransportRequest(withQuery(chatUrl(target.baseUrl), request), headers(target, request), body.toString().encodeToByteArray())
+    }
+
+    override fun decoder(target: Target): Decoder = CohereChatDecoder(target)
+
+    private fun JsonObjectBuilder.settings(request: ChatRequest, warnings: MutableList<String>) {
+        request.temperature?.let { put("temperature", it) }
+        request.topP?.let { put("p", it) }
+        request.topK?.let { put("k", it) }
+        request.maxTokens?.let { put("max_tokens", it) }
+        if (request.stop.isNotEmpty()) putJsonArray("stop_sequences") { request.stop.forEach { add(it) } }
+        request.seed?.let { put("seed", it) }
+        request.presencePenalty?.let { put("presence_penalty", it) }
+        request.frequencyPenalty?.let { put("frequency_penalty", it) }
+        request.logprobs?.let { put("logprobs", it) }
+        when (val format = request.responseFormat) {
+            null, ResponseFormat.Text -> Unit
+            ResponseFormat.Json -> putJsonObject("response_format") { put("type", "json_object") }
+            is ResponseFormat.JsonSchema -> putJsonObject("response_format") {
+                put("type", "json_object")
+                put("json_schema", format.schema)
+            }
+        }
+        fun lacks(option: String) {
+            warnings += "Cohere's wire has no field for $option: it was left out"
+        }
+        if ((request.n ?: 1) > 1) lacks("n")
+        if (request.topLogprobs != null) lacks("topLogprobs")
+        if (request.endUser != null) lacks("endUser")
+        if (request.serviceTier != null) lacks("serviceTier")
+        if (request.parallelToolCalls != null) lacks("parallelToolCalls")
+        if (request.metadata.isNotEmpty()) lacks("metadata")
+    }
+
+    /** Thinking is on or off, with a budget at most: how hard is the model's own affair. */
+    private fun JsonObjectBuilder.thinking(request: ChatRequest) {
+        val budget = request.reasoningBudget
+        if (request.reasoning == null && budget == null) return
+        putJsonObject("thinking") {
+            put("type", if (request.reasoning == Effort.NONE || budget == 0) "disabled" else "enabled")
+            if (budget != null && budget > 0) put("token_budget", budget)
+        }
+    }
+
+    /** A tool cannot be named as the one to call: it is made the only one, and a call required. */
+    private fun JsonObjectBuilder.tools(request: ChatRequest) {
+        val choice = request.toolChoice
+        val tools = if (choice is ToolChoice.Named) request.tools.filter { it.name == choice.name } else request.tools
+        if (tools.isEmpty()) return
+        putJsonArray("tools") { tools.forEach { add(functionTool(it)) } }
+        when (choice) {
+            null, ToolChoice.Auto -> Unit
+            ToolChoice.None -> put("tool_choice", "NONE")
+            ToolChoice.Required, is ToolChoice.Named -> put("tool_choice", "REQUIRED")
+        }
+    }
+
+    private fun result(result: Part.ToolResult) = buildJsonObject {
+        put("role", "tool")
+        put("tool_call_id", result.id)
+        put("content", result.content)
+    }
+
+    private fun message(message: Message, target: Target, warnings: MutableList<String>) = buildJsonObject {
+        put("role", message.role.wireName)
+        if (message.role == Role.ASSISTANT) answer(message, target) else put("content", content(message, warnings))
+    }
+
+    /** What the model said: thoughts that led to tool calls are its plan, others stand as a block before the text. */
+    private fun JsonObjectBuilder.answer(message: Message, target: Target) {
+        val calls = message.parts.filterIsInstance<Part.ToolCall>()
+        val thoughts = message.parts.filterIsInstance<Part.Reasoning>().filterNot { it.isRedacted }
+        val thought = if (mayReturnSignatures(message, target)) thoughts.joinToString("") { it.text } else ""
+        val text = message.text
+        if (calls.isNotEmpty()) {
+            if (thought.isNotEmpty()) put("tool_plan", thought)
+            putJsonArray("tool_calls") { calls.forEach { add(functionCall(it.id, it)) } }
+            if (text.isNotEmpty()) put("content", text)
+        } else if (thought.isEmpty()) {
+            put("content", text)
+        } else {
+            putJsonArray("content") {
+                addJsonObject {
+                    put("type", "thinking")
+                    put("thinking", thought)
+                }
+                if (text.isNotEmpty()) add(textPart(text))
+            }
+        }
+    }
+
+    private fun content(message: Message, warnings: MutableList<String>): JsonElement {
+        val parts = message.parts.filter { it is Part.Text || (it is Part.Image && takesImages(message, warnings)) }
+        val only = parts.singleOrNull()
+        if (parts.isEmpty() || only is Part.Text) return JsonPrimitive(message.text)
+        return JsonArray(parts.map { if (it is Part.Image) imagePart(it.url) else textPart((it as Part.Text).text) })
+    }
+
+    private fun takesImages(message: Message, warnings: MutableList<String>): Boolean {
+        if (message.role == Role.USER) return true
+        warnings += "Cohere takes images from the user only: one was left out"
+        return false
+    }
+
+    private fun document(file: Part.File, warnings: MutableList<String>): Pair<String?, String>? {
+        val isText = file.mediaType.startsWith("text/") || file.mediaType == "application/json"
+        val text = if (isText) DataUrl.parse(file.url)?.text() else null
+        if (text == null) warnings += "Cohere takes documents as text only: ${file.name ?: "a document"} of type ${file.mediaType} was left out"
+        return text?.let { file.name to it }
+    }
+
+    private fun numbered(documents: List<Pair<String?, String>>) = buildJsonArray {
+        documents.forEachIndexed { index, (title, text) ->
+            addJsonObject {
+                put("id", "doc:$index")
+                putJsonObject("data") {
+                    title?.let { put("title", it) }
+                    put("text", text)
+                }
+            }
+        }
+    }
+}
+
+/** Where `/v2/chat` is: the base URL may be pasted with that path, or that of the first version, or without any. */
+internal fun chatUrl(baseUrl: String): String {
+    val base = baseUrl.removeSuffix("/chat").removeSuffix("/v1").removeSuffix("/v2")
+    return "$base/v2/chat"
+}

@@ -1,0 +1,298 @@
+package dev.unifiedllm.protocol.json
+
+import dev.unifiedllm.transport.framing.bomLength
+import dev.unifiedllm.transport.framing.utf8
+import java.math.BigDecimal
+
+internal enum class JsonKind { OBJECT, ARRAY, STRING, NUMBER, BOOLEAN, NULL }
+
+/**
+ * The bytes are no JSON, or not of the kind that was asked for. The message holds nothing of the input.
+ *
+ * @property isCut true when the text ends too early, and is well-formed as far as it goes
+ */
+internal class JsonSyntaxException(message: String, offset: Int, val isCut: Boolean) : RuntimeException("$message at byte $offset")
+
+/**
+ * Reads one JSON text ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259), strictly) from a slice of bytes, value by
+ * value, and allocates nothing but the results.
+ *
+ * The caller's own nesting is the stack: each value must be read or skipped before the next member or element is asked for.
+ * Members come in the order of the text, duplicates included. Malformed UTF-8 in a string becomes U+FFFD; lone
+ * surrogates are kept. Values nested deeper than 512 are refused.
+ *
+ *     c.beginObject()
+ *     while (true) when (c.next(NAMES)) { 0 -> text = c.stringOrNull(); JsonNames.END -> break; else -> c.skip() }
+ */
+internal class JsonCursor {
+    private var bytes = ByteArray(0)
+    private var start = 0
+    private var end = 0
+    private var at = 0
+    private var depth = 0
+
+    /** True between the opening of an object or array and its first member or element. */
+    private var opened = false
+
+    // the token scanned last: a string's content or a number
+    private var tokenStart = 0
+    private var tokenEnd = 0
+    private var escaped = false
+    private var ascii = true
+    private var integer = true
+
+    private var nameStart = 0
+    private var nameEnd = 0
+    private var nameEscaped = false
+
+    fun reset(bytes: ByteArray, start: Int, end: Int): JsonCursor {
+        this.bytes = bytes
+        this.start = start
+        this.end = end
+        at = start + bomLength(bytes, start, end)
+        depth = 0
+        opened = false
+        return this
+    }
+
+    /** The kind of the value that comes next, by its first byte. */
+    fun kind(): JsonKind = when (peek()) {
+        '"'.code -> JsonKind.STRING
+        '{'.code -> JsonKind.OBJECT
+        '['.code -> JsonKind.ARRAY
+        't'.code, 'f'.code -> JsonKind.BOOLEAN
+        'n'.code -> JsonKind.NULL
+        '-'.code, in '0'.code..'9'.code -> JsonKind.NUMBER
+        else -> fail("expected a value")
+    }
+
+    fun beginObject() = open('{')
+
+    fun beginArray() = open('[')
+
+    /** Steps to the next member's value. Answers with the index of its name in [names], [JsonNames.OTHER] or [JsonNames.END]. */
+    fun next(names: JsonNames): Int = when {
+        !nextMember() -> JsonNames.END
+        nameEscaped -> names.indexOf(name())
+        else -> names.indexOf(bytes, nameStart, nameEnd)
+    }
+
+    /** The name of the member that [next] stepped to; ask before its value is read. */
+    fun name(): String = if (nameEscaped) JsonToken.unescape(bytes, nameStart, nameEnd) else utf8(bytes, nameStart, nameEnd)
+
+    /** Steps to the next element; false when the array is closed. */
+    fun nextElement(): Boolean = step(']')
+
+    fun string(): String {
+        scanString()
+        return when {
+            escaped -> JsonToken.unescape(bytes, tokenStart, tokenEnd)
+            ascii -> String(bytes, tokenStart, tokenEnd - tokenStart, Charsets.ISO_8859_1)
+            else -> utf8(bytes, tokenStart, tokenEnd)
+        }
+    }
+
+    /** Which of [names] a string is, without making it; [JsonNames.OTHER] for another string or kind. */
+    fun stringIndex(names: JsonNames): Int {
+        if (!isKind(JsonKind.STRING)) return JsonNames.OTHER
+        scanString()
+        return if (escaped) names.indexOf(JsonToken.unescape(bytes, tokenStart, tokenEnd)) else names.indexOf(bytes, tokenStart, tokenEnd)
+    }
+
+    fun stringOrNull(): String? = if (isKind(JsonKind.STRING)) string() else null
+
+    /** An integer in whatever notation (1, 1.0, 1e3); null for a fraction, and for what a Long cannot hold. */
+    fun longOrNull(): Long? {
+        if (!isKind(JsonKind.NUMBER)) return null
+        scanNumber()
+        return if (integer) JsonToken.long(bytes, tokenStart, tokenEnd) else JsonToken.wholeLong(bytes, tokenStart, tokenEnd)
+    }
+
+    /** A number; null for one with an exponent beyond 400 or more than 1000 characters. */
+    fun decimalOrNull(): BigDecimal? {
+        if (!isKind(JsonKind.NUMBER)) return null
+        scanNumber()
+        return JsonToken.decimal(bytes, tokenStart, tokenEnd)
+    }
+
+    fun booleanOrNull(): Boolean? {
+        if (!isKind(JsonKind.BOOLEAN)) return null
+        val value = bytes[at].toInt() == 't'.code
+        skip()
+        return value
+    }
+
+    /** Like [beginObject], but a value of another kind is skipped, and false. */
+    fun enterObject(): Boolean = isKind(JsonKind.OBJECT).also { if (it) beginObject() }
+
+    /** Like [beginArray], but a value of another kind is skipped, and false. */
+    fun enterArray(): Boolean = isKind(JsonKind.ARRAY).also { if (it) beginArray() }
+
+    /** Steps over a value of any kind, and checks it all. */
+    fun skip() {
+        when (kind()) {
+            JsonKind.STRING -> scanString()
+            JsonKind.NUMBER -> scanNumber()
+            JsonKind.BOOLEAN -> literal(if (bytes[at].toInt() == 't'.code) TRUE else FALSE)
+            JsonKind.NULL -> literal(NULL)
+            JsonKind.OBJECT -> {
+                beginObject()
+                while (nextMember()) skip()
+            }
+            JsonKind.ARRAY -> {
+                beginArray()
+                while (nextElement()) skip()
+            }
+        }
+    }
+
+    /** The text of the next value as it stands, checked. */
+    fun raw(): String {
+        peek()
+        val from = at
+        skip()
+        return utf8(bytes, from, at)
+    }
+
+    /** Checks that nothing but white space is left. */
+    fun end() {
+        if (peek() != NOTHING) fail("expected the end")
+    }
+
+    private fun isKind(kind: JsonKind): Boolean = (kind() == kind).also { if (!it) skip() }
+
+    /** The first byte that is not white space, which the cursor then stands at. */
+    private fun peek(): Int {
+        while (at < end) {
+            val byte = bytes[at].toInt()
+            if (byte != ' '.code && byte != '\n'.code && byte != '\r'.code && byte != '\t'.code) return byte
+            at++
+        }
+        return NOTHING
+    }
+
+    private fun open(bracket: Char) {
+        expect(bracket)
+        if (++depth > MAX_DEPTH) fail("nested deeper than $MAX_DEPTH")
+        opened = true
+    }
+
+    /** Steps over the comma, if one is due, or the closing [bracket]: then false. */
+    private fun step(bracket: Char): Boolean {
+        val byte = peek()
+        val first = opened
+        opened = false
+        if (byte == bracket.code) {
+            at++
+            depth--
+            return false
+        }
+        if (!first) expect(',')
+        return true
+    }
+
+    private fun nextMember(): Boolean {
+        if (!step('}')) return false
+        scanString()
+        nameStart = tokenStart
+        nameEnd = tokenEnd
+        nameEscaped = escaped
+        expect(':')
+        return true
+    }
+
+    private fun expect(char: Char) {
+        if (peek() != char.code) fail("expected '$char'")
+        at++
+    }
+
+    private fun literal(text: ByteArray) {
+        for (byte in text) {
+            if (at == end || bytes[at] != byte) fail("expected a value")
+            at++
+        }
+    }
+
+    private fun scanString() {
+        expect('"')
+        val bytes = bytes
+        val end = end
+        var at = at
+        tokenStart = at
+        escaped = false
+        var all = 0
+        while (at < end) {
+            val byte = bytes[at++].toInt()
+            all = all or byte
+            when {
+                byte > '\\'.code -> continue
+                byte == '"'.code -> {
+                    ascii = all >= 0
+                    tokenEnd = at - 1
+                    this.at = at
+                    return
+                }
+                byte == '\\'.code -> {
+                    escaped = true
+                    this.at = at
+                    scanEscape()
+                    at = this.at
+                }
+                byte in 0..0x1F -> fail("unescaped control character", at - 1)
+            }
+        }
+        fail("unfinished string", end)
+    }
+
+    private fun scanEscape() {
+        val byte = if (at < end) bytes[at++].toInt() else NOTHING
+        if (byte == 'u'.code) {
+            repeat(4) {
+                if (at == end || Character.digit(bytes[at].toInt(), 16) < 0) fail("expected a hexadecimal digit")
+                at++
+            }
+        } else if (byte == NOTHING) {
+            fail("unfinished string")
+        } else if (JsonToken.ESCAPES.indexOf(byte.toChar()) < 0) {
+            fail("unknown escape", at - 1)
+        }
+    }
+
+    private fun scanNumber() {
+        peek()
+        tokenStart = at
+        integer = true
+        if (at < end && bytes[at].toInt() == '-'.code) at++
+        if (at < end && bytes[at].toInt() == '0'.code) at++ else scanDigits()
+        if (at < end && bytes[at].toInt() == '.'.code) {
+            integer = false
+            at++
+            scanDigits()
+        }
+        if (at < end && (bytes[at].toInt() or 0x20) == 'e'.code) {
+            integer = false
+            at++
+            if (at < end && (bytes[at].toInt() == '+'.code || bytes[at].toInt() == '-'.code)) at++
+            scanDigits()
+        }
+        tokenEnd = at
+    }
+
+    private fun scanDigits() {
+        val first = at
+        while (at < end && bytes[at] in ZERO..NINE) at++
+        if (at == first) fail("expected a digit")
+    }
+
+    private fun fail(message: String, offset: Int = at): Nothing = throw JsonSyntaxException(message, offset - start, isCut = offset == end)
+
+    private companion object {
+        const val NOTHING = 256
+        const val MAX_DEPTH = 512
+        const val ZERO = '0'.code.toByte()
+        const val NINE = '9'.code.toByte()
+        val TRUE = "true".encodeToByteArray()
+        val FALSE = "false".encodeToByteArray()
+        val NULL = "null".encodeToByteArray()
+    }
+}

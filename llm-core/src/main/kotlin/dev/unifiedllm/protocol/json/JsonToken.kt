@@ -1,0 +1,69 @@
+package dev.unifiedllm.protocol.json
+
+import dev.unifiedllm.transport.framing.utf8
+import java.math.BigDecimal
+
+/** Gives the values of tokens that [JsonCursor] has scanned, and which are therefore well-formed. */
+internal object JsonToken {
+    /** The letters that may follow a backslash, but for u. */
+    const val ESCAPES: String = "\"\\/bfnrt"
+    private const val ESCAPED = "\"\\/\b\u000c\n\r\t"
+    private const val LONG_DIGITS = 18
+    private const val MAX_NUMBER_LENGTH = 1000
+    private const val MAX_EXPONENT = 400
+    private val EXPONENT_MARKS = charArrayOf('e', 'E')
+
+    fun unescape(bytes: ByteArray, start: Int, end: Int): String {
+        val text = StringBuilder(end - start)
+        var plain = start
+        var at = start
+        while (at < end) {
+            if (bytes[at].toInt() != '\\'.code) {
+                at++
+                continue
+            }
+            appendPlain(text, bytes, plain, at)
+            val letter = bytes[at + 1].toInt().toChar()
+            at += 2
+            if (letter == 'u') {
+                var unit = 0
+                repeat(4) { unit = unit * 16 + Character.digit(bytes[at++].toInt(), 16) }
+                text.append(unit.toChar())
+            } else {
+                text.append(ESCAPED[ESCAPES.indexOf(letter)])
+            }
+            plain = at
+        }
+        appendPlain(text, bytes, plain, end)
+        return text.toString()
+    }
+
+    private fun appendPlain(text: StringBuilder, bytes: ByteArray, start: Int, end: Int) {
+        if (end > start) text.append(utf8(bytes, start, end))
+    }
+
+    /** The value of digits with at most a minus; null when a Long cannot hold it. */
+    fun long(bytes: ByteArray, start: Int, end: Int): Long? {
+        if (end - start > LONG_DIGITS) return String(bytes, start, end - start, Charsets.ISO_8859_1).toLongOrNull()
+        val negative = bytes[start].toInt() == '-'.code
+        var value = 0L
+        for (at in (if (negative) start + 1 else start) until end) value = value * 10 + (bytes[at] - '0'.code)
+        return if (negative) -value else value
+    }
+
+    /** The value of a number with a fraction or an exponent; null when it is no integer, or a Long cannot hold it. */
+    fun wholeLong(bytes: ByteArray, start: Int, end: Int): Long? = try {
+        decimal(bytes, start, end)?.longValueExact()
+    } catch (_: ArithmeticException) {
+        null
+    }
+
+    /** Null past a bound: BigDecimal takes quadratic time for many digits, and its users for a large exponent. */
+    fun decimal(bytes: ByteArray, start: Int, end: Int): BigDecimal? {
+        if (end - start > MAX_NUMBER_LENGTH) return null
+        val text = String(bytes, start, end - start, Charsets.ISO_8859_1)
+        val mark = text.indexOfAny(EXPONENT_MARKS)
+        val exponent = if (mark < 0) 0 else text.substring(mark + 1).toIntOrNull() ?: return null
+        return if (exponent in -MAX_EXPONENT..MAX_EXPONENT) BigDecimal(text) else null
+    }
+}

@@ -1,0 +1,154 @@
+package dev.unifiedllm.protocol.ollama
+
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Effort
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.ResponseFormat
+import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.protocol.Codec
+import dev.unifiedllm.protocol.DataUrl
+import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.Protocol
+import dev.unifiedllm.protocol.WireNames
+import dev.unifiedllm.protocol.argumentsObject
+import dev.unifiedllm.protocol.effort
+import dev.unifiedllm.protocol.encode
+import dev.unifiedllm.protocol.functionTool
+import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.messageList
+import dev.unifiedllm.protocol.ofThree
+import dev.unifiedllm.protocol.wireName
+import dev.unifiedllm.protocol.withQuery
+import dev.unifiedllm.protocol.withoutNames
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.rule
+import dev.unifiedllm.transport.TransportRequest
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonObjectBuilder
+import kotlinx.serialization.json.add
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.put
+import kotlinx.serialization.json.putJsonArray
+import kotlinx.serialization.json.putJsonObject
+
+/** The server's address in [base], which may be pasted with the path of one of its calls, or of OpenAI's wire. */
+internal fun ollamaUrl(base: String): String = base.replace(PASTED, "")
+
+private val PASTED = Regex("/(v1|api(/(generate|tags|embed|embeddings|version))?)$")
+
+/** `POST /api/chat`, Ollama's own wire: a JSON text a line (github.com/ollama/ollama, docs/api.md). */
+internal object OllamaChat : Protocol {
+    override val name: String = WireNames.OLLAMA_CHAT
+
+    override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
+        val streamed = request.delivery == Delivery.STREAM
+        val body = buildJsonObject {
+            put("model", target.name)
+            withoutNames(request.messages, warnings)
+            put("messages", target.messageList(request.messages, ::result) { message(it, warnings) })
+            put("stream", streamed)
+            settings(request, target, warnings)
+            for ((option, value) in request.providerOptions) if (option != OPTIONS || value !is JsonObject) put(option, value)
+        }
+        val url = ollamaUrl(target.baseUrl) + "/api/chat"
+        return TransportRequest(withQuery(url, request), headers(target, request, "application/x-ndjson"), body.toString().encodeToByteArray())
+    }
+
+    override fun decoder(target: Target): Decoder = OllamaChatDecoder(target)
+
+    override val embeddings: Codec<EmbeddingRequest> get() = OllamaEmbed
+
+    private fun JsonObjectBuilder.settings(request: ChatRequest, target: Target, warnings: MutableList<String>) {
+        val options = buildJsonObject {
+            request.temperature?.let { put("temperature", it) }
+            request.topP?.let { put("top_p", it) }
+            request.topK?.let { put("top_k", it) }
+            request.maxTokens?.let { put("num_predict", it) }
+            request.seed?.let { put("seed", it) }
+            request.presencePenalty?.let { put("presence_penalty", it) }
+            request.frequencyPenalty?.let { put("frequency_penalty", it) }
+            if (request.stop.isNotEmpty()) putJsonArray("stop") { request.stop.forEach { add(it) } }
+            (request.providerOptions[OPTIONS] as? JsonObject)?.forEach { (option, value) -> put(option, value) }
+        }
+        if (options.isNotEmpty()) put(OPTIONS, options)
+        request.n?.let { if (it > 1) warnings += "Ollama gives one answer: n was left out" }
+        request.endUser?.let { warnings += "Ollama has no field for the end user: it was left out" }
+        request.reasoning?.let { think(it, target, warnings) }
+        if (request.logprobs == true || request.topLogprobs != null) put("logprobs", true)
+        request.topLogprobs?.let { put("top_logprobs", it) }
+        fun lacks(option: String, isAsked: Boolean) {
+            if (isAsked) warnings += "Ollama has no field for $option: it was left out"
+        }
+        lacks("reasoningBudget", request.reasoningBudget != null)
+        lacks("serviceTier", request.serviceTier != null)
+        lacks("parallelToolCalls = false", request.parallelToolCalls == false)
+        lacks("metadata", request.metadata.isNotEmpty())
+        when (val format = request.responseFormat) {
+            null, ResponseFormat.Text -> Unit
+            ResponseFormat.Json -> put("format", "json")
+            is ResponseFormat.JsonSchema -> put("format", format.schema)
+        }
+        when (request.toolChoice) {
+            null, ToolChoice.Auto -> tools(request)
+            ToolChoice.None -> Unit
+            else -> {
+                warnings += "Ollama cannot be made to call a tool: toolChoice was left out"
+                tools(request)
+            }
+        }
+    }
+
+    /** On or off, but for the models that always think and know levels instead. */
+    private fun JsonObjectBuilder.think(effort: Effort, target: Target, warnings: MutableList<String>) {
+        if (target.provider.quirks.rule(target.name)?.effortLevels != true) {
+            put("think", effort != Effort.NONE)
+            return
+        }
+        if (effort == Effort.NONE) warnings += "reasoning cannot be switched off in this model: \"low\" was sent"
+        put("think", effort.ofThree)
+    }
+
+    private fun JsonObjectBuilder.tools(request: ChatRequest) {
+        if (request.tools.isNotEmpty()) putJsonArray("tools") { request.tools.forEach { add(functionTool(it)) } }
+    }
+
+    private fun result(result: Part.ToolResult) = buildJsonObject {
+        put("role", "tool")
+        put("tool_name", result.name)
+        put("content", result.content)
+    }
+
+    private fun message(message: Message, warnings: MutableList<String>) = buildJsonObject {
+        put("role", message.role.wireName)
+        put("content", message.text)
+        val thought = message.parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text }
+        if (thought.isNotEmpty()) put("thinking", thought)
+        val images = message.parts.mapNotNull { image(it, warnings) }
+        if (images.isNotEmpty()) putJsonArray("images") { images.forEach { add(it) } }
+        val calls = message.parts.filterIsInstance<Part.ToolCall>()
+        if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(toolCall(it)) } }
+    }
+
+    private fun image(part: Part, warnings: MutableList<String>): String? = when {
+        part is Part.Image -> base64(part.url, warnings)
+        part is Part.File && part.mediaType.startsWith("image/") -> base64(part.url, warnings)
+        part is Part.File -> null.also { warnings += "Ollama takes texts and images only: a file of type ${part.mediaType} was left out" }
+        else -> null
+    }
+
+    private fun base64(url: String, warnings: MutableList<String>): String? = DataUrl.parse(url)?.base64 ?: null.also {
+        warnings += "Ollama takes images as bytes only: the image at a URL was left out"
+    }
+
+    private fun toolCall(call: Part.ToolCall) = buildJsonObject {
+        putJsonObject("function") {
+            put("name", call.name)
+            put("arguments", argumentsObject(call))
+        }
+    }
+
+    private const val OPTIONS = "options"
+}

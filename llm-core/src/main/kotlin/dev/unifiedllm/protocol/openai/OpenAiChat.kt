@@ -1,0 +1,158 @@
+package dev.unifiedllm.protocol.openai
+
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.ImageRequest
+import dev.unifiedllm.chat.ResponseFormat
+import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.protocol.Codec
+import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.Protocol
+import dev.unifiedllm.protocol.WireNames
+import dev.unifiedllm.protocol.effort
+import dev.unifiedllm.protocol.encode
+import dev.unifiedllm.protocol.functionTool
+import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.withOptions
+import dev.unifiedllm.protocol.withQuery
+import dev.unifiedllm.protocol.withoutRefused
+import dev.unifiedllm.provider.Quirks
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.rule
+import dev.unifiedllm.transport.TransportRequest
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObjectBuilder
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.add
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.put
+import kotlinx.serialization.json.putJsonArray
+import kotlinx.serialization.json.putJsonObject
+
+/** `POST …/chat/completions`, as OpenAI documents it (platform.openai.com/docs/api-reference/chat) and most providers speak it. */
+internal object OpenAiChat : Protocol {
+    override val name: String = WireNames.OPENAI_CHAT
+
+    override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
+        val quirks = target.provider.quirks
+        val own = buildJsonObject {
+            put("model", target.name)
+            put("messages", OpenAiChatMessages(target, warnings).write(request.messages))
+            settings(request, target, warnings)
+            thinking(request, target, warnings)
+            if (request.tools.isNotEmpty()) tools(request, quirks.tools, warnings)
+            if (request.delivery == Delivery.STREAM) {
+                put("stream", true)
+                if (quirks.streamUsage) putJsonObject("stream_options") { put("include_usage", true) }
+            }
+        }
+        val body = withOptions(withoutRefused(own, target, warnings, request.reasoning), request.providerOptions, MERGED)
+        val url = withQuery(target.baseUrl + "/chat/completions", request, target)
+        return TransportRequest(url, headers(target, request), body.toString().encodeToByteArray())
+    }
+
+    /** The options whose fields join ours. */
+    private val MERGED = setOf("stream_options", "reasoning")
+
+    override fun decoder(target: Target): Decoder = OpenAiChatDecoder(target)
+
+    override val embeddings: Codec<EmbeddingRequest> get() = OpenAiEmbeddings
+
+    override val images: Codec<ImageRequest> get() = OpenAiImages
+
+    private fun JsonObjectBuilder.settings(request: ChatRequest, target: Target, warnings: MutableList<String>) {
+        val quirks = target.provider.quirks
+        request.temperature?.let {
+            val most = quirks.temperatureMax ?: Double.MAX_VALUE
+            if (it > most) warnings += "temperature $it was lowered to $most, the provider's maximum"
+            put("temperature", minOf(it, most))
+        }
+        request.topP?.let { put("top_p", it) }
+        request.topK?.let { warnings += "topK is not part of this wire and was left out; where the server takes it: providerOptions { put(\"top_k\", $it) }" }
+        request.maxTokens?.let { put(quirks.maxTokensField, it) }
+        if (request.stop.isNotEmpty()) putJsonArray("stop") { request.stop.forEach { add(it) } }
+        request.seed?.let { put("seed", it) }
+        request.presencePenalty?.let { put("presence_penalty", it) }
+        request.frequencyPenalty?.let { put("frequency_penalty", it) }
+        request.n?.let { put("n", it) }
+        request.endUser?.let { put("user", it) }
+        if (request.logprobs == true || request.topLogprobs != null) put("logprobs", true)
+        request.topLogprobs?.let { put("top_logprobs", it) }
+        request.serviceTier?.let { put("service_tier", it) }
+        if (request.metadata.isNotEmpty()) putJsonObject("metadata") { request.metadata.forEach { (label, value) -> put(label, value) } }
+        responseFormat(request, target, warnings)
+    }
+
+    private fun JsonObjectBuilder.responseFormat(request: ChatRequest, target: Target, warnings: MutableList<String>) {
+        val format = request.responseFormat
+        if (format == null || format == ResponseFormat.Text) return
+        putJsonObject("response_format") {
+            val takesSchema = target.provider.quirks.rule(target.name)?.jsonSchema ?: true
+            if (format is ResponseFormat.JsonSchema && takesSchema) {
+                put("type", "json_schema")
+                putJsonObject("json_schema") {
+                    put("name", format.name)
+                    put("schema", format.schema)
+                    put("strict", true)
+                }
+            } else {
+                put("type", "json_object")
+                if (format is ResponseFormat.JsonSchema) {
+                    warnings += "${target.id} takes no JSON schema: any JSON object was asked for; name the fields, and the word JSON, in the prompt"
+                }
+            }
+        }
+    }
+
+    private fun JsonObjectBuilder.thinking(request: ChatRequest, target: Target, warnings: MutableList<String>) {
+        val effort = request.reasoning?.let { effort(it, target, warnings) }
+        val budget = request.reasoningBudget
+        if (!target.provider.quirks.reasoning.asObject) {
+            if (budget != null) warnings += "reasoningBudget is not part of this wire and was left out; reasoning = Effort.… is"
+            effort?.let { put("reasoning_effort", it) }
+        } else if (effort != null || budget != null) {
+            putJsonObject("reasoning") { if (budget != null) put("max_tokens", budget) else put("effort", effort) }
+        }
+    }
+
+    private fun JsonObjectBuilder.tools(request: ChatRequest, quirks: Quirks.Tools, warnings: MutableList<String>) {
+        putJsonArray("tools") { request.tools.forEach { add(functionTool(it)) } }
+        request.parallelToolCalls?.let { put("parallel_tool_calls", it) }
+        val choice: JsonElement = when (val wanted = request.toolChoice) {
+            null -> return
+            ToolChoice.Auto -> JsonPrimitive("auto")
+            ToolChoice.None -> JsonPrimitive("none")
+            ToolChoice.Required -> {
+                if (quirks.required == null) {
+                    warnings += "the provider cannot be made to call a tool: toolChoice Required was left out"
+                    return
+                }
+                JsonPrimitive(quirks.required)
+            }
+            is ToolChoice.Named -> buildJsonObject {
+                put("type", "function")
+                putJsonObject("function") { put("name", wanted.name) }
+            }
+        }
+        put("tool_choice", choice)
+    }
+}
+
+/** [id], made to fit where a provider takes only ids of one length: the same id always becomes the same. */
+internal fun toolCallId(id: String, quirks: Quirks): String {
+    val length = quirks.tools.idLength ?: return id
+    if (id.length == length && id.all { it.isLetterOrDigit() }) return id
+    var hash = id.fold(FNV_OFFSET) { hash, char -> (hash xor char.code.toLong()) * FNV_PRIME }
+    return buildString {
+        repeat(length) {
+            append(ALPHANUMERIC[(hash ushr 1).mod(ALPHANUMERIC.length)])
+            hash = (hash xor (hash ushr HASH_SHIFT)) * FNV_PRIME
+        }
+    }
+}
+
+private const val FNV_OFFSET = -3750763034362895579L
+private const val FNV_PRIME = 1099511628211L
+private const val HASH_SHIFT = 29
+private const val ALPHANUMERIC = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -1,0 +1,112 @@
+package dev.unifiedllm.protocol.openai
+
+import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.Role
+import dev.unifiedllm.protocol.cacheMarked
+import dev.unifiedllm.protocol.functionCall
+import dev.unifiedllm.protocol.imagePart
+import dev.unifiedllm.protocol.mayReturnSignatures
+import dev.unifiedllm.protocol.messageList
+import dev.unifiedllm.protocol.textPart
+import dev.unifiedllm.protocol.wireName
+import dev.unifiedllm.protocol.withoutNames
+import dev.unifiedllm.provider.Quirks
+import dev.unifiedllm.provider.Quirks.Thoughts
+import dev.unifiedllm.provider.Target
+import kotlinx.serialization.SerializationException
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonObjectBuilder
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.put
+import kotlinx.serialization.json.putJsonArray
+import kotlinx.serialization.json.putJsonObject
+
+/** Writes messages as OpenAI's chat wire has them, in the way of one target. */
+internal class OpenAiChatMessages(private val target: Target, private val warnings: MutableList<String>) {
+    private val quirks: Quirks get() = target.provider.quirks
+
+    fun write(messages: List<Message>): JsonArray {
+        withoutNames(messages.filterNot { quirks.messages.names.has(it.role) }, warnings)
+        return target.messageList(messages, ::result, ::message)
+    }
+
+    private fun result(result: Part.ToolResult) = buildJsonObject {
+        put("role", "tool")
+        put("tool_call_id", toolCallId(result.id, quirks))
+        put("content", result.content)
+    }
+
+    private fun message(message: Message) = buildJsonObject {
+        put("role", message.role.wireName)
+        if (quirks.messages.names.has(message.role)) message.name?.let { put("name", it) }
+        val calls = message.parts.filterIsInstance<Part.ToolCall>()
+        put("content", content(message, hasCalls = calls.isNotEmpty()))
+        if (message.role == Role.ASSISTANT) thoughts(message, hasCalls = calls.isNotEmpty())
+        if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(functionCall(toolCallId(it.id, quirks), it)) } }
+    }
+
+    private fun content(message: Message, hasCalls: Boolean): JsonElement {
+        val parts = message.parts.filter {
+            it is Part.Text || it is Part.Image || (it is Part.File && !isSound(it)) ||
+                (it is Part.CacheBreakpoint && quirks.messages.cacheControl)
+        }
+        if (parts.isEmpty()) return if (hasCalls) JsonNull else JsonPrimitive("")
+        val onlyText = parts.all { it is Part.Text }
+        if (onlyText && (parts.size == 1 || quirks.messages.contentAsString || message.role != Role.USER)) return JsonPrimitive(message.text)
+        val written = mutableListOf<JsonObject>()
+        for (part in parts) {
+            if (part is Part.CacheBreakpoint) written.removeLastOrNull()?.let { written += cacheMarked(it, part.ttl) } else written += part(part)
+        }
+        return JsonArray(written)
+    }
+
+    private fun isSound(part: Part.File): Boolean = part.mediaType.startsWith("audio/").also {
+        if (it) warnings += "a sound (${part.mediaType}) was left out: only texts, images and documents are sent over this wire"
+    }
+
+    private fun part(part: Part): JsonObject = when (part) {
+        is Part.Image -> imagePart(part.url)
+        is Part.File -> buildJsonObject {
+            put("type", "file")
+            putJsonObject("file") {
+                put("filename", part.name ?: ("document." + part.mediaType.substringAfterLast('/')))
+                put("file_data", part.url)
+            }
+        }
+        else -> textPart((part as Part.Text).text)
+    }
+
+    /** What the model thought, where its provider wants it back. */
+    private fun JsonObjectBuilder.thoughts(message: Message, hasCalls: Boolean) {
+        val thoughts = message.parts.filterIsInstance<Part.Reasoning>()
+        val field = when (quirks.reasoning.thoughts) {
+            null -> return
+            Thoughts.CONTENT -> "reasoning_content"
+            Thoughts.CONTENT_WITH_CALLS -> if (hasCalls) "reasoning_content" else return
+            Thoughts.TEXT -> "reasoning"
+            Thoughts.DETAILS -> {
+                val details = if (mayReturnSignatures(message, target)) thoughts.flatMap { details(it.signature) } else emptyList()
+                if (details.isNotEmpty()) put("reasoning_details", JsonArray(details))
+                return
+            }
+        }
+        val text = thoughts.joinToString("") { it.text }
+        if (text.isNotEmpty()) put(field, text)
+    }
+
+    /** The blocks that [ReasoningDetails] sealed; none for the seal of another wire. */
+    private fun details(signature: String?): List<JsonElement> {
+        if (signature == null || !signature.startsWith('[')) return emptyList()
+        return try {
+            Json.parseToJsonElement(signature) as? JsonArray ?: emptyList()
+        } catch (_: SerializationException) {
+            emptyList()
+        }
+    }
+}

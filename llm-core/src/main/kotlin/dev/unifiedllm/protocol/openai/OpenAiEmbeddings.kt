@@ -1,0 +1,88 @@
+package dev.unifiedllm.protocol.openai
+
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.protocol.Codec
+import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.encode
+import dev.unifiedllm.protocol.floats
+import dev.unifiedllm.protocol.json.JsonKind
+import dev.unifiedllm.protocol.json.JsonNames
+import dev.unifiedllm.protocol.json.members
+import dev.unifiedllm.protocol.json.tokens
+import dev.unifiedllm.protocol.littleEndianFloats
+import dev.unifiedllm.protocol.malformed
+import dev.unifiedllm.protocol.withoutRefused
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.TransportRequest
+import kotlinx.serialization.json.add
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.put
+import kotlinx.serialization.json.putJsonArray
+import java.util.Base64
+
+/**
+ * `POST …/embeddings`, as OpenAI documents it (platform.openai.com/docs/api-reference/embeddings, read 2026-11-21) and most providers speak it.
+ *
+ * `encoding_format` is not sent: floats are the default, and many servers refuse the field. Both forms are read.
+ */
+internal object OpenAiEmbeddings : Codec<EmbeddingRequest> {
+    override fun encode(request: EmbeddingRequest, target: Target, warnings: MutableList<String>): TransportRequest {
+        val quirks = target.provider.quirks.embeddings
+        val body = buildJsonObject {
+            put("model", target.name)
+            putJsonArray("input") { request.inputs.forEach { add(it) } }
+            request.dimensions?.let { put(quirks.dimensionsField, it) }
+        }
+        val path = if (target.baseUrl.endsWith("/v1")) quirks.path.removePrefix("/v1") else quirks.path
+        return post(target, path, withoutRefused(body, target, warnings))
+    }
+
+    override fun decoder(target: Target): Decoder = OpenAiEmbeddingsDecoder(target)
+}
+
+private class OpenAiEmbeddingsDecoder(target: Target) : OpenAiListDecoder(target) {
+    private val areBytes = target.provider.quirks.embeddings.int8
+    private val vectors = mutableListOf<Delta.Embedding>()
+
+    override fun element(position: Int) {
+        var index = position
+        var vector: FloatArray? = null
+        json.members(ELEMENT) { member ->
+            when (member) {
+                0 -> json.longOrNull()?.let { if (it in 0..Int.MAX_VALUE) index = it.toInt() }
+                1 -> vector = vector(position)
+            }
+        }
+        vectors += Delta.Embedding(index, vector ?: throw malformed("element $position of its list has no vector"))
+    }
+
+    private fun vector(position: Int): FloatArray? {
+        if (json.kind() != JsonKind.STRING) return json.floats().takeIf { it.isNotEmpty() }
+        val bytes = try {
+            Base64.getDecoder().decode(json.string())
+        } catch (wrong: IllegalArgumentException) {
+            throw malformed("vector $position is no base64", wrong)
+        }
+        if (areBytes) return FloatArray(bytes.size) { bytes[it].toFloat() }
+        return bytes.littleEndianFloats() ?: throw malformed("vector $position has ${bytes.size} bytes, which are no whole floats")
+    }
+
+    /** In the order of the inputs. Where two have one index the servers leave it at 0: then it is the place that counts. */
+    override fun content(format: String?): List<Delta> {
+        val isNumbered = vectors.distinctBy { it.index }.size == vectors.size
+        return if (isNumbered) vectors.sortedBy { it.index } else vectors.mapIndexed { position, it -> Delta.Embedding(position, it.vector) }
+    }
+
+    /** Vectors have no tokens of their own: those that came in are all. */
+    override fun usage(counted: OpenAiUsage, out: MutableList<Delta>): Usage? {
+        val sent = counted.usage()?.inputTokens
+        if (sent == null) out += Delta.Warning("the provider did not report the tokens used")
+        return sent?.let { Usage.of(it, 0) }
+    }
+
+    private companion object {
+        val ELEMENT = JsonNames("index", "embedding")
+    }
+}

@@ -1,0 +1,261 @@
+package dev.unifiedllm.protocol.openai
+
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.ImageRequest
+import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.ResponseFormat
+import dev.unifiedllm.chat.Role
+import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.protocol.Codec
+import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.Protocol
+import dev.unifiedllm.protocol.WireNames
+import dev.unifiedllm.protocol.argumentsText
+import dev.unifiedllm.protocol.effort
+import dev.unifiedllm.protocol.encode
+import dev.unifiedllm.protocol.functionCall
+import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.mayReturnSignatures
+import dev.unifiedllm.protocol.wireName
+import dev.unifiedllm.protocol.withOptions
+import dev.unifiedllm.protocol.withQuery
+import dev.unifiedllm.protocol.withoutRefused
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.rule
+import dev.unifiedllm.transport.TransportRequest
+import kotlinx.serialization.SerializationException
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonObjectBuilder
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.add
+import kotlinx.serialization.json.addJsonObject
+import kotlinx.serialization.json.buildJsonArray
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.contentOrNull
+import kotlinx.serialization.json.put
+import kotlinx.serialization.json.putJsonArray
+import kotlinx.serialization.json.putJsonObject
+
+/**
+ * `POST …/responses`, as OpenAI documents it (platform.openai.com/docs/api-reference/responses).
+ *
+ * Nothing is stored by the server: the whole conversation is sent each time, the sealed thoughts of the model among it. A summary of them is
+ * given only to verified organisations, hence asked for by the caller: `providerOptions { put("reasoning", …"summary": "auto"…) }`.
+ */
+internal object OpenAiResponses : Protocol {
+    override val name: String = WireNames.OPENAI_RESPONSES
+
+    /** The options whose fields join ours. */
+    private val MERGED = setOf("reasoning", "text")
+
+    override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
+        val (instructions, messages) = hoistSystem(request.messages, target.systemMessage)
+        val own = buildJsonObject {
+            put("model", target.name)
+            instructions?.let { put("instructions", it) }
+            put("input", input(messages, target, warnings))
+            put("store", false)
+            settings(request, target, warnings)
+            include(request, target)
+            if (request.tools.isNotEmpty()) tools(request)
+            if (request.delivery == Delivery.STREAM) put("stream", true)
+        }
+        val body = withOptions(withoutRefused(own, target, warnings, request.reasoning), request.providerOptions, MERGED)
+        val url = withQuery(target.baseUrl + "/responses", request, target)
+        return TransportRequest(url, headers(target, request), body.toString().encodeToByteArray())
+    }
+
+    override fun decoder(target: Target): Decoder = OpenAiResponsesDecoder(target)
+
+    override val embeddings: Codec<EmbeddingRequest> get() = OpenAiEmbeddings
+
+    override val images: Codec<ImageRequest> get() = OpenAiImages
+
+    private fun JsonObjectBuilder.settings(request: ChatRequest, target: Target, warnings: MutableList<String>) {
+        request.temperature?.let { put("temperature", it) }
+        request.topP?.let { put("top_p", it) }
+        request.maxTokens?.let { put("max_output_tokens", it) }
+        request.topLogprobs?.let { put("top_logprobs", it) }
+        request.serviceTier?.let { put("service_tier", it) }
+        request.parallelToolCalls?.let { put("parallel_tool_calls", it) }
+        request.endUser?.let { put("user", it) }
+        if (request.metadata.isNotEmpty()) putJsonObject("metadata") { request.metadata.forEach { (label, value) -> put(label, value) } }
+        request.reasoning?.let { putJsonObject("reasoning") { put("effort", effort(it, target, warnings)) } }
+        request.responseFormat?.let { format(it) }
+        val lacking = mapOf(
+            "topK" to request.topK,
+            "stop" to request.stop.ifEmpty { null },
+            "seed" to request.seed,
+            "presencePenalty" to request.presencePenalty,
+            "frequencyPenalty" to request.frequencyPenalty,
+            "n" to request.n?.takeIf { it > 1 },
+            "reasoningBudget" to request.reasoningBudget,
+        )
+        for ((setting, value) in lacking) if (value != null) warnings += "$setting is not part of the Responses wire and was left out"
+    }
+
+    private fun JsonObjectBuilder.format(format: ResponseFormat) {
+        if (format == ResponseFormat.Text) return
+        putJsonObject("text") {
+            putJsonObject("format") {
+                if (format is ResponseFormat.JsonSchema) {
+                    put("type", "json_schema")
+                    put("name", format.name)
+                    put("schema", format.schema)
+                    put("strict", true)
+                } else {
+                    put("type", "json_object")
+                }
+            }
+        }
+    }
+
+    private fun JsonObjectBuilder.include(request: ChatRequest, target: Target) {
+        val wanted = buildList {
+            if (target.provider.quirks.rule(target.name)?.reasons == true) add("reasoning.encrypted_content")
+            if (request.logprobs == true || request.topLogprobs != null) add("message.output_text.logprobs")
+        }
+        if (wanted.isNotEmpty()) putJsonArray("include") { wanted.forEach { add(it) } }
+    }
+
+    private fun JsonObjectBuilder.tools(request: ChatRequest) {
+        putJsonArray("tools") {
+            for (tool in request.tools) {
+                addJsonObject {
+                    put("type", "function")
+                    put("name", tool.name)
+                    tool.description?.let { put("description", it) }
+                    put("parameters", tool.parameters)
+                    put("strict", false) // the wire's default is true, which takes only some schemas
+                }
+            }
+        }
+        val choice: JsonElement = when (val wanted = request.toolChoice) {
+            null -> return
+            ToolChoice.Auto -> JsonPrimitive("auto")
+            ToolChoice.None -> JsonPrimitive("none")
+            ToolChoice.Required -> JsonPrimitive("required")
+            is ToolChoice.Named -> buildJsonObject {
+                put("type", "function")
+                put("name", wanted.name)
+            }
+        }
+        put("tool_choice", choice)
+    }
+
+    private fun input(messages: List<Message>, target: Target, warnings: MutableList<String>) = buildJsonArray {
+        if (messages.any { it.name != null }) warnings += "the Responses wire has no names of participants: they were left out"
+        val customCalls = mutableSetOf<String>()
+        for (message in messages) {
+            if (message.role == Role.ASSISTANT) answer(message, target, customCalls).forEach { add(it) } else items(message, customCalls).forEach { add(it) }
+        }
+    }
+
+    /** A message of the user's or the system's; the results of tools are items of their own, before it. */
+    private fun items(message: Message, customCalls: Set<String>): List<JsonObject> = buildList {
+        for (result in message.parts.filterIsInstance<Part.ToolResult>()) {
+            add(
+                buildJsonObject {
+                    put("type", if (result.id in customCalls) "custom_tool_call_output" else "function_call_output")
+                    put("call_id", result.id)
+                    put("output", result.content)
+                },
+            )
+        }
+        val parts = message.parts.filter { it is Part.Text || it is Part.Image || it is Part.File }
+        if (parts.isEmpty() && isNotEmpty()) return@buildList
+        add(
+            buildJsonObject {
+                put("role", message.role.wireName)
+                val isText = parts.size <= 1 && parts.all { it is Part.Text }
+                put("content", if (isText) JsonPrimitive(message.text) else buildJsonArray { parts.forEach { add(content(it)) } })
+            },
+        )
+    }
+
+    private fun content(part: Part): JsonObject = buildJsonObject {
+        when (part) {
+            is Part.Image -> {
+                put("type", "input_image")
+                put("image_url", part.url)
+            }
+            is Part.File -> {
+                put("type", "input_file")
+                if (part.url.startsWith("data:")) {
+                    put("filename", part.name ?: ("document." + part.mediaType.substringAfterLast('/')))
+                    put("file_data", part.url)
+                } else {
+                    put("file_url", part.url)
+                }
+            }
+            else -> {
+                put("type", "input_text")
+                put("text", (part as Part.Text).text)
+            }
+        }
+    }
+
+    /** What the model said is a list of items in its order: sealed thoughts, texts, calls. */
+    private fun answer(message: Message, target: Target, customCalls: MutableSet<String>): List<JsonObject> = buildList {
+        val isOwn = mayReturnSignatures(message, target)
+        for (part in message.parts) {
+            when (part) {
+                is Part.Reasoning -> if (isOwn) sealedThought(part.signature)?.let(::add)
+                is Part.ToolCall -> {
+                    val custom = if (isOwn) item(part.signature, "custom_tool_call") else null
+                    if (custom != null) customCalls += part.id
+                    add(custom?.keep("type", "id", "call_id", "name", "input") ?: functionCall(part))
+                }
+                is Part.Text -> add(
+                    buildJsonObject {
+                        put("role", "assistant")
+                        putJsonArray("content") {
+                            addJsonObject {
+                                put("type", "output_text")
+                                put("text", part.text)
+                            }
+                        }
+                    },
+                )
+                else -> Unit
+            }
+        }
+    }
+
+    private fun functionCall(call: Part.ToolCall) = buildJsonObject {
+        put("type", "function_call")
+        put("call_id", call.id)
+        put("name", call.name)
+        put("arguments", argumentsText(call))
+    }
+
+    private fun JsonObject.keep(vararg names: String) = JsonObject(filterKeys { it in names }.filterValues { it != JsonNull })
+
+    /** The item that a thought was sealed as, without what only answers have; null for the seal of another wire. */
+    internal fun sealedThought(signature: String?): JsonObject? = item(signature, "reasoning")?.keep("type", "id", "summary", "content", "encrypted_content")
+        ?.let { if ("summary" in it) it else JsonObject(it + ("summary" to JsonArray(emptyList()))) }
+
+    private fun item(signature: String?, type: String): JsonObject? {
+        if (signature == null || !signature.startsWith('{')) return null
+        val item = try {
+            Json.parseToJsonElement(signature) as? JsonObject
+        } catch (_: SerializationException) {
+            return null
+        }
+        return item?.takeIf { (it["type"] as? JsonPrimitive)?.contentOrNull == type }
+    }
+}
+
+/** The texts of the system messages that stand first, joined, and the messages after them. [own] goes before all. */
+internal fun hoistSystem(messages: List<Message>, own: String?): Pair<String?, List<Message>> {
+    val rest = messages.dropWhile { it.role == Role.SYSTEM }
+    val texts = listOfNotNull(own) + messages.take(messages.size - rest.size).map { it.text }
+    return texts.filter { it.isNotEmpty() }.joinToString("\n\n").ifEmpty { null } to rest
+}

@@ -1,0 +1,50 @@
+package dev.unifiedllm.protocol.openai
+
+import dev.unifiedllm.protocol.json.JsonCursor
+import dev.unifiedllm.protocol.json.JsonKind
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.contentOrNull
+import kotlinx.serialization.json.jsonObject
+
+/** OpenRouter's `reasoning_details`: blocks of thought, signed or encrypted, that a next turn sends back unchanged. A stream brings them in pieces. */
+internal class ReasoningDetails {
+    private val pieces = mutableListOf<String>()
+
+    fun read(json: JsonCursor) {
+        if (!json.enterArray()) return
+        while (json.nextElement()) if (json.kind() == JsonKind.OBJECT) pieces += json.raw() else json.skip()
+    }
+
+    /** All blocks as the text of a JSON list; null if there are none. Pieces of one type and index are one block: its texts are joined. */
+    fun sealed(): String? {
+        if (pieces.isEmpty()) return null
+        val blocks = mutableListOf<MutableMap<String, Any>>()
+        for (piece in pieces) {
+            val block = Json.parseToJsonElement(piece).jsonObject
+            val last = blocks.lastOrNull()
+            val continues = last != null && block["index"] != null && last["index"] == block["index"] && last["type"] == block["type"]
+            val target = if (continues) last else mutableMapOf<String, Any>().also(blocks::add)
+            for ((field, value) in block) {
+                val text = (value as? JsonPrimitive)?.contentOrNull
+                when {
+                    field in GROWING && text != null -> (target.getOrPut(field) { StringBuilder() } as? StringBuilder)?.append(text)
+                    value != JsonNull || field !in target -> target[field] = value
+                }
+            }
+        }
+        return JsonArray(
+            blocks.map { block ->
+                JsonObject(block.mapValues { (_, value) -> if (value is StringBuilder) JsonPrimitive(value.toString()) else value as JsonElement })
+            },
+        ).toString()
+    }
+
+    private companion object {
+        val GROWING = setOf("text", "summary", "data")
+    }
+}

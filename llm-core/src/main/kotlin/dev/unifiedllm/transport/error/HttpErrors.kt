@@ -1,0 +1,176 @@
+package dev.unifiedllm.transport.error
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.LlmException.InvalidRequest
+import dev.unifiedllm.provider.Provider
+import dev.unifiedllm.provider.Target
+import kotlin.time.Duration
+
+/**
+ * The exception that a provider's failure means: read here once, by status and by what it says.
+ *
+ * @param path what was asked for, below the base URL, where that is no chat
+ */
+internal class HttpErrors(private val target: Target, private val path: String? = null) {
+    /**
+     * @param status of the response; null for an error inside of a stream
+     * @param shouldRetry what the provider says itself, which goes before what the status means
+     * @param location of a redirect
+     */
+    fun exception(
+        error: ProviderError,
+        status: Int? = null,
+        requestId: String? = null,
+        retryAfter: Duration? = null,
+        shouldRetry: Boolean? = null,
+        location: String? = null,
+    ): LlmException {
+        val details = LlmException.Details(target.id, status, requestId ?: error.requestId, shouldRetry, retryAfter)
+        val said = said(error, status)
+        refusal(error, status, said, target, details)?.let { return it }
+        byMeaning(error, status, said, details)?.let { return it }
+        refusedConnection(error, status, said, details)?.let { return it }
+        if (target.provider.auth == Provider.Auth.AWS) AwsErrors(target).exception(error, said, details)?.let { return it }
+        return when (status) {
+            in REDIRECTS -> LlmException.Configuration(
+                "$said It redirects to ${location?.let(::hostIn) ?: "another address"}; redirects are not followed, because they would carry the key " +
+                    "along. Set the base URL to where it points.",
+                details = details,
+            )
+            401 -> authentication(said, details)
+            402 -> quota(said, details)
+            403 -> denied(said, details)
+            404, 410 -> notFound(said, details)
+            405 -> if (path != null || target.isResponses) {
+                notFound(said, details)
+            } else {
+                LlmException.Configuration("$said There is no such call at ${target.baseUrl}: is \"/v1\" missing, or there twice?", details = details)
+            }
+            408 -> LlmException.Timeout("$said Try again.", LlmException.Timeout.Phase.FIRST_BYTE, details = details)
+            409 -> InvalidRequest(said, InvalidRequest.Kind.CONFLICT, details = details)
+            413 -> InvalidRequest("$said Send less: shorter messages, smaller images.", InvalidRequest.Kind.TOO_LARGE, details = details)
+            415, 422 -> InvalidRequest(said, InvalidRequest.Kind.UNPROCESSABLE, details = details)
+            429 -> rateLimited(said, details)
+            529 -> overloaded(said, details)
+            425 -> LlmException.ServerError("$said Try again.", details = details)
+            in 400..499 -> InvalidRequest(said, details = details)
+            501, 505, 511 -> LlmException.ServerError(said, details = details, isRetryable = false)
+            in 500..597 -> LlmException.ServerError("$said Try again, or add a fallback.", details = details)
+            null -> LlmException.ServerError("$said Try again, or add a fallback.", details = details)
+            else -> LlmException.MalformedResponse("$said $status is not a status that a provider may send.", details = details)
+        }
+    }
+
+    /** What the words say, which is more than the status where providers use one status for several things. */
+    private fun byMeaning(error: ProviderError, status: Int?, said: String, details: LlmException.Details): LlmException? = when {
+        error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens", "too_many_tokens", "tokens_limit_reached") ||
+            (isRefusal(error, status) && error.mentions(*CONTEXT_WORDS)) ->
+            LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
+        error.isNamed("content_filter", "contentFilter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") ->
+            LlmException.ContentFiltered("$said The provider's filter stopped it: change the wording.", details = details)
+        error.isNamed("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits", "billing_error") ||
+            (status in CLIENT_ERRORS && error.mentions("credit balance is too low")) -> quota(said, details)
+        error.isNamed("invalid_api_key", "authentication_error", "no_db_connection", "API_KEY_INVALID") ||
+            (status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key")) -> authentication(said, details)
+        status == 503 && error.mentions("overloaded") -> overloaded(said, details)
+        status == 400 && (error.isNamed("model_not_found", "invalid_model") || error.mentions(*NO_MODEL_WORDS)) -> notFound(said, details)
+        status != null -> null
+        error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "throttlingException", "429") -> rateLimited(said, details)
+        error.isNamed("overloaded_error", "overloaded", "529") -> overloaded(said, details)
+        error.isNamed("invalid_request_error", "400") -> InvalidRequest(said, details = details)
+        error.isNamed("401") -> authentication(said, details)
+        error.isNamed("402") -> quota(said, details)
+        error.isNamed("permission_error", "403") -> denied(said, details)
+        error.isNamed("not_found_error", "model_not_found", "404") -> notFound(said, details)
+        else -> null
+    }
+
+    /** True where the request itself is at fault, in a status or inside of a stream. */
+    private fun isRefusal(error: ProviderError, status: Int?): Boolean =
+        status in CLIENT_ERRORS || (status == null && error.isNamed("invalid_request_error", "validationException"))
+
+    private fun said(error: ProviderError, status: Int?): String {
+        val message = error.message?.let { quote(it, target.key?.reveal()) }?.trim()
+        val where = "${target.id} answered ${status?.let { "with status $it" } ?: "with an error in its stream"}"
+        return if (message.isNullOrEmpty()) "$where." else "$where: ${if (message.last() in ".!?") message else "$message."}"
+    }
+
+    private fun authentication(said: String, details: LlmException.Details): LlmException {
+        val variable = target.provider.apiKeyEnv.firstOrNull()
+        val remedy = when {
+            target.key == null && target.provider.auth == Provider.Auth.GOOGLE ->
+                "It wants another token than Google gave for the credentials: log in anew, by gcloud auth application-default login, or check the service account."
+            target.key == null && target.provider.auth != Provider.Auth.BEARER -> "It wants a key" + (variable?.let { ": set the variable $it." } ?: ".")
+            variable != null -> "Check the key in the variable $variable: is it whole, of this provider, and not revoked?"
+            else -> "Check the API key."
+        }
+        return LlmException.Authentication("$said $remedy", details = details)
+    }
+
+    private fun denied(said: String, details: LlmException.Details) =
+        LlmException.PermissionDenied("$said The key is known but may not do this: check its permissions, and the region.", details = details)
+
+    private fun notFound(said: String, details: LlmException.Details): LlmException {
+        val remedy = if (target.protocol == "ollama-chat") {
+            "If the model is not there yet: ollama pull ${target.name}."
+        } else if (target.provider.azure?.path.orEmpty().contains("{model}")) {
+            "Is \"${target.name}\" the name of a deployment, and ${target.baseUrl} its address? On Azure a model is called as it was deployed."
+        } else if (path != null) {
+            "Is \"${target.name}\" a model of ${target.provider.id} that can do this, and does ${target.baseUrl} serve $path at all?"
+        } else if (target.isResponses) {
+            val chat = target.provider.id.substringBefore("/responses").takeIf { it != target.provider.id }
+            "Is \"${target.name}\" a model of ${target.provider.id}, and does ${target.baseUrl} serve /responses at all?" +
+                chat?.let { " Over chat completions the model is \"$it/${target.name}\"." }.orEmpty()
+        } else {
+            val missing = if (target.protocol == "openai-chat" && "/v1" !in target.baseUrl) " (is \"/v1\" missing)" else ""
+            "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address$missing?"
+        }
+        return LlmException.NotFound("$said $remedy", details = details)
+    }
+
+    private val Target.isResponses: Boolean get() = protocol == "openai-responses"
+
+    private fun quota(said: String, details: LlmException.Details) =
+        LlmException.QuotaExhausted("$said The account's credit or quota is used up: top it up, or add a fallback to another provider.", details = details)
+
+    private fun rateLimited(said: String, details: LlmException.Details) =
+        LlmException.RateLimited("$said Too many requests or tokens: wait${details.retryAfter?.let { " $it" } ?: ""}, or add a fallback.", details = details)
+
+    private fun overloaded(said: String, details: LlmException.Details) =
+        LlmException.Overloaded("$said It has too much to do: try again later, or add a fallback.", details = details)
+
+    private fun hostIn(location: String): String =
+        Regex("^https?://([^/?#]+)").find(location)?.groupValues?.get(1)?.substringAfterLast('@') ?: "another address"
+
+    private companion object {
+        val REDIRECTS = 300..399
+        val CLIENT_ERRORS = setOf(400, 413, 422)
+        val CONTEXT_WORDS = arrayOf(
+            "context_length_exceeded",
+            "maximum context length",
+            "max context length",
+            "exceed context limit",
+            "model's maximum context limit",
+            "is longer than the model's context length",
+            "prompt is too long",
+            "exceeds the maximum number of tokens",
+            "ContextWindowExceededError",
+            "exceeds the available context size",
+            "context window",
+            "input is too long for requested model",
+            "number of input tokens exceeds",
+            "maximum prompt length is",
+            "exceeded model token limit",
+            "too many tokens:",
+            "tokens + `max_new_tokens` must be",
+            "range of input length should be",
+        )
+
+        /** That there is no such model, said with status 400: by LiteLLM's proxy, DeepSeek, OpenRouter. */
+        val NO_MODEL_WORDS = arrayOf("invalid model name passed", "model not exist", "is not a valid model id")
+    }
+}
+
+/** The provider's id of a request, by whichever of the usual headers it comes in. */
+internal fun requestId(header: (String) -> String?): String? =
+    header("x-request-id") ?: header("request-id") ?: header("x-amzn-requestid") ?: header("x-litellm-call-id") ?: header("cf-ray")

@@ -1,0 +1,42 @@
+package dev.unifiedllm.transport.error
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.LlmException.InvalidRequest
+import dev.unifiedllm.provider.Target
+
+/**
+ * What a model cannot do and says in words only: to stream, to do anything else, to read what is attached. Null for anything else.
+ *
+ * @param status of the response; null for an error inside of a stream
+ */
+internal fun refusal(error: ProviderError, status: Int?, said: String, target: Target, details: LlmException.Details): LlmException? {
+    if (status !in REFUSALS) return null
+    val words = error.message.orEmpty()
+    val remedy = when {
+        STREAM_ONLY.containsMatchIn(words) -> "Leave delivery at Delivery.STREAM: who waits for the whole answer gets it all the same."
+        error.param == "stream" || NO_STREAM.containsMatchIn(words) -> "Ask for the answer in one piece: delivery = Delivery.WHOLE."
+        NO_CONTENT.containsMatchIn(words) -> "\"${target.name}\" does not read what is attached: send it as text, or choose a model that reads it."
+        else -> return null
+    }
+    return InvalidRequest("$said $remedy", InvalidRequest.Kind.UNSUPPORTED, details = details)
+}
+
+/** Some gateways look for an endpoint that can do it all, and find none. */
+private val REFUSALS = setOf(400, 404, 415, 422, null)
+
+private val STREAM_ONLY = Regex(
+    "only supports? (the )?stream|for non-streaming calls|streaming is (strongly )?(recommended|required)",
+    RegexOption.IGNORE_CASE,
+)
+
+private val NO_STREAM = Regex(
+    """(n't|not|un) ?support(ed)?\b.{0,40}\bstream(ing|ed)?\b|\bstream(ing|ed)?\b.{0,20} (not|un) ?(support|avail|allow)|verified to stream""",
+    RegexOption.IGNORE_CASE,
+)
+
+private val NO_CONTENT = Regex(
+    """content must be a string|unsupported (mime|content|media|file|image) (type|format)|image_url is only supported|not a multimodal model""" +
+        """|(n't|not) support (the )?(image|document|audio|video|file)|no endpoints found that support (image|file|audio)""" +
+        """|(image|audio|video|file|document)s?( input)? (is|are) not supported""",
+    RegexOption.IGNORE_CASE,
+)

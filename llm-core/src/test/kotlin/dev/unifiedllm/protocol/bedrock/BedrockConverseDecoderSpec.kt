@@ -1,0 +1,292 @@
+package dev.unifiedllm.protocol.bedrock
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.protocol.Answer
+import dev.unifiedllm.protocol.ProtocolModel
+import dev.unifiedllm.protocol.RecordedTransport
+import dev.unifiedllm.protocol.answer
+import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.target
+import dev.unifiedllm.protocol.text
+import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.transport.framing.awsMessage
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContainExactly
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.types.shouldBeInstanceOf
+
+internal const val AWS_STREAM = "application/vnd.amazon.eventstream"
+
+internal fun awsEvent(type: String, json: String): ByteArray =
+    awsMessage(json.encodeToByteArray(), ":event-type" to type, ":content-type" to "application/json", ":message-type" to "event")
+
+internal fun awsException(type: String, json: String): ByteArray =
+    awsMessage(json.encodeToByteArray(), ":exception-type" to type, ":content-type" to "application/json", ":message-type" to "exception")
+
+private val START = awsEvent("messageStart", """{"p":"abc","role":"assistant"}""")
+private val STOP = awsEvent("messageStop", """{"stopReason":"end_turn"}""")
+private val USAGE_WAIT = awsEvent("metadata", """{"metrics":{"latencyMs":1},"usage":{"inputTokens":3,"outputTokens":4,"totalTokens":7}}""")
+
+private fun delta(json: String, block: Int = 0): ByteArray = awsEvent("contentBlockDelta", """{"contentBlockIndex":$block,"delta":$json,"p":"x"}""")
+
+private fun text(text: String): ByteArray = delta("""{"text":"$text"}""")
+
+private fun start(json: String, block: Int = 0): ByteArray = awsEvent("contentBlockStart", """{"contentBlockIndex":$block,"start":$json}""")
+
+private val target = Target(ModelId("bedrock", "m"), ProviderRegistry.packed.find("bedrock")!!, "https://host", ApiKey.of("sk-test"))
+
+private suspend fun play(
+    vararg messages: ByteArray,
+    status: Int = 200,
+    headers: Map<String, String> = mapOf(
+        "content-type" to AWS_STREAM,
+    ),
+    delivery: Delivery = Delivery.STREAM,
+): Answer {
+    val transport = RecordedTransport(status, headers, messages.toList())
+    return answer(ProtocolModel(target, BedrockConverse, transport, Timeouts.DEFAULT), delivery)
+}
+
+private val USAGE = Usage.of(3, 4)
+
+class BedrockConverseDecoderSpec : FunSpec({
+    test("events that are unknown, empty or of another kind do not break a stream") {
+        val answer = play(
+            awsEvent("initial-response", ""),
+            START,
+            awsEvent("somethingNew", "no JSON"),
+            start("{}"),
+            delta("{}"),
+            delta("""{"text":null,"novelty":[1]}"""),
+            text("a"),
+            awsEvent("contentBlockStop", """{"contentBlockIndex":0}"""),
+            start("""{"image":{"format":"png"}}""", 1),
+            delta("""{"toolUse":{"input":"of no call"}}""", 9),
+            STOP,
+            USAGE_WAIT,
+            text("late"),
+        )
+        answer.failure shouldBe null
+        answer.response.text shouldBe "a"
+        answer.response.usage shouldBe USAGE
+    }
+
+    test("without its beginning an answer has one all the same") {
+        play(text("a"), STOP, USAGE_WAIT).deltas.first().shouldBeInstanceOf<Delta.Start>()
+        play(STOP, USAGE_WAIT).deltas.map { it::class } shouldContainExactly listOf(Delta.Start::class, Delta.Finish::class)
+    }
+
+    test("the figures may be missing once the message has stopped; the stop may not") {
+        val complete = play(START, text("a"), STOP)
+        complete.failure shouldBe null
+        complete.response.usage shouldBe null
+        complete.response.warnings.single() shouldContain "did not report the tokens"
+        for (cut in listOf(arrayOf(START, text("a")), arrayOf(START, text("a"), USAGE_WAIT), arrayOf(START, text("a"), STOP.copyOf(STOP.size - 1)))) {
+            play(*cut).failure.shouldBeInstanceOf<LlmException.StreamInterrupted>().partial!!.text shouldBe "a"
+        }
+    }
+
+    context("an exception ends the answer with its own type") {
+        withData(
+            mapOf(
+                "throttlingException" to LlmException.RateLimited::class,
+                "modelStreamErrorException" to LlmException.ServerError::class,
+                "internalServerException" to LlmException.ServerError::class,
+                "serviceUnavailableException" to LlmException.Overloaded::class,
+                "validationException" to LlmException.InvalidRequest::class,
+                "modelTimeoutException" to LlmException.Timeout::class,
+                "somethingNewException" to LlmException.ServerError::class,
+            ).map { it.toPair() },
+        ) { (type, expected) ->
+            for (before in listOf(emptyArray(), arrayOf(START), arrayOf(START, text("some")))) {
+                val answer = play(*before, awsException(type, """{"message":"Too bad"}"""))
+                answer.failure!!::class shouldBe expected
+                answer.error.message shouldContain "Too bad."
+                answer.error.partial?.text.orEmpty() shouldBe if (before.size == 2) "some" else ""
+            }
+        }
+    }
+
+    test("a prompt that is too long is told as such, also inside of the stream") {
+        play(
+            START,
+            awsException("validationException", """{"message":"Input is too long for requested model."}"""),
+        ).failure.shouldBeInstanceOf<LlmException.ContextLengthExceeded>()
+    }
+
+    test("an error without a type of the wire's is told by its code and text") {
+        val error = awsMessage(ByteArray(0), ":message-type" to "error", ":error-code" to "InternalError", ":error-message" to "An internal error occurred")
+        play(START, error).error.message shouldContain "An internal error occurred."
+    }
+
+    test("an exception after the end is a warning") {
+        val answer = play(START, text("a"), STOP, awsException("internalServerException", """{"message":"late"}"""), USAGE_WAIT)
+        answer.failure shouldBe null
+        answer.response.warnings.single() shouldContain "late"
+        answer.response.usage shouldBe USAGE
+    }
+
+    test("thoughts come with their seal, and hidden ones as they are") {
+        val answer = play(
+            START,
+            delta("""{"reasoningContent":{"text":"I "}}"""),
+            delta("""{"reasoningContent":{"text":"see"}}"""),
+            delta("""{"reasoningContent":{"signature":"SIG"}}"""),
+            delta("""{"reasoningContent":{"redactedContent":"REDACTED"}}""", 1),
+            delta("""{"text":"b"}""", 2),
+            STOP,
+            USAGE_WAIT,
+        )
+        answer.response.parts shouldContainExactly listOf(Part.Reasoning("I see", "SIG"), Part.Reasoning("", "REDACTED", isRedacted = true), Part.Text("b"))
+    }
+
+    test("a tool call is put together by its block, also without input") {
+        val answer = play(
+            START,
+            start("""{"toolUse":{"name":"a","toolUseId":"t1"}}""", 1),
+            start("""{"toolUse":{"name":"b","toolUseId":"t2"}}""", 2),
+            delta("""{"toolUse":{"input":"{\"x\":"}}""", 1),
+            delta("""{"toolUse":{"input":""}}""", 2),
+            delta("""{"toolUse":{"input":"1}"}}""", 1),
+            awsEvent("messageStop", """{"stopReason":"tool_use"}"""),
+            USAGE_WAIT,
+        )
+        answer.response.toolCalls shouldContainExactly listOf(Part.ToolCall("t1", "a", """{"x":1}"""), Part.ToolCall("t2", "b", ""))
+        answer.response.finishReason!!.kind shouldBe Kind.TOOL_CALLS
+    }
+
+    test("what stands in the web is a source, once") {
+        val citation = """{"citation":{"title":"T","location":{"web":{"url":"https://a","domain":"a"}},"sourceContent":[{"text":"q"}]}}"""
+        val answer =
+            play(
+                START,
+                text("a"),
+                delta(citation),
+                delta(citation),
+                delta("""{"citation":{"title":"D","location":{"documentChar":{"start":1}}}}"""),
+                STOP,
+                USAGE_WAIT,
+            )
+        answer.response.sources shouldContainExactly listOf(Delta.Source("https://a", "T"))
+        answer.response.text shouldBe "a"
+    }
+
+    test("cached tokens are part of the input, by their time to live") {
+        val figures =
+            awsEvent(
+                "metadata",
+                """{"usage":{"inputTokens":10,"outputTokens":4,"totalTokens":44,"cacheReadInputTokens":10,"cacheWriteInputTokens":20,
+            "cacheDetails":[{"ttl":"1h","inputTokens":15},{"ttl":"5m","inputTokens":5}]}}""",
+            )
+        play(START, STOP, figures).response.usage shouldBe Usage.build {
+            inputTokens = 40
+            outputTokens = 4
+            cacheReadTokens = 10
+            cacheWriteTokens = 20
+            cacheWrite5mTokens = 5
+            cacheWrite1hTokens = 15
+        }
+    }
+
+    context("a reason to stop") {
+        withData(
+            listOf(
+                "end_turn" to Kind.STOP, "stop_sequence" to Kind.STOP, "max_tokens" to Kind.LENGTH, "model_context_window_exceeded" to Kind.LENGTH,
+                "tool_use" to Kind.TOOL_CALLS, "guardrail_intervened" to Kind.CONTENT_FILTER, "content_filtered" to Kind.CONTENT_FILTER,
+                "malformed_tool_use" to Kind.ERROR, "novelty" to Kind.OTHER,
+            ),
+        ) { (raw, kind) ->
+            val reason = play(START, awsEvent("messageStop", """{"stopReason":"$raw"}"""), USAGE_WAIT).response.finishReason!!
+            reason.kind shouldBe kind
+            reason.raw shouldBe raw
+        }
+    }
+
+    test("a whole body with cited text; one that is no answer is cut") {
+        val json = mapOf("content-type" to "application/json")
+        val body = """{"output":{"message":{"role":"assistant","content":[{"citationsContent":{"content":[{"text":"Rome"}],"citations":[{"title":"T",
+            "location":{"web":{"url":"https://a"}}}]}},{"video":{}}]}},"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":4}}"""
+        val answer = play(body.encodeToByteArray(), headers = json, delivery = Delivery.WHOLE)
+        answer.response.text shouldBe "Rome"
+        answer.response.sources shouldContainExactly listOf(Delta.Source("https://a", "T"))
+        answer.response.usage shouldBe USAGE
+        play("""{"Output":{"__type":"x#UnknownOperationException"}}""".encodeToByteArray(), headers = json, delivery = Delivery.WHOLE).let {
+            it.deltas.shouldBeEmpty()
+            it.failure.shouldBeInstanceOf<LlmException.StreamInterrupted>()
+        }
+    }
+
+    test("bytes that break the framing are malformed, and what came before them is kept") {
+        val broken = text("b").also { it[it.size - 6] = 0 }
+        val failure = play(START, text("a"), broken).failure.shouldBeInstanceOf<LlmException.MalformedResponse>()
+        failure.message shouldContain "checksum"
+        failure.partial!!.text shouldBe "a"
+    }
+
+    context("an error's type is the head's, else the body's") {
+        withData<AwsFailure>({ "${it.status} ${it.type}: ${it.message}" }, failures) { case ->
+            for (inHead in listOf(true, false)) {
+                val headers =
+                    mapOf("content-type" to "application/json") +
+                        if (inHead) mapOf("x-amzn-errortype" to case.type + ":http://internal.amazon.com/coral/") else emptyMap()
+                val body = if (inHead) """{"message":"${case.message}"}""" else """{"__type":"com.amazon.coral#${case.type}","Message":"${case.message}"}"""
+                val error = play(body.encodeToByteArray(), status = case.status, headers = headers).error
+                error::class shouldBe case.expected
+                error.message shouldContain case.message
+                error.message shouldContain case.remedy
+            }
+        }
+    }
+})
+
+private class AwsFailure(val status: Int, val type: String, val message: String, val expected: kotlin.reflect.KClass<out LlmException>, val remedy: String)
+
+private val failures = listOf(
+    AwsFailure(403, "ExpiredTokenException", "The security token included in the request is expired", LlmException.Authentication::class, "aws sso login"),
+    AwsFailure(
+        403,
+        "UnrecognizedClientException",
+        "The security token included in the request is invalid.",
+        LlmException.Authentication::class,
+        "AWS_BEARER_TOKEN_BEDROCK",
+    ),
+    AwsFailure(403, "InvalidSignatureException", "Signature expired", LlmException.Authentication::class, "clock"),
+    AwsFailure(
+        403,
+        "AccessDeniedException",
+        "Authentication failed: Please make sure your API Key is valid.",
+        LlmException.Authentication::class,
+        "AWS_BEARER_TOKEN_BEDROCK",
+    ),
+    AwsFailure(
+        403,
+        "AccessDeniedException",
+        "You don't have access to the model with the specified model ID.",
+        LlmException.PermissionDenied::class,
+        "Model access",
+    ),
+    AwsFailure(404, "ResourceNotFoundException", "Could not resolve the foundation model", LlmException.NotFound::class, "list-foundation-models"),
+    AwsFailure(400, "ValidationException", "The provided model identifier is invalid.", LlmException.NotFound::class, "inference profile"),
+    AwsFailure(400, "ValidationException", "Invocation of model ID m with on-demand throughput isn't supported.", LlmException.NotFound::class, "global."),
+    AwsFailure(400, "ValidationException", "Malformed input request", LlmException.InvalidRequest::class, "Malformed input request"),
+    AwsFailure(400, "ValidationException", "Input is too long for requested model.", LlmException.ContextLengthExceeded::class, "Send less"),
+    AwsFailure(429, "ThrottlingException", "Too many tokens, please wait before trying again.", LlmException.RateLimited::class, "wait"),
+    AwsFailure(429, "ModelNotReadyException", "Model is not ready for inference.", LlmException.Overloaded::class, "in a minute"),
+    AwsFailure(400, "ServiceQuotaExceededException", "Your request exceeds the service quota", LlmException.QuotaExhausted::class, "Service Quotas"),
+    AwsFailure(424, "ModelErrorException", "The model failed", LlmException.ServerError::class, "fallback"),
+    AwsFailure(408, "ModelTimeoutException", "Model has timed out", LlmException.Timeout::class, "try again"),
+    AwsFailure(500, "InternalServerException", "Internal", LlmException.ServerError::class, "fallback"),
+    AwsFailure(503, "ServiceUnavailableException", "Bedrock is unable to process your request.", LlmException.Overloaded::class, "fallback"),
+)

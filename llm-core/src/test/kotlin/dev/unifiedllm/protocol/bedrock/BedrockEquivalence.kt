@@ -1,0 +1,111 @@
+package dev.unifiedllm.protocol.bedrock
+
+import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.Role
+import dev.unifiedllm.chat.Tool
+import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.protocol.Explained
+import dev.unifiedllm.protocol.WireEquivalence
+import dev.unifiedllm.protocol.get
+import dev.unifiedllm.protocol.isAdded
+import dev.unifiedllm.protocol.isLeftOut
+import dev.unifiedllm.protocol.items
+import dev.unifiedllm.protocol.openai.string
+import dev.unifiedllm.protocol.target
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.contentOrNull
+import kotlinx.serialization.json.double
+import kotlinx.serialization.json.int
+import kotlinx.serialization.json.jsonArray
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
+import java.net.URLDecoder
+
+internal val bedrockEquivalence = WireEquivalence(
+    protocol = BedrockConverse,
+    belongs = { bedrockWire(it.host, it.path, isError = false) == BedrockConverse.name },
+    target = { recording, _ ->
+        val model = URLDecoder.decode(recording.path.removePrefix("/model/").substringBeforeLast('/'), Charsets.UTF_8)
+        target(recording.row(BedrockConverse, mapOf("bedrock-converse" to "bedrock", "errors" to "bedrock")), model, "https://${recording.host}")
+    },
+    delivery = { if (it.path.endsWith("-stream")) Delivery.STREAM else Delivery.WHOLE },
+    convert = { readConverse(it) },
+    options = setOf("guardrailConfig", "additionalModelRequestFields"),
+    explained = listOf(
+        Explained("an id in a path may have its colon encoded or not", "url") {
+            (it.ours.string?.replace("%3A", ":") == it.recorded.string?.replace("%3A", ":"))
+        },
+        Explained("an empty object or list says nothing", "*") {
+            it.isLeftOut &&
+                (it.recorded == JsonArray(emptyList()) || it.recorded == JsonObject(emptyMap()))
+        },
+        Explained("a result that is no error is a success", "messages[].content[].toolResult.status", "e084-bedrock-400-pydantic-ai") {
+            it.isLeftOut && it.recorded == JsonPrimitive("success")
+        },
+        Explained(
+            "the wire wants the roles to alternate: two turns of the user's are sent as one",
+            "messages",
+            "s026-filtered-openllmetry",
+            "u037-filtered-openllmetry",
+        ) { difference ->
+            difference.recorded!!.jsonArray.flatMap { it["content"].items() } == difference.ours!!.jsonArray.flatMap { it["content"].items() }
+        },
+        Explained(
+            "maxTokens must exceed the thinking budget; the recorded client left it to the model's default",
+            "inferenceConfig.maxTokens",
+            "u012-reasoning-ellmer",
+        ) {
+            it.isAdded
+        },
+    ),
+    skipped = mapOf(
+        "s017-parallel-tool-calls-pydantic-ai" to "a tool of the server's own (systemTool) is no Tool of ours: it is said by providerOptions(toolConfig)",
+        "u025-filtered-openllmetry" to "text marked for a guardrail (guardContent) is no Part of ours: it is said by providerOptions(messages)",
+        "e082-bedrock-400-pydantic-ai" to "a tool's result is a text here; the recorded one is an image",
+    ),
+)
+
+private val JsonElement?.string: String? get() = (this as? JsonPrimitive)?.contentOrNull
+
+private fun ChatRequestBuilder.readConverse(body: JsonObject): Set<String> {
+    val system = body["system"].items().map { readPart(it.jsonObject) }
+    if (system.isNotEmpty()) messages(listOf(Message(Role.SYSTEM, system)))
+    messages(
+        body.getValue("messages").jsonArray.map { message ->
+            Message(Role.valueOf(message["role"].string!!.uppercase()), message["content"].items().map { readPart(it.jsonObject) })
+        },
+    )
+    val inference = body["inferenceConfig"]
+    maxTokens = inference["maxTokens"]?.jsonPrimitive?.int
+    temperature = inference["temperature"]?.jsonPrimitive?.double
+    topP = inference["topP"]?.jsonPrimitive?.double
+    inference["stopSequences"].items().forEach { stop(it.string!!) }
+    val config = body["toolConfig"]
+    config["tools"].items().forEach { tool ->
+        val spec = tool["toolSpec"]
+        tool(Tool(spec["name"].string!!, spec["description"].string, spec["inputSchema"]["json"]!!.jsonObject))
+    }
+    toolChoice = if (config["toolChoice"]["auto"] != null) ToolChoice.Auto else null
+    body["additionalModelRequestFields"]["thinking"]?.let { reasoningBudget = it["budget_tokens"]!!.jsonPrimitive.int }
+    return setOf("system", "messages", "inferenceConfig", "toolConfig") +
+        if (body["additionalModelRequestFields"]["thinking"] != null) setOf("additionalModelRequestFields") else emptySet()
+}
+
+private fun readPart(block: JsonObject): Part {
+    val (kind, value) = block.entries.single()
+    return when (kind) {
+        "text" -> Part.Text(value.string!!)
+        "image" -> Part.Image("data:image/${value["format"].string};base64,${value["source"]["bytes"].string}")
+        "document" -> Part.File(value["source"]["s3Location"]["uri"].string!!, "application/${value["format"].string}", value["name"].string)
+        "cachePoint" -> Part.CacheBreakpoint()
+        "toolUse" -> Part.ToolCall(value["toolUseId"].string!!, value["name"].string!!, value["input"].toString())
+        "toolResult" -> Part.ToolResult(value["toolUseId"].string!!, "get_file", value["content"].items().joinToString("") { it["text"].string!! })
+        else -> error("$kind is not read")
+    }
+}

@@ -1,0 +1,27 @@
+package dev.unifiedllm.protocol.bedrock
+
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.protocol.get
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.longOrNull
+
+/** The wire of a call to Bedrock's runtime: by the operation at the path's end; an error of any operation is Converse's. Null elsewhere. */
+internal fun bedrockWire(host: String, path: String, isError: Boolean): String? = when {
+    path.startsWith("/model/") && (path.endsWith("/converse") || path.endsWith("/converse-stream")) -> BedrockConverse.name
+    else -> BedrockConverse.name.takeIf { isError && host.startsWith("bedrock") && host.endsWith(".amazonaws.com") }
+}
+
+/** Bedrock's counters: its totalTokens is the sum of input, output, cache reads and cache writes. */
+internal fun bedrockUsage(raw: JsonElement?): Usage? {
+    fun count(name: String) = (raw[name] as? JsonPrimitive)?.longOrNull
+    val input = count("inputTokens") ?: return null
+    val total = count("totalTokens")!!
+    return Usage.build {
+        inputTokens = total - count("outputTokens")!!
+        outputTokens = count("outputTokens")
+        cacheReadTokens = count("cacheReadInputTokens")
+        cacheWriteTokens = count("cacheWriteInputTokens")
+        check(inputTokens == input + (cacheReadTokens ?: 0) + (cacheWriteTokens ?: 0)) { "the total is something else" }
+    }
+}

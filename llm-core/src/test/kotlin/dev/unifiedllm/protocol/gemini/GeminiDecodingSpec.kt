@@ -1,0 +1,209 @@
+package dev.unifiedllm.protocol.gemini
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.protocol.Answer
+import dev.unifiedllm.protocol.ProtocolModel
+import dev.unifiedllm.protocol.RecordedTransport
+import dev.unifiedllm.protocol.Recording
+import dev.unifiedllm.protocol.answer
+import dev.unifiedllm.protocol.arguments
+import dev.unifiedllm.protocol.target
+import dev.unifiedllm.protocol.text
+import dev.unifiedllm.provider.Provider
+import dev.unifiedllm.provider.Target
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldContainExactly
+import io.kotest.matchers.nulls.shouldNotBeNull
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldNotContain
+import io.kotest.matchers.types.shouldBeInstanceOf
+import kotlin.time.Duration.Companion.seconds
+
+private val target = Target(ModelId("gemini", "gemini-3-flash"), Provider("gemini", GeminiGenerate.name), "https://host/v1beta", ApiKey.of("AIzaSyTest-key"))
+
+private suspend fun read(body: String, type: String = "text/event-stream", isLost: Boolean = false): Answer {
+    val transport = RecordedTransport(200, mapOf("content-type" to type), listOf(body.encodeToByteArray()), isLost)
+    return answer(ProtocolModel(target, GeminiGenerate, transport, Timeouts.DEFAULT), Delivery.STREAM)
+}
+
+private fun sse(vararg chunks: String) = chunks.joinToString("") { "data: $it\r\n\r\n" }
+
+private fun chunk(part: String, more: String = "", after: String = "") =
+    """{"candidates":[{"content":{"parts":[$part],"role":"model"}$more}],"modelVersion":"gemini-3-flash","responseId":"r1"$after}"""
+
+private fun text(text: String) = chunk("""{"text":"$text"}""")
+
+private const val STOP = ""","finishReason":"STOP","index":0"""
+private const val USAGE = ""","usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":2,"totalTokenCount":7}"""
+private const val END = """{"candidates":[{"finishReason":"STOP","index":0}]}"""
+private const val OVERLOADED = """{"error":{"code":503,"message":"The model is overloaded. Please try again later.","status":"UNAVAILABLE"}}"""
+
+private class Ending(val title: String, val body: String, val kind: Kind)
+
+class GeminiDecodingSpec : FunSpec({
+    test("the parts of an answer become deltas in their order, and what seals them stands where it must go back") {
+        val answer = read(
+            sse(
+                chunk("""{"text":"hm","thought":true}"""),
+                chunk("""{"text":"a","thoughtSignature":"s1"},{"text":""}"""),
+                chunk("""{"functionCall":{"name":"f","args":{"x":1},"id":"c9"},"thoughtSignature":"s2"},{"functionCall":{"name":"g"}}"""),
+                chunk("""{"inlineData":{"mimeType":"image/png","data":"iVBO"}},{"executableCode":{"code":"1"},"thoughtSignature":"s3"}"""),
+                chunk("""{"text":"","thoughtSignature":"s4"}""", STOP, USAGE),
+            ),
+        )
+        answer.failure shouldBe null
+        answer.deltas.dropLast(1) shouldContainExactly listOf(
+            Delta.Start("r1", target.id, "gemini-3-flash"),
+            Delta.Reasoning("hm"),
+            Delta.Reasoning("", "s1", isRedacted = true),
+            Delta.Text("a"),
+            Delta.ToolCallDelta(0, "c9", "f", """{"x":1}""", signature = "s2"),
+            Delta.ToolCallDelta(1, "call_1", "g", "{}"),
+            Delta.Media("image/png", "data:image/png;base64,iVBO"),
+            Delta.Reasoning("", "s4", isRedacted = true),
+        )
+        answer.response.finishReason!!.kind shouldBe Kind.TOOL_CALLS
+        answer.response.usage shouldBe Usage.of(5, 2)
+        answer.response.parts.filterIsInstance<Part.Reasoning>().map { it.signature } shouldBe listOf(null, "s1", "s4")
+    }
+
+    test("arguments that come leaf by leaf are put together") {
+        val calls = Recording.named("gemini-generate/s019-parallel-tool-calls-vercel-ai").play().response.toolCalls
+        calls.map { it.arguments } shouldBe listOf("{}", """{"id":"A"}""", """{"id":"B"}""", """{"id":"C"}""")
+
+        val leaves = """{"jsonPath":"$.to[0].name","stringValue":"An","willContinue":true},{"jsonPath":"$.to[0].name","stringValue":"na"},""" +
+            """{"jsonPath":"$.to[1].name","nullValue":"NULL_VALUE"},{"jsonPath":"$['odd name']","numberValue":2.5},{"jsonPath":"$.ok","boolValue":true},""" +
+            """{"jsonPath":"%","boolValue":true}"""
+        val call = chunk("""{"functionCall":{"name":"send","partialArgs":[$leaves]}}""", STOP)
+        read(sse(call)).response.toolCalls.single().arguments shouldBe """{"to":[{"name":"Anna"},{"name":null}],"odd name":2.5,"ok":true}"""
+    }
+
+    test("a call that is still open when the answer ends keeps what has come") {
+        val open = chunk("""{"functionCall":{"name":"f","willContinue":true,"partialArgs":[{"jsonPath":"$.a","stringValue":"x"}]}}""")
+        read(sse(open, END)).response.toolCalls.single().arguments shouldBe """{"a":"x"}"""
+    }
+
+    test("sources are told once each, at the end") {
+        val answer = Recording.named("gemini-generate/s043-citations-pydantic-ai").play()
+        answer.response.sources.map { it.title } shouldContainExactly
+            listOf("Weather information for San Francisco, CA, US", "timeanddate.com", "weather.gov", "wunderground.com", "accuweather.com")
+        val cited = chunk("""{"text":"a"}""", ""","citationMetadata":{"citationSources":[{"uri":"https://a","license":"mit"},{"uri":"https://a"}]}$STOP""")
+        read(sse(cited)).response.sources shouldContainExactly listOf(Delta.Source("https://a"))
+    }
+
+    test("several answers are kept apart by their index") {
+        fun of(index: Int, text: String, finish: String = "") = """{"content":{"parts":[{"text":"$text"}]},"index":$index$finish}"""
+        val chunks = sse("""{"candidates":[${of(0, "a")},${of(1, "b")}]}""", """{"candidates":[${of(1, "B", ""","finishReason":"STOP"""")}]}""")
+        read(chunks).failure.shouldBeInstanceOf<LlmException.StreamInterrupted>()
+        val response = read(chunks + sse("""{"candidates":[${of(0, "A", ""","finishReason":"MAX_TOKENS"""")}]}""")).response
+        response.text shouldBe "aA"
+        response.alternatives.single() shouldBe listOf(Part.Text("bB"))
+        response.finishReason!!.kind shouldBe Kind.LENGTH
+    }
+
+    context("each way of ending has its kind") {
+        fun ended(reason: String, part: String = """{"text":"a"}""") = sse(chunk(part, ""","finishReason":"$reason""""))
+        withData<Ending>(
+            { it.title },
+            listOf(
+                Ending("STOP", ended("STOP"), Kind.STOP),
+                Ending("STOP with calls", ended("STOP", """{"functionCall":{"name":"f"}}"""), Kind.TOOL_CALLS),
+                Ending("MAX_TOKENS", ended("MAX_TOKENS"), Kind.LENGTH),
+                Ending("SAFETY", ended("SAFETY"), Kind.CONTENT_FILTER),
+                Ending("RECITATION", ended("RECITATION"), Kind.CONTENT_FILTER),
+                Ending("PROHIBITED_CONTENT", ended("PROHIBITED_CONTENT"), Kind.CONTENT_FILTER),
+                Ending("MALFORMED_FUNCTION_CALL", ended("MALFORMED_FUNCTION_CALL"), Kind.ERROR),
+                Ending("LANGUAGE", ended("LANGUAGE"), Kind.OTHER),
+                Ending("a reason of tomorrow", ended("TOMORROW"), Kind.OTHER),
+                Ending("unspecified", ended("FINISH_REASON_UNSPECIFIED"), Kind.UNKNOWN),
+            ),
+        ) { read(it.body).response.finishReason!!.kind shouldBe it.kind }
+    }
+
+    test("what the provider says of an end is told as a warning") {
+        val body = sse(chunk("""{"text":"a"}""", ""","finishReason":"MALFORMED_FUNCTION_CALL","finishMessage":"Malformed function call: f("""", USAGE))
+        read(body).response.warnings.single() shouldContain "Malformed function call: f("
+    }
+
+    test("a blocked question is filtered content, whose message says what to do") {
+        val blocked = """{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":4}}"""
+        for (body in listOf(blocked to "application/json", sse(blocked) to "text/event-stream")) {
+            val error = read(body.first, body.second).failure.shouldBeInstanceOf<LlmException.ContentFiltered>()
+            error.message shouldContain "(SAFETY)"
+            error.message shouldContain "Change the wording"
+        }
+    }
+
+    test("the answer is cut without a finish reason, whatever way the bytes end") {
+        val cut = sse(text("a"), text("b"))
+        for (isLost in listOf(false, true)) read(cut, isLost = isLost).error.shouldBeInstanceOf<LlmException.StreamInterrupted>().partial!!.text shouldBe "ab"
+        read(cut + "data: {\"candidates\":[{\"con").error.shouldBeInstanceOf<LlmException.StreamInterrupted>()
+        read("[" + text("a") + ",\n", "application/json").error.shouldBeInstanceOf<LlmException.StreamInterrupted>().partial!!.text shouldBe "a"
+        read(cut + sse(chunk("""{"text":"c"}""", STOP)), isLost = true).failure shouldBe null
+    }
+
+    test("usage may come after the finish reason, and is warned of where it does not come") {
+        val late = """{"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":2}}"""
+        read(sse(chunk("""{"text":"a"}""", STOP), late)).response.usage shouldBe Usage.of(5, 2)
+        read(sse(chunk("""{"text":"a"}""", STOP))).response.warnings.single() shouldContain "did not report the tokens"
+    }
+
+    context("an error inside of a stream is typed") {
+        withData(
+            mapOf(
+                "before content" to sse(OVERLOADED),
+                "after content" to sse(text("a"), OVERLOADED),
+                "alone, as JSON" to OVERLOADED,
+                "bare, behind the events" to sse(text("a")) + OVERLOADED.replace(",", ",\r\n  ") + "\r\n",
+                "bare, without a line's end" to sse(text("a")) + OVERLOADED,
+                "in a list" to "[${text("a")},$OVERLOADED]",
+            ),
+        ) { body ->
+            val error = read(body).error.shouldBeInstanceOf<LlmException.Overloaded>()
+            error.isRetryable shouldBe true
+            error.message shouldContain "The model is overloaded"
+            if ("\"a\"" in body) error.partial.shouldNotBeNull().text shouldBe "a"
+        }
+    }
+
+    test("a limit says how long to wait, and keys are not repeated") {
+        val details = """[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}]"""
+        val error = read(sse("""{"error":{"code":429,"message":"Quota for AIzaSyTest-key","status":"RESOURCE_EXHAUSTED","details":$details}}""")).error
+        error.shouldBeInstanceOf<LlmException.RateLimited>().retryAfter shouldBe 34.5.seconds
+        error.message shouldNotContain "AIza"
+    }
+
+    test("an error after the end, unknown events and unknown parts break nothing") {
+        val answer = read(
+            ": ping\n\n" + "{\"bare\":1}\n\n" +
+                sse("""{"future":{"a":[1]}}""", "{}", text("a"), chunk("""{"future":1},{"text":"b","future":1}""", STOP + ""","x":[]""", USAGE), OVERLOADED),
+        )
+        answer.failure shouldBe null
+        answer.response.text shouldBe "ab"
+        answer.response.warnings.single() shouldContain "after its answer"
+    }
+
+    context("output is counted with the thoughts, once") {
+        withData<Pair<String, Triple<Long?, Long?, Long?>>>(
+            { it.first },
+            """"promptTokenCount":10,"candidatesTokenCount":5,"thoughtsTokenCount":7,"totalTokenCount":22""" to Triple(10L, 12L, 7L),
+            """"promptTokenCount":10,"candidatesTokenCount":12,"thoughtsTokenCount":7,"totalTokenCount":22""" to Triple(10L, 12L, 7L),
+            """"promptTokenCount":10,"toolUsePromptTokenCount":4,"candidatesTokenCount":5,"totalTokenCount":19""" to Triple(14L, 5L, null),
+            """"promptTokenCount":10,"totalTokenCount":10""" to Triple(10L, 0L, null),
+            """"promptTokenCount":10""" to Triple(10L, null, null),
+        ) { (counters, expected) ->
+            val usage = read(sse(chunk("""{"text":"a"}""", STOP, ""","usageMetadata":{$counters}"""))).response.usage!!
+            Triple(usage.inputTokens, usage.outputTokens, usage.reasoningTokens) shouldBe expected
+        }
+    }
+})

@@ -1,0 +1,156 @@
+package dev.unifiedllm.protocol.openai
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.protocol.Answer
+import dev.unifiedllm.protocol.ProtocolModel
+import dev.unifiedllm.protocol.RecordedTransport
+import dev.unifiedllm.protocol.answer
+import dev.unifiedllm.protocol.arguments
+import dev.unifiedllm.protocol.each
+import dev.unifiedllm.protocol.target
+import dev.unifiedllm.protocol.text
+import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.provider.Target
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldNotContain
+
+private suspend fun read(body: String, type: String, row: String = "openai"): Answer {
+    val provider = ProviderRegistry.packed.find(row)!!
+    val target = Target(ModelId(provider.id, "m"), provider, "https://host/v1", ApiKey.of("sk-CANARY-0123"))
+    val transport = RecordedTransport(200, mapOf("content-type" to type), listOf(body.encodeToByteArray()))
+    val delivery = if (type == STREAM) Delivery.STREAM else Delivery.WHOLE
+    return answer(ProtocolModel(target, OpenAiChat, transport, Timeouts.DEFAULT), delivery)
+}
+
+private const val STREAM = "text/event-stream"
+private const val WHOLE = "application/json"
+
+private fun deltas(vararg deltas: String, finish: String = "tool_calls"): String =
+    (deltas.map { """{"choices":[{"index":0,"delta":$it}]}""" } + """{"choices":[{"index":0,"delta":{},"finish_reason":"$finish"}]}""" + "[DONE]")
+        .joinToString("") { "data: $it\n\n" }
+
+/** One piece of a call, as servers write it. */
+private fun piece(index: Int? = 0, id: String? = null, name: String? = null, arguments: String? = null): String {
+    val function = listOfNotNull(name?.let { "\"name\":\"$it\"" }, arguments?.let { "\"arguments\":\"${it.replace("\"", "\\\"")}\"" })
+    val fields = listOfNotNull(index?.let { "\"index\":$it" }, id?.let { "\"id\":\"$it\"" }, "\"function\":{${function.joinToString(",")}}")
+    return fields.joinToString(",", "{", "}")
+}
+
+private fun calls(vararg pieces: String) = """{"tool_calls":[${pieces.joinToString(",")}]}"""
+
+/** @param expected each call as `id name arguments` */
+private class Calls(val title: String, val body: String, vararg val expected: String)
+
+class OpenAiChatDecodingSpec : FunSpec({
+    context("calls, however a server numbers and names them:") {
+        withData<Calls>(
+            { it.title },
+            Calls(
+                "each piece has another id (Poolside, vLLM's harmony)",
+                deltas(calls(piece(0, "a1", "f", "")), calls(piece(0, "b2", null, "{\"x\":")), calls(piece(0, "c3", "", "1}"))),
+                "a1 f {\"x\":1}",
+            ),
+            Calls(
+                "the name comes after the id (bridges to Responses)",
+                deltas(calls(piece(0, "a1")), calls(piece(0, null, "f")), calls(piece(0, null, null, "{}"))),
+                "a1 f {}",
+            ),
+            Calls(
+                "two without ids in one piece, both of index 0 (Gemini's OpenAI wire)",
+                deltas(calls(piece(0, "", "f", "{\"x\":1}"), piece(0, "", "g", "{}"))),
+                "call_0 f {\"x\":1}",
+                "call_1 g {}",
+            ),
+            Calls(
+                "two of one function without ids and indexes",
+                deltas(calls(piece(null, null, "f", "{\"x\":1}")), calls(piece(null, null, "f", "{\"x\":2}"))),
+                "call_0 f {\"x\":1}",
+                "call_1 f {\"x\":2}",
+            ),
+            Calls(
+                "the name is repeated with every piece",
+                deltas(calls(piece(0, "", "f", "{\"x\"")), calls(piece(0, "", "f", ":1}"))),
+                "call_0 f {\"x\":1}",
+            ),
+            Calls(
+                "the id is repeated with every piece",
+                deltas(calls(piece(0, "a1", "f", "{\"x\"")), calls(piece(0, "a1", "f", ":1}"))),
+                "a1 f {\"x\":1}",
+            ),
+            Calls(
+                "two interleaved by their index",
+                deltas(
+                    calls(piece(0, "a1", "f"), piece(1, "b2", "g")),
+                    calls(piece(1, null, null, "{\"y\"")),
+                    calls(piece(0, null, null, "{}")),
+                    calls(piece(1, null, null, ":2}")),
+                ),
+                "a1 f {}",
+                "b2 g {\"y\":2}",
+            ),
+            Calls(
+                "another id with a name begins another call, whatever the index",
+                deltas(calls(piece(0, "a1", "f", "{}")), calls(piece(0, "b2", "f", "{}"))),
+                "a1 f {}",
+                "b2 f {}",
+            ),
+        ) { case ->
+            val response = read(case.body, STREAM).response
+            response.toolCalls.map { "${it.id} ${it.name} ${it.arguments}" } shouldBe case.expected.toList()
+        }
+    }
+
+    context("an answer that ends with calls ends for them, also where the server says that it simply stopped") {
+        withData("stop", "tool_calls", "function_call") { raw ->
+            val reason = read(deltas(calls(piece(0, "a1", "f", "{}")), finish = raw), STREAM).response.finishReason!!
+            reason.kind shouldBe Kind.TOOL_CALLS
+            reason.raw shouldBe raw
+        }
+        test("but one that was cut was cut") {
+            read(deltas(calls(piece(0, "a1", "f", "{\"x")), finish = "length"), STREAM).response.finishReason!!.kind shouldBe Kind.LENGTH
+        }
+    }
+
+    context("what a server says instead of an answer, with status 200, is what failed:") {
+        val minimax = """{"id":"1","choices":null,"base_resp":{"status_code":1004,"status_msg":"login fail: carry the API secret key sk-CANARY-0123"}}"""
+        withData<Pair<String, String>>(
+            { it.first },
+            minimax to "login fail",
+            """{"code":10007,"message":"App is over its limit","sid":"x"}""" to "App is over its limit",
+            """{"object":"error","message":"The model is loading","type":"NotReady","code":40303}""" to "The model is loading",
+            """{"success":false,"msg":"no such route","data":null}""" to "no such route",
+            """{"detail":"Could not parse the question"}""" to "Could not parse the question",
+        ) { (body, says) ->
+            for ((text, type) in listOf(body to WHOLE, "data: $body\n\n" to STREAM)) {
+                val failure = read(text, type).failure!!
+                failure.javaClass shouldBe LlmException.ServerError::class.java
+                failure.message shouldContain says
+                failure.message shouldNotContain "sk-CANARY"
+            }
+        }
+        test("an error that says nothing is none") {
+            for (nothing in listOf("\"\"", "{}", "[]", "false", "null")) {
+                val whole = """{"choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}],"error":$nothing}"""
+                val answer = read(whole, WHOLE)
+                answer.failure shouldBe null
+                answer.response.text shouldBe "hi"
+            }
+        }
+        test("a chunk that says something beside the answer is no failure") {
+            val chunks = listOf("""{"message":"queued"}""", """{"base_resp":{"status_code":0,"status_msg":""}}""").joinToString("") { "data: $it\n\n" }
+            val answer = read(chunks + deltas("""{"content":"hi"}""", finish = "stop"), STREAM)
+            answer.failure shouldBe null
+            answer.response.text shouldBe "hi"
+            val cut = """data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}""" + "\n\ndata: {\"message\":\"bye\"}\n\n"
+            read(cut, STREAM).failure!!.javaClass shouldBe LlmException.StreamInterrupted::class.java
+        }
+    }
+})

@@ -1,0 +1,165 @@
+package dev.unifiedllm.protocol.openai
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.protocol.Answer
+import dev.unifiedllm.protocol.ProtocolModel
+import dev.unifiedllm.protocol.RecordedTransport
+import dev.unifiedllm.protocol.answer
+import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.target
+import dev.unifiedllm.protocol.text
+import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.provider.Target
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.types.shouldBeInstanceOf
+
+private suspend fun read(vararg events: String, status: Int = 200, row: String = "openai/responses"): Answer {
+    val provider = ProviderRegistry.packed.find(row)!!
+    val target = Target(ModelId(provider.id, "m"), provider, "https://host/v1", ApiKey.of("sk-test"))
+    val isStream = status == 200 && events.none { "\"object\":\"response\"" in it && "type" !in it }
+    val body = if (isStream) events.joinToString("") { "data: $it\n\n" } else events.single()
+    val headers = mapOf("content-type" to if (isStream) "text/event-stream" else "application/json")
+    val transport = RecordedTransport(status, headers, listOf(body.encodeToByteArray()))
+    return answer(ProtocolModel(target, OpenAiResponses, transport, Timeouts.DEFAULT), if (isStream) Delivery.STREAM else Delivery.WHOLE)
+}
+
+private const val CREATED = """{"type":"response.created","response":{"id":"r1","model":"m-1","status":"in_progress","output":[]}}"""
+private const val HELLO = """{"type":"response.output_text.delta","output_index":0,"delta":"Hello"}"""
+private const val COMPLETED =
+    """{"type":"response.completed","response":{"id":"r1","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"Hello"}]}],"usage":{"input_tokens":1,"output_tokens":2}}}"""
+
+class OpenAiResponsesDecodingSpec : FunSpec({
+    test("events are known by their JSON, without event lines, and the end may be followed by [DONE]") {
+        val answer = read(CREATED, HELLO, COMPLETED, "[DONE]")
+        answer.failure shouldBe null
+        answer.response.text shouldBe "Hello"
+        answer.response.finishReason!!.kind shouldBe Kind.STOP
+    }
+
+    test("an unknown event before the first does not begin the answer without its id") {
+        val answer = read("""{"type":"codex.rate_limits","limits":[]}""", """{"type":"keepalive"}""", CREATED, HELLO, COMPLETED)
+        answer.failure shouldBe null
+        answer.response.responseId shouldBe "r1"
+        answer.response.text shouldBe "Hello"
+    }
+
+    test("a stream whose last event says it all is read from that") {
+        read(COMPLETED, "[DONE]").response.text shouldBe "Hello"
+    }
+
+    test("an item that comes in full only is read in full") {
+        val cited = """[{"type":"url_citation","url":"https://a/","title":"A"}]"""
+        val item = """{"type":"message","content":[{"type":"output_text","text":"Hi","annotations":$cited}]}"""
+        val answer = read(CREATED, """{"type":"response.output_item.done","output_index":0,"item":$item}""", COMPLETED)
+        answer.response.text shouldBe "Hi"
+        answer.response.sources shouldBe listOf(Delta.Source("https://a/", "A"))
+    }
+
+    test("a call that comes in full only, and one in pieces by the place of their items") {
+        val answer = read(
+            CREATED,
+            """{"type":"response.output_item.added","output_index":1,"item":{"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":""}}""",
+            """{"type":"response.function_call_arguments.delta","output_index":1,"item_id":"other","delta":"{\"a\":"}""",
+            """{"type":"response.function_call_arguments.delta","output_index":1,"item_id":"other","delta":"1}"}""",
+            """{"type":"response.output_item.done","output_index":1,"item":{"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":"{\"a\":1}"}}""",
+            """{"type":"response.output_item.done","output_index":2,"item":{"type":"function_call","id":"fc_2","call_id":"c2","name":"g","arguments":"{}"}}""",
+            COMPLETED,
+        )
+        answer.response.parts shouldBe listOf(Part.ToolCall("c1", "f", """{"a":1}"""), Part.ToolCall("c2", "g", "{}"))
+        answer.response.finishReason!!.kind shouldBe Kind.TOOL_CALLS
+    }
+
+    test("thoughts that come as a summary and in full are told once, and sealed by their item") {
+        val item = """{"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"Hm."}],"encrypted_content":"gAAA"}"""
+        val answer = read(
+            CREATED,
+            """{"type":"response.reasoning_summary_text.delta","output_index":0,"delta":"Hm."}""",
+            """{"type":"response.reasoning_text.delta","output_index":0,"delta":"Hm, in full."}""",
+            """{"type":"response.output_item.done","output_index":0,"item":$item}""",
+            """{"type":"response.output_text.delta","output_index":1,"delta":"Hi"}""",
+            COMPLETED,
+        )
+        answer.response.parts shouldBe listOf(Part.Reasoning("Hm.", item), Part.Text("Hi"))
+    }
+
+    test("a thought that only the server keeps has no seal") {
+        val item = """{"type":"reasoning","id":"rs_1","summary":[]}"""
+        read(CREATED, """{"type":"response.output_item.done","output_index":0,"item":$item}""", HELLO, COMPLETED).response.parts shouldBe
+            listOf(Part.Text("Hello"))
+    }
+
+    test("a refusal is a text, and the reason") {
+        val answer = read(CREATED, """{"type":"response.refusal.delta","output_index":0,"delta":"No."}""", COMPLETED)
+        answer.response.text shouldBe "No."
+        answer.response.finishReason!!.kind shouldBe Kind.REFUSAL
+    }
+
+    test("an incomplete answer says why") {
+        fun incomplete(reason: String) = """{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{"reason":"$reason"}}}"""
+        read(CREATED, HELLO, incomplete("max_output_tokens")).response.finishReason!!.kind shouldBe Kind.LENGTH
+        read(CREATED, HELLO, incomplete("content_filter")).response.finishReason!!.kind shouldBe Kind.CONTENT_FILTER
+        read(CREATED, HELLO, incomplete("tired")).response.finishReason!!.kind shouldBe Kind.OTHER
+    }
+
+    test("an image is media") {
+        val item = """{"type":"image_generation_call","status":"completed","result":"iVBO","output_format":"webp"}"""
+        read(CREATED, """{"type":"response.output_item.done","output_index":0,"item":$item}""", COMPLETED).deltas
+            .filterIsInstance<Delta.Media>() shouldBe listOf(Delta.Media("image/webp", "data:image/webp;base64,iVBO"))
+    }
+
+    test("events and items that nobody has heard of change nothing") {
+        val plain = read(CREATED, HELLO, COMPLETED)
+        val answer = read(
+            CREATED,
+            """{"type":"keepalive"}""",
+            """{"type":"response.new_thing.delta","output_index":0,"delta":"x"}""",
+            """{"type":"response.output_item.done","output_index":7,"item":{"type":"new_call","name":"f"}}""",
+            HELLO,
+            COMPLETED,
+        )
+        answer shouldBe plain
+    }
+
+    test("an error before any content, in either shape, is its type") {
+        read(
+            CREATED,
+            """{"type":"error","code":"rate_limit_exceeded","message":"Slow down","param":null}""",
+        ).error.shouldBeInstanceOf<LlmException.RateLimited>()
+        read("""{"type":"error","error":{"type":"invalid_request_error","code":"context_length_exceeded","message":"Too long"}}""").error
+            .shouldBeInstanceOf<LlmException.ContextLengthExceeded>()
+    }
+
+    test("an error after content keeps what came") {
+        val answer = read(CREATED, HELLO, """{"type":"response.failed","response":{"status":"failed","error":{"code":"server_error","message":"Oh"}}}""")
+        answer.error.shouldBeInstanceOf<LlmException.ServerError>().message shouldContain "Oh"
+        answer.error.partial!!.text shouldBe "Hello"
+    }
+
+    test("a stream without its last event is interrupted, also when it says [DONE]") {
+        read(CREATED, HELLO).error.shouldBeInstanceOf<LlmException.StreamInterrupted>()
+        read(CREATED, HELLO, "[DONE]").error.shouldBeInstanceOf<LlmException.StreamInterrupted>()
+    }
+
+    test("a whole response that failed is an error") {
+        val answer = read("""{"object":"response","id":"r1","status":"failed","error":{"code":"insufficient_quota","message":"Empty"},"output":[]}""")
+        answer.error.shouldBeInstanceOf<LlmException.QuotaExhausted>()
+        answer.deltas.shouldBeEmpty()
+    }
+
+    test("a server without the endpoint: the error names the model's name over chat completions") {
+        for (status in listOf(404, 405)) {
+            val error = read("""{"detail":"Not Found"}""", status = status, row = "litellm_proxy/responses").error
+            error.shouldBeInstanceOf<LlmException.NotFound>().message shouldContain "\"litellm_proxy/m\""
+        }
+    }
+})

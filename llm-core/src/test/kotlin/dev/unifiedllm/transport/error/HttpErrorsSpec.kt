@@ -1,0 +1,256 @@
+package dev.unifiedllm.transport.error
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.LlmException.InvalidRequest
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.provider.Provider
+import dev.unifiedllm.provider.Target
+import io.kotest.assertions.withClue
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.ints.shouldBeLessThan
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldEndWith
+import io.kotest.matchers.string.shouldNotContain
+import io.kotest.matchers.types.shouldBeInstanceOf
+import kotlin.time.Duration.Companion.seconds
+
+private val row = Provider("groq", "openai-chat", baseUrl = "https://api.groq.com/openai/v1", apiKeyEnv = listOf("GROQ_API_KEY"))
+private val target = Target(ModelId("groq", "llama-3"), row, row.baseUrl!!, ApiKey.of("key-of-the-call"))
+
+private fun read(status: Int?, body: String = "", shouldRetry: Boolean? = null, location: String? = null, at: Target = target) =
+    HttpErrors(at).exception(ProviderError.of(body), status, "req-1", null, shouldRetry, location)
+
+private class Status(val status: Int, val type: Class<out LlmException>, val isRetryable: Boolean, val body: String = "", val says: String = "")
+
+private inline fun <reified T : LlmException> status(status: Int, isRetryable: Boolean, body: String = "", says: String = "") =
+    Status(status, T::class.java, isRetryable, body, says)
+
+private const val HTML = "<!DOCTYPE html><html><head><title>502: Bad gateway</title></head><body><script>alert(1)</script></body></html>"
+
+class HttpErrorsSpec : FunSpec({
+    context("a status, and what stands in the body, mean") {
+        withData<Status>(
+            { "${it.status} ${it.body.take(60)} -> ${it.type.simpleName}" },
+            status<LlmException.Configuration>(301, false, says = "redirect"),
+            status<LlmException.Configuration>(302, false),
+            status<LlmException.Configuration>(303, false),
+            status<LlmException.Configuration>(307, false),
+            status<LlmException.Configuration>(308, false),
+            status<InvalidRequest>(400, false, """{"error":{"message":"bad thing","param":"x"}}""", "bad thing"),
+            status<LlmException.ContextLengthExceeded>(400, false, """{"error":{"message":"too many","code":"context_length_exceeded"}}"""),
+            status<LlmException.ContextLengthExceeded>(
+                400,
+                false,
+                """{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 208310 tokens > 200000 maximum"}}""",
+            ),
+            status<LlmException.ContextLengthExceeded>(
+                400,
+                false,
+                """[{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}]""",
+            ),
+            status<LlmException.ContextLengthExceeded>(
+                400,
+                false,
+                """{"code":"invalid-argument","error":"This model's maximum prompt length is 131072 but the request contains 136973 tokens."}""",
+            ),
+            status<LlmException.ContextLengthExceeded>(400, false, """{"message":"too many tokens: size limit exceeded by 11326 tokens."}"""),
+            status<LlmException.ContextLengthExceeded>(
+                400,
+                false,
+                """{"error":{"message":"Invalid request: Your request exceeded model token limit: 8192","type":"invalid_request_error"}}""",
+            ),
+            status<LlmException.ContextLengthExceeded>(
+                422,
+                false,
+                """{"error":"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000","error_type":"validation"}""",
+            ),
+            status<LlmException.ContextLengthExceeded>(
+                413,
+                false,
+                """{"error":{"code":"tokens_limit_reached","message":"Request body too large for gpt-4o model. Max size: 8000 tokens."}}""",
+            ),
+            status<LlmException.ContextLengthExceeded>(400, false, """{"error":{"message":"Range of input length should be [1, 30720]"}}"""),
+            status<LlmException.NotFound>(
+                400,
+                false,
+                """{"error":{"message":"/chat/completions: Invalid model name passed in model=llama-3. Call `/v1/models`","param":"model","code":"400"}}""",
+                "llama-3",
+            ),
+            status<LlmException.NotFound>(400, false, """{"error":{"message":"Model Not Exist","type":"invalid_request_error"}}"""),
+            status<LlmException.NotFound>(400, false, """{"object":"error","message":"Invalid model: llama-3","type":"invalid_model","code":"1500"}"""),
+            status<LlmException.NotFound>(400, false, """{"error":{"message":"llama-3 is not a valid model ID","code":400}}"""),
+            status<LlmException.NotFound>(400, false, """{"error":{"message":"no such model","code":"model_not_found"}}"""),
+            status<LlmException.PermissionDenied>(403, false, """{"error":{"message":"Project p does not have access to model m","code":"model_not_found"}}"""),
+            status<InvalidRequest>(400, false, """{"error":{"message":"Unsupported value: 'temperature'","code":"unsupported_value","param":"temperature"}}"""),
+            status<LlmException.ContextLengthExceeded>(400, false, "\uFEFF" + """{"error":{"message":"too many","code":"context_length_exceeded"}}"""),
+            status<LlmException.ContentFiltered>(400, false, """{"error":{"code":"content_filter","message":"filtered"}}"""),
+            status<LlmException.Authentication>(400, false, """{"error":{"message":"API key not valid. Please pass a valid API key."}}""", "GROQ_API_KEY"),
+            status<LlmException.Authentication>(401, false, """{"error":{"message":"Incorrect API key provided: sk-abcdefgh1234"}}""", "GROQ_API_KEY"),
+            status<LlmException.QuotaExhausted>(402, false, says = "top it up"),
+            status<LlmException.PermissionDenied>(403, false),
+            status<LlmException.NotFound>(404, false, """{"error":{"message":"The model `llama-3` does not exist"}}""", "llama-3"),
+            status<LlmException.NotFound>(404, false, "<html><title>404 Not Found</title></html>", "/v1"),
+            status<LlmException.Configuration>(405, false),
+            status<LlmException.Timeout>(408, true),
+            status<InvalidRequest>(409, true),
+            status<LlmException.NotFound>(410, false),
+            status<InvalidRequest>(413, false),
+            status<InvalidRequest>(415, false),
+            status<InvalidRequest>(418, false),
+            status<InvalidRequest>(422, false, """{"detail":[{"loc":["body","messages"],"msg":"field required","type":"value_error"}]}""", "field required"),
+            status<LlmException.ServerError>(425, true),
+            status<LlmException.RateLimited>(429, true),
+            status<LlmException.QuotaExhausted>(
+                429,
+                false,
+                """{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}""",
+            ),
+            status<InvalidRequest>(451, false),
+            status<InvalidRequest>(499, false),
+            status<LlmException.ServerError>(500, true),
+            status<LlmException.ServerError>(501, false),
+            status<LlmException.ServerError>(502, true, HTML, "502: Bad gateway"),
+            status<LlmException.ServerError>(503, true),
+            status<LlmException.ServerError>(504, true),
+            status<LlmException.ServerError>(505, false),
+            status<LlmException.ServerError>(511, false),
+            status<LlmException.ServerError>(520, true, HTML, "502: Bad gateway"),
+            status<LlmException.ServerError>(527, true),
+            status<LlmException.Overloaded>(529, true),
+            status<LlmException.MalformedResponse>(598, false),
+            status<LlmException.MalformedResponse>(599, false),
+            status<LlmException.MalformedResponse>(600, false),
+            status<LlmException.MalformedResponse>(1000, false),
+            status<LlmException.MalformedResponse>(0, false),
+            status<LlmException.MalformedResponse>(99, false),
+            status<LlmException.MalformedResponse>(199, false),
+        ) { case ->
+            val failure = read(case.status, case.body)
+            failure.javaClass shouldBe case.type
+            failure.isRetryable shouldBe case.isRetryable
+            failure.status shouldBe case.status
+            failure.requestId shouldBe "req-1"
+            failure.model shouldBe target.id
+            failure.provider shouldBe "groq"
+            failure.message shouldContain case.says
+            for (never in listOf("<script", "<html", "key-of-the-call", "sk-abcdefgh")) failure.message shouldNotContain never
+            withClue("the message is sentences: ${failure.message}") { (failure.message!!.last() in ".?!") shouldBe true }
+        }
+    }
+
+    test("kinds of invalid requests") {
+        val kinds = mapOf(400 to "BAD_REQUEST", 409 to "CONFLICT", 413 to "TOO_LARGE", 415 to "UNPROCESSABLE", 422 to "UNPROCESSABLE", 418 to "BAD_REQUEST")
+        for ((status, kind) in kinds) read(status).shouldBeInstanceOf<InvalidRequest>().kind.name shouldBe kind
+    }
+
+    context("x-should-retry goes before the status:") {
+        withData(400, 401, 403, 404, 408, 409, 422, 425, 429, 500, 501, 503, 529) { status ->
+            read(status, shouldRetry = false).isRetryable shouldBe false
+            read(status, shouldRetry = true).isRetryable shouldBe true
+        }
+    }
+
+    test("a redirect names the host it leads to, and nothing else of it") {
+        val failure = read(302, location = "https://user:pw@login.example.com/sign-in?key=key-of-the-call")
+        failure.message shouldContain "login.example.com"
+        for (never in listOf("user", "pw@", "sign-in", "key-of-the-call")) failure.message shouldNotContain never
+        read(301, location = "/relative").message shouldContain "another address"
+        read(301).message shouldContain "another address"
+    }
+
+    context("an error in the stream is typed by what it says:") {
+        withData<Pair<String, Class<out LlmException>>>(
+            { it.first },
+            "rate_limit_error" to LlmException.RateLimited::class.java,
+            "rate_limit_exceeded" to LlmException.RateLimited::class.java,
+            "overloaded_error" to LlmException.Overloaded::class.java,
+            "invalid_request_error" to InvalidRequest::class.java,
+            "authentication_error" to LlmException.Authentication::class.java,
+            "permission_error" to LlmException.PermissionDenied::class.java,
+            "not_found_error" to LlmException.NotFound::class.java,
+            "insufficient_quota" to LlmException.QuotaExhausted::class.java,
+            "context_length_exceeded" to LlmException.ContextLengthExceeded::class.java,
+            "content_filter" to LlmException.ContentFiltered::class.java,
+            "server_error" to LlmException.ServerError::class.java,
+            "api_error" to LlmException.ServerError::class.java,
+        ) { (type, expected) ->
+            read(null, """{"error":{"type":"$type","message":"said"}}""").javaClass shouldBe expected
+            read(null, """{"error":{"code":"$type","message":"said"}}""").javaClass shouldBe expected
+        }
+    }
+
+    context("whatever the body of an error is, the status decides and the message is short:") {
+        withData<Pair<String, String>>(
+            { it.first },
+            "empty" to "",
+            "blank" to " \n",
+            "a text" to "upstream connect error",
+            "HTML" to HTML,
+            "HTML of 10 MiB" to "<html>" + "x".repeat(10 shl 20),
+            "a text of 10 MiB" to "x".repeat(10 shl 20),
+            "a long message" to """{"error":{"message":"${"y".repeat(100_000)}"}}""",
+            "a list" to """[{"error":{"message":"in a list"}}]""",
+            "an empty list" to "[]",
+            "a text in JSON" to "\"just said\"",
+            "null" to "null",
+            "a number" to "42",
+            "error is a text" to """{"error":"just said"}""",
+            "error is an empty object" to """{"error":{}}""",
+            "error is null" to """{"error":null}""",
+            "error is a list" to """{"error":[{"message":"one"},{"message":"two"}]}""",
+            "message is an object" to """{"error":{"message":{"detail":"deep"}}}""",
+            "message is a list" to """{"error":{"message":["a","b"]}}""",
+            "code is a number" to """{"error":{"code":500,"message":"said"}}""",
+            "cut JSON" to """{"error":{"mess""",
+            "invalid UTF-8" to byteArrayOf(-1, -2, 123, 34).toString(Charsets.UTF_8),
+            "lists in lists" to "[".repeat(60_000),
+            "objects in objects" to """{"error":""".repeat(7_000),
+            "closed objects in objects" to """{"error":""".repeat(5_000) + "1" + "}".repeat(5_000),
+            "control characters" to "a\u0000b\u001b[31mc",
+        ) { (_, body) ->
+            val failure = read(500, body)
+            failure.shouldBeInstanceOf<LlmException.ServerError>()
+            failure.message!!.length shouldBeLessThan 2_048 + 300
+        }
+    }
+
+    test("of what the provider says at most 2 KiB are repeated, and no part of the key where it is cut") {
+        for (at in 2_030..2_050) {
+            val said = read(500, """{"error":{"message":"${"y".repeat(at)} key-of-the-call"}}""").message!!
+            for (length in 4..15) said shouldNotContain "key-of-the-call".take(length)
+        }
+        val said = read(500, """{"error":{"message":"${"ü".repeat(3_000)}"}}""").message!!
+        said.count { it == 'ü' } * 2 shouldBeLessThan 2_049
+    }
+
+    test("what the provider says stands in the message, and the remedy after it") {
+        val failure = read(429, """{"error":{"message":"Rate limit reached"}}""")
+        failure.message shouldContain "groq/llama-3 answered with status 429: Rate limit reached."
+        failure.message!! shouldEndWith "or add a fallback."
+        HttpErrors(target).exception(ProviderError(null), 429, null, 7.seconds).let {
+            it.message shouldContain "7s"
+            it.shouldBeInstanceOf<LlmException.RateLimited>().retryAfter shouldBe 7.seconds
+        }
+    }
+
+    test("a missing model of Ollama's is pulled") {
+        val ollama = Provider("ollama", "ollama-chat", baseUrl = "http://localhost:11434", auth = Provider.Auth.OPTIONAL, local = true)
+        val failure = read(404, """{"error":"model 'llama9' not found"}""", at = Target(ModelId("ollama", "llama9"), ollama, ollama.baseUrl!!, null))
+        failure.message shouldContain "ollama pull llama9"
+    }
+
+    test("/v1 is asked after only where it may be missing") {
+        fun at(wire: String, url: String) = Target(ModelId("p", "m"), Provider("p", wire, baseUrl = url, auth = Provider.Auth.OPTIONAL), url, null)
+        read(404, at = at("openai-chat", "http://localhost:4000")).message shouldContain "(is \"/v1\" missing)"
+        read(404, at = at("openai-chat", "http://localhost:4000/v1")).message shouldEndWith "http://localhost:4000/v1 its address?"
+        read(404, at = at("cohere-chat", "http://localhost:4000/v2")).message shouldEndWith "http://localhost:4000/v2 its address?"
+    }
+
+    test("a 401 without a key says which variable holds it") {
+        val proxy = Provider("proxy", "openai-chat", baseUrl = "http://localhost:4000", apiKeyEnv = listOf("PROXY_KEY"), auth = Provider.Auth.OPTIONAL)
+        read(401, at = Target(ModelId("proxy", "m"), proxy, proxy.baseUrl!!, null)).message shouldContain "set the variable PROXY_KEY"
+    }
+})
