@@ -257,7 +257,7 @@ public class Reply internal constructor(
     }
 }
 
-/** Its trace is that of a thread that blocked for the answer. */
+/** Its trace is  that of a thread that blocked for the answer. */
 private class CallerTrace(model: ModelId) : Exception("$model was asked here")
 
 /** What a reply needs of the client that makes its call. */
