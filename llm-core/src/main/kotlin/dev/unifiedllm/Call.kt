@@ -3,21 +3,21 @@ package dev.unifiedllm
 import java.util.concurrent.CompletableFuture
 
 /**
- * Something asked for and not yet sent: the first terminal sends it, once; later ones share the same answer.
+ * A call that has not been sent: the first terminal sends it, once. Later ones share the same result.
  *
- * `await…` suspends, `get…` blocks. Both throw [LlmException] if the call fails, [LlmException.Cancelled] if it had been cancelled.
+ * `await…` suspends, `get…` blocks. Both throw [LlmException] if the call fails, and [LlmException.Cancelled] if it has been cancelled.
  */
 public interface Call<out T> {
-    /** The whole answer. Cancelling the last one who waits cancels the call and closes its connection. */
+    /** The whole result. Cancelling the last consumer cancels the call and closes its connection. */
     @JvmSynthetic
     public suspend fun await(): T
 
-    /** The whole answer, blocking for it. Interrupting the last one who waits cancels the call; the interrupt flag stays set. */
+    /** The whole result, blocking for it. Interrupting the last consumer cancels the call; the interrupt flag stays set. */
     public fun get(): T
 
-    /** The whole answer when it is there. Cancelling the future, or its `orTimeout`, counts as leaving. */
+    /** The whole result, when it has arrived. Cancelling the future, or its timeout, counts as leaving. Its callbacks may block. */
     public fun toFuture(): CompletableFuture<@UnsafeVariance T>
 
-    /** Ends the call for all who wait for it. Does nothing to one that has ended. */
+    /** Ends the call for all its consumers. Does nothing if it has ended. */
     public fun cancel()
 }

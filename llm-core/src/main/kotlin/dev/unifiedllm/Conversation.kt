@@ -5,74 +5,84 @@ import dev.unifiedllm.chat.ChatRequestBuilder
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Message
-import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.ResponseFold
 import dev.unifiedllm.chat.Usd
-import kotlinx.coroutines.flow.flow
+import dev.unifiedllm.store.LedgerRow
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
 import java.util.function.Consumer
 
 /**
- * Several turns with one model, of which each sends what was said before.
+ * Several turns with one model. Each turn sends the messages of the turns before it.
  *
- * A turn reads the history when its call starts, and adds the question and the answer to it when that ends well: a failed or cancelled turn
- * leaves it as it was. One that is started while another runs waits for it.
+ * A turn reads the history when its call starts. When the call ends well, it adds its own messages and those of the response; a failed or cancelled turn
+ * leaves the history unchanged. A turn that starts while another one runs waits for it.
  */
 public class Conversation internal constructor(
-    private val llm: Llm,
-    private val model: ModelRef,
+    private val client: () -> Client,
     private val settings: ChatRequest,
+    past: Past,
+    @Suppress("UNUSED_PARAMETER") from: FromKotlin,
 ) {
+
     private val turn = Mutex()
 
     @Volatile
-    private var history: List<Message> = settings.messages
+    private var past = past
 
-    @Volatile
-    private var spent: Usd = Usd.ZERO
-
-    /** Everything said so far, the system message included. */
+    /** All messages so far, the system message included. */
     @get:JvmName("messages")
-    public val messages: List<Message> get() = history
+    public val messages: List<Message> get() = past.messages
 
-    /** The sum of the known costs of its turns. */
+    /** The sum of the known costs of its turns. The made-up costs of demo models do not count. */
     @get:JvmName("cost")
-    public val cost: Usd get() = spent
+    public val cost: Usd get() = past.cost
 
-    /** The next turn: sent when it is first asked for. [Reply.again] asks once more with the history of that moment. */
+    /** The next turn, not yet sent. [Reply.again] of it sends the history of that moment. */
     public fun ask(prompt: String): Reply = turn { user(prompt) }
 
     /** The next turn, with messages and settings of its own. */
     @JvmSynthetic
     public fun ask(block: ChatRequestBuilder.() -> Unit): Reply = turn(block)
 
+    /** The next turn, with messages and settings of its own. */
     public fun ask(block: Consumer<ChatRequestBuilder>): Reply = turn { block.accept(this) }
 
-    /** Another conversation with the same past. */
-    public fun fork(): Conversation = Conversation(llm, model, settings).also {
-        it.history = history
-        it.spent = spent
-    }
+    /** Another conversation with the same history and cost. */
+    public fun fork(): Conversation = Conversation(client, settings, past, FromKotlin.CALL)
 
     private fun turn(block: ChatRequestBuilder.() -> Unit): Reply {
-        val question = settings.withMessages(emptyList()).with(block) // a mistake of the caller's is thrown here, and the block runs once
-        return llm.reply(
-            model.id,
-            flow {
-                turn.withLock {
-                    val request = question.withMessages(history + question.messages)
-                    val fold = ResponseFold()
-                    llm.open(model, request).collect { delta ->
-                        fold.add(delta)
-                        if (delta is Delta.Finish) {
-                            history = history + question.messages + fold.response().toMessage()
-                            (delta.cost as? Cost.Known)?.let { spent += it.amount }
-                        }
-                        emit(delta)
-                    }
+        val own = settings.withMessages(emptyList()).with(block) // a mistake of the caller's is thrown here, and the block runs once
+        return newReply(client, settings.model) { client -> prepare(client, own) }
+    }
+
+    private fun prepare(client: Client, own: ChatRequest): PreparedCall {
+        val runsUserCode = client.prepare(own.modelRef, own).runsUserCode
+        val deltas = linkFlow {
+            turn.withLock {
+                val request = own.withMessages(past.messages + own.messages)
+                val fold = ResponseFold()
+                client.prepare(request.modelRef, request).deltas.collect { delta ->
+                    fold.add(delta)
+                    if (delta is Delta.Finish) add(own, fold, delta.cost)
+                    emit(delta)
                 }
-            },
-        )
+            }
+        }
+        return PreparedCall(deltas, runsUserCode)
+    }
+
+    private fun add(own: ChatRequest, fold: ResponseFold, cost: Cost) {
+        val response = fold.response()
+        val isDemo = response.provider == LedgerRow.DEMO
+        val spent = (cost as? Cost.Known)?.amount.takeUnless { isDemo } ?: Usd.ZERO
+        past = Past(past.messages + own.messages + response.messages, past.cost + spent)
     }
 }
+
+/** The turns of a conversation so far. */
+internal class Past(val messages: List<Message>, val cost: Usd)
+
+/** @param settings what all turns share; its messages are the beginning of the history */
+internal fun newConversation(client: () -> Client, settings: ChatRequest): Conversation =
+    Conversation(client, settings, Past(settings.messages, Usd.ZERO), FromKotlin.CALL)

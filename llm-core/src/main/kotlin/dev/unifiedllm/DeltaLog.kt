@@ -2,59 +2,67 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ResponseFold
 import dev.unifiedllm.protocol.Bursts
-import kotlinx.coroutines.flow.MutableStateFlow
-import kotlinx.coroutines.flow.first
-import java.util.concurrent.CompletableFuture
-import java.util.concurrent.locks.ReentrantLock
-import kotlin.concurrent.withLock
+import kotlinx.coroutines.CancellableContinuation
+import kotlinx.coroutines.suspendCancellableCoroutine
+import java.util.concurrent.atomic.AtomicReference
+import java.util.concurrent.locks.LockSupport
+import kotlin.coroutines.resume
 
-/** What has arrived of one call: written by one producer, read by any number of consumers from the beginning, while it grows or afterwards. */
+/**
+ * The deltas of one call: one producer appends them, any number of consumers read them from the beginning, while the log grows or afterwards.
+ *
+ * Consumers see what has been published: each delta at once, or during a burst all of it at its end.
+ */
 internal class DeltaLog : Bursts {
-    val startedAt: Long = System.nanoTime()
+    private var deltas = arrayOfNulls<Delta>(INITIAL)
+    private var count = 0
+    private var isInBurst = false
+    private val growing = Waiters()
+    private val ending = Waiters()
+
+    /** When the call was sent, by [System.nanoTime]. */
+    @Volatile
+    var startedAt: Long = System.nanoTime()
+        private set
+
+    private var firstContentAt: Long? = null
 
     @Volatile
     private var endedAt: Long? = null
 
-    @Volatile
-    private var deltas = arrayOfNulls<Delta>(INITIAL)
-
-    @Volatile
-    private var times = LongArray(INITIAL)
-
+    /** How many deltas consumers may read. */
     @Volatile
     var size: Int = 0
         private set
 
-    /** Completed once, when nothing more comes: with null, or the failure. */
-    val end = CompletableFuture<Throwable?>()
-
-    private val version = MutableStateFlow(0)
-    private val lock = ReentrantLock()
-    private val grown = lock.newCondition()
-
     @Volatile
-    private var waiting = 0
+    var isEnded: Boolean = false
+        private set
 
+    /** Why the call failed; null if it did not, or has not ended. */
     @Volatile
-    private var isInBurst = false
-    private var wokenAt = startedAt
+    var failure: Throwable? = null
+        private set
 
     operator fun get(index: Int): Delta = deltas[index]!!
 
+    /** The call is sent now. */
+    fun begin() {
+        startedAt = System.nanoTime()
+    }
+
     fun append(delta: Delta) {
-        val index = size
-        if (index == deltas.size) {
-            times = times.copyOf(index * 2)
-            deltas = deltas.copyOf(index * 2)
+        if (count == deltas.size) deltas = deltas.copyOf(count * 2)
+        deltas[count++] = delta
+        if (firstContentAt == null && delta.isContent) {
+            firstContentAt = System.nanoTime()
+            publish()
+        } else if (!isInBurst) {
+            publish()
         }
-        val now = System.nanoTime()
-        times[index] = now
-        deltas[index] = delta
-        size = index + 1 // volatile: publishes the delta
-        // To wake a consumer costs more than to read a delta: a burst wakes it by its first content and at its end, and if it takes long.
-        if (!isInBurst || (delta.isContent && now - wokenAt > BURST_NANOS)) wake(now)
     }
 
     override fun beginBurst() {
@@ -63,53 +71,114 @@ internal class DeltaLog : Bursts {
 
     override fun endBurst() {
         isInBurst = false
-        if (version.value < size) wake(System.nanoTime())
+        if (size < count) publish()
     }
 
-    private fun wake(now: Long) {
-        wokenAt = now
-        version.value = size
-        if (waiting > 0) lock.withLock { grown.signalAll() }
+    private fun publish() {
+        size = count // before the waiters are read: a consumer adds itself first and reads the size then
+        growing.wake()
     }
 
+    /** Nothing more comes. Consumers are woken before this returns. */
     fun end(failure: Throwable?) {
         endedAt = System.nanoTime()
-        end.complete(failure)
-        version.value = ENDED
-        lock.withLock { grown.signalAll() }
+        this.failure = failure
+        size = count
+        isEnded = true
+        growing.wake()
+        ending.wake()
     }
 
     /** Suspends until there are more than [seen] deltas, or nothing more comes. */
     suspend fun awaitMore(seen: Int) {
-        version.first { it > seen || it == ENDED }
+        if (size > seen || isEnded) return
+        growing.suspendUnless { size > seen || isEnded }
     }
 
-    /** Blocks until there are more than [seen] deltas, or nothing more comes. */
-    fun blockForMore(seen: Int) {
-        lock.withLock {
-            waiting++
-            try {
-                while (size <= seen && !end.isDone) grown.await()
-            } finally {
-                waiting--
-            }
-        }
+    suspend fun awaitEnd() {
+        if (!isEnded) ending.suspendUnless { isEnded }
     }
 
-    /** The answer as far as it has come; null if nothing has. Linear in its length. */
+    /** Blocks until there are more than [seen] deltas, or nothing more comes. @throws InterruptedException */
+    fun blockForMore(seen: Int): Unit = growing.blockUnless { size > seen || isEnded }
+
+    /** @throws InterruptedException */
+    fun blockForEnd(): Unit = ending.blockUnless { isEnded }
+
+    /** The response as far as it has come; null if nothing has. Linear in its length. */
     fun response(): ChatResponse? {
-        val count = size
+        val (deltas, count) = snapshot()
         if (count == 0) return null
         val until = endedAt
         val fold = ResponseFold({ until ?: System.nanoTime() }, startedAt)
-        for (index in 0 until count) fold.add(this[index], times[index])
+        fold.firstContentAt = firstContentAt
+        for (index in 0 until count) fold.add(deltas[index]!!)
         return fold.response()
     }
 
-    companion object {
-        /** How long a burst may keep what it brings from those who wait. */
-        const val BURST_NANOS: Long = 500_000
-        private const val INITIAL = 32
-        private const val ENDED = Int.MAX_VALUE
+    /** The attempts that failed, in order. */
+    fun failedAttempts(): List<Delta.Attempt> = (0 until count).mapNotNull { deltas[it] as? Delta.Attempt }
+
+    /** The model whose response began last; null if none has begun. */
+    fun startedModel(): ModelId? = (count - 1 downTo 0).firstNotNullOfOrNull { (deltas[it] as? Delta.Start)?.model }
+
+    fun hasFinish(): Boolean = (count - 1 downTo 0).any { deltas[it] is Delta.Finish }
+
+    fun isEmpty(): Boolean = count == 0
+
+    private fun snapshot(): Pair<Array<Delta?>, Int> = synchronized(this) { deltas to size }
+
+    /** Joins the deltas that belong together, so that an ended call takes no more memory than its response. No consumer may be reading. */
+    fun compact() {
+        val joined = joined(deltas, count)
+        synchronized(this) {
+            deltas = joined
+            count = joined.size
+            size = joined.size
+        }
+    }
+
+    private companion object {
+        const val INITIAL = 32
+    }
+}
+
+/** Coroutines and threads that wait for a log to grow, or to end. */
+private class Waiters {
+    private class Waiter(val next: Waiter?, val coroutine: CancellableContinuation<Unit>?, val thread: Thread?)
+
+    private val first = AtomicReference<Waiter?>()
+
+    /** Wakes those that wait now. One that waits again is woken the next time. */
+    fun wake() {
+        var waiter = (if (first.get() == null) null else first.getAndSet(null))
+        while (waiter != null) {
+            waiter.coroutine?.resume(Unit) // does nothing if it was cancelled
+            LockSupport.unpark(waiter.thread)
+            waiter = waiter.next
+        }
+    }
+
+    suspend inline fun suspendUnless(crossinline isReady: () -> Boolean) {
+        suspendCancellableCoroutine { continuation ->
+            add(continuation, null)
+            if (isReady()) wake()
+        }
+    }
+
+    inline fun blockUnless(isReady: () -> Boolean) {
+        while (!isReady()) {
+            add(null, Thread.currentThread())
+            if (isReady()) return
+            LockSupport.park(this)
+            if (Thread.interrupted()) throw InterruptedException()
+        }
+    }
+
+    private fun add(coroutine: CancellableContinuation<Unit>?, thread: Thread?) {
+        while (true) {
+            val next = first.get()
+            if (first.compareAndSet(next, Waiter(next, coroutine, thread))) return
+        }
     }
 }

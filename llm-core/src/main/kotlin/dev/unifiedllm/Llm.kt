@@ -2,66 +2,57 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatRequestBuilder
-import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
-import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Usd
-import dev.unifiedllm.provider.ModelAbilities
 import dev.unifiedllm.store.By
 import dev.unifiedllm.store.CostReport
-import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.store.MemoryLedger
-import kotlinx.coroutines.CoroutineScope
-import kotlinx.coroutines.Job
-import kotlinx.coroutines.SupervisorJob
-import kotlinx.coroutines.cancel
-import kotlinx.coroutines.flow.Flow
-import kotlinx.coroutines.flow.emitAll
-import kotlinx.coroutines.flow.flow
-import java.time.Instant
-import java.time.ZoneId
-import java.time.temporal.ChronoUnit
-import java.util.UUID
+import dev.unifiedllm.store.report
+import dev.unifiedllm.store.total
 import java.util.concurrent.atomic.AtomicReference
 import java.util.function.Consumer
 
 /**
- * A client: connections, keys, rules and the ledger of what its calls cost. Thread-safe; close it to end its calls and connections.
+ * A client: connections, keys, settings and the ledger of what its calls cost. Thread-safe. Close it to end its calls and connections.
  *
- * Whatever it is asked for is a lazy [Call]: nothing is sent, and nothing but a caller's mistake is thrown, before the first terminal.
+ * What it makes is a lazy [Call]: before the first terminal nothing is sent, and nothing is thrown but a mistake of the caller.
  */
-public class Llm internal constructor(builder: LlmBuilder) : AutoCloseable {
-    private val ledger = MemoryLedger()
-    private val client = ClientScope(builder.context)
-    private val chain = CallChain(builder, ledger)
-
-    /** A question to [model], which is "provider/model". */
+public class Llm private constructor(@get:JvmSynthetic internal val client: Client) : AutoCloseable {
+    /** A chat call to [model], which is "provider/model". */
     @JvmSynthetic
     public fun chat(model: String, block: ChatRequestBuilder.() -> Unit): Reply = chat(ModelId.parse(model), block)
 
+    /** A chat call to [model], which is "provider/model". */
     public fun chat(model: String, block: Consumer<ChatRequestBuilder>): Reply = chat(model) { block.accept(this) }
 
     public fun chat(model: String, prompt: String): Reply = chat(model) { user(prompt) }
 
-    /** A question to [model], which is a Model or the id of one. */
+    /** A chat call to [model], which is a Model or the id of one. */
     @JvmSynthetic
-    public fun chat(model: ModelRef, block: ChatRequestBuilder.() -> Unit): Reply = reply(model, ChatRequest.build(model, block))
+    public fun chat(model: ModelRef, block: ChatRequestBuilder.() -> Unit): Reply = chat(ChatRequest.build(model, block))
 
+    /** A chat call to [model], which is a Model or the id of one. */
     public fun chat(model: ModelRef, block: Consumer<ChatRequestBuilder>): Reply = chat(model) { block.accept(this) }
 
     public fun chat(model: ModelRef, prompt: String): Reply = chat(model) { user(prompt) }
 
-    /** A question to the default model: the builder's, else the variable MODEL's, else LITELLM_DEFAULT_TEXT_MODEL's. */
+    /** A chat call to the default model: that of the builder, else of the variable MODEL, else of LITELLM_DEFAULT_TEXT_MODEL. */
     @JvmSynthetic
     public fun chat(block: ChatRequestBuilder.() -> Unit): Reply = chat(DefaultModel, block)
 
+    /** A chat call to the default model: that of the builder, else of the variable MODEL, else of LITELLM_DEFAULT_TEXT_MODEL. */
     public fun chat(block: Consumer<ChatRequestBuilder>): Reply = chat(DefaultModel) { block.accept(this) }
 
-    /** A request that is already there. */
-    public fun chat(request: ChatRequest): Reply = reply(request.model, request)
+    /** A chat call of [request], to the model that it was built with. */
+    public fun chat(request: ChatRequest): Reply = reply({ client }, request)
 
-    /** A conversation with [model]; [block] sets what stays the same in all turns. */
+    @Deprecated(ONE_TEXT, level = DeprecationLevel.ERROR)
+    @JvmSynthetic
+    @Suppress("UNUSED_PARAMETER")
+    public fun chat(prompt: String): Nothing = throw UnsupportedOperationException(ONE_TEXT)
+
+    /** A conversation with [model]; [block] sets what all turns share. */
     @JvmSynthetic
     public fun conversation(model: String, block: ChatRequestBuilder.() -> Unit): Conversation = conversation(ModelId.parse(model), block)
 
@@ -71,65 +62,58 @@ public class Llm internal constructor(builder: LlmBuilder) : AutoCloseable {
 
     @JvmSynthetic
     public fun conversation(model: ModelRef, block: ChatRequestBuilder.() -> Unit): Conversation =
-        Conversation(this, model, ChatRequest.build(model, block))
+        newConversation({ client }, ChatRequest.build(model, block))
 
     public fun conversation(model: ModelRef): Conversation = conversation(model) { }
 
     public fun conversation(model: ModelRef, block: Consumer<ChatRequestBuilder>): Conversation = conversation(model) { block.accept(this) }
 
     /** The model called [id], bound to this client. */
-    public fun model(id: String): Model = BoundModel(ModelId.parse(id))
+    public fun model(id: String): Model = BoundModel(client, ModelId.parse(id))
 
-    /** What the model called [id] can do; null if that is not known, which forbids nothing. */
-    internal fun abilities(id: String): ModelAbilities? = chain.abilities(ModelId.parse(id))
-
-    /** What the calls of this client cost, put together by model. */
+    /** The costs of this client's calls, by model. */
     public fun costs(): CostReport = costs(By.MODEL)
 
-    public fun costs(by: By): CostReport = CostReport.of(ledger.rows(), by, ZoneId.systemDefault())
+    public fun costs(by: By): CostReport = client.ledger.report(by, null)
 
-    /** Of the last [days] days, to the minute. */
-    public fun costs(by: By, days: Int): CostReport {
-        require(days > 0) { "days must be positive, was $days" }
-        val from = Instant.now().minus(days.toLong(), ChronoUnit.DAYS)
-        return CostReport.of(ledger.rows().filter { it.startedAt >= from }, by, ZoneId.systemDefault())
-    }
+    /** The costs of the last [days] days, to the minute, by model. */
+    public fun costs(days: Int): CostReport = costs(By.MODEL, days)
 
-    /** The sum of all costs that are known; the demo models, whose prices are made up, do not count. */
+    /** The costs of the last [days] days, to the minute. */
+    public fun costs(by: By, days: Int): CostReport = client.ledger.report(by, days)
+
+    /** The sum of all known costs. The made-up costs of demo models do not count. */
     @get:JvmName("totalCost")
-    public val totalCost: Usd
-        get() = ledger.rows().filterNot(LedgerRow::isDemo).mapNotNull { it.cost?.usd() }.fold(Usd.ZERO, Usd::plus)
+    public val totalCost: Usd get() = client.ledger.total()
 
     /**
-     * Ends all running calls and closes their connections; idle ones, and their threads, end once nobody refers to the client. Later calls fail
-     * with [LlmException.Configuration]. Idempotent.
+     * Ends all running calls and closes their connections. Idle connections and their threads end when nothing refers to the client. Later calls fail with
+     * [LlmException.Configuration]. Idempotent.
      */
-    override fun close() {
-        client.close()
-        chain.close()
-    }
-
-    internal fun reply(model: ModelRef, request: ChatRequest): Reply = reply(model.id, flow { emitAll(open(model, request)) })
-
-    internal fun reply(id: ModelId, answer: Flow<Delta>): Reply = Reply(client, id, answer)
-
-    /** The answer of [model] by this client's rules: cold, each collection is one call. */
-    internal fun open(model: ModelRef, request: Request): Flow<Delta> = chain.open(model, request)
-
-    private inner class BoundModel(override val id: ModelId) : Model {
-        override fun stream(request: Request): Flow<Delta> = open(id, request)
-
-        override fun toString(): String = id.toString()
-    }
+    override fun close(): Unit = client.close()
 
     public companion object {
         private val shared = AtomicReference<Llm?>()
+        private val session = AtomicReference<MemoryLedger?>()
 
-        /** The client behind the top-level functions: made from the environment when it is first used, or the one that was set. */
+        /** The client of the top-level functions: made from the environment when it is first used, unless one was set. */
         @JvmStatic
         public var default: Llm
             get() = shared.get() ?: synchronized(shared) { shared.get() ?: create().also(shared::set) }
             set(llm) = shared.set(llm)
+
+        /**
+         * Replaces [default] by a client with the settings of [block]. The new one takes over the ledger. The old one closes when its running calls have
+         * ended; replies that have not been sent and conversations that were made by top-level functions go on with the new one.
+         */
+        @JvmStatic
+        public fun configure(block: Consumer<LlmBuilder>): Llm = synchronized(shared) {
+            val old = shared.get()
+            val new = of(builder().also(block::accept), old?.client?.ledger)
+            shared.set(new)
+            old?.client?.retire()
+            new
+        }
 
         /** A client that takes everything from the environment. */
         @JvmStatic
@@ -139,32 +123,26 @@ public class Llm internal constructor(builder: LlmBuilder) : AutoCloseable {
         @JvmStatic
         public fun fromEnv(): Llm = create()
 
-        /** A client that takes from the environment what is not set in code. */
+        /** Builds a client. What is not set comes from the environment. */
         @JvmStatic
         public fun builder(): LlmBuilder = LlmBuilder()
-    }
-}
 
-internal fun newCallId(): String = UUID.randomUUID().toString()
+        /** @param ledger null for a new one */
+        @JvmSynthetic
+        internal fun of(builder: LlmBuilder, ledger: MemoryLedger? = null): Llm = Llm(Client(builder, ledger ?: MemoryLedger(session.get())))
 
-/** Where a client's calls run. */
-private class ClientScope(context: kotlin.coroutines.CoroutineContext?) : ReplyClient {
-    private val threads = ClientThreads(context)
-    override val scope: CoroutineScope = CoroutineScope(threads.context + SupervisorJob())
-
-    private val job: Job get() = scope.coroutineContext[Job]!!
-
-    override fun checkOpen() {
-        if (!job.isActive) {
-            throw LlmException.Configuration(
-                "The client is closed: its calls must end before its `use { }` or try block does. Ask again on an open client.",
-            )
+        /** From now on the rows of all clients are in the report of the session, too. */
+        @InternalLlmApi
+        @JvmSynthetic
+        public fun startSession() {
+            session.compareAndSet(null, MemoryLedger())
         }
+
+        /** The costs of all clients since [startSession], or else of [default]. @param days null for all */
+        @InternalLlmApi
+        @JvmSynthetic
+        public fun sessionCosts(by: By, days: Int?): CostReport = (session.get() ?: default.client.ledger).report(by, days)
+
+        private const val ONE_TEXT = "Which model? Write chat(\"provider/model\", \"…\"), or chat { user(\"…\") } for the default model."
     }
-
-    override fun checkMayBlock(): Unit = threads.checkMayBlock()
-
-    override fun whyClosed(): String? = if (job.isActive) null else "The client was closed while the call ran."
-
-    fun close(): Unit = scope.cancel()
 }

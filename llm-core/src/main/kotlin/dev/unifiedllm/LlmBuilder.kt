@@ -7,6 +7,7 @@ import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.provider.AwsSettings
+import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.readProviders
@@ -16,27 +17,46 @@ import java.util.function.Function
 import javax.net.ssl.SSLContext
 import kotlin.coroutines.CoroutineContext
 
-/** Says how a client works. What is not set here comes from the environment. */
+/** The settings of a client. What is not set here comes from the environment. Made by [Llm.builder]. */
 @LlmDsl
-public class LlmBuilder internal constructor() {
+public class LlmBuilder @InternalLlmApi constructor() {
+    @get:JvmSynthetic
     internal val providers: MutableMap<String, ProviderSettings> = linkedMapOf()
-    internal val rows: MutableMap<String, Provider> = linkedMapOf()
-    internal val aliases: MutableMap<String, String> = linkedMapOf()
-    internal val fallbacks: MutableList<ModelRef> = mutableListOf()
-    internal val prices: MutableMap<ModelId, Price> = linkedMapOf()
-    internal val interceptors: MutableList<Interceptor> = mutableListOf()
-    internal var timeouts: Timeouts = Timeouts.DEFAULT
-    internal var environment: (String) -> String? = System::getenv
 
-    /** The model of calls that name none. */
+    @get:JvmSynthetic
+    internal val rows: MutableMap<String, Provider> = linkedMapOf()
+
+    @get:JvmSynthetic
+    internal val aliases: MutableMap<String, String> = linkedMapOf()
+
+    @get:JvmSynthetic
+    internal val fallbacks: MutableList<ModelRef> = mutableListOf()
+
+    @get:JvmSynthetic
+    internal val prices: MutableMap<ModelId, Price> = linkedMapOf()
+
+    @get:JvmSynthetic
+    internal val interceptors: MutableList<Pair<Level, Interceptor>> = mutableListOf()
+
+    @get:JvmSynthetic @set:JvmSynthetic
+    internal var timeouts: Timeouts = Timeouts.Builder(null).build()
+
+    @get:JvmSynthetic @set:JvmSynthetic
+    internal var variables: Environment = Environment(System::getenv)
+
+    /** True if the requests are carried by something of the user's own. */
+    @get:JvmSynthetic
+    internal val bringsTransport: Boolean get() = httpEngine != HttpEngine.JDK
+
+    /** The model of calls that name none; null: that of the variable MODEL, else of LITELLM_DEFAULT_TEXT_MODEL. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var defaultModel: String? = null
 
-    /** False: only the model itself is asked, whatever fallbacks are set. */
+    /** False: only the first model is tried, whatever fallbacks are set. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var enableFallback: Boolean = true
 
-    /** False: answers have no cost, and no rows are kept. */
+    /** False: responses have no cost, and the ledger gets no rows. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var enableCostTracking: Boolean = true
 
@@ -45,8 +65,8 @@ public class LlmBuilder internal constructor() {
     public var httpEngine: HttpEngine = HttpEngine.JDK
 
     /**
-     * Whom the client trusts over https, and the certificate that it shows of itself, also to the endpoints that give its tokens. Null: the JDK's
-     * default when the first call is sent, which the properties `javax.net.ssl.trustStore`, `keyStore` and `SSLContext.setDefault` set.
+     * The trusted certificates for https, and the client certificate. Null: the default of the JDK when the first call is sent, which the properties
+     * `javax.net.ssl.trustStore` and `keyStore` and `SSLContext.setDefault` set.
      *
      * @throws IllegalStateException if the context has not been initialized
      */
@@ -57,30 +77,30 @@ public class LlmBuilder internal constructor() {
             field = value
         }
 
-    /** Where the calls run: threads of the client's own unless set. */
+    /** The coroutine context of the calls; null: threads of the client. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var context: CoroutineContext? = null
 
-    /** Settings of the provider called [name]; a name that is not known adds a server, which speaks OpenAI's wire unless its protocol is set. */
+    /** Settings of the provider [name]. An unknown name adds a server; its protocol is OpenAI's chat unless set. */
     @JvmSynthetic
     public fun provider(name: String, block: ProviderBuilder.() -> Unit): LlmBuilder = apply { providers[name] = ProviderBuilder().apply(block).build() }
 
     public fun provider(name: String, block: Consumer<ProviderBuilder>): LlmBuilder = provider(name) { block.accept(this) }
 
     /**
-     * Adds the providers in [file], a JSON list of rows as in our own table (docs/providers.md); one with an id of ours replaces it.
+     * Adds the providers in [file], a JSON list of rows as in docs/providers.md. A row with the id of a packed one replaces it.
      *
      * @throws LlmException.Configuration if it cannot be read, or a row is wrong
      */
     public fun providers(file: Path): LlmBuilder = apply { readProviders(file, Protocols.names).associateByTo(rows) { it.id } }
 
-    /** [name] stands for [model] from now on. */
+    /** Makes [name] another name of [model]. */
     public fun alias(name: String, model: String): LlmBuilder = apply {
         ModelId.parse(model)
         aliases[name] = model
     }
 
-    /** Asked in turn by every call that fails before its first content and names no fallbacks of its own. */
+    /** The models to try in order when a call fails before its first content and has no fallbacks of its own. */
     public fun fallback(vararg models: String): LlmBuilder = apply { models.mapTo(fallbacks) { ModelId.parse(it) } }
 
     public fun fallback(vararg models: ModelRef): LlmBuilder = apply { fallbacks += models }
@@ -90,18 +110,21 @@ public class LlmBuilder internal constructor() {
 
     public fun timeouts(block: Consumer<Timeouts.Builder>): LlmBuilder = timeouts { block.accept(this) }
 
-    /** The price of [model], before any that is listed. */
+    /** The price of [model]. It replaces that of the catalogue. */
     @JvmSynthetic
     public fun price(model: String, block: Price.Builder.() -> Unit): LlmBuilder =
         apply { prices[ModelId.parse(model)] = Price.Builder().apply(block).build("user") }
 
     public fun price(model: String, block: Consumer<Price.Builder>): LlmBuilder = price(model) { block.accept(this) }
 
-    /** Puts [interceptor] around every step; the first one added stands outermost. */
-    public fun intercept(interceptor: Interceptor): LlmBuilder = apply { interceptors += interceptor }
+    /** Puts [interceptor] around each step of a call. The first one added is the outermost. */
+    public fun intercept(interceptor: Interceptor): LlmBuilder = intercept(interceptor, Level.STEP)
 
-    /** Where variables are looked up, instead of the process's environment. A variable that is not set is null. */
-    public fun environment(variables: Function<String, String?>): LlmBuilder = apply { environment = variables::apply }
+    /** Puts [interceptor] around the part of each call that [level] names. Of one level, the first one added is the outermost. */
+    public fun intercept(interceptor: Interceptor, level: Level): LlmBuilder = apply { interceptors += level to interceptor }
+
+    /** Looks up variables, instead of the environment of the process. Null: the variable is not set. */
+    public fun environment(variables: Function<String, String?>): LlmBuilder = apply { this.variables = Environment(variables::apply) }
 
     public fun defaultModel(model: String): LlmBuilder = apply { defaultModel = model }
 
@@ -114,13 +137,13 @@ public class LlmBuilder internal constructor() {
     /** @throws IllegalStateException if [context] has not been initialized */
     public fun sslContext(context: SSLContext): LlmBuilder = apply { sslContext = context }
 
-    public fun build(): Llm = Llm(this)
+    public fun build(): Llm = Llm.of(this)
 }
 
-/** Settings of one provider. */
+/** The settings of one provider. */
 @LlmDsl
-public class ProviderBuilder internal constructor() {
-    /** Before the variable that the provider's key usually stands in. Reading it back gives `***`. */
+public class ProviderBuilder @InternalLlmApi constructor() {
+    /** Used instead of the key in the provider's variable. Reading it gives `***`. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var apiKey: String?
         get() = key?.toString()
@@ -130,19 +153,19 @@ public class ProviderBuilder internal constructor() {
 
     private var key: ApiKey? = null
 
-    /** Up to the wire's own path, as in `http://gpu-box:8000/v1`. */
+    /** The URL up to the path of the endpoint, as in `http://gpu-box:8000/v1`. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var baseUrl: String? = null
 
-    /** Allows a key to travel over http:// to a host that is not this machine. */
+    /** Allows sending a key over http:// to a host that is not this machine. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var allowInsecure: Boolean = false
 
     /**
-     * The wire that it speaks, by the names in docs/providers.md: `anthropic-messages`, `openai-responses`, … Null: that of its row; OpenAI's chat
-     * for a server of your own.
+     * The protocol of the provider, one of the names in docs/providers.md: `anthropic-messages`, `openai-responses`, … Null: that of its row, or
+     * OpenAI's chat for a server of your own.
      *
-     * @throws IllegalArgumentException if no wire is called so
+     * @throws IllegalArgumentException if there is no such protocol
      */
     @get:JvmSynthetic @set:JvmSynthetic
     public var protocol: String? = null
@@ -154,7 +177,7 @@ public class ProviderBuilder internal constructor() {
     private var aws: AwsSettings? = null
 
     /**
-     * For Amazon Bedrock: the region, and who asks, by keys or by a profile of AWS's configuration files. Null is left to the environment.
+     * For Amazon Bedrock: the region, and the credentials as keys or as a profile of AWS's configuration files. Null is left to the environment.
      *
      * @param sessionToken with keys that expire
      * @throws IllegalArgumentException if one of the two keys is missing, or there are keys and a profile
@@ -174,8 +197,9 @@ public class ProviderBuilder internal constructor() {
 
     public fun allowInsecure(allow: Boolean): ProviderBuilder = apply { allowInsecure = allow }
 
-    /** @throws IllegalArgumentException if no wire is called [name] */
+    /** @throws IllegalArgumentException if there is no such protocol */
     public fun protocol(name: String): ProviderBuilder = apply { protocol = name }
 
+    @JvmSynthetic
     internal fun build() = ProviderSettings(key, baseUrl, allowInsecure, aws = aws, protocol = protocol)
 }

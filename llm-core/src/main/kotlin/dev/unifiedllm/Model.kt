@@ -9,36 +9,37 @@ import java.util.concurrent.Flow.Publisher
 import java.util.function.Function
 
 /**
- * Anything that answers requests with a stream of deltas: a provider's model, a chain of them, a fake.
+ * Answers requests with streams of deltas: a model of a provider, a chain of models, a fake.
  *
- * A user's own function is one as well: `Model.of` in Java, `simple { }` in Kotlin.
+ * A function of the user's can be a model too: `Model.of` for publishers, `simple { }` (Java: `Models.simple`) for texts.
  */
 public interface Model : ModelRef {
     /** Provider and name, as in `ollama/llama3`. */
     override val id: ModelId
 
     /**
-     * Streams one answer by the grammar of [Delta]: attempts and warnings, one start, content, one finish.
+     * Streams one response by the grammar of [Delta]: attempts and warnings, one start, content, one finish.
      *
-     * Cold: each collection is one call and may be billed. Cancelling the collector closes the connection. A stream that cannot be
-     * completed throws; what had been emitted stays.
+     * Cold: each collection is one call and may be billed. Cancelling the collector closes the connection. A stream that cannot be completed throws; the
+     * deltas before that stay valid.
      *
      * @throws LlmException.InvalidRequest of kind UNSUPPORTED, before any start, if the model does not serve this kind of request
      */
     public fun stream(request: Request): Flow<Delta>
 
-    /** [stream] for Java: each subscription is one call, sent when the first item is requested; cancelling it closes the connection. */
+    /** [stream] for Java: each subscription is one call, sent when the first item is requested. Cancelling it closes the connection. */
     public fun publisher(request: Request): Publisher<Delta> = stream(request).asPublisher()
 
     public companion object {
-        /** A model of your own, called [id], whose answers [publish] gives. Each subscription is one call. */
+        /** A model of your own, called [id], whose responses are those of [publish], which may block. Each subscription is one call. */
         @JvmStatic
         public fun of(id: String, publish: Function<Request, Publisher<Delta>>): Model = PublishingModel(ModelId.parse(id), publish)
     }
 }
 
 private class PublishingModel(override val id: ModelId, private val publish: Function<Request, Publisher<Delta>>) : Model {
-    override fun stream(request: Request): Flow<Delta> = publish.apply(request).asFlow()
+    override fun stream(request: Request): Flow<Delta> =
+        linkFlow { runUserFunction(id.toString(), request.context) { publish.apply(request) }.asFlow().collect(this) }
 
     override fun publisher(request: Request): Publisher<Delta> = publish.apply(request)
 

@@ -1,5 +1,3 @@
-@file:JvmName("Models")
-
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.ApiKey
@@ -13,25 +11,32 @@ import dev.unifiedllm.chat.Role
 import dev.unifiedllm.provider.AwsSettings
 import dev.unifiedllm.provider.ProviderSettings
 import kotlinx.coroutines.flow.Flow
-import kotlinx.coroutines.flow.emitAll
-import kotlinx.coroutines.flow.flow
 import java.util.function.Function
 
-/** The model called [id], bound by whichever client it is used on. */
-@JvmName("named")
-public fun model(id: String): Model = UnboundModel(ModelId.parse(id))
+/** Makes models. In Kotlin `dev.unifiedllm.dsl` has the same as functions. */
+public object Models {
+    /** The model called [id], bound by the client on which it is used. */
+    @JvmStatic
+    public fun named(id: String): Model = UnboundModel(ModelId.parse(id))
 
-/** A model that asks [models] in turn, until one delivers its first content. */
-public fun firstOf(vararg models: String): Model = ChainModel(models.map(ModelId::parse))
+    /** A model that tries [models] in order until one delivers its first content. */
+    @JvmStatic
+    public fun firstOf(vararg models: String): Model = ChainModel(models.map(ModelId::parse))
 
-/** A model that asks [models] in turn, until one delivers its first content. */
-public fun firstOf(vararg models: Model): Model = ChainModel(models.toList())
+    /** A model that tries [models] in order until one delivers its first content. */
+    @JvmStatic
+    public fun firstOf(vararg models: Model): Model = ChainModel(models.toList())
 
-/** A model of your own that answers a prompt, the last thing that the user said, with what [answer] returns. It is not billed. */
-public fun simple(answer: Function<String, String>): Model = FunctionModel(answer)
+    /**
+     * A model of your own: [answer] gets the text of the last user message and returns the text of the response. It may block, and is interrupted when the
+     * call is cancelled or its time is up. Its cost is Free.
+     */
+    @JvmStatic
+    public fun simple(answer: Function<String, String>): Model = FunctionModel(answer)
+}
 
 /**
- * The model [name] of [provider]: a key and a base URL given here go before the client's. A provider's prefix inside of [name] wins.
+ * The model [name] of [provider]: a key and a base URL given here replace those of the client. A provider's prefix inside [name] wins.
  *
  * @param systemMessage put before the messages of every request
  */
@@ -40,11 +45,10 @@ public fun providerModel(provider: String, name: String, apiKey: String?, baseUr
     UnboundModel(
         ModelId(provider, name),
         ProviderSettings(apiKey?.let(ApiKey::of), baseUrl, systemMessage = systemMessage),
-        acceptsProviderPrefix =
-        baseUrl == null,
+        acceptsProviderPrefix = baseUrl == null,
     )
 
-/** The model [name] of Amazon Bedrock: what is given here goes before the client's and the environment's. `bedrock/` may stand before the name. */
+/** The model [name] of Amazon Bedrock: what is given here replaces the client's settings and the environment's. `bedrock/` may precede the name. */
 @InternalLlmApi
 public fun bedrockModel(
     name: String,
@@ -58,7 +62,7 @@ public fun bedrockModel(
     systemMessage: String?,
 ): Model {
     val aws = AwsSettings.of(region, profile, accessKeyId, secretAccessKey, sessionToken)
-    require(apiKey == null || !aws.isIdentity) { "either an API key, or AWS's keys, or a profile say who asks" }
+    require(apiKey == null || !aws.isIdentity) { "give either an API key, or AWS keys, or a profile" }
     return UnboundModel(
         ModelId("bedrock", name.removePrefix("bedrock/")),
         ProviderSettings(apiKey?.let(ApiKey::of), baseUrl, systemMessage = systemMessage, aws = aws),
@@ -67,16 +71,16 @@ public fun bedrockModel(
 }
 
 /**
- * Names a target; the client on which it is used finds it when the call starts.
+ * The name of a model with settings. The client on which it is used binds it when the call starts.
  *
- * @property acceptsProviderPrefix made by a provider's function, which takes other providers' names as well
+ * @property acceptsProviderPrefix made by a provider's function such as `openai(…)`, which accepts another provider's prefix in the name
  */
 internal class UnboundModel(
     override val id: ModelId,
     val settings: ProviderSettings = ProviderSettings(),
     val acceptsProviderPrefix: Boolean = false,
 ) : Model {
-    override fun stream(request: Request): Flow<Delta> = Llm.default.open(this, request)
+    override fun stream(request: Request): Flow<Delta> = Llm.default.client.stream(this, request)
 
     override fun toString(): String = id.toString()
 }
@@ -88,29 +92,37 @@ internal class ChainModel(val members: List<ModelRef>) : Model {
 
     override val id: ModelId get() = members.first().id
 
-    override fun stream(request: Request): Flow<Delta> = Llm.default.open(this, request)
+    override fun stream(request: Request): Flow<Delta> = Llm.default.client.stream(this, request)
 
     override fun toString(): String = members.joinToString(", ", "firstOf(", ")")
 }
 
-/** The default model: which one it is, is looked up when the call starts. */
+/** A model that [client] binds. */
+internal class BoundModel(val client: Client, override val id: ModelId) : Model {
+    override fun stream(request: Request): Flow<Delta> = client.stream(id, request)
+
+    override fun toString(): String = id.toString()
+}
+
+/** The default model of a client. Its name is looked up when the call starts. */
 internal object DefaultModel : ModelRef {
     override val id: ModelId = ModelId("", "(default model)")
 }
 
-private class FunctionModel(private val answer: Function<String, String>) : Model {
+internal class FunctionModel(private val answer: Function<String, String>) : Model {
     override val id: ModelId = ModelId("simple", "function")
 
-    override fun stream(request: Request): Flow<Delta> = flow {
+    override fun stream(request: Request): Flow<Delta> = linkFlow {
         if (request !is ChatRequest) {
             throw LlmException.InvalidRequest(
-                "A simple model answers chats only.",
+                "A simple model serves chats only.",
                 LlmException.InvalidRequest.Kind.UNSUPPORTED,
                 details = LlmException.Details(id),
             )
         }
         emit(Delta.Start(null, id))
-        val text = answer.apply(request.messages.lastOrNull { it.role == Role.USER }?.text.orEmpty())
+        val prompt = request.messages.lastOrNull { it.role == Role.USER }?.text.orEmpty()
+        val text = runUserFunction(id.toString(), request.context) { answer.apply(prompt) }
         if (text.isNotEmpty()) emit(Delta.Text(text))
         emit(Delta.Finish(FinishReason.STOP, null))
     }

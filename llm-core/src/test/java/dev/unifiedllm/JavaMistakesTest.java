@@ -46,7 +46,7 @@ class JavaMistakesTest {
                 LlmException.Overloaded failure = assertThrows(LlmException.Overloaded.class, () -> terminal.accept(reply));
                 assertTrue(linesOfOurs(failure) > 0);
                 assertEquals(1, failure.getSuppressed().length);
-                assertTrue(failure.getSuppressed()[0].toString().contains("demo/error was asked here"));
+                assertTrue(failure.getSuppressed()[0].toString().contains("demo/error was called here"));
             }
         }
     }
@@ -78,10 +78,11 @@ class JavaMistakesTest {
 
     @Test
     void requestsForNothing() {
-        refused("inputs must hold one text at least", () -> new EmbeddingRequest(MODEL, List.of()));
-        refused("dimensions must be positive, was 0", () -> new EmbeddingRequest(MODEL, List.of("a"), 0));
-        refused("an image needs a prompt", () -> new ImageRequest(MODEL, " "));
-        refused("count must be positive, was 0", () -> new ImageRequest(MODEL, "a train", null, null, 0));
+        refused("an embedding needs at least one text", () -> EmbeddingRequest.build(MODEL, e -> { }));
+        refused("dimensions must be positive, was 0", () -> EmbeddingRequest.build(MODEL, e -> e.input("a").dimensions(0)));
+        refused("an image needs a prompt, this one is blank", () -> ImageRequest.build(MODEL, i -> i.prompt(" ")));
+        refused("an image needs a prompt", () -> ImageRequest.build(MODEL, i -> i.size("1024x1024")));
+        refused("count must be positive, was 0", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").count(0)));
     }
 
     @Test

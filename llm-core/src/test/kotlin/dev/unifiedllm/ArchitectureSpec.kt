@@ -49,10 +49,14 @@ private val allowed = mapOf(
 private val rootFiles = mapOf(
     "ApiLevels" to "annotation",
     "LlmDsl" to "annotation",
+    "FromKotlin" to "annotation",
     "LlmException" to "error",
     "Model" to "model",
     "Interceptor" to "model",
     "Publishers" to "model",
+    "LinkFlow" to "model",
+    "IncompleteStream" to "model",
+    "UserFunctions" to "model",
     "Call" to "model",
 )
 

@@ -56,7 +56,7 @@ class LlmSpec : FunSpec({
             llm.chat("fast", "hi").await().model.toString() shouldBe "demo/echo"
             llm.chat("team/best", "hi").await().model.toString() shouldBe "demo/storyteller"
             llm.chat { user("hi") }.await().model.toString() shouldBe "demo/echo"
-            llm.chat(model("fast"), "hi").await().model.toString() shouldBe "demo/echo"
+            llm.chat(Models.named("fast"), "hi").await().model.toString() shouldBe "demo/echo"
             llm.chat("demo/error") {
                 user("hi")
                 fallback("fast")
@@ -128,7 +128,7 @@ class LlmSpec : FunSpec({
     test("Azure inside of another provider's function keeps its API version") {
         server.asked.clear()
         client("AZURE_API_BASE" to server.url, "AZURE_API_KEY" to "k", "AZURE_API_VERSION" to "2025-01-01-preview").use { llm ->
-            llm.chat(providerModel("anthropic", "azure/mine", null, null, null), "hi").await().warnings.single() shouldContain "azure was asked"
+            llm.chat(providerModel("anthropic", "azure/mine", null, null, null), "hi").await().warnings.single() shouldContain "azure was used"
         }
         server.asked.single().path shouldBe "/openai/deployments/mine/chat/completions?api-version=2025-01-01-preview"
     }
@@ -230,7 +230,7 @@ class LlmSpec : FunSpec({
         val first = failing("test/a") { LlmException.ServerError("down") }
         val second = saying("test/b", "ok")
         client().use { llm ->
-            val reply = llm.chat(firstOf(first, second), "hi")
+            val reply = llm.chat(Models.firstOf(first, second), "hi")
             reply.await()
             reply.again().await()
         }
@@ -245,7 +245,7 @@ class LlmSpec : FunSpec({
         try {
             Llm.default = own
             Llm.default shouldBeSameInstanceAs own
-            val model = firstOf("demo/error", "demo/echo")
+            val model = Models.firstOf("demo/error", "demo/echo")
             model.stream(ChatRequest.build(model) { user("hi") }).toList().last().shouldBeInstanceOf<Delta.Finish>()
             own.costs() shouldHaveSize 2
         } finally {

@@ -6,6 +6,8 @@ import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.embeddingRequest
+import dev.unifiedllm.chat.imageRequest
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.assertions.withClue
 import io.kotest.core.spec.style.FunSpec
@@ -54,8 +56,8 @@ private val REPLY = Regex("($BODY" + "ft*)*${BODY}F")
 fun shape(deltas: List<Delta>): String = deltas.joinToString("") { LETTERS[it::class] ?: "c" }
 
 private val KINDS: Map<KClass<out Request>, (ModelId) -> Request> = mapOf(
-    EmbeddingRequest::class to { EmbeddingRequest(it, listOf("Say something")) },
-    ImageRequest::class to { ImageRequest(it, "Something") },
+    EmbeddingRequest::class to { embeddingRequest(it, listOf("Say something")) },
+    ImageRequest::class to { imageRequest(it, "Something") },
 )
 
 /**

@@ -2,6 +2,7 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FinishReason
@@ -54,7 +55,9 @@ private fun overLoopback(protocol: Protocol, answer: LoopbackExchange.(path: Str
     val server = LoopbackServer { answer(it.path, "\"model\":\"cut\"" in it.body || "/cut:" in it.path) }
     val transport = JdkTransport(5.seconds)
     val provider = Provider("p", protocol.name)
-    val model = { name: String -> ProtocolModel(Target(ModelId("p", name), provider, server.url, ApiKey.of("sk-test")), protocol, transport, Timeouts.DEFAULT) }
+    val model = { name: String ->
+        ProtocolModel(Target(ModelId("p", name), provider, server.url, ApiKey.of("sk-test")), protocol, transport, Deadlines.DEFAULT)
+    }
     return ContractSubject(model("whole"), { server.requests.size }, model("cut")) {
         transport.close()
         server.close()
@@ -100,7 +103,7 @@ class ModelContractSpec : FunSpec({
         modelContract("demo/$name") { counted(DemoModel(name), DemoModel("cut")) }
     }
 
-    modelContract("a function") { counted(simple { it.uppercase() }) }
+    modelContract("a function") { counted(Models.simple { it.uppercase() }) }
 
     modelContract("a handmade model") {
         val calls = AtomicInteger()
@@ -139,7 +142,16 @@ class ModelContractSpec : FunSpec({
                 override val id = ModelId("demo", "error")
 
                 override fun stream(request: Request) =
-                    llm.open(firstOf(llm.model("demo/error"), last), if (request is ChatRequest) request.with { enableFallback = true } else request)
+                    llm.client.stream(
+                        Models.firstOf(llm.model("demo/error"), last),
+                        if (request is ChatRequest) {
+                            request.with {
+                                enableFallback = true
+                            }
+                        } else {
+                            request
+                        },
+                    )
             }
         }
         ContractSubject(chain(whole), calls::get, chain(cut)) { llm.close() }

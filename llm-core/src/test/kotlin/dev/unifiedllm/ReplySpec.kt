@@ -53,7 +53,7 @@ class ReplySpec : FunSpec({
         reply.await().text shouldBe "ab"
         reply.state shouldBe Reply.State.DONE
         reply.await() shouldBeSameInstanceAs reply.get()
-        reply.deltas().toList() shouldContainExactly listOf("a", "b")
+        reply.deltas().toList() shouldContainExactly listOf("ab") // joined after the end
         reply.partial.shouldNotBeNull().text shouldBe "ab"
         "$reply" shouldBe "Reply(test/a, DONE)"
         model.calls shouldBe 1
@@ -76,7 +76,7 @@ class ReplySpec : FunSpec({
             soon { two.await() } shouldBe "abc"
         }
         valve.calls shouldBe 1
-        reply.events().toList().map { it::class.simpleName } shouldContainExactly listOf("Start", "Text", "Text", "Text", "Finish")
+        reply.events().toList().map { it::class.simpleName } shouldContainExactly listOf("Start", "Text", "Finish") // joined after the end
     }
 
     test("one of two consumers is cancelled and the other goes on") {
@@ -106,7 +106,7 @@ class ReplySpec : FunSpec({
         val cancelled = soon { shouldThrow<LlmException.Cancelled> { reply.await() } }
         currentCoroutineContext().ensureActive()
         cancelled.partial.shouldNotBeNull().text shouldBe "ab"
-        cancelled.message shouldContain "left"
+        cancelled.message shouldContain "its last consumer stopped waiting"
         reply.state shouldBe Reply.State.CANCELLED
         shouldThrow<LlmException.Cancelled> { reply.get() }
         shouldThrow<LlmException.Cancelled> { reply.deltas().toList() }
@@ -121,7 +121,7 @@ class ReplySpec : FunSpec({
             delay(20)
             replaying.cancel()
         }
-        reply.deltas().first() shouldBe "a"
+        reply.deltas().first() shouldBe "abc"
         reply.cancel()
         reply.state shouldBe Reply.State.DONE
         reply.await().text shouldBe "abc"
@@ -193,7 +193,7 @@ class ReplySpec : FunSpec({
     }
 
     test("whatever a function throws reaches all consumers") {
-        val reply = llm.chat(simple { error("no such luck") }, "hello")
+        val reply = llm.chat(Models.simple { error("no such luck") }, "hello")
         coroutineScope {
             val one = async { shouldThrow<IllegalStateException> { reply.await() } }
             val two = async { shouldThrow<IllegalStateException> { reply.deltas().toList() } }
@@ -201,7 +201,7 @@ class ReplySpec : FunSpec({
             soon { two.await() }.message shouldBe "no such luck"
         }
         reply.state shouldBe Reply.State.FAILED
-        val worse = llm.chat(simple { throw StackOverflowError("deep") }, "hello")
+        val worse = llm.chat(Models.simple { throw StackOverflowError("deep") }, "hello")
         soon { shouldThrow<StackOverflowError> { worse.await() } }.message shouldBe "deep"
     }
 

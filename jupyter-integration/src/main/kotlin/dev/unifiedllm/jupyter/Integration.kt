@@ -8,7 +8,7 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.store.CostReport
 import org.jetbrains.kotlinx.jupyter.api.libraries.JupyterIntegration
 
-/** The names that every cell may use as they are. */
+/** What every cell may use without an import. */
 internal val imports: List<String> = listOf(
     "dev.unifiedllm.dsl.*",
     "dev.unifiedllm.chat.*",
@@ -28,11 +28,12 @@ internal val imports: List<String> = listOf(
     "kotlin.time.Duration.Companion.seconds",
 )
 
-/** What `%use unified-llm` brings into a notebook. */
+/** The integration that `%use unified-llm` loads into a notebook. */
 public class Integration : JupyterIntegration() {
     override fun Builder.onLoaded() {
         KernelAdapter.checkVersion(notebook)
         LlmException.compact = true
+        Llm.startSession()
         import(*imports.toTypedArray())
         onLoaded { KernelAdapter.beforeCell(this) }
         beforeCellExecution { KernelAdapter.beforeCell(this) }

@@ -90,7 +90,7 @@ class CostTableSpec : FunSpec({
             page.card.tagName() shouldBe "table"
             page.card.child(0).tagName() shouldBe "caption"
             page.texts("caption") shouldContainExactly listOf("Costs of this session")
-            page.texts("thead th[scope=col]") shouldContainExactly listOf("Model", "Calls", "Failed", "Tokens in", "Cached", "Tokens out", "Cost")
+            page.texts("thead th[scope=col]") shouldContainExactly listOf("Model", "Calls", "Failed", "Cancelled", "Tokens in", "Cached", "Tokens out", "Cost")
             page.rows() shouldContainExactly listOf(
                 listOf("paid/large", "2", "0", "1,002,000", "1,000", "500,000", "$20.02"),
                 listOf("paid/small", "1", "0", "1,000,000", "0", "500,000", "$2.00"),

@@ -2,20 +2,20 @@ package dev.unifiedllm.chat
 
 import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.LlmDsl
+import java.util.function.Consumer
 
 /**
- * What belongs to a call but not to the question: who calls, for what, and by which rules.
+ * The settings of a call that are no part of what is sent: its id, its labels, and its rules.
  *
  * Immutable; never encoded for a provider, never part of a cache key.
  */
 public class CallContext private constructor(builder: Builder) {
-    /** Names the logical call in all its attempts; null before it starts. */
+    /** The id of the call, the same in all its attempts; null before it starts. */
     @get:JvmName("callId")
     public val callId: String? = builder.callId
 
-    /** A label for the client that makes the call. */
-    @get:JvmName("client")
-    public val client: String? = builder.client
+    @get:JvmSynthetic
+    internal val functions: RunningFunctions? = builder.functions
 
     /** What the call is for, as the caller named it. */
     @get:JvmName("task")
@@ -24,11 +24,11 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmName("tags")
     public val tags: List<String> = builder.tags.toList()
 
-    /** Asked in their order after the first model, each only if the one before failed before its first content. */
+    /** The models to try in order after the first one, each only if the one before failed before its first content. */
     @get:JvmName("fallbacks")
     public val fallbacks: List<ModelRef> = builder.fallbacks.toList()
 
-    /** False switches all fallbacks off, those of the client included; null leaves it to the client. */
+    /** False turns off all fallbacks, those of the client included; null leaves it to the client. */
     @get:JvmName("enableFallback")
     public val enableFallback: Boolean? = builder.enableFallback
 
@@ -36,11 +36,11 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmName("apiKey")
     public val apiKey: ApiKey? = builder.apiKey
 
-    /** True: an option that a model or its wire lacks is an error instead of a warning. */
+    /** True: an option that the model or its wire lacks is an error instead of a warning. */
     @get:JvmName("strict")
     public val strict: Boolean = builder.strict
 
-    /** Null: the client's. */
+    /** Limits that replace those of the client; null: none does. */
     @get:JvmName("timeouts")
     public val timeouts: Timeouts? = builder.timeouts
 
@@ -48,15 +48,25 @@ public class CallContext private constructor(builder: Builder) {
     @JvmSynthetic
     public fun with(block: Builder.() -> Unit): CallContext = Builder(this).apply(block).build()
 
+    /** A copy with the changes that [block] makes. */
+    public fun with(block: Consumer<Builder>): CallContext = with { block.accept(this) }
+
     @LlmDsl
     public class Builder @InternalLlmApi constructor(from: CallContext?) {
+        @get:JvmSynthetic @set:JvmSynthetic
         internal var callId: String? = from?.callId
-        internal var client: String? = from?.client
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var functions: RunningFunctions? = from?.functions
+
+        @get:JvmSynthetic
+        internal val tags: MutableList<String> = from?.tags.orEmpty().toMutableList()
+
+        @get:JvmSynthetic
+        internal val fallbacks: MutableList<ModelRef> = from?.fallbacks.orEmpty().toMutableList()
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var task: String? = from?.task
-        internal val tags: MutableList<String> = from?.tags.orEmpty().toMutableList()
-        internal val fallbacks: MutableList<ModelRef> = from?.fallbacks.orEmpty().toMutableList()
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var enableFallback: Boolean? = from?.enableFallback
@@ -70,6 +80,23 @@ public class CallContext private constructor(builder: Builder) {
         @get:JvmSynthetic @set:JvmSynthetic
         public var timeouts: Timeouts? = from?.timeouts
 
+        public fun task(task: String?): Builder = apply { this.task = task }
+
+        public fun tag(vararg tags: String): Builder = apply { this.tags += tags }
+
+        public fun fallback(vararg models: ModelRef): Builder = apply { fallbacks += models }
+
+        public fun enableFallback(enable: Boolean?): Builder = apply { enableFallback = enable }
+
+        public fun apiKey(key: ApiKey?): Builder = apply { apiKey = key }
+
+        public fun strict(strict: Boolean): Builder = apply { this.strict = strict }
+
+        /** Changes the limits that are set; the others stay. */
+        public fun timeouts(block: Consumer<Timeouts.Builder>): Builder =
+            apply { timeouts = Timeouts.Builder(timeouts).also(block::accept).build() }
+
+        @JvmSynthetic
         internal fun build(): CallContext = CallContext(this)
     }
 

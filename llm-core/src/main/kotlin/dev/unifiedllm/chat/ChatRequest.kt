@@ -1,37 +1,36 @@
 package dev.unifiedllm.chat
 
-import dev.unifiedllm.InternalLlmApi
 import kotlinx.serialization.json.JsonObject
 import java.util.function.Consumer
 
-/** How hard a reasoning model should think. */
+/** How much a reasoning model should reason. */
 public enum class Effort { NONE, MINIMAL, LOW, MEDIUM, HIGH, MAX }
 
-/** STREAM asks for the answer piece by piece, WHOLE for all of it at once; both arrive as the same deltas. */
+/** STREAM requests a streamed response, WHOLE a response in one piece. Both arrive as the same deltas. */
 public enum class Delivery { STREAM, WHOLE }
 
-/** What the answer's text must be. */
+/** The form of the text of the response. */
 public sealed class ResponseFormat {
     public data object Text : ResponseFormat()
 
     /** Any JSON object. */
     public data object Json : ResponseFormat()
 
-    /** JSON by [schema]. */
+    /** JSON that follows [schema]. */
     public data class JsonSchema(
         @get:JvmName("name") public val name: String,
         @get:JvmName("schema") public val schema: JsonObject,
     ) : ResponseFormat()
 
     public companion object {
-        /** JSON by [schema], a JSON schema as text. @throws IllegalArgumentException if it is not the text of a JSON object */
+        /** JSON that follows [schema], a JSON schema as text. @throws IllegalArgumentException if it is not the text of a JSON object */
         @JvmStatic
         public fun jsonSchema(name: String, schema: String): ResponseFormat = JsonSchema(name, jsonObject(schema, "the schema $name"))
     }
 }
 
 /**
- * A question to a chat model. Null always means: left to the model.
+ * A request to a chat model. Null always means: left to the model.
  *
  * Built by [build], changed by [with]; the context is kept.
  */
@@ -45,7 +44,7 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
     @get:JvmName("toolChoice")
     public val toolChoice: ToolChoice? = builder.toolChoice
 
-    /** From 0, as predictable as it gets, to 2. */
+    /** From 0 (most predictable) to 2. */
     @get:JvmName("temperature")
     public val temperature: Double? = builder.temperature
 
@@ -55,11 +54,11 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
     @get:JvmName("topK")
     public val topK: Int? = builder.topK
 
-    /** The most tokens to answer with, reasoning included. */
+    /** The limit of output tokens, reasoning included. */
     @get:JvmName("maxTokens")
     public val maxTokens: Int? = builder.maxTokens
 
-    /** Texts at which the answer ends. */
+    /** Texts at which the model stops. */
     @get:JvmName("stop")
     public val stop: List<String> = builder.stop.toList()
 
@@ -72,7 +71,7 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
     @get:JvmName("frequencyPenalty")
     public val frequencyPenalty: Double? = builder.frequencyPenalty
 
-    /** How many answers. */
+    /** How many choices. */
     @get:JvmName("n")
     public val n: Int? = builder.n
 
@@ -82,15 +81,15 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
     @get:JvmName("reasoning")
     public val reasoning: Effort? = builder.reasoning
 
-    /** A label for the person behind the call, which some providers use against abuse. */
+    /** An identifier of the end user, which some providers use to detect abuse. */
     @get:JvmName("endUser")
     public val endUser: String? = builder.endUser
 
-    /** How many tokens may be spent on thinking, where a provider takes a number; goes before [reasoning]. */
+    /** The limit of reasoning tokens, for providers that take a number. Replaces [reasoning]. */
     @get:JvmName("reasoningBudget")
     public val reasoningBudget: Int? = builder.reasoningBudget
 
-    /** True asks for the log probabilities of the answer's tokens; they stand in no delta yet, only in raw answers. */
+    /** True requests the log probabilities of the output tokens. No delta carries them yet; they are in `raw` of a response in one piece. */
     @get:JvmName("logprobs")
     public val logprobs: Boolean? = builder.logprobs
 
@@ -98,11 +97,11 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
     @get:JvmName("topLogprobs")
     public val topLogprobs: Int? = builder.topLogprobs
 
-    /** The provider's own word for how fast and at what price: `flex`, `priority`. */
+    /** The provider's service tier, such as `flex` or `priority`. */
     @get:JvmName("serviceTier")
     public val serviceTier: String? = builder.serviceTier
 
-    /** False: at most one tool call an answer. */
+    /** False: at most one tool call per response. */
     @get:JvmName("parallelToolCalls")
     public val parallelToolCalls: Boolean? = builder.parallelToolCalls
 
@@ -110,15 +109,15 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
     @get:JvmName("metadata")
     public val metadata: Map<String, String> = builder.metadata.toMap()
 
-    /** Sent with the request, over our own of the same name. The key's header cannot be set so. */
+    /** Additional headers. They replace ours of the same name. */
     @get:JvmName("extraHeaders")
     public val extraHeaders: Map<String, String> = builder.extraHeaders.toMap()
 
-    /** Added to the URL. */
+    /** Additional query parameters of the URL. */
     @get:JvmName("extraQuery")
     public val extraQuery: Map<String, String> = builder.extraQuery.toMap()
 
-    /** Sent as they are, after everything else, in the provider's own words. */
+    /** Additional fields of the request body, sent as they are. */
     @get:JvmName("providerOptions")
     public val providerOptions: JsonObject = builder.providerOptions
 
@@ -127,16 +126,16 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
 
     /** A copy with the changes that [block] makes; messages and tools it adds come after those that are there. */
     @JvmSynthetic
-    public fun with(block: ChatRequestBuilder.() -> Unit): ChatRequest = ChatRequest(ChatRequestBuilder(model, this).apply(block))
+    public fun with(block: ChatRequestBuilder.() -> Unit): ChatRequest = ChatRequest(ChatRequestBuilder(modelRef, this).apply(block))
 
     /** A copy with the changes that [block] makes; messages and tools it adds come after those that are there. */
-    public fun with(block: Consumer<ChatRequestBuilder>): ChatRequest = ChatRequest(ChatRequestBuilder(model, this).also(block::accept))
+    public fun with(block: Consumer<ChatRequestBuilder>): ChatRequest = ChatRequest(ChatRequestBuilder(modelRef, this).also(block::accept))
 
-    @InternalLlmApi
-    override fun withContext(context: CallContext): ChatRequest = ChatRequest(ChatRequestBuilder(model, this, context))
+    override fun withContext(context: CallContext): ChatRequest = ChatRequest(ChatRequestBuilder(modelRef, this, context))
 
+    @JvmSynthetic
     internal fun withMessages(messages: List<Message>): ChatRequest = ChatRequest(
-        ChatRequestBuilder(model, this).also {
+        ChatRequestBuilder(modelRef, this).also {
             it.messages.clear()
             it.messages += messages
         },
@@ -148,7 +147,7 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
         parallelToolCalls, metadata, extraHeaders, extraQuery, endUser, providerOptions, delivery,
     )
 
-    /** Equal when the question is; the context does not count. */
+    /** Equal in what is sent; the context does not count. */
     override fun equals(other: Any?): Boolean = other is ChatRequest && fields() == other.fields()
 
     override fun hashCode(): Int = fields().hashCode()
@@ -163,10 +162,10 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
         @JvmStatic
         public fun build(model: String, block: Consumer<ChatRequestBuilder>): ChatRequest = build(ModelId.parse(model)) { block.accept(this) }
 
-        /** A question to [model]: an id or a Model. */
+        /** A request to [model]: an id or a Model. */
         @JvmSynthetic
         public fun build(model: ModelRef, block: ChatRequestBuilder.() -> Unit): ChatRequest =
-            ChatRequest(ChatRequestBuilder(model.id, null).apply(block))
+            ChatRequest(ChatRequestBuilder(model, null).apply(block))
 
         @JvmStatic
         public fun build(model: ModelRef, block: Consumer<ChatRequestBuilder>): ChatRequest = build(model) { block.accept(this) }

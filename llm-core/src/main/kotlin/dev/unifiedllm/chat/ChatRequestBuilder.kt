@@ -5,21 +5,30 @@ import dev.unifiedllm.LlmDsl
 import kotlinx.serialization.json.JsonObject
 import java.util.function.Consumer
 
-/** Says what to ask and by which rules: messages by verbs, settings by name. */
+/** Builds a [ChatRequest]: messages and tools are added by functions, settings are assigned. */
 @LlmDsl
-public class ChatRequestBuilder @InternalLlmApi constructor(
-    internal val model: ModelId,
-    from: ChatRequest?,
-    context: CallContext? = null,
-) {
+public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, from: ChatRequest?, context: CallContext? = from?.context) :
+    RequestBuilder<ChatRequestBuilder>(model, context) {
+    @get:JvmSynthetic
     internal val messages: MutableList<Message> = from?.messages.orEmpty().toMutableList()
+
+    @get:JvmSynthetic
     internal val tools: MutableList<Tool> = from?.tools.orEmpty().toMutableList()
+
+    @get:JvmSynthetic
     internal val stop: MutableList<String> = from?.stop.orEmpty().toMutableList()
+
+    @get:JvmSynthetic
     internal val metadata: MutableMap<String, String> = from?.metadata.orEmpty().toMutableMap()
+
+    @get:JvmSynthetic
     internal val extraHeaders: MutableMap<String, String> = from?.extraHeaders.orEmpty().toMutableMap()
+
+    @get:JvmSynthetic
     internal val extraQuery: MutableMap<String, String> = from?.extraQuery.orEmpty().toMutableMap()
+
+    @get:JvmSynthetic @set:JvmSynthetic
     internal var providerOptions: JsonObject = from?.providerOptions ?: JsonObject(emptyMap())
-    private val call = CallContext.Builder(context ?: from?.context)
 
     @get:JvmSynthetic @set:JvmSynthetic
     public var toolChoice: ToolChoice? = from?.toolChoice
@@ -85,32 +94,12 @@ public class ChatRequestBuilder @InternalLlmApi constructor(
     @get:JvmSynthetic @set:JvmSynthetic
     public var parallelToolCalls: Boolean? = from?.parallelToolCalls
 
-    /** True: an option that a model or its wire lacks is an InvalidRequest instead of a warning. */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var strict: Boolean by call::strict
-
-    /** A label for the person behind the call, which some providers use against abuse. */
+    /** An identifier of the end user, which some providers use to detect abuse. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var endUser: String? = from?.endUser
 
     @get:JvmSynthetic @set:JvmSynthetic
     public var delivery: Delivery = from?.delivery ?: Delivery.STREAM
-
-    /** What the call is for; a route may choose the model by it. */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var task: String? by call::task
-
-    /** False: only the model itself is asked, whatever fallbacks are set. */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var enableFallback: Boolean? by call::enableFallback
-
-    /** For the first model, instead of the client's key. Reading it back gives `***`. */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var apiKey: String?
-        get() = call.apiKey?.toString()
-        set(value) {
-            call.apiKey = value?.let(ApiKey::of)
-        }
 
     public fun system(text: String): ChatRequestBuilder = message(Message.system(text))
 
@@ -118,29 +107,41 @@ public class ChatRequestBuilder @InternalLlmApi constructor(
 
     public fun assistant(text: String): ChatRequestBuilder = message(Message.assistant(text))
 
-    /** The result of the tool call [id]. */
-    public fun tool(id: String, name: String, content: String): ChatRequestBuilder = message(Message.tool(Part.ToolResult(id, name, content)))
+    /** The result of the tool call [id] of the tool [name]. */
+    public fun toolResult(id: String, name: String, content: String): ChatRequestBuilder = message(Message.tool(Part.ToolResult(id, name, content)))
+
+    public fun toolResult(result: Part.ToolResult): ChatRequestBuilder = message(Message.tool(result))
 
     public fun message(message: Message): ChatRequestBuilder = apply { messages += message }
 
     public fun messages(history: Iterable<Message>): ChatRequestBuilder = apply { messages += history }
 
-    /** A history of `role` and `content` maps. */
+    /** Messages as maps of `role` and `content`. */
     @JvmName("messageMaps")
     public fun messages(history: List<Map<String, Any?>>): ChatRequestBuilder = apply { history.mapTo(messages) { Message.of(it) } }
 
-    /** A turn of text and images. */
+    /** A user message of text, images and documents. */
     @JvmSynthetic
     public fun user(text: String, block: UserMessageBuilder.() -> Unit): ChatRequestBuilder =
         message(UserMessageBuilder(text).apply(block).build())
 
-    /** A turn of text and images. */
+    /** A user message of text, images and documents. */
     public fun user(text: String, block: Consumer<UserMessageBuilder>): ChatRequestBuilder = user(text) { block.accept(this) }
 
-    /** Offers [tool] to the model; its calls come back in the answer. */
+    /** Offers [tool] to the model. Its calls are in the response. */
     public fun tool(tool: Tool): ChatRequestBuilder = apply { tools += tool }
 
-    /** Everything said so far may be kept in the provider's prompt cache. @throws IllegalStateException if nothing has been said yet */
+    /**
+     * Offers a tool to the model. Its calls are in the response; the result of one is sent with [toolResult].
+     *
+     * @param parameters the JSON schema of the arguments
+     * @throws IllegalArgumentException if [parameters] is not the text of a JSON object
+     */
+    public fun tool(name: String, description: String, parameters: String): ChatRequestBuilder = tool(Tool.of(name, description, parameters))
+
+    public fun tool(name: String, description: String, parameters: JsonObject): ChatRequestBuilder = tool(Tool.of(name, description, parameters))
+
+    /** The provider may keep the messages up to here in its prompt cache. @throws IllegalStateException if there is no message yet */
     @JvmOverloads
     public fun cacheBreakpoint(ttl: CacheTtl = CacheTtl.FIVE_MINUTES): ChatRequestBuilder = apply {
         val last = checkNotNull(messages.removeLastOrNull()) { "cacheBreakpoint() stands after the message up to which the prompt may be cached" }
@@ -150,35 +151,29 @@ public class ChatRequestBuilder @InternalLlmApi constructor(
     /** A label that the provider stores with the request. */
     public fun metadata(name: String, value: String): ChatRequestBuilder = apply { metadata[name] = value }
 
-    /** A header of your own. */
+    /**
+     * Sends an additional header with the request.
+     *
+     * @throws IllegalArgumentException if HTTP cannot carry the name or the value, or if the library sets this header itself
+     */
     public fun extraHeader(name: String, value: String): ChatRequestBuilder = apply {
-        require(name.isNotEmpty() && name.all { it.isLetterOrDigit() || it in "-_" }) { "\"$name\" is not the name of a header" }
-        require(name.lowercase() !in CONNECTION_HEADERS) { "the header $name belongs to the connection and is not set by hand" }
-        require(name.lowercase() !in KEY_HEADERS) { "the key's header is not set so: use apiKey" }
-        require(value.none { it.isISOControl() }) { "the header $name has a line break or a control character in its value" }
+        require(name.isNotEmpty() && name.all { it in TOKEN }) { "\"$name\" is not the name of an HTTP header" }
+        require(name.lowercase() !in CONNECTION_HEADERS) { "the header $name belongs to the connection and cannot be set" }
+        require(name.lowercase() !in KEY_HEADERS) { "the header $name carries the API key: set apiKey instead" }
+        val wrong = value.firstOrNull { it !in ' '..'~' && it != '	' }
+        require(wrong == null) {
+            "the value of the header $name has a character that HTTP headers cannot carry (U+%04X): encode it, for example with URLEncoder"
+                .format(wrong!!.code)
+        }
         extraHeaders[name] = value
     }
 
-    /** A parameter of your own in the URL. */
+    /** Adds a query parameter to the URL. */
     public fun extraQuery(name: String, value: String): ChatRequestBuilder = apply { extraQuery[name] = value }
 
     public fun stop(vararg texts: String): ChatRequestBuilder = apply { stop += texts }
 
-    /** Asks these in turn if the model fails before its first content. */
-    public fun fallback(vararg models: String): ChatRequestBuilder = apply { models.mapTo(call.fallbacks) { ModelId.parse(it) } }
-
-    /** Asks these in turn if the model fails before its first content. */
-    public fun fallback(vararg models: ModelRef): ChatRequestBuilder = apply { call.fallbacks += models }
-
-    public fun tag(vararg tags: String): ChatRequestBuilder = apply { call.tags += tags }
-
-    @JvmSynthetic
-    public fun timeouts(block: Timeouts.Builder.() -> Unit): ChatRequestBuilder =
-        apply { call.timeouts = Timeouts.Builder(call.timeouts).apply(block).build() }
-
-    public fun timeouts(block: Consumer<Timeouts.Builder>): ChatRequestBuilder = timeouts { block.accept(this) }
-
-    /** Fields of the provider's own, sent as they are after everything else. */
+    /** Additional fields of the request body, sent as they are. They replace ours of the same name. */
     @JvmSynthetic
     public fun providerOptions(block: ProviderOptionsBuilder.() -> Unit): ChatRequestBuilder =
         apply { providerOptions = ProviderOptionsBuilder(providerOptions).apply(block).build() }
@@ -219,17 +214,7 @@ public class ChatRequestBuilder @InternalLlmApi constructor(
 
     public fun parallelToolCalls(parallel: Boolean): ChatRequestBuilder = apply { parallelToolCalls = parallel }
 
-    public fun strict(strict: Boolean): ChatRequestBuilder = apply { this.strict = strict }
-
     public fun delivery(delivery: Delivery): ChatRequestBuilder = apply { this.delivery = delivery }
-
-    public fun task(task: String): ChatRequestBuilder = apply { this.task = task }
-
-    public fun enableFallback(enable: Boolean): ChatRequestBuilder = apply { enableFallback = enable }
-
-    public fun apiKey(key: String): ChatRequestBuilder = apply { apiKey = key }
-
-    internal fun context(): CallContext = call.build()
 
     private inline fun positive(name: String, value: Int?, set: () -> Unit) {
         require(value == null || value > 0) { "$name must be positive, was $value" }
@@ -238,6 +223,9 @@ public class ChatRequestBuilder @InternalLlmApi constructor(
 
     private companion object {
         const val MAX_TEMPERATURE = 2.0
+
+        /** The characters of a header's name (RFC 9110, 5.6.2). */
+        val TOKEN: Set<Char> = (('a'..'z') + ('A'..'Z') + ('0'..'9') + "!#$%&'*+-.^_`|~".toList()).toSet()
         val CONNECTION_HEADERS = setOf("connection", "content-length", "content-type", "expect", "host", "transfer-encoding", "upgrade")
         val KEY_HEADERS = setOf("authorization", "x-api-key", "api-key", "x-goog-api-key")
     }

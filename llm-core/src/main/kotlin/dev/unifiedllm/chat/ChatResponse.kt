@@ -1,31 +1,34 @@
 package dev.unifiedllm.chat
 
+import kotlinx.coroutines.flow.Flow
 import kotlin.time.Duration
 import kotlin.time.toJavaDuration
 
 /**
- * A whole answer: the fold of its deltas, in order, by [ResponseFold].
+ * A whole response: the fold of its deltas.
  *
- * As `partial` of a failure it holds what had arrived: [finishReason] is null then and the last tool call may be cut.
+ * As `partial` of a failure it holds what had arrived: [finishReason] is null then, and the last tool call may be cut.
  */
-public class ChatResponse internal constructor(fold: ResponseFold, now: Long) {
-    /** Text, reasoning and tool calls in the order in which they came: what a next turn sends back. */
+public class ChatResponse private constructor(fold: ResponseFold, now: Long) {
+    /** Text, reasoning and tool calls of the last step, in the order in which they arrived. */
     @get:JvmName("parts")
     public val parts: List<Part> = fold.parts(0)
 
+    /** The text of the last step. */
     @get:JvmName("text")
-    public val text: String = parts.filterIsInstance<Part.Text>().joinToString("") { it.text }
+    public val text: String = parts.text()
 
-    /** What the model thought aloud; empty if it did not, or hides it. */
+    /** The reasoning of the last step; empty if the model did not reason, or does not show it. */
     @get:JvmName("reasoning")
     public val reasoning: String = parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text }
 
+    /** The tool calls of the last step. */
     @get:JvmName("toolCalls")
     public val toolCalls: List<Part.ToolCall> = parts.filterIsInstance<Part.ToolCall>()
 
-    /** Further answers, where `n` asked for more than one; without the first. */
+    /** The other choices, where `n` asked for more than one. */
     @get:JvmName("alternatives")
-    public val alternatives: List<List<Part>> = (1 until fold.choices).map(fold::parts)
+    public val alternatives: List<List<Part>> = (1 until fold.choiceCount).map(fold::parts)
 
     @get:JvmName("media")
     public val media: List<Delta.Media> = fold.media.toList()
@@ -33,7 +36,7 @@ public class ChatResponse internal constructor(fold: ResponseFold, now: Long) {
     @get:JvmName("sources")
     public val sources: List<Delta.Source> = fold.sources.toList()
 
-    /** Null while the answer is incomplete. */
+    /** Null while the response is incomplete. */
     @get:JvmName("finishReason")
     public val finishReason: FinishReason? = fold.finish?.reason
 
@@ -42,42 +45,58 @@ public class ChatResponse internal constructor(fold: ResponseFold, now: Long) {
     public val usage: Usage? = fold.finish?.usage
 
     @get:JvmName("cost")
-    public val cost: Cost = fold.finish?.cost ?: Cost.Unknown("the answer is incomplete")
+    public val cost: Cost = fold.finish?.cost ?: Cost.Unknown("the response is incomplete")
 
-    /** The model that answered; null before any has. */
+    /** The model that gave the response; null before one has. */
     @get:JvmName("model")
     public val model: ModelId? = fold.start?.model
 
     @get:JvmName("provider")
     public val provider: String? get() = model?.provider
 
-    /** The provider's id of the answer. */
+    /** The provider's id of the response; null if it gave none. */
     @get:JvmName("responseId")
     public val responseId: String? = fold.start?.responseId
+
+    /** The provider's id of the HTTP request, to name in a support request; null if it gave none. */
+    @get:JvmName("requestId")
+    public val requestId: String? = fold.start?.head?.requestId
+
+    /** The rate limits that the provider reported with the response; null if it reported none. */
+    @get:JvmName("rateLimits")
+    public val rateLimits: RateLimits? = fold.start?.head?.rateLimits
+
+    /** The body of a response that was not streamed, as the provider sent it; null for streams and for bodies above 1 MiB. */
+    @get:JvmName("raw")
+    public val raw: String? = fold.start?.head?.raw
 
     /** The model as the provider names it, perhaps with a date. */
     @get:JvmName("reportedModel")
     public val reportedModel: String? = fold.start?.reportedModel
 
-    /** From the start of the call to its end, which may be a failure; until now while it runs. */
+    /** From sending the call to its end, which may be a failure; until now while it runs. */
     @get:JvmSynthetic
-    public val latency: Duration = fold.since(fold.finishedAt ?: now)
+    public val latency: Duration = fold.latency(now)
 
-    /** From the start of the call to its first content; null if none came. */
+    /** From sending the call to its first content; null if there was none. */
     @get:JvmSynthetic
     public val timeToFirstToken: Duration? = fold.firstContentAt?.let(fold::since)
 
-    /** Every try, in order; the last one answered, the others have their error. */
+    /** All attempts, in order. The last one gave the response; the others have their error. */
     @get:JvmName("attempts")
     public val attempts: List<Delta.Attempt> = fold.attempts + listOfNotNull(fold.start?.let { Delta.Attempt(it.model, null) })
 
-    /** True when another model than the first answered. */
+    /** True if another model than the first gave the response. */
     @get:JvmName("fallbackUsed")
     public val fallbackUsed: Boolean get() = attempts.map { it.model }.distinct().size > 1
 
-    /** The inner steps that called tools. */
+    /** The steps of a tool loop before the last one. */
     @get:JvmName("steps")
     public val steps: List<Delta.StepFinish> = fold.steps.toList()
+
+    /** All messages of the response: those of the steps of a tool loop with the tool results between them, then the last one. */
+    @get:JvmName("messages")
+    public val messages: List<Message> = fold.earlier + Message(Role.ASSISTANT, parts, model = model)
 
     @get:JvmName("warnings")
     public val warnings: List<String> = fold.warnings.toList()
@@ -86,8 +105,33 @@ public class ChatResponse internal constructor(fold: ResponseFold, now: Long) {
 
     public fun timeToFirstToken(): java.time.Duration? = timeToFirstToken?.toJavaDuration()
 
-    /** The answer as a turn of a conversation. */
-    public fun toMessage(): Message = Message(Role.ASSISTANT, parts, model = model)
+    /** The message of the last step. */
+    public fun toMessage(): Message = messages.last()
 
     override fun toString(): String = "ChatResponse($model, ${text.length} characters, finishReason=${finishReason?.raw ?: finishReason?.kind})"
+
+    public companion object {
+        /**
+         * The response that [deltas] make, as a cache or a test needs it. Times are those of this call.
+         *
+         * Incomplete deltas give an incomplete response, whose [finishReason] is null.
+         */
+        @JvmStatic
+        public fun of(deltas: Iterable<Delta>): ChatResponse = ResponseFold().also { fold -> deltas.forEach(fold::add) }.response()
+
+        @JvmSynthetic
+        internal fun folded(fold: ResponseFold, now: Long): ChatResponse = ChatResponse(fold, now)
+    }
+}
+
+/**
+ * Collects this flow into the response that its deltas make.
+ *
+ * A flow that ends without a [Delta.Finish] gives an incomplete response, whose `finishReason` is null.
+ */
+@JvmSynthetic
+public suspend fun Flow<Delta>.toResponse(): ChatResponse {
+    val fold = ResponseFold()
+    collect(fold::add)
+    return fold.response()
 }

@@ -4,29 +4,37 @@ import dev.unifiedllm.LlmException
 import java.time.Duration
 
 /**
- * A step of an answer as it arrives.
+ * One piece of a streamed response.
  *
- * The grammar of every stream, whoever makes it:
+ * Every stream, from a provider, a decorator or a fake, follows this grammar:
  *
  *     opening = (Attempt | Warning)*  Start  (Text | Reasoning | ToolCallDelta | Source | Media | Embedding | Warning)*
- *     body    = opening (Reset opening)*            upstream answer = body Finish
+ *     body    = opening (Reset opening)*            upstream response = body Finish
  *     reply   = (body StepFinish ToolResult*)* body Finish
  *
- * A stream that does not end with [Finish] ends with a thrown `LlmException`: a cut answer is never a short one.
+ * A stream that does not end with [Finish] ends with a thrown [LlmException]: a cut response is never reported as a complete one.
  */
 public sealed class Delta {
-    /** True for what reaches the user: the first such delta commits the attempt. */
-    internal open val isContent: Boolean get() = false
+    /** True for content. The first content delta commits the attempt: from then on no other model is tried. */
+    public open val isContent: Boolean get() = false
 
-    /** The provider has begun to answer. @property responseId the provider's id of it; null if it gives none */
+    /** The response has begun. @property responseId the provider's id of the response; null if it gives none */
     public data class Start @JvmOverloads constructor(
         @get:JvmName("responseId") public val responseId: String?,
         @get:JvmName("model") public val model: ModelId,
-        /** The model as the provider names it in its answer, perhaps with a date; null if it does not say. */
+        /** The model as the provider names it in its response, perhaps with a date; null if it does not say. */
         @get:JvmName("reportedModel") public val reportedModel: String? = null,
-    ) : Delta()
+    ) : Delta() {
+        /** The head of the HTTP response; null if there was none, or if the delta was copied. Does not count in equality. */
+        @get:JvmSynthetic
+        internal var head: ResponseHead? = null
+            private set
 
-    /** @property choice which of several answers asked for (`n`), from 0 */
+        @JvmSynthetic
+        internal fun withHead(head: ResponseHead): Start = copy().also { it.head = head }
+    }
+
+    /** @property choice the number of the choice (see `n`), from 0 */
     public data class Text @JvmOverloads constructor(
         @get:JvmName("text") public val text: String,
         @get:JvmName("choice") public val choice: Int = 0,
@@ -34,12 +42,12 @@ public sealed class Delta {
         override val isContent: Boolean get() = true
     }
 
-    /** @property signature the provider's seal over this block, which a next turn must send back; null if it gave none */
+    /** @property signature the provider's signature of this block, which the next turn must send back; null if it gave none */
     public data class Reasoning @JvmOverloads constructor(
         @get:JvmName("text") public val text: String,
         @get:JvmName("signature") public val signature: String? = null,
         @get:JvmName("choice") public val choice: Int = 0,
-        /** True for a thought that the provider hides: [text] is empty and [signature] holds it, unreadable. */
+        /** True for reasoning that the provider encrypts: [text] is empty and [signature] holds the encrypted text. */
         @get:JvmName("isRedacted") public val isRedacted: Boolean = false,
     ) : Delta() {
         override val isContent: Boolean get() = true
@@ -52,13 +60,13 @@ public sealed class Delta {
         @get:JvmName("name") public val name: String?,
         @get:JvmName("argumentsFragment") public val argumentsFragment: String,
         @get:JvmName("choice") public val choice: Int = 0,
-        /** The provider's seal over the call, which a next turn must send back; null if it gave none. */
+        /** The provider's signature of the call, which the next turn must send back; null if it gave none. */
         @get:JvmName("signature") public val signature: String? = null,
     ) : Delta() {
         override val isContent: Boolean get() = true
     }
 
-    /** Something the answer rests on. */
+    /** A source that the response cites. */
     public data class Source @JvmOverloads constructor(
         @get:JvmName("url") public val url: String,
         @get:JvmName("title") public val title: String? = null,
@@ -66,7 +74,7 @@ public sealed class Delta {
         override val isContent: Boolean get() = true
     }
 
-    /** An image or a sound: [url] (also a data: URL) of type [mediaType]. */
+    /** An image or a sound. @property url an http(s) or data: URL */
     public data class Media(
         @get:JvmName("mediaType") public val mediaType: String,
         @get:JvmName("url") public val url: String,
@@ -88,12 +96,14 @@ public sealed class Delta {
         override fun toString(): String = "Embedding(index=$index, ${vector.size} numbers)"
     }
 
-    /** Something was left out, changed or odd; the answer goes on. */
+    /** An option was left out or changed, or the response was unusual. The stream goes on. */
     public data class Warning(@get:JvmName("message") public val message: String) : Delta()
 
     /**
-     * One try at one model. In a stream: it has failed with [error] and another follows, after [delay] if there is one. In
-     * [ChatResponse.attempts] the last one is the one that answered; its error is null.
+     * An attempt at one model.
+     *
+     * In a stream it has failed with [error], and the next attempt follows after [delay]; the last one of a call that failed on all models is
+     * followed by the exception. In [ChatResponse.attempts] the last one gave the response; its error is null.
      */
     public data class Attempt @JvmOverloads constructor(
         @get:JvmName("model") public val model: ModelId,
@@ -101,10 +111,10 @@ public sealed class Delta {
         @get:JvmName("delay") public val delay: Duration? = null,
     ) : Delta()
 
-    /** What came before is void: the answer starts again. Only where the caller asked for it. */
+    /** Discard what this body has delivered: the response starts again. Only if the caller allowed restarts. */
     public data object Reset : Delta()
 
-    /** An inner step has ended; its tools are called next. */
+    /** A step of a tool loop has ended; the results of its tool calls follow. */
     public data class StepFinish(
         @get:JvmName("index") public val index: Int,
         @get:JvmName("reason") public val reason: FinishReason,
@@ -112,16 +122,20 @@ public sealed class Delta {
         @get:JvmName("cost") public val cost: Cost,
     ) : Delta()
 
-    /** What a tool returned, or the [error] that it ended with. */
+    /** The result of a tool call. @property error what the tool threw; null if it returned */
     public data class ToolResult @JvmOverloads constructor(
         @get:JvmName("id") public val id: String,
         @get:JvmName("name") public val name: String,
-        @get:JvmName("content") public val content: String,
+        @get:JvmName("content") public val content: List<Part>,
         @get:JvmName("duration") public val duration: Duration,
         @get:JvmName("error") public val error: Throwable? = null,
-    ) : Delta()
+    ) : Delta() {
+        /** The texts of [content], joined. */
+        @get:JvmName("text")
+        public val text: String get() = content.text()
+    }
 
-    /** The answer is complete. @property usage null: the provider did not report it */
+    /** The response is complete. @property usage null if the provider did not report it */
     public data class Finish @JvmOverloads constructor(
         @get:JvmName("reason") public val reason: FinishReason,
         @get:JvmName("usage") public val usage: Usage?,

@@ -6,14 +6,14 @@ public enum class Role { SYSTEM, USER, ASSISTANT, TOOL }
 public class Message @JvmOverloads constructor(
     @get:JvmName("role") public val role: Role,
     @get:JvmName("parts") public val parts: List<Part>,
-    /** Tells participants of one role apart, where the provider has a field for it. */
+    /** Distinguishes participants of the same role, where the provider has a field for it. */
     @get:JvmName("name") public val name: String? = null,
-    /** The model that wrote it; null for what others wrote. Its signatures are sent back to its own provider only. */
+    /** The model that wrote it; null if no model did. Its signatures are sent back only to the same provider. */
     @get:JvmName("model") public val model: ModelId? = null,
 ) {
     /** The texts of its parts, joined. */
     @get:JvmName("text")
-    public val text: String get() = parts.filterIsInstance<Part.Text>().joinToString("") { it.text }
+    public val text: String get() = parts.text()
 
     override fun equals(other: Any?): Boolean = other is Message && role == other.role && parts == other.parts && name == other.name && model == other.model
 
@@ -35,7 +35,7 @@ public class Message @JvmOverloads constructor(
         public fun tool(result: Part.ToolResult): Message = Message(Role.TOOL, listOf(result))
 
         /**
-         * A turn as a map of `role` and `content`, as other clients keep them.
+         * The message in a map of `role` and `content`, as other clients keep them.
          *
          * @throws IllegalArgumentException if the role is none of system, developer, user, assistant, or the content is not a text
          */

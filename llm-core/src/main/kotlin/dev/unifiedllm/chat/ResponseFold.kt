@@ -1,123 +1,131 @@
 package dev.unifiedllm.chat
 
 import dev.unifiedllm.InternalLlmApi
-import kotlinx.coroutines.flow.Flow
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.nanoseconds
 
 /**
- * Folds the deltas of one answer into a [ChatResponse], in linear time. Not thread-safe.
+ * Folds the deltas of a stream into a [ChatResponse], in linear time. Not thread-safe.
  *
- * @param startedAt when the call began, by [nanoTime]
+ * Each step of a tool loop is folded by itself: its tool calls never join those of the step before.
+ *
+ * @param startedAt when the call was sent, by [nanoTime]
  */
 @InternalLlmApi
 public class ResponseFold(private val nanoTime: () -> Long = System::nanoTime, private val startedAt: Long = nanoTime()) {
-    private val bodies = mutableListOf<Body>()
+    private var choices = mutableListOf<ChoiceFold>()
+    internal val earlier = mutableListOf<Message>()
     internal val media = mutableListOf<Delta.Media>()
     internal val sources = mutableListOf<Delta.Source>()
     internal val warnings = mutableListOf<String>()
     internal val attempts = mutableListOf<Delta.Attempt>()
     internal val steps = mutableListOf<Delta.StepFinish>()
+    private var mediaBefore = 0
+    private var sourcesBefore = 0
     internal var start: Delta.Start? = null
         private set
     internal var finish: Delta.Finish? = null
         private set
     internal var firstContentAt: Long? = null
-        private set
-    internal var finishedAt: Long? = null
-        private set
+    private var finishedAt: Long? = null
 
-    internal val choices: Int get() = bodies.size
+    /** How many choices the current step has. */
+    internal val choiceCount: Int get() = choices.size
 
-    /** @param at when it arrived, by the same clock */
-    public fun add(delta: Delta, at: Long = nanoTime()) {
-        if (delta.isContent && firstContentAt == null) firstContentAt = at
+    public fun add(delta: Delta) {
+        if (delta.isContent && firstContentAt == null) firstContentAt = nanoTime()
         when (delta) {
-            is Delta.Text -> body(delta.choice).text(delta.text)
-            is Delta.Reasoning -> body(delta.choice).reasoning(delta)
-            is Delta.ToolCallDelta -> body(delta.choice).toolCall(delta)
+            is Delta.Text -> choice(delta.choice).text(delta.text)
+            is Delta.Reasoning -> choice(delta.choice).reasoning(delta)
+            is Delta.ToolCallDelta -> choice(delta.choice).toolCall(delta)
             is Delta.Start -> start = delta
             is Delta.Finish -> {
                 finish = delta
-                finishedAt = at
+                finishedAt = nanoTime()
             }
             is Delta.Media -> media += delta
             is Delta.Source -> sources += delta
             is Delta.Warning -> warnings += delta.message
             is Delta.Attempt -> attempts += delta
-            is Delta.StepFinish -> steps += delta
-            Delta.Reset -> {
-                bodies.clear()
-                media.clear()
-                sources.clear()
-                start = null
-            }
-            is Delta.Embedding, is Delta.ToolResult -> Unit
+            is Delta.StepFinish -> endStep(delta)
+            is Delta.ToolResult -> earlier += Message.tool(Part.ToolResult(delta.id, delta.name, delta.content, delta.error != null))
+            Delta.Reset -> reset()
+            is Delta.Embedding -> Unit
         }
     }
 
-    /** The answer so far. */
-    public fun response(): ChatResponse = ChatResponse(this, nanoTime())
+    /** The response so far. */
+    public fun response(): ChatResponse = ChatResponse.folded(this, nanoTime())
+
+    internal fun latency(now: Long): Duration = since(finishedAt ?: now)
 
     internal fun since(at: Long): Duration = (at - startedAt).nanoseconds
 
-    internal fun parts(choice: Int): List<Part> = bodies.getOrNull(choice)?.parts().orEmpty()
+    internal fun parts(choice: Int): List<Part> = choices.getOrNull(choice)?.parts().orEmpty()
 
-    private fun body(choice: Int): Body {
-        while (bodies.size <= choice) bodies += Body()
-        return bodies[choice]
+    private fun endStep(delta: Delta.StepFinish) {
+        steps += delta
+        earlier += Message(Role.ASSISTANT, parts(0), model = start?.model)
+        choices = mutableListOf()
+        mediaBefore = media.size
+        sourcesBefore = sources.size
     }
 
-    /** One answer's parts as they grow; neighbours of one kind are one part. */
-    private class Body {
-        private val open = mutableListOf<Any>()
-
-        fun text(text: String) {
-            ((open.lastOrNull() as? StringBuilder) ?: StringBuilder().also(open::add)).append(text)
-        }
-
-        fun reasoning(delta: Delta.Reasoning) {
-            val last = open.lastOrNull() as? Thought
-            val continues = last != null && last.signature == null && !delta.isRedacted
-            val thought = if (continues) last else Thought(isRedacted = delta.isRedacted).also(open::add)
-            thought.text.append(delta.text)
-            thought.signature = delta.signature
-        }
-
-        fun toolCall(delta: Delta.ToolCallDelta) {
-            val call = open.firstOrNull { it is Call && it.index == delta.index } as Call? ?: Call(delta.index).also(open::add)
-            delta.id?.let { call.id = it }
-            delta.name?.let { call.name = it }
-            delta.signature?.let { call.signature = it }
-            call.arguments.append(delta.argumentsFragment)
-        }
-
-        fun parts(): List<Part> = open.map {
-            when (it) {
-                is Call -> Part.ToolCall(it.id, it.name, it.arguments.toString(), it.signature)
-                is Thought -> Part.Reasoning(it.text.toString(), it.signature, it.isRedacted)
-                else -> Part.Text(it.toString())
-            }
-        }
+    /** Discards the body of the current step; the steps before it stay. */
+    private fun reset() {
+        choices.clear()
+        media.subList(mediaBefore, media.size).clear()
+        sources.subList(sourcesBefore, sources.size).clear()
+        start = null
     }
 
-    private class Thought(val isRedacted: Boolean) {
-        val text = StringBuilder()
-        var signature: String? = null
-    }
-
-    private class Call(val index: Int) {
-        var id = ""
-        var name = ""
-        val arguments = StringBuilder()
-        var signature: String? = null
+    private fun choice(index: Int): ChoiceFold {
+        while (choices.size <= index) choices += ChoiceFold()
+        return choices[index]
     }
 }
 
-/** Collects the flow into the answer that it makes. */
-@InternalLlmApi
-public suspend fun Flow<Delta>.toResponse(): ChatResponse {
-    val fold = ResponseFold()
-    collect { fold.add(it) }
-    return fold.response()
+/** The parts of one choice as they grow; neighbours of one kind are one part. */
+private class ChoiceFold {
+    private val open = mutableListOf<Any>()
+
+    fun text(text: String) {
+        ((open.lastOrNull() as? StringBuilder) ?: StringBuilder().also(open::add)).append(text)
+    }
+
+    fun reasoning(delta: Delta.Reasoning) {
+        val last = open.lastOrNull() as? OpenReasoning
+        val continues = last != null && last.signature == null && !delta.isRedacted
+        val reasoning = if (continues) last else OpenReasoning(delta.isRedacted).also(open::add)
+        reasoning.text.append(delta.text)
+        reasoning.signature = delta.signature
+    }
+
+    fun toolCall(delta: Delta.ToolCallDelta) {
+        val call = open.firstOrNull { it is OpenToolCall && it.index == delta.index } as OpenToolCall? ?: OpenToolCall(delta.index).also(open::add)
+        delta.id?.let { call.id = it }
+        delta.name?.let { call.name = it }
+        delta.signature?.let { call.signature = it }
+        call.arguments.append(delta.argumentsFragment)
+    }
+
+    fun parts(): List<Part> = open.map {
+        when (it) {
+            is OpenToolCall -> Part.ToolCall(it.id, it.name, it.arguments.toString(), it.signature)
+            is OpenReasoning -> Part.Reasoning(it.text.toString(), it.signature, it.isRedacted)
+            else -> Part.Text(it.toString())
+        }
+    }
+}
+
+private class OpenReasoning(val isRedacted: Boolean) {
+    val text = StringBuilder()
+    var signature: String? = null
+}
+
+private class OpenToolCall(val index: Int) {
+    var id = ""
+    var name = ""
+    val arguments = StringBuilder()
+    var signature: String? = null
 }

@@ -8,27 +8,51 @@ import kotlin.time.Duration.Companion.seconds
 import kotlin.time.toJavaDuration
 import kotlin.time.toKotlinDuration
 
-/** How long a call may take in each of its phases. All but [total] are of one attempt. */
+/**
+ * Time limits of a call. Null: not set here, so that the limit of the client holds, or its default.
+ *
+ * All but [total] are limits of one attempt.
+ */
 public class Timeouts private constructor(builder: Builder) {
-    /** Until the connection stands. Counted into [firstByte] as well. */
+    /** Until the connection is established. Part of [firstByte]. 5 s by default. */
     @get:JvmSynthetic
-    public val connect: Duration = builder.connect
+    public val connect: Duration? = builder.connect
 
-    /** Until the head of the response has arrived. */
+    /** Until the head of the response has arrived. 60 s by default. */
     @get:JvmSynthetic
-    public val firstByte: Duration = builder.firstByte
+    public val firstByte: Duration? = builder.firstByte
 
-    /** Between two arrivals of bytes, comments and pings included. */
+    /** Between two arrivals of bytes, comments and pings included. 60 s by default. */
     @get:JvmSynthetic
-    public val idle: Duration = builder.idle
+    public val idle: Duration? = builder.idle
 
-    /** Between two events that carry content, however many pings arrive meanwhile. */
+    /** Between two events that carry content, however many pings arrive meanwhile. 5 min by default. */
     @get:JvmSynthetic
-    public val noContent: Duration = builder.noContent
+    public val noContent: Duration? = builder.noContent
 
-    /** From the start of the call to its end, over all attempts and the time that the reader takes. */
+    /** From the start of the call to its end, all attempts and the consumer's own time included. 10 min by default. */
     @get:JvmSynthetic
-    public val total: Duration = builder.total
+    public val total: Duration? = builder.total
+
+    public fun connect(): java.time.Duration? = connect?.toJavaDuration()
+
+    public fun firstByte(): java.time.Duration? = firstByte?.toJavaDuration()
+
+    public fun idle(): java.time.Duration? = idle?.toJavaDuration()
+
+    public fun noContent(): java.time.Duration? = noContent?.toJavaDuration()
+
+    public fun total(): java.time.Duration? = total?.toJavaDuration()
+
+    /** The limits that hold where [defaults] are those of the client. */
+    @JvmSynthetic
+    internal fun over(defaults: Deadlines): Deadlines = Deadlines(
+        connect ?: defaults.connect,
+        firstByte ?: defaults.firstByte,
+        idle ?: defaults.idle,
+        noContent ?: defaults.noContent,
+        total ?: defaults.total,
+    )
 
     override fun equals(other: Any?): Boolean = other is Timeouts && all() == other.all()
 
@@ -38,22 +62,28 @@ public class Timeouts private constructor(builder: Builder) {
 
     private fun all() = listOf(connect, firstByte, idle, noContent, total)
 
+    /** Sets limits. @throws IllegalArgumentException if one is not positive */
     @LlmDsl
     public class Builder @InternalLlmApi constructor(from: Timeouts?) {
         @get:JvmSynthetic @set:JvmSynthetic
-        public var connect: Duration = from?.connect ?: 5.seconds
+        public var connect: Duration? = from?.connect
+            set(value) = positive("connect", value) { field = value }
 
         @get:JvmSynthetic @set:JvmSynthetic
-        public var firstByte: Duration = from?.firstByte ?: 60.seconds
+        public var firstByte: Duration? = from?.firstByte
+            set(value) = positive("firstByte", value) { field = value }
 
         @get:JvmSynthetic @set:JvmSynthetic
-        public var idle: Duration = from?.idle ?: 60.seconds
+        public var idle: Duration? = from?.idle
+            set(value) = positive("idle", value) { field = value }
 
         @get:JvmSynthetic @set:JvmSynthetic
-        public var noContent: Duration = from?.noContent ?: 5.minutes
+        public var noContent: Duration? = from?.noContent
+            set(value) = positive("noContent", value) { field = value }
 
         @get:JvmSynthetic @set:JvmSynthetic
-        public var total: Duration = from?.total ?: 10.minutes
+        public var total: Duration? = from?.total
+            set(value) = positive("total", value) { field = value }
 
         public fun connect(timeout: java.time.Duration): Builder = apply { connect = timeout.toKotlinDuration() }
 
@@ -65,28 +95,20 @@ public class Timeouts private constructor(builder: Builder) {
 
         public fun total(timeout: java.time.Duration): Builder = apply { total = timeout.toKotlinDuration() }
 
-        /** @throws IllegalArgumentException if one is not positive */
         @InternalLlmApi
-        public fun build(): Timeouts {
-            for ((name, value) in listOf("connect" to connect, "firstByte" to firstByte, "idle" to idle, "noContent" to noContent, "total" to total)) {
-                require(value.isPositive()) { "timeouts.$name must be positive, was $value" }
-            }
-            return Timeouts(this)
+        @JvmSynthetic
+        public fun build(): Timeouts = Timeouts(this)
+
+        private inline fun positive(name: String, value: Duration?, set: () -> Unit) {
+            require(value == null || value.isPositive()) { "timeouts.$name must be positive, was $value" }
+            set()
         }
     }
+}
 
-    public fun connect(): java.time.Duration = connect.toJavaDuration()
-
-    public fun firstByte(): java.time.Duration = firstByte.toJavaDuration()
-
-    public fun idle(): java.time.Duration = idle.toJavaDuration()
-
-    public fun noContent(): java.time.Duration = noContent.toJavaDuration()
-
-    public fun total(): java.time.Duration = total.toJavaDuration()
-
-    public companion object {
-        @JvmField
-        public val DEFAULT: Timeouts = Builder(null).build()
+/** The time limits that hold for one call. */
+internal class Deadlines(val connect: Duration, val firstByte: Duration, val idle: Duration, val noContent: Duration, val total: Duration) {
+    companion object {
+        val DEFAULT: Deadlines = Deadlines(5.seconds, 60.seconds, 60.seconds, 5.minutes, 10.minutes)
     }
 }

@@ -4,28 +4,25 @@ import dev.unifiedllm.Interceptor
 import dev.unifiedllm.Model
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
-import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
-import dev.unifiedllm.pricing.Price
+import dev.unifiedllm.linkFlow
 import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.store.LedgerRow.Status
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.flow.Flow
-import kotlinx.coroutines.flow.flow
 import java.time.Instant
 import kotlin.time.Duration
 import kotlin.time.TimeSource
 
-/** Prices the attempt's finish and writes its row, however it ends. What the provider says it billed is believed first. */
+/** Prices the finish of an attempt and writes its row, however it ends. What the provider says it billed replaces the price of the catalogue. */
 internal class CostTracking(
     private val ledger: Ledger,
-    private val isFree: Boolean,
-    private val price: (ModelId, reported: String?) -> Price?,
+    private val target: AttemptTarget,
     private val now: () -> Instant = Instant::now,
     private val time: TimeSource = TimeSource.Monotonic,
 ) : Interceptor {
-    override fun intercept(request: Request, next: Model): Flow<Delta> = flow {
+    override fun intercept(request: Request, next: Model): Flow<Delta> = linkFlow {
         val startedAt = now()
         val mark = time.markNow()
         var begun: Delta.Start? = null
@@ -34,16 +31,17 @@ internal class CostTracking(
         var status = Status.FAILED
         try {
             next.stream(request).collect { delta ->
-                when {
-                    delta.isContent -> if (firstContent == null) firstContent = mark.elapsedNow()
-                    delta is Delta.Start -> begun = delta
-                    delta is Delta.Finish -> {
-                        val priced = delta.copy(cost = cost(delta, next.id, begun?.reportedModel))
-                        finish = priced
-                        status = Status.DONE
-                        emit(priced)
-                        return@collect
-                    }
+                if (delta.isContent) {
+                    if (firstContent == null) firstContent = mark.elapsedNow()
+                } else if (delta is Delta.Start) {
+                    begun = delta
+                    delta.head?.rateLimits?.let { target.state.rateLimits = it }
+                } else if (delta is Delta.Finish) {
+                    val priced = delta.copy(cost = cost(delta, begun?.reportedModel))
+                    finish = priced
+                    status = Status.DONE
+                    emit(priced)
+                    return@collect
                 }
                 emit(delta)
             }
@@ -51,11 +49,11 @@ internal class CostTracking(
             if (finish == null) status = Status.CANCELLED
             throw cancelled
         } finally {
-            val cost = finish?.cost ?: begun?.let { if (isFree) Cost.Free else Cost.Unknown("the answer was cut") }
+            val cost = finish?.cost ?: begun?.let { if (target.isFree) Cost.Free else Cost.Unknown("the response was cut") }
             ledger.add(
                 LedgerRow(
                     request.context.callId,
-                    next.id,
+                    target.id,
                     startedAt,
                     status,
                     finish?.usage,
@@ -69,9 +67,9 @@ internal class CostTracking(
         }
     }
 
-    private fun cost(finish: Delta.Finish, id: ModelId, reported: String?): Cost = when {
+    private fun cost(finish: Delta.Finish, reportedModel: String?): Cost = when {
         finish.cost !is Cost.Unknown -> finish.cost
-        isFree -> Cost.Free
-        else -> price(id, reported)?.cost(finish.usage) ?: Cost.Unknown("no price is known for $id")
+        target.isFree -> Cost.Free
+        else -> target.price(reportedModel)?.cost(finish.usage) ?: Cost.Unknown("no price is known for ${target.id}")
     }
 }

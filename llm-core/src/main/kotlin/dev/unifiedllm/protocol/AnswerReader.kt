@@ -2,8 +2,9 @@ package dev.unifiedllm.protocol
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.LlmException.Timeout
+import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
-import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.chat.ResponseHead
 import dev.unifiedllm.protocol.Decoder.Progress
 import dev.unifiedllm.protocol.json.JsonSyntaxException
 import dev.unifiedllm.provider.Target
@@ -17,6 +18,7 @@ import dev.unifiedllm.transport.framing.FramingException
 import dev.unifiedllm.transport.framing.NdjsonDecoder
 import dev.unifiedllm.transport.framing.SseDecoder
 import dev.unifiedllm.transport.framing.WholeBodyDecoder
+import dev.unifiedllm.transport.rateLimits
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.withTimeoutOrNull
 import java.io.IOException
@@ -27,12 +29,12 @@ import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeMark
 import kotlin.time.TimeSource
 
-/** Reads one response from its first byte to its end: bytes to frames to deltas, under the deadlines. */
+/** Reads one HTTP response from its first byte to its end: bytes to frames to deltas, within the deadlines. */
 internal class AnswerReader(
     private val target: Target,
     private val decoder: Decoder,
     private val response: TransportResponse,
-    private val timeouts: Timeouts,
+    private val timeouts: Deadlines,
     private val whole: Boolean,
 ) {
     private val details = LlmException.Details(target.id, response.status, requestId(response::header))
@@ -41,7 +43,7 @@ internal class AnswerReader(
     private var received = 0L
     private var lost: ConnectionLostException? = null
 
-    /** Reads to the end. Answers with what must be asked next, if the response is not the whole answer. */
+    /** Reads to the end. Returns the request that must follow, if the response is only a part of the answer. */
     suspend fun readInto(emit: suspend (Delta) -> Unit): FollowUp? {
         val bursts = currentCoroutineContext()[Bursts]
         try {
@@ -63,7 +65,7 @@ internal class AnswerReader(
             }
             val failure = decode(count)
             bursts?.beginBurst()
-            for (index in deltas.indices) emit(deltas[index])
+            for (index in deltas.indices) emit(withHead(deltas[index]))
             failure?.let { throw it }
             if (deltas.isNotEmpty()) lastContent = TimeSource.Monotonic.markNow()
             deltas.clear()
@@ -72,36 +74,40 @@ internal class AnswerReader(
         decoder.followUp()?.let { return it }
         if (decoder.progress == Progress.OPEN) {
             val said = if (lost == null) decoder.errorInBody() else null
-            throw said ?: interrupted("the connection was closed properly, but the provider's last event is missing")
+            throw said ?: interrupted("the connection was closed, but the last event of the stream is missing")
         }
         decoder.finish(deltas)
-        for (delta in deltas) emit(delta)
+        for (delta in deltas) emit(withHead(delta))
         drain()
         return null
     }
 
+    private fun withHead(delta: Delta): Delta = if (delta is Delta.Start) delta.withHead(head()) else delta
+
+    private fun head() = ResponseHead(details.requestId, rateLimits(response::header), (frames as? WholeBodyDecoder)?.text(MAX_RAW))
+
     private suspend fun read(lastContent: TimeMark): Int {
         if (response.isReady) return response.read()
-        // Once the answer is complete only figures can follow: they are not worth a long wait.
+        // After the response is complete only its usage can follow: it is not worth a long wait.
         val idle = if (decoder.progress == Progress.COMPLETE) minOf(timeouts.idle, USAGE_WAIT) else timeouts.idle
         val content = timeouts.noContent - lastContent.elapsedNow()
         withTimeoutOrNull(minOf(idle, content).coerceAtLeast(1.milliseconds)) { return@withTimeoutOrNull response.read() }?.let { return it }
         if (decoder.progress == Progress.COMPLETE) return END
         if (content <= idle) {
             throw Timeout(
-                "${target.id} sent signs of life but no content for ${timeouts.noContent}. Try again, or raise timeouts.noContent.",
+                "${target.id} sent keep-alives but no content for ${timeouts.noContent}. Try again, or raise timeouts.noContent.",
                 Timeout.Phase.NO_CONTENT,
                 details = details,
             )
         }
         throw Timeout(
-            "${target.id} sent nothing for ${timeouts.idle} in the middle of its answer. Try again, or raise timeouts.idle.",
+            "${target.id} sent nothing for ${timeouts.idle} in the middle of its response. Try again, or raise timeouts.idle.",
             Timeout.Phase.IDLE,
             details = details,
         )
     }
 
-    /** Adds what has come to [deltas]. A failure is returned, not thrown: what came before it is delivered first. */
+    /** Decodes what has arrived into [deltas]. A failure is returned, not thrown, so that the deltas before it are delivered first. */
     private fun decode(count: Int): LlmException? {
         try {
             if (count < 0) {
@@ -116,33 +122,33 @@ internal class AnswerReader(
         } catch (failure: LlmException) {
             return failure
         } catch (broken: JsonSyntaxException) {
-            if (count < 0 && broken.isCut) return interrupted("the connection was closed properly, but the JSON is not at its end")
-            return malformed("what it sent is not the JSON of its wire: ${broken.message}", broken)
+            if (count < 0 && broken.isCut) return interrupted("the connection was closed in the middle of the JSON")
+            return malformed("the body is not the JSON of the wire: ${broken.message}", broken)
         } catch (broken: FramingException) {
             return malformed(broken.message!!, broken)
         }
     }
 
     /**
-     * By the content type, else by the first byte that tells: a server that was asked for a stream may send the whole answer, and the reverse.
-     * Null while there is none: some servers send white space for as long as the model thinks.
+     * Chosen by the content type, else by the first significant byte: a server may send a whole body where a stream was requested, and the reverse.
+     * Null while there is no such byte: some servers send white space until the model begins.
      */
     private fun framing(count: Int): FrameDecoder? {
         response.header("content-encoding")?.trim()?.takeIf { it.isNotEmpty() && !it.equals("identity", ignoreCase = true) }?.let {
-            throw malformed("it is encoded as $it, which was not asked for. Does a proxy on the way do that?", null)
+            throw malformed("its Content-Encoding is $it, which was not requested. Check for a proxy that compresses responses.", null)
         }
         val type = response.header("content-type")?.substringBefore(';')?.trim()?.lowercase()
         if (type == "application/vnd.amazon.eventstream") return AwsEventStreamDecoder()
         val first = (0 until count).map { response.bytes[it].toInt().toChar() }.firstOrNull { it !in LEADING_NOISE } ?: return null
         return when {
-            first == '<' -> throw malformed("it answered with a web page: is ${target.baseUrl} the address of an API?", null)
+            first == '<' -> throw malformed("the server sent a web page: is ${target.baseUrl} the address of an API?", null)
             type == "application/x-ndjson" || type == "application/jsonl" -> NdjsonDecoder()
             first == '{' || first == '[' -> if (target.protocol == WireNames.OLLAMA_CHAT && !whole) NdjsonDecoder() else WholeBodyDecoder()
             else -> SseDecoder(takesBareErrors = true)
         }
     }
 
-    /** Reads what is left so that the connection can serve again; the answer has been delivered, so this neither fails nor lasts. */
+    /** Reads what is left, so that the connection can be reused. The response has been delivered: this does not fail, and ends soon. */
     private suspend fun drain() {
         if (decoder.progress != Progress.DONE) return
         try {
@@ -174,18 +180,21 @@ internal class AnswerReader(
 
     private companion object {
         const val END = -1
+
+        /** The largest body that a response keeps. */
+        const val MAX_RAW = 1 shl 20
         const val DRAIN_BYTES = 64 * 1024
         val DRAIN_TIME: Duration = 50.milliseconds
         val USAGE_WAIT: Duration = 5.seconds
 
-        /** White space, NUL, and the bytes of a byte order mark: meaningless before the beginning in every framing. */
+        /** White space, NUL, and the bytes of a byte order mark: without meaning before the beginning in every framing. */
         val LEADING_NOISE = setOf(' ', '\t', '\r', '\n', '\u0000') + listOf(0xEF, 0xBB, 0xBF).map { it.toByte().toInt().toChar() }
     }
 }
 
 private const val MAX_ERROR_BYTES = 64 * 1024
 
-/** The body of an error as text, as much of it as is worth reading. */
+/** The body of an error response as text, at most 64 KiB of it. */
 internal suspend fun TransportResponse.readError(patience: Duration): String {
     val body = java.io.ByteArrayOutputStream()
     try {
@@ -202,7 +211,7 @@ internal suspend fun TransportResponse.readError(patience: Duration): String {
     return decoded(body.toByteArray())
 }
 
-/** [body] as text, unpacked where it was packed unasked; nothing where it cannot be read. */
+/** [body] as text, decompressed if necessary; empty if it cannot be read. */
 private fun TransportResponse.decoded(body: ByteArray): String = when (header("content-encoding")?.trim()?.lowercase()) {
     null, "", "identity" -> body.toString(Charsets.UTF_8)
     "gzip", "x-gzip" -> try {

@@ -3,14 +3,14 @@ package dev.unifiedllm.protocol
 import kotlin.coroutines.CoroutineContext
 
 /**
- * Told by the reader of an answer when deltas come that arrived together, and when it waits for more: who hands them on to other threads may do
- * so once for all of them. An element of the context in which the answer is collected.
+ * Is told by the reader of a response when deltas follow that arrived together, and when it waits for more, so that consumers on other threads are woken
+ * once for all of them. An element of the coroutine context in which the response is collected.
  */
 internal interface Bursts : CoroutineContext.Element {
-    /** Deltas follow without a wait of the reader's between them. */
+    /** The deltas that follow need no wait between them. */
     fun beginBurst()
 
-    /** The reader waits for more, or has come to its end. Called also where nothing began. */
+    /** The reader waits for more, or has ended. Also called where no burst began. */
     fun endBurst()
 
     override val key: CoroutineContext.Key<*> get() = Key

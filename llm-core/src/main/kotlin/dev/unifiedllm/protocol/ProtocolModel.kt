@@ -4,14 +4,16 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Request
-import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.linkFlow
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.HeadDeadlines
 import dev.unifiedllm.transport.Transport
@@ -28,8 +30,6 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
-import kotlinx.coroutines.flow.emitAll
-import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.flowOn
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
@@ -37,32 +37,32 @@ import java.time.Instant
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.time.Duration.Companion.seconds
 
-/** A provider's model: a wire over a transport, bound to a target. */
+/** A model of a provider: a wire over a transport, bound to a target. */
 internal class ProtocolModel(
     private val target: Target,
     private val protocol: Protocol,
     private val transport: Transport,
-    private val timeouts: Timeouts,
+    private val timeouts: Deadlines,
     private val credential: Credential? = null,
 ) : Model {
     override val id: ModelId get() = target.id
 
     override fun stream(request: Request): Flow<Delta> {
-        val answer = flow { answer(request) }
-        return flow {
-            // Without a dispatcher of the caller's there is none to return to from the engine's.
+        val response = linkFlow { respond(request) }
+        return linkFlow {
+            // Without a dispatcher the collector would go on on a thread of the transport.
             val hasDispatcher = currentCoroutineContext()[ContinuationInterceptor] != null
-            emitAll(if (hasDispatcher) answer else answer.flowOn(Dispatchers.Default))
+            (if (hasDispatcher) response else response.flowOn(Dispatchers.Default)).collect(this)
         }
     }
 
-    private suspend fun FlowCollector<Delta>.answer(request: Request) {
+    private suspend fun FlowCollector<Delta>.respond(request: Request) {
         val warnings = target.warnings.toMutableList()
         val (encoded, decoder) = encode(request, warnings)
         if (request.context.strict && warnings.size > target.warnings.size) throw unsupported(warnings.drop(target.warnings.size))
         for (warning in warnings) emit(Delta.Warning(warning))
-        val deadlines = request.context.timeouts ?: timeouts
-        var isAnswered = false
+        val deadlines = request.context.timeouts?.over(timeouts) ?: timeouts
+        var isComplete = false
         try {
             var next: TransportRequest? = encoded
             while (next != null) {
@@ -70,49 +70,57 @@ internal class ProtocolModel(
                 followUp?.let { delay(it.delay) }
                 next = followUp?.after(encoded)
             }
-            isAnswered = true
+            isComplete = true
         } finally {
-            if (!isAnswered) decoder.cancelUpstream()?.let { cancelUpstream(it.after(encoded)) }
+            if (!isComplete) decoder.cancelUpstream()?.let { cancelUpstream(it.after(encoded)) }
         }
     }
 
     private fun encode(request: Request, warnings: MutableList<String>): Pair<TransportRequest, Decoder> {
         fun <R : Request> Codec<R>.of(request: R) = encode(request, target, warnings) to decoder(target)
+        if (request is ChatRequest) warnings += unsentContent(request)
         return when (request) {
             is ChatRequest -> protocol.of(request)
             is EmbeddingRequest -> protocol.embeddings?.of(request)
             is ImageRequest -> protocol.images?.of(request)
         } ?: throw LlmException.InvalidRequest(
-            "$id was asked for ${if (request is EmbeddingRequest) "vectors" else "an image"}, which the wire ${protocol.name} does not carry. " +
-                "Ask another provider.",
+            "$id cannot serve ${if (request is EmbeddingRequest) "embeddings" else "images"}: the wire ${protocol.name} does not carry them. " +
+                "Use a model of another provider.",
             LlmException.InvalidRequest.Kind.UNSUPPORTED,
             details = LlmException.Details(id),
         )
     }
 
-    /** One request and its response. Once the answer is complete only figures can come: to lack them is no failure. */
-    private suspend fun FlowCollector<Delta>.exchange(request: Request, sent: TransportRequest, decoder: Decoder, deadlines: Timeouts): FollowUp? {
-        val figures = if (decoder.progress == Decoder.Progress.COMPLETE) mutableListOf<Delta>() else null
+    /** Tool results are sent as text: one warning if there is anything else in them. */
+    private fun unsentContent(request: ChatRequest): List<String> {
+        val results = request.messages.flatMap { it.parts }.filterIsInstance<Part.ToolResult>()
+        if (results.all { result -> result.content.all { it is Part.Text } }) return emptyList()
+        return listOf("tool results are sent as text: the other parts of their content were left out")
+    }
+
+    /** One HTTP exchange. After the response is complete only its usage can follow: to lack it is no failure. */
+    private suspend fun FlowCollector<Delta>.exchange(request: Request, sent: TransportRequest, decoder: Decoder, deadlines: Deadlines): FollowUp? {
+        val late = if (decoder.progress == Decoder.Progress.COMPLETE) mutableListOf<Delta>() else null
         val whole = request !is ChatRequest || request.delivery == Delivery.WHOLE
         val signed = credential?.sign(sent) ?: sent
         val followUp = try {
             transport.exchange(signed, HeadDeadlines(deadlines.firstByte, LlmException.Details(id))) { response ->
                 if (response.status !in OK) throw httpError(response, deadlines, sent.path.takeIf { request !is ChatRequest })
                 AnswerReader(target, decoder, response, deadlines, whole).readInto { delta ->
-                    if (figures != null) figures += delta else emit(billed(delta, response))
+                    if (late != null) late += delta else emit(billed(delta, response))
                 }
             }
         } catch (failure: LlmException) {
-            if (figures == null) throw failure
-            figures.clear()
-            decoder.finish(figures)
+            if (late == null) throw failure
+            late.clear()
+            decoder.finish(late)
             null
         }
-        figures?.forEach { emit(it) }
+        late?.forEach { emit(it) }
         return followUp
     }
 
-    /** Tells the provider that nobody waits any more. It may fail: then what was asked for runs to its end there. */
+    /** Asks the provider to stop a response that is no longer wanted. If this fails, the provider goes on to its end. */
     private suspend fun cancelUpstream(cancelRequest: TransportRequest): Unit = withContext(NonCancellable) {
         withTimeoutOrNull(CANCEL_TIMEOUT) {
             try {
@@ -124,12 +132,12 @@ internal class ProtocolModel(
     }
 
     private fun unsupported(warnings: List<String>) = LlmException.InvalidRequest(
-        "$id cannot do all that was asked, and the call is strict: ${warnings.joinToString("; ")}. Leave it out, or set strict = false.",
+        "$id does not support all options of the request, and the call is strict: ${warnings.joinToString("; ")}. Remove the option, or set strict to false.",
         LlmException.InvalidRequest.Kind.UNSUPPORTED,
         details = LlmException.Details(id),
     )
 
-    /** A whole answer's cost stands in a header where the server knows it. */
+    /** Some servers send the cost of a response that is not streamed in a header. */
     private fun billed(delta: Delta, response: TransportResponse): Delta {
         if (delta !is Delta.Finish || delta.cost is Cost.Known) return delta
         val header = target.provider.quirks.costHeader?.let(response::header) ?: return delta
@@ -137,8 +145,8 @@ internal class ProtocolModel(
         return delta.copy(cost = Cost.Known(Usd.of(amount), target.provider.id))
     }
 
-    /** @param path what was asked for there; null: a chat */
-    private suspend fun httpError(response: TransportResponse, deadlines: Timeouts, path: String?): LlmException {
+    /** @param path the path of the endpoint; null for chat */
+    private suspend fun httpError(response: TransportResponse, deadlines: Deadlines, path: String?): LlmException {
         val body = response.readError(deadlines.idle)
         val error = ProviderError.of(body).orType(response.header("x-amzn-errortype"))
         return HttpErrors(target, path).exception(
@@ -151,7 +159,7 @@ internal class ProtocolModel(
         )
     }
 
-    /** The wire's own, behind the base URL. */
+    /** The path behind the base URL. */
     private val TransportRequest.path: String get() = url.substringBefore('?').removePrefix(target.baseUrl)
 
     override fun toString(): String = id.toString()

@@ -28,6 +28,8 @@ internal class Target(
     /** The same at another address of the same server, where URLs end as they do here. */
     fun at(baseUrl: String) = Target(id, provider, baseUrl, key, systemMessage, warnings, aws, query)
 
+    fun withWarning(warning: String): Target = Target(id, provider, baseUrl, key, systemMessage, warnings + warning, aws, query)
+
     /** True when nobody bills the answers. */
     val isFree: Boolean get() = provider.local && isPrivateHost(hostOf(baseUrl))
 

@@ -3,10 +3,13 @@ package dev.unifiedllm.store
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.chat.Usd
 import java.time.Instant
+import java.time.ZoneId
+import java.time.temporal.ChronoUnit
 import kotlin.time.Duration
 
-/** What became of one attempt at one model. */
+/** One attempt at one model, and how it ended. */
 internal class LedgerRow(
     val callId: String?,
     val model: ModelId,
@@ -22,7 +25,7 @@ internal class LedgerRow(
 ) {
     enum class Status { DONE, FAILED, CANCELLED }
 
-    /** Demo answers are shown apart and never count as money. */
+    /** True for demo models, whose costs are made up and never part of a total. */
     val isDemo: Boolean get() = model.provider == DEMO
 
     companion object {
@@ -30,7 +33,7 @@ internal class LedgerRow(
     }
 }
 
-/** Where the rows go, one for each attempt. Thread-safe. */
+/** Stores one row for each attempt. Thread-safe. */
 internal interface Ledger {
     fun add(row: LedgerRow)
 
@@ -38,13 +41,16 @@ internal interface Ledger {
     fun rows(): List<LedgerRow>
 }
 
-/** Keeps the rows of this process: the latest [capacity] whole, in order. */
-internal class MemoryLedger(private val capacity: Int = DEFAULT_CAPACITY) : Ledger {
+/** Keeps the rows of this process: at most [capacity], the latest ones, in order. @property session gets each row, too; null for none */
+internal class MemoryLedger(private val session: MemoryLedger? = null, private val capacity: Int = DEFAULT_CAPACITY) : Ledger {
     private val rows = ArrayDeque<LedgerRow>()
 
-    override fun add(row: LedgerRow): Unit = synchronized(rows) {
-        if (rows.size == capacity) rows.removeFirst()
-        rows.addLast(row)
+    override fun add(row: LedgerRow) {
+        synchronized(rows) {
+            if (rows.size == capacity) rows.removeFirst()
+            rows.addLast(row)
+        }
+        session?.add(row)
     }
 
     override fun rows(): List<LedgerRow> = synchronized(rows) { rows.toList() }
@@ -53,3 +59,13 @@ internal class MemoryLedger(private val capacity: Int = DEFAULT_CAPACITY) : Ledg
         const val DEFAULT_CAPACITY = 100_000
     }
 }
+
+/** The report of the rows of the last [days] days, to the minute. @param days null for all rows */
+internal fun Ledger.report(by: By, days: Int?): CostReport {
+    require(days == null || days > 0) { "days must be positive, was $days" }
+    val from = days?.let { Instant.now().minus(it.toLong(), ChronoUnit.DAYS) }
+    return costReport(rows().filter { from == null || it.startedAt >= from }, by, ZoneId.systemDefault())
+}
+
+/** The sum of all known costs, without those of demo models. */
+internal fun Ledger.total(): Usd = rows().filterNot(LedgerRow::isDemo).mapNotNull { it.cost?.usd() }.fold(Usd.ZERO, Usd::plus)

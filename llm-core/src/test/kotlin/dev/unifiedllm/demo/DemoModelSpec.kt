@@ -10,6 +10,8 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Tool
+import dev.unifiedllm.chat.embeddingRequest
+import dev.unifiedllm.chat.imageRequest
 import dev.unifiedllm.chat.toResponse
 import dev.unifiedllm.client
 import io.kotest.assertions.throwables.shouldThrow
@@ -101,7 +103,7 @@ class DemoModelSpec : FunSpec({
         val answered = request {
             tool(weather)
             message(asked.toMessage())
-            tool(call.id, call.name, "18 °C")
+            toolResult(call.id, call.name, "18 °C")
         }
         DemoModel("tools").stream(answered).toResponse().text shouldContain "tools have answered"
         DemoModel("tools").stream(request()).toResponse().toolCalls.size shouldBe 0
@@ -131,7 +133,7 @@ class DemoModelSpec : FunSpec({
     }
 
     test("it answers chats only") {
-        for (other in listOf(ImageRequest(ModelId("demo", "echo"), "a cat"), EmbeddingRequest(ModelId("demo", "echo"), listOf("a")))) {
+        for (other in listOf(imageRequest(ModelId("demo", "echo"), "a cat"), embeddingRequest(ModelId("demo", "echo"), listOf("a")))) {
             shouldThrow<LlmException.InvalidRequest> { DemoModel("echo").stream(other).toList() }.kind shouldBe LlmException.InvalidRequest.Kind.UNSUPPORTED
         }
     }

@@ -7,6 +7,8 @@ import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.embeddingRequest
+import dev.unifiedllm.chat.imageRequest
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.floats.shouldBeWithinPercentageOf
@@ -33,7 +35,7 @@ internal fun FunSpec.vectorsAndImages(servers: () -> Servers) {
         )
         for ((model, variables) in places) {
             test(model) {
-                val deltas = answer(variables(), model) { EmbeddingRequest(it, inputs) }
+                val deltas = answer(variables(), model) { embeddingRequest(it, inputs) }
                 val vectors = deltas.filterIsInstance<Delta.Embedding>()
                 vectors.map { it.index } shouldBe listOf(0, 1)
                 vectors.map { it.vector.size }.distinct().size shouldBe 1
@@ -42,7 +44,7 @@ internal fun FunSpec.vectorsAndImages(servers: () -> Servers) {
         }
 
         test("the numbers are those that the server was told") {
-            val deltas = answer(openai(), "openai/text-embedding-3-small") { EmbeddingRequest(it, listOf("a known vector")) }
+            val deltas = answer(openai(), "openai/text-embedding-3-small") { embeddingRequest(it, listOf("a known vector")) }
             val vector = deltas.filterIsInstance<Delta.Embedding>().single().vector
             vector.size shouldBe 4
             listOf(0.5f, -0.25f, 0.125f).forEachIndexed { index, number -> vector[index].shouldBeWithinPercentageOf(number, 0.001) }
@@ -51,7 +53,7 @@ internal fun FunSpec.vectorsAndImages(servers: () -> Servers) {
         test("aimock answers Ollama's /api/embed as the older /api/embeddings, without the list: that is no answer") {
             val failure =
                 shouldThrow<LlmException.MalformedResponse> {
-                    answer(mapOf("OLLAMA_API_BASE" to servers().aimock), "ollama/llama3") { EmbeddingRequest(it, inputs) }
+                    answer(mapOf("OLLAMA_API_BASE" to servers().aimock), "ollama/llama3") { embeddingRequest(it, inputs) }
                 }
             failure.message!! shouldContain "ollama/llama3"
         }
@@ -61,7 +63,7 @@ internal fun FunSpec.vectorsAndImages(servers: () -> Servers) {
         for (model in listOf("openai/gpt-image-1", "litellm_proxy/up-image")) {
             test(model) {
                 val variables = if (model.startsWith("openai")) openai() else servers().variables
-                val image = answer(variables, model) { ImageRequest(it, "a red dot", size = "1024x1024") }.filterIsInstance<Delta.Media>().single()
+                val image = answer(variables, model) { imageRequest(it, "a red dot", size = "1024x1024") }.filterIsInstance<Delta.Media>().single()
                 image.mediaType shouldBe "image/png"
                 image.url shouldStartWith "data:image/png;base64,iVBORw0KGgo"
             }

@@ -64,10 +64,11 @@ private fun arguments(text: String) = Json.parseToJsonElement(text) as JsonObjec
 internal val wireCases: List<WireCase> = listOf(
     WireCase("a text") {
         val reply = ask("hello")
+        val pieces = reply.events().toList().filterIsInstance<Delta.Text>()
         val response = reply.await()
         response.text shouldBe "Hello! What can I do for you?"
         response.finishReason!!.kind shouldBe Kind.STOP
-        if (isStreamed) reply.events().toList().filterIsInstance<Delta.Text>().size shouldBeGreaterThan 1
+        if (isStreamed) pieces.size shouldBeGreaterThan 1
     },
     WireCase("the tokens used") {
         val usage = answer("hello").usage.shouldNotBeNull()
@@ -89,7 +90,7 @@ internal val wireCases: List<WireCase> = listOf(
         answer("what is the weather?") {
             tools()
             message(first.toMessage())
-            tool(call.id, call.name, "21")
+            toolResult(call.id, call.name, "21")
         }.text shouldBe "Paris has 21 degrees."
     },
     WireCase("why it ended with a tool call") { answer("what is the weather?", tools).finishReason!!.kind shouldBe Kind.TOOL_CALLS },

@@ -2,6 +2,7 @@ package dev.unifiedllm.middleware
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
+import dev.unifiedllm.Models
 import dev.unifiedllm.Scripted
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Cost
@@ -13,7 +14,6 @@ import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.chat.usd
 import dev.unifiedllm.client
 import dev.unifiedllm.failing
-import dev.unifiedllm.firstOf
 import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.saying
 import dev.unifiedllm.says
@@ -45,9 +45,16 @@ private val request = ChatRequest.build("test/m") {
 }
 private val price = Price.Builder().inputPerMillion(1.usd).outputPerMillion(2.usd).build("here")
 
+private fun target(id: ModelId, isFree: Boolean = false, price: (String?) -> Price?) = AttemptTarget(id, TargetState(), isUsers = true, isFree, price)
+
 @OptIn(kotlinx.coroutines.ExperimentalCoroutinesApi::class)
 class CostTrackingSpec : FunSpec({
-    fun tracked(model: Model, ledger: MemoryLedger, isFree: Boolean = false, price: Price? = null) = model.with(CostTracking(ledger, isFree, { _, _ -> price }))
+    fun tracked(
+        model: Model,
+        ledger: MemoryLedger,
+        isFree: Boolean = false,
+        price: Price? = null,
+    ) = model.with(CostTracking(ledger, target(model.id, isFree) { price }))
 
     fun finishing(cost: Cost) = Scripted("test/m") {
         emit(Delta.Start(null, it.model))
@@ -67,14 +74,14 @@ class CostTrackingSpec : FunSpec({
     }
 
     test("the name that the provider's answer gives the model is looked up too") {
-        val asked = mutableListOf<Pair<ModelId, String?>>()
+        val asked = mutableListOf<String?>()
         val model = Scripted("test/latest") {
             emit(Delta.Start(null, it.model, "m-2026-01-01"))
             emit(Delta.Finish(FinishReason.STOP, Usage.of(1, 1)))
         }
-        val link = CostTracking(MemoryLedger(), false, { id, reported -> null.also { asked += id to reported } })
+        val link = CostTracking(MemoryLedger(), target(model.id) { reported -> null.also { asked += reported } })
         model.with(link).stream(request).toList()
-        asked shouldContainExactly listOf(ModelId.parse("test/latest") to "m-2026-01-01")
+        asked shouldContainExactly listOf("m-2026-01-01")
     }
 
     test("each attempt gives one row, with what it was for and how long it took") {
@@ -89,7 +96,7 @@ class CostTrackingSpec : FunSpec({
                 delay(4.seconds)
                 emit(Delta.Finish(FinishReason.STOP, Usage.of(10, 5)))
             }
-            model.with(CostTracking(ledger, false, { _, _ -> price }, { at }, testTimeSource)).stream(request).toList()
+            model.with(CostTracking(ledger, target(model.id) { price }, { at }, testTimeSource)).stream(request).toList()
             val row = ledger.rows().single()
             row.status shouldBe Status.DONE
             row.model.toString() shouldBe "test/m"
@@ -144,7 +151,7 @@ class CostTrackingSpec : FunSpec({
 
     test("the client: a failed attempt and the answer are two rows of one call, and the sum is the total") {
         client { price("test/b") { inputPerMillion(1_000.usd).outputPerMillion(1_000.usd) } }.use { llm ->
-            val answer = llm.chat(firstOf(failing("test/a") { LlmException.ServerError("down") }, saying("test/b", "x")), "hello").await()
+            val answer = llm.chat(Models.firstOf(failing("test/a") { LlmException.ServerError("down") }, saying("test/b", "x")), "hello").await()
             answer.cost shouldBe Cost.Known(Usd.of("0.004"), "user")
             llm.totalCost shouldBe Usd.of("0.004")
             llm.costs(By.PROVIDER).single().let {

@@ -6,17 +6,17 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.LlmException.Network
 import dev.unifiedllm.LlmException.Timeout
 import dev.unifiedllm.Model
+import dev.unifiedllm.Models
 import dev.unifiedllm.Scripted
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
+import dev.unifiedllm.described
 import dev.unifiedllm.failing
-import dev.unifiedllm.firstOf
-import dev.unifiedllm.model
 import dev.unifiedllm.saying
 import dev.unifiedllm.says
-import dev.unifiedllm.simple
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
@@ -95,7 +95,8 @@ class FallbackSpec : FunSpec({
         withData<LlmException>({ name(it) }, stops) { failure ->
             runTest {
                 val second = saying("test/b", "ok")
-                val thrown = shouldThrow<LlmException> { Fallback(listOf(failing("test/a") { failure }, second)).stream(request).toList() }
+                val chain = Fallback(listOf(failing("test/a") { failure }, second))
+                val thrown = shouldThrow<LlmException> { chain.stream(request).described(chain.id).toList() }
                 thrown shouldBeSameInstanceAs failure
                 thrown.attempts.map { "${it.model}" } shouldContainExactly listOf("test/a")
                 second.calls shouldBe 0
@@ -134,7 +135,8 @@ class FallbackSpec : FunSpec({
                 }
                 val second = saying("test/b", "ok")
                 val seen = mutableListOf<Delta>()
-                val failure = shouldThrow<LlmException.StreamInterrupted> { Fallback(listOf(first, second)).stream(request).collect { seen += it } }
+                val chain = Fallback(listOf(first, second))
+                val failure = shouldThrow<LlmException.StreamInterrupted> { chain.stream(request).described(chain.id).collect { seen += it } }
                 seen shouldContainExactly listOf(Delta.Start(null, request.model), content)
                 failure.attempts.map { it.error } shouldContainExactly listOf(failure)
                 second.calls shouldBe 0
@@ -142,7 +144,7 @@ class FallbackSpec : FunSpec({
         }
     }
 
-    test("a start is held until the first content: an attempt that fails before leaves no trace but its error") {
+    test("a start is held until the first content: an attempt that fails before leaves its warnings and its error, at once") {
         runTest {
             val first = Scripted("test/a") {
                 emit(Delta.Warning("of the first"))
@@ -158,9 +160,9 @@ class FallbackSpec : FunSpec({
                 emit(Delta.Finish(FinishReason.STOP, null))
             }
             val answer = Fallback(listOf(first, second)).stream(request).toList()
-            answer.map { it::class.simpleName } shouldContainExactly listOf("Attempt", "Warning", "Start", "Text", "Finish")
-            (answer[1] as Delta.Warning).message shouldBe "of the second"
-            (answer[2] as Delta.Start).responseId shouldBe "r1"
+            answer.map { it::class.simpleName } shouldContainExactly listOf("Warning", "Attempt", "Warning", "Start", "Text", "Finish")
+            (answer[2] as Delta.Warning).message shouldBe "of the second"
+            (answer[3] as Delta.Start).responseId shouldBe "r1"
             testScheduler.currentTime shouldBe 35_000
         }
     }
@@ -229,7 +231,7 @@ class FallbackSpec : FunSpec({
                         fallback(failing("test/b") { LlmException.NotFound("where") })
                     }.await()
                 }
-                all.message shouldBe "None of 2 models answered:\n  test/a answered with status 500.\n  test/b: where"
+                all.message shouldBe "None of 2 models gave a response:\n  test/a answered with status 500.\n  test/b: where"
             }
         }
     }
@@ -317,12 +319,12 @@ class FallbackSpec : FunSpec({
     test("firstOf takes names, models and chains, and is a model itself") {
         runTest {
             llm { alias("soon", "demo/error") }.use { llm ->
-                val inner = firstOf(model("demo/error"), failing("test/a") { LlmException.NotFound("where") })
-                val chain: Model = firstOf(inner, simple { "simply $it" })
+                val inner = Models.firstOf(Models.named("demo/error"), failing("test/a") { LlmException.NotFound("where") })
+                val chain: Model = Models.firstOf(inner, saying("test/b", "simply hello"))
                 val answer = llm.chat(chain, "hello").await()
                 answer.text shouldBe "simply hello"
-                answer.attempts.map { "${it.model}" } shouldContainExactly listOf("demo/error", "test/a", "simple/function")
-                val named = llm.chat(firstOf("soon", "demo/error", "demo/echo"), "hello").await()
+                answer.attempts.map { "${it.model}" } shouldContainExactly listOf("demo/error", "test/a", "test/b")
+                val named = llm.chat(Models.firstOf("soon", "demo/error", "demo/echo"), "hello").await()
                 named.attempts.map { "${it.model}" } shouldContainExactly listOf("demo/error", "demo/echo")
             }
         }
@@ -339,8 +341,8 @@ class FallbackSpec : FunSpec({
                     }.await()
                 }
                 bad.calls shouldBe 1
-                shouldThrow<LlmException.Overloaded> { llm.chat(firstOf(model("demo/error"), model("demo/error")), "hello").await() }
-                val twins: ModelRef = firstOf(Scripted("my/m") { throw LlmException.ServerError("broken") }, Scripted("my/m") { says(it.model, "ok") })
+                shouldThrow<LlmException.Overloaded> { llm.chat(Models.firstOf(Models.named("demo/error"), Models.named("demo/error")), "hello").await() }
+                val twins: ModelRef = Models.firstOf(Scripted("my/m") { throw LlmException.ServerError("broken") }, Scripted("my/m") { says(it.model, "ok") })
                 llm.chat(twins, "hello").await().text shouldBe "ok"
             }
         }
@@ -350,7 +352,7 @@ class FallbackSpec : FunSpec({
         runTest {
             llm().use { llm ->
                 val cut = Scripted("test/b") {
-                    emit(Delta.Start(null, it.model))
+                    emit(Delta.Start(null, ModelId.parse("test/b")))
                     emit(Delta.Text("half"))
                     throw LlmException.StreamInterrupted("cut")
                 }
@@ -368,7 +370,7 @@ class FallbackSpec : FunSpec({
     }
 
     test("a chain needs a member") {
-        shouldThrow<IllegalArgumentException> { firstOf(*emptyArray<String>()) }
+        shouldThrow<IllegalArgumentException> { Models.firstOf(*emptyArray<String>()) }
         shouldThrow<IllegalArgumentException> { Fallback(emptyList()) }
     }
 })

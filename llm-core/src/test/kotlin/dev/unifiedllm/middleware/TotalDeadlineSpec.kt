@@ -4,6 +4,7 @@ import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Scripted
 import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.saying
@@ -24,7 +25,7 @@ import kotlinx.coroutines.withTimeout
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
 
-private fun timeouts(block: Timeouts.Builder.() -> Unit) = Timeouts.Builder(null).apply(block).build()
+private fun deadlines(block: Timeouts.Builder.() -> Unit) = Timeouts.Builder(null).apply(block).build().over(Deadlines.DEFAULT)
 
 @OptIn(kotlinx.coroutines.ExperimentalCoroutinesApi::class)
 class TotalDeadlineSpec : FunSpec({
@@ -41,7 +42,7 @@ class TotalDeadlineSpec : FunSpec({
         runTest {
             val seen = mutableListOf<Delta>()
             val failure = shouldThrow<LlmException.Timeout> {
-                slow.with(TotalDeadline(timeouts { total = 60.seconds })).stream(request).collect { seen += it }
+                slow.with(TotalDeadline(deadlines { total = 60.seconds })).stream(request).collect { seen += it }
             }
             failure.phase shouldBe LlmException.Timeout.Phase.TOTAL
             failure.isRetryable shouldBe false
@@ -56,7 +57,7 @@ class TotalDeadlineSpec : FunSpec({
     test("the call's own deadline goes before the client's") {
         runTest {
             val own = request.with { timeouts { total = 5.seconds } }
-            shouldThrow<LlmException.Timeout> { slow.with(TotalDeadline(Timeouts.DEFAULT)).stream(own).toList() }
+            shouldThrow<LlmException.Timeout> { slow.with(TotalDeadline(Deadlines.DEFAULT)).stream(own).toList() }
             testScheduler.currentTime shouldBe 5_000
         }
     }
@@ -91,14 +92,14 @@ class TotalDeadlineSpec : FunSpec({
                 delay(9.seconds)
                 says(it.model, "ok")
             }
-            model.with(TotalDeadline(timeouts { total = 10.seconds })).stream(request).toList().size shouldBe 3
+            model.with(TotalDeadline(deadlines { total = 10.seconds })).stream(request).toList().size shouldBe 3
         }
     }
 
     test("a time-out of the caller's own passes through as it is") {
         runTest {
             shouldThrow<TimeoutCancellationException> {
-                withTimeout(5.seconds) { slow.with(TotalDeadline(Timeouts.DEFAULT)).stream(request).toList() }
+                withTimeout(5.seconds) { slow.with(TotalDeadline(Deadlines.DEFAULT)).stream(request).toList() }
             }
         }
     }

@@ -6,6 +6,7 @@ import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatResponse
+import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
@@ -14,7 +15,9 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.ResponseFold
 import dev.unifiedllm.chat.Timeouts
-import dev.unifiedllm.middleware.PartialAnswer
+import dev.unifiedllm.chat.embeddingRequest
+import dev.unifiedllm.chat.imageRequest
+import dev.unifiedllm.described
 import dev.unifiedllm.protocol.anthropic.AnthropicMessages
 import dev.unifiedllm.protocol.bedrock.bedrockWire
 import dev.unifiedllm.protocol.cohere.CohereChat
@@ -103,10 +106,10 @@ internal class Recording(private val folder: File) {
     /** Reads the recorded bytes by the path that production takes, cut into [pieces]. */
     suspend fun play(pieces: List<ByteArray> = listOf(body), isLost: Boolean = false): Answer {
         val transport = RecordedTransport(status, headers, pieces, isLost)
-        val model = ProtocolModel(target(), Protocols.named(wire!!), transport, Timeouts.DEFAULT)
+        val model = ProtocolModel(target(), Protocols.named(wire!!), transport, Deadlines.DEFAULT)
         return when (kind) {
-            EmbeddingRequest::class -> answer(model, EmbeddingRequest(model.id, listOf("hi")))
-            ImageRequest::class -> answer(model, ImageRequest(model.id, "hi"))
+            EmbeddingRequest::class -> answer(model, embeddingRequest(model.id, listOf("hi")))
+            ImageRequest::class -> answer(model, imageRequest(model.id, "hi"))
             else -> answer(model, if (whole) Delivery.WHOLE else Delivery.STREAM)
         }
     }
@@ -176,7 +179,7 @@ internal suspend fun answer(model: Model, delivery: Delivery = Delivery.STREAM, 
 internal suspend fun answer(model: Model, request: Request, watch: (Delta) -> Unit = {}): Answer {
     val deltas = mutableListOf<Delta>()
     return try {
-        model.with(PartialAnswer).stream(request).collect {
+        model.stream(request).described(model.id).collect {
             deltas += it
             watch(it)
         }

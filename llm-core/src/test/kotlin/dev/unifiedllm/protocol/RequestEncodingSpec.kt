@@ -305,7 +305,7 @@ class RequestEncodingSpec : FunSpec({
             val json = OpenAiChat.send(target(OpenAiChat, Quirks(tools = Tools(idLength = 9)))) {
                 message(silent)
                 message(results)
-                tool("abcDEF123", "weather", "fog")
+                toolResult("abcDEF123", "weather", "fog")
             }.json
             val call = json["messages"].items()[0]["tool_calls"].items().single()["id"].text!!
             val answers = json["messages"].items().drop(1).map { it["tool_call_id"].text!! }
@@ -358,7 +358,7 @@ class RequestEncodingSpec : FunSpec({
                 """{"messages":[{"role":"tool","tool_name":"weather","content":"sunny"},{"role":"tool","tool_name":"weather","content":"rain"}]}""",
             ),
             Encoding("a cache mark beside a result is no message of its own", {
-                tool("call_1", "weather", "sunny")
+                toolResult("call_1", "weather", "sunny")
                 cacheBreakpoint()
             }, """{"messages":[{"role":"tool","tool_name":"weather","content":"sunny"}]}"""),
             Encoding("settings are options", {

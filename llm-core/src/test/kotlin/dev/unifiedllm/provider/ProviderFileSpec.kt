@@ -2,6 +2,8 @@ package dev.unifiedllm.provider
 
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.abilities
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.transport.LoopbackServer
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
@@ -60,12 +62,12 @@ class ProviderFileSpec : FunSpec({
 
     test("what a model can do is known from the catalogue, and not guessed") {
         Llm.builder().environment { null }.build().use { llm ->
-            val known = llm.abilities("openai/gpt-4o")!!
+            val known = abilities(ModelId.parse("openai/gpt-4o"))!!
             known.vision shouldBe true
             known.tools shouldBe true
             known.jsonSchema shouldBe true
             known.maxInputTokens shouldBe 128_000
-            llm.abilities("openai/gpt-99") shouldBe null
+            abilities(ModelId.parse("openai/gpt-99")) shouldBe null
         }
     }
 })

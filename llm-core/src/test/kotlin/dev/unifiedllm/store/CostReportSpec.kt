@@ -29,7 +29,7 @@ private fun row(
 
 private fun known(amount: String) = Cost.Known(Usd.of(amount), "test")
 
-private fun report(by: By, vararg rows: LedgerRow) = CostReport.of(rows.toList(), by, ZoneOffset.UTC)
+private fun report(by: By, vararg rows: LedgerRow) = costReport(rows.toList(), by, ZoneOffset.UTC)
 
 class CostReportSpec : FunSpec({
     test("the most expensive first, the demo models last, apart and never in the total") {
@@ -51,7 +51,7 @@ class CostReportSpec : FunSpec({
         report.map { it.name } shouldContainExactly listOf("groq/dear", "openai/cheap", "demo/echo")
         report.total shouldBe Usd.of("3.51")
         report.demoTotal shouldBe Usd.of("9")
-        report[0] shouldBe CostRow("groq/dear", 2, 0, 110, 40, 55, Usd.of("3.5"), 0, isFree = false, isDemo = false)
+        report[0] shouldBe CostRow("groq/dear", 2, 0, 0, 110, 40, 55, Usd.of("3.5"), 0, isFree = false, isDemo = false)
         "$report" shouldContain "total $3.51; demo models, not in the total: $9.00"
         "$report" shouldContain "demo/echo (demo)"
     }
@@ -59,14 +59,14 @@ class CostReportSpec : FunSpec({
     test("an unknown cost is said, never counted as nothing") {
         val report =
             report(By.MODEL, row("a/x", Cost.Unknown("?")), row("a/x", known("1")), row("a/y", Cost.Unknown("?")), row("a/y", null, Status.FAILED, null))
-        report.map { it.costText() } shouldContainExactly listOf("$1.00 + 1 n/a", "$ n/a")
+        report.map { it.costText } shouldContainExactly listOf("$1.00 + 1 n/a", "$ n/a")
         report.unknownCosts shouldBe 2
         report.totalText() shouldBe "$1.00 and 2 of unknown cost"
     }
 
     test("models at home are free and say so, failed attempts included") {
         val report = report(By.MODEL, row("ollama/a", Cost.Free), row("ollama/a", null, Status.FAILED, null))
-        report.single().costText() shouldBe "local $0"
+        report.single().costText shouldBe "local $0"
         report.single().failed shouldBe 1
         report.total shouldBe Usd.ZERO
         report(By.MODEL, row("ollama/a", null, Status.FAILED, null)).single().isFree shouldBe false
@@ -81,7 +81,7 @@ class CostReportSpec : FunSpec({
         report(By.PROVIDER, *rows).map { it.name } shouldContainExactly listOf("groq", "demo")
         report(By.TASK, *rows).map { "${it.name} ${it.isDemo}" } shouldContainExactly listOf("(none) false", "write false", "(none) true")
         report(By.DAY, *rows).map { it.name } shouldContainExactly listOf("2026-01-02", "2026-01-01", "2026-01-02")
-        CostReport.of(rows.take(2), By.DAY, ZoneId.of("Europe/Berlin")).map { it.name } shouldContainExactly listOf("2026-01-02")
+        costReport(rows.take(2), By.DAY, ZoneId.of("Europe/Berlin")).map { it.name } shouldContainExactly listOf("2026-01-02")
     }
 
     test("the sum of the rows is the total, to the last digit, by whatever they are put together") {
@@ -91,7 +91,7 @@ class CostReportSpec : FunSpec({
         }
         val sum = rows.fold(Usd.ZERO) { sum, row -> sum + row.cost!!.usd()!! }
         for (by in By.entries) {
-            val report = CostReport.of(rows, by, ZoneOffset.UTC)
+            val report = costReport(rows, by, ZoneOffset.UTC)
             report.total shouldBe sum
             report.sumOf { it.calls } shouldBe rows.size
         }

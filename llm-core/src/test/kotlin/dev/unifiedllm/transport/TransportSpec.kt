@@ -4,6 +4,7 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.LlmException.Network
 import dev.unifiedllm.LlmException.Timeout
 import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
@@ -43,12 +44,12 @@ private const val WHOLE = """{"id":"1","model":"m","choices":[{"index":0,"messag
     ""","usage":{"prompt_tokens":3,"completion_tokens":1}}"""
 private val LONG = 10.seconds
 
-private fun deadlines(block: Timeouts.Builder.() -> Unit): Timeouts = Timeouts.Builder(null).apply(block).build()
+private fun deadlines(block: Timeouts.Builder.() -> Unit): Deadlines = Timeouts.Builder(null).apply(block).build().over(Deadlines.DEFAULT)
 
 private suspend fun ask(
     url: String,
     transport: Transport,
-    timeouts: Timeouts = Timeouts.DEFAULT,
+    timeouts: Deadlines = Deadlines.DEFAULT,
     delivery: Delivery = Delivery.STREAM,
     watch: (Delta) -> Unit = {},
 ): Answer {
@@ -57,7 +58,7 @@ private suspend fun ask(
 }
 
 private suspend fun answered(
-    timeouts: Timeouts = Timeouts.DEFAULT,
+    timeouts: Deadlines = Deadlines.DEFAULT,
     delivery: Delivery = Delivery.STREAM,
     watch: (Delta) -> Unit = {},
     script: LoopbackExchange.(LoopbackRequest) -> Unit,

@@ -5,11 +5,18 @@ import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.store.By
 import dev.unifiedllm.store.CostReport
 
-/** What the calls of [Llm.default] cost; only those of the last [days] days if it is given. */
-public fun costs(days: Int? = null, by: By = By.MODEL): CostReport = if (days == null) Llm.default.costs(by) else Llm.default.costs(by, days)
+/**
+ * The costs of the calls of [Llm.default]; in a notebook those of all clients of the kernel.
+ *
+ * @param days the last days, to the minute; null for all
+ */
+public fun costs(days: Int? = null, by: By = By.MODEL): CostReport = Llm.sessionCosts(by, days)
 
-/** The sum of all known costs of [Llm.default]; the demo models do not count. */
-public val totalCost: Usd get() = Llm.default.totalCost
+/** The costs of all calls of [Llm.default] by [by]; in a notebook those of all clients of the kernel. */
+public fun costs(by: By): CostReport = costs(days = null, by = by)
+
+/** The sum of all known costs, without those of demo models. In a notebook those of all clients of the kernel. */
+public val totalCost: Usd get() = costs().total
 
 /** This number of US dollars: `0.05.usd`. */
 public val Number.usd: Usd get() = Usd.of(toString())

@@ -1,18 +1,19 @@
 package dev.unifiedllm.dsl
 
 import dev.unifiedllm.Model
-import dev.unifiedllm.firstOf as coreFirstOf
-import dev.unifiedllm.model as coreModel
-import dev.unifiedllm.simple as coreSimple
+import dev.unifiedllm.Models
 
-/** The model called [id], which is "provider/model", where a list wants a Model. */
-public fun model(id: String): Model = coreModel(id)
+/** The model called [id], which is "provider/model", where a list needs a Model. */
+public fun model(id: String): Model = Models.named(id)
 
-/** A model that asks [models] in turn, until one delivers its first content. */
-public fun firstOf(vararg models: String): Model = coreFirstOf(*models)
+/** A model that tries [models] in order until one delivers its first content. */
+public fun firstOf(vararg models: String): Model = Models.firstOf(*models)
 
-/** A model that asks [models] in turn, until one delivers its first content. */
-public fun firstOf(vararg models: Model): Model = coreFirstOf(*models)
+/** A model that tries [models] in order until one delivers its first content. */
+public fun firstOf(vararg models: Model): Model = Models.firstOf(*models)
 
-/** Any function as a model: it gets the last thing that the user said, and what it returns is the answer. */
-public fun simple(answer: (prompt: String) -> String): Model = coreSimple(answer)
+/**
+ * A function as a model: [answer] gets the text of the last user message and returns the text of the response. It may block, and is interrupted when the
+ * call is cancelled or its time is up. Its cost is Free.
+ */
+public fun simple(answer: (prompt: String) -> String): Model = Models.simple(answer)

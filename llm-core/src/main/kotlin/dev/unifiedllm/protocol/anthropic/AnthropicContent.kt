@@ -76,7 +76,7 @@ internal class AnthropicContent(private val target: Target, private val warnings
         is Part.ToolResult -> buildJsonObject {
             put("type", "tool_result")
             put("tool_use_id", toolUseId(part.id))
-            if (part.content.isNotEmpty()) put("content", part.content)
+            if (part.text.isNotEmpty()) put("content", part.text)
             if (part.isError) put("is_error", true)
         }
         is Part.Image -> sourced("image", DataUrl.parse(part.url), part.url)

@@ -80,7 +80,7 @@ internal class BedrockContent(private val target: Target, private val warnings: 
         is Part.ToolResult -> block(RESULT) {
             called += part.name
             put("toolUseId", bedrockToolUseId(part.id))
-            putJsonArray("content") { addJsonObject { put("text", part.content.ifBlank { EMPTY_RESULT }) } }
+            putJsonArray("content") { addJsonObject { put("text", part.text.ifBlank { EMPTY_RESULT }) } }
             if (part.isError) put("status", "error")
         }
         is Part.CacheBreakpoint -> block(MARK) {

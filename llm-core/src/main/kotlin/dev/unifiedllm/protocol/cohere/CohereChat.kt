@@ -114,7 +114,7 @@ internal object CohereChat : Protocol {
     private fun result(result: Part.ToolResult) = buildJsonObject {
         put("role", "tool")
         put("tool_call_id", result.id)
-        put("content", result.content)
+        put("content", result.text)
     }
 
     private fun message(message: Message, target: Target, warnings: MutableList<String>) = buildJsonObject {

@@ -106,11 +106,11 @@ internal class GeminiContent(private val target: Target, private val warnings: M
         putJsonObject("functionResponse") {
             if (result.id in knownIds) put("id", result.id)
             put("name", result.name)
-            val content = jsonObject(result.content)
+            val content = jsonObject(result.text)
             if (content != null && !result.isError) {
                 put("response", content)
             } else {
-                putJsonObject("response") { put(if (result.isError) "error" else "output", content ?: JsonPrimitive(result.content)) }
+                putJsonObject("response") { put(if (result.isError) "error" else "output", content ?: JsonPrimitive(result.text)) }
             }
         }
     }

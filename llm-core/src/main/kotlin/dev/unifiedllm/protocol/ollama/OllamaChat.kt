@@ -118,7 +118,7 @@ internal object OllamaChat : Protocol {
     private fun result(result: Part.ToolResult) = buildJsonObject {
         put("role", "tool")
         put("tool_name", result.name)
-        put("content", result.content)
+        put("content", result.text)
     }
 
     private fun message(message: Message, warnings: MutableList<String>) = buildJsonObject {

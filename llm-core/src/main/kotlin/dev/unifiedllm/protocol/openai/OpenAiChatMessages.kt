@@ -39,7 +39,7 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
     private fun result(result: Part.ToolResult) = buildJsonObject {
         put("role", "tool")
         put("tool_call_id", toolCallId(result.id, quirks))
-        put("content", result.content)
+        put("content", result.text)
     }
 
     private fun message(message: Message) = buildJsonObject {

@@ -165,7 +165,7 @@ internal object OpenAiResponses : Protocol {
                 buildJsonObject {
                     put("type", if (result.id in customCalls) "custom_tool_call_output" else "function_call_output")
                     put("call_id", result.id)
-                    put("output", result.content)
+                    put("output", result.text)
                 },
             )
         }

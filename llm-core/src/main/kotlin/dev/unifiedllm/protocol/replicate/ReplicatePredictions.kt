@@ -100,7 +100,7 @@ internal fun transcript(messages: List<Message>, warnings: MutableList<String>):
     return turns.joinToString("\n\n", postfix = "\n\nAssistant:") { turn ->
         when (turn.role) {
             Role.ASSISTANT -> "Assistant: ${turn.text}"
-            Role.TOOL -> "Tool: ${turn.parts.filterIsInstance<Part.ToolResult>().joinToString("\n") { it.content }}"
+            Role.TOOL -> "Tool: ${turn.parts.filterIsInstance<Part.ToolResult>().joinToString("\n") { it.text }}"
             else -> "User: ${turn.text}"
         }
     }

@@ -22,6 +22,9 @@ internal class WholeBodyDecoder(private val maxBytes: Int = DEFAULT_MAX) : Frame
         return frame
     }
 
+    /** The body as text; null above [maxBytes]. */
+    fun text(maxBytes: Int): String? = if (body.size() > maxBytes) null else body.toString(Charsets.UTF_8)
+
     private companion object {
         const val DEFAULT_MAX = 64 shl 20
     }

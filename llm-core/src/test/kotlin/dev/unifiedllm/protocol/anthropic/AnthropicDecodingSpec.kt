@@ -3,6 +3,7 @@ package dev.unifiedllm.protocol.anthropic
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
@@ -64,7 +65,7 @@ private suspend fun read(vararg events: String): Answer {
 
 private suspend fun receive(body: String, type: String, status: Int = 200, vararg headers: Pair<String, String>): Answer {
     val transport = RecordedTransport(status, mapOf("content-type" to type) + headers, listOf(body.encodeToByteArray()))
-    return answer(ProtocolModel(target, AnthropicMessages, transport, Timeouts.DEFAULT), if ("json" in type) Delivery.WHOLE else Delivery.STREAM)
+    return answer(ProtocolModel(target, AnthropicMessages, transport, Deadlines.DEFAULT), if ("json" in type) Delivery.WHOLE else Delivery.STREAM)
 }
 
 class AnthropicDecodingSpec : FunSpec({

@@ -2,6 +2,7 @@ package dev.unifiedllm.protocol.bedrock
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
@@ -56,7 +57,7 @@ private suspend fun play(
     delivery: Delivery = Delivery.STREAM,
 ): Answer {
     val transport = RecordedTransport(status, headers, messages.toList())
-    return answer(ProtocolModel(target, BedrockConverse, transport, Timeouts.DEFAULT), delivery)
+    return answer(ProtocolModel(target, BedrockConverse, transport, Deadlines.DEFAULT), delivery)
 }
 
 private val USAGE = Usage.of(3, 4)

@@ -4,6 +4,7 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Effort
@@ -57,7 +58,7 @@ private suspend fun play(vararg events: String): Answer = answer(
         target,
         CohereChat,
         RecordedTransport(200, mapOf("content-type" to "text/event-stream"), listOf(events.joinToString("") { "data: $it\n\n" }.encodeToByteArray())),
-        Timeouts.DEFAULT,
+        Deadlines.DEFAULT,
     ),
 )
 
@@ -147,7 +148,7 @@ class CohereChatSpec : FunSpec({
                 "a mark for a cache beside a result is no message of its own",
                 """{"messages":[{"role":"tool","tool_call_id":"a","content":"sunny"}]}""",
             ) {
-                tool("a", "weather", "sunny")
+                toolResult("a", "weather", "sunny")
                 cacheBreakpoint()
             },
             CohereCase(
@@ -180,7 +181,7 @@ class CohereChatSpec : FunSpec({
         val json = encode(mutableListOf()) {
             user("What is the weather and current time in Tokyo?")
             message(Message(Role.ASSISTANT, first.parts, model = ModelId("cohere", "command-r")))
-            for (answered in first.parts.filterIsInstance<Part.ToolCall>()) tool(answered.id, answered.name, "4:20 PM")
+            for (answered in first.parts.filterIsInstance<Part.ToolCall>()) toolResult(answered.id, answered.name, "4:20 PM")
         }
         val messages = json["messages"].items()
         messages[1]["tool_plan"].text shouldBe "I will search for the current time and weather in Tokyo."

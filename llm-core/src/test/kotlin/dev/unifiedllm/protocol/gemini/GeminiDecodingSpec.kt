@@ -2,6 +2,7 @@ package dev.unifiedllm.protocol.gemini
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
@@ -33,7 +34,7 @@ private val target = Target(ModelId("gemini", "gemini-3-flash"), Provider("gemin
 
 private suspend fun read(body: String, type: String = "text/event-stream", isLost: Boolean = false): Answer {
     val transport = RecordedTransport(200, mapOf("content-type" to type), listOf(body.encodeToByteArray()), isLost)
-    return answer(ProtocolModel(target, GeminiGenerate, transport, Timeouts.DEFAULT), Delivery.STREAM)
+    return answer(ProtocolModel(target, GeminiGenerate, transport, Deadlines.DEFAULT), Delivery.STREAM)
 }
 
 private fun sse(vararg chunks: String) = chunks.joinToString("") { "data: $it\r\n\r\n" }

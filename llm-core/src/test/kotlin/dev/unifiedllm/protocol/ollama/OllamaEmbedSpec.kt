@@ -10,6 +10,8 @@ import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.chat.embeddingRequest
+import dev.unifiedllm.chat.imageRequest
 import dev.unifiedllm.protocol.answer
 import dev.unifiedllm.transport.LoopbackExchange
 import dev.unifiedllm.transport.LoopbackServer
@@ -29,7 +31,7 @@ private suspend fun ask(request: Request, script: LoopbackExchange.() -> Unit, c
     }
 
 class OllamaEmbedSpec : FunSpec({
-    val request = EmbeddingRequest(ModelId("ollama", "all-minilm"), listOf("a", "b"), 2)
+    val request = embeddingRequest(ModelId("ollama", "all-minilm"), listOf("a", "b"), 2)
 
     test("each input has its vector") {
         val answer = """{"model":"all-minilm","embeddings":[[0.5,-1e-2],[1,2]],"total_duration":1,"prompt_eval_count":8}"""
@@ -59,7 +61,7 @@ class OllamaEmbedSpec : FunSpec({
     }
 
     test("what a wire does not carry is refused before anything is sent") {
-        for (unserved in listOf(EmbeddingRequest(ModelId("replicate", "a/b"), listOf("a")), ImageRequest(ModelId("ollama", "llama3"), "a train"))) {
+        for (unserved in listOf(embeddingRequest(ModelId("replicate", "a/b"), listOf("a")), imageRequest(ModelId("ollama", "llama3"), "a train"))) {
             val variables = mapOf("REPLICATE_API_KEY" to "r8_test")
             val error = Llm.builder().environment { variables[it] }.build().use { llm ->
                 shouldThrow<LlmException.InvalidRequest> { llm.model(unserved.model.toString()).stream(unserved).toList() }

@@ -2,6 +2,7 @@ package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.Models
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
@@ -9,7 +10,7 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
-import dev.unifiedllm.firstOf
+import dev.unifiedllm.chat.embeddingRequest
 import dev.unifiedllm.protocol.answer
 import dev.unifiedllm.protocol.each
 import dev.unifiedllm.protocol.encode
@@ -38,14 +39,14 @@ private fun target(model: String, baseUrl: String? = null): Target =
     TargetResolver(ProviderRegistry.packed, variables::get, emptyMap()).resolve(ModelId.parse(model), ProviderSettings(baseUrl = baseUrl))
 
 private fun body(target: Target, dimensions: Int? = null): String =
-    OpenAiEmbeddings.encode(EmbeddingRequest(target.id, listOf("a", "b"), dimensions), target, mutableListOf()).body.decodeToString()
+    OpenAiEmbeddings.encode(embeddingRequest(target.id, listOf("a", "b"), dimensions), target, mutableListOf()).body.decodeToString()
 
 /** What a server that answers so gives, at the address that each of the variables [at] names. */
 private suspend fun ask(model: String, vararg at: String, script: LoopbackExchange.(String) -> Unit): List<Delta> =
     LoopbackServer { script(it.path) }.use { server ->
         val environment = keys + at.associateWith { server.url + "/v1" }
         Llm.builder().environment { environment[it] }.build().use { llm ->
-            llm.model(model).stream(EmbeddingRequest(ModelId.parse(model), listOf("a", "b"))).toList()
+            llm.model(model).stream(embeddingRequest(ModelId.parse(model), listOf("a", "b"))).toList()
         }
     }
 
@@ -86,7 +87,7 @@ class OpenAiEmbeddingsSpec : FunSpec({
             ),
         ) { (model, base, url) ->
             val target = target(model, base)
-            val sent = OpenAiEmbeddings.encode(EmbeddingRequest(target.id, listOf("a")), target, mutableListOf())
+            val sent = OpenAiEmbeddings.encode(embeddingRequest(target.id, listOf("a")), target, mutableListOf())
             sent.url shouldBe url
             sent.headers.filter { (_, value) -> "sk-test" in value }.map { it.first.lowercase() } shouldBe when {
                 target.key == null -> emptyList()
@@ -159,7 +160,7 @@ class OpenAiEmbeddingsSpec : FunSpec({
         LoopbackServer { if (it.path == "/api/embed") whole(answer) else whole("{}", 503) }.use { server ->
             val environment = mapOf("OPENAI_API_KEY" to "sk-test", "OPENAI_BASE_URL" to server.url + "/v1", "OLLAMA_API_BASE" to server.url)
             Llm.builder().environment { environment[it] }.build().use { llm ->
-                val deltas = llm.open(firstOf("openai/a", "ollama/b"), EmbeddingRequest(ModelId.parse("openai/a"), listOf("a"))).toList()
+                val deltas = llm.client.stream(Models.firstOf("openai/a", "ollama/b"), embeddingRequest(ModelId.parse("openai/a"), listOf("a"))).toList()
                 deltas.filterIsInstance<Delta.Attempt>().single().error.shouldBeInstanceOf<LlmException.ServerError>()
                 deltas.filterIsInstance<Delta.Embedding>().single().index shouldBe 0
                 deltas.filterIsInstance<Delta.Warning>().shouldBeEmpty()

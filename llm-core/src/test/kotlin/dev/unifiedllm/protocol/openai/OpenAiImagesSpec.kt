@@ -9,6 +9,7 @@ import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.chat.imageRequest
 import dev.unifiedllm.protocol.answer
 import dev.unifiedllm.transport.LoopbackServer
 import io.kotest.assertions.throwables.shouldThrow
@@ -21,7 +22,7 @@ import io.kotest.matchers.types.shouldBeInstanceOf
 import kotlinx.coroutines.flow.toList
 
 private fun request(model: String, size: String? = null, quality: String? = null, strict: Boolean = false) =
-    ImageRequest(ModelId.parse(model), "a red train", size, quality, 2, CallContext.EMPTY.with { this.strict = strict })
+    imageRequest(ModelId.parse(model), "a red train", size, quality, 2).with { this.strict = strict }
 
 private suspend fun ask(request: ImageRequest, answer: String, status: Int = 200, check: (LoopbackServer) -> Unit = {}): List<Delta> =
     LoopbackServer { whole(answer, status) }.use { server ->

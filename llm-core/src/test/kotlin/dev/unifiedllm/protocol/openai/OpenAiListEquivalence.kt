@@ -2,6 +2,8 @@ package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
+import dev.unifiedllm.chat.embeddingRequest
+import dev.unifiedllm.chat.imageRequest
 import dev.unifiedllm.protocol.Explained
 import dev.unifiedllm.protocol.SameForm
 import dev.unifiedllm.protocol.WireEquivalence
@@ -23,7 +25,7 @@ internal val openAiEmbeddingsEquivalence = WireEquivalence(
     target = { recording, body -> recordedTarget(recording, body, OpenAiChat, emptyMap(), "/embeddings") },
     encode = { _, body, target ->
         val inputs = (body["input"] as? JsonArray ?: listOf(body.getValue("input"))).map { it.text!! }
-        OpenAiEmbeddings.encode(EmbeddingRequest(target.id, inputs, body.int("dimensions") ?: body.int("output_dimension")), target, mutableListOf())
+        OpenAiEmbeddings.encode(embeddingRequest(target.id, inputs, body.int("dimensions") ?: body.int("output_dimension")), target, mutableListOf())
     },
     sameForms = listOf(
         SameForm("one text is a list of one") { body ->
@@ -42,7 +44,7 @@ internal val openAiImagesEquivalence = WireEquivalence(
     belongs = { it.path.endsWith("/images/generations") },
     target = { recording, body -> recordedTarget(recording, body, OpenAiChat, emptyMap(), "/images/generations") },
     encode = { _, body, target ->
-        val request = ImageRequest(target.id, body.string("prompt")!!, body.string("size"), body.string("quality"), body.int("n"))
+        val request = imageRequest(target.id, body.string("prompt")!!, body.string("size"), body.string("quality"), body.int("n"))
         OpenAiImages.encode(request, target, mutableListOf())
     },
     explained = listOf(

@@ -2,6 +2,7 @@ package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
@@ -30,7 +31,7 @@ private suspend fun read(vararg events: String, status: Int = 200, row: String =
     val body = if (isStream) events.joinToString("") { "data: $it\n\n" } else events.single()
     val headers = mapOf("content-type" to if (isStream) "text/event-stream" else "application/json")
     val transport = RecordedTransport(status, headers, listOf(body.encodeToByteArray()))
-    return answer(ProtocolModel(target, OpenAiResponses, transport, Timeouts.DEFAULT), if (isStream) Delivery.STREAM else Delivery.WHOLE)
+    return answer(ProtocolModel(target, OpenAiResponses, transport, Deadlines.DEFAULT), if (isStream) Delivery.STREAM else Delivery.WHOLE)
 }
 
 private const val CREATED = """{"type":"response.created","response":{"id":"r1","model":"m-1","status":"in_progress","output":[]}}"""

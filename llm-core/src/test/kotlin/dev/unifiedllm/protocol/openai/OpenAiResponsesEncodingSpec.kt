@@ -219,7 +219,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
             val call = """{"type":"custom_tool_call","id":"ctc_1","status":"completed","call_id":"call_1","name":"math","input":"4 + 4"}"""
             val items = input {
                 message(Message(Role.ASSISTANT, listOf(Part.ToolCall("call_1", "math", "4 + 4", call))))
-                tool("call_1", "math", "8")
+                toolResult("call_1", "math", "8")
             }
             items shouldBe json(
                 """[{"type":"custom_tool_call","id":"ctc_1","call_id":"call_1","name":"math","input":"4 + 4"},{"type":"custom_tool_call_output","call_id":"call_1","output":"8"}]""",
@@ -237,7 +237,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
                 val items = input(recording.target()) {
                     user("hi")
                     message(Message(Role.ASSISTANT, response.parts, model = recording.target().id))
-                    for (call in response.parts.filterIsInstance<Part.ToolCall>()) tool(call.id, call.name, "ok")
+                    for (call in response.parts.filterIsInstance<Part.ToolCall>()) toolResult(call.id, call.name, "ok")
                 }.items()
                 val body = recording.body.decodeToString()
                 val thought = items.first { it["type"].text == "reasoning" }

@@ -1,0 +1,85 @@
+package dev.unifiedllm
+
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.ModelRef
+import dev.unifiedllm.chat.Request
+import dev.unifiedllm.store.MemoryLedger
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.cancel
+import kotlinx.coroutines.flow.Flow
+
+/** What an [Llm] is made of: the scope of its calls, their links and their ledger. */
+internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
+    private val threads = ClientThreads(builder.context)
+    private val job = SupervisorJob()
+    val scope: CoroutineScope = CoroutineScope(threads.context + job)
+    private val chain = CallChain(builder, ledger, this)
+    private val lock = Any()
+    private var running = 0
+    private var isRetired = false
+
+    /** True if a call that runs no code of the user may go on on the threads of the transport. */
+    val mayRunOnTransport: Boolean = threads.areOwn && !builder.bringsTransport
+
+    fun prepare(model: ModelRef, request: Request): PreparedCall = chain.prepare(model, request)
+
+    /** The call to [model] as a cold flow: each collection is one call. */
+    fun stream(model: ModelRef, request: Request): Flow<Delta> = chain.stream(model, request)
+
+    fun began(): Unit = synchronized(lock) { running++ }
+
+    fun ended() {
+        val isLast = synchronized(lock) { --running == 0 && isRetired }
+        if (isLast) close()
+    }
+
+    /** Closes the client when its running calls have ended. */
+    fun retire() {
+        val isIdle = synchronized(lock) {
+            isRetired = true
+            running == 0
+        }
+        if (isIdle) close()
+    }
+
+    /** @throws LlmException.Configuration if the client is closed */
+    fun checkOpen() {
+        if (job.isActive) return
+        throw LlmException.Configuration(
+            "The client is closed: its calls must end before its `use { }` or try block does. Make the call on an open client.",
+        )
+    }
+
+    /** @throws IllegalStateException if blocking this thread would keep the client's own work from running */
+    fun checkMayBlock(): Unit = threads.checkMayBlock()
+
+    /** Null while the client is open. */
+    fun whyClosed(): String? = if (job.isActive) null else "The client was closed while the call ran."
+
+    fun close() {
+        scope.cancel()
+        chain.close()
+    }
+}
+
+/** A reply of [request] by the client that [client] gives when the call is sent. */
+internal fun reply(client: () -> Client, request: ChatRequest): Reply = newReply(client, request.model) { it.prepare(request.modelRef, request) }
+
+/** A reply by the client that is the default when the call is sent. */
+@InternalLlmApi
+@JvmSynthetic
+public fun defaultReply(request: ChatRequest): Reply = reply({ Llm.default.client }, request)
+
+/** A conversation whose turns are calls of the client that is the default then. */
+@InternalLlmApi
+@JvmSynthetic
+public fun defaultConversation(settings: ChatRequest): Conversation = newConversation({ Llm.default.client }, settings)
+
+/** A request to the default model of whichever client gets it. */
+@InternalLlmApi
+@JvmSynthetic
+public fun defaultModelRequest(block: ChatRequestBuilder.() -> Unit): ChatRequest = ChatRequest.build(DefaultModel, block)

@@ -1,0 +1,118 @@
+package dev.unifiedllm
+
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.CallContext
+import dev.unifiedllm.chat.Deadlines
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.ModelRef
+import dev.unifiedllm.chat.Request
+import dev.unifiedllm.demo.DemoModel
+import dev.unifiedllm.middleware.AttemptTarget
+import dev.unifiedllm.middleware.Fallback
+import dev.unifiedllm.middleware.TargetState
+import dev.unifiedllm.protocol.ProtocolModel
+import dev.unifiedllm.provider.ProviderSettings
+import dev.unifiedllm.provider.Target
+import kotlinx.coroutines.flow.Flow
+import java.util.concurrent.ConcurrentHashMap
+
+/**
+ * A model that a call may try.
+ *
+ * @property identity equal for two names of one target; each model of the user's is one of its own
+ * @property runsUserCode true if code of the user has a part in it
+ */
+internal class Candidate(val identity: Any, val runsUserCode: Boolean, val model: Model)
+
+/**
+ * Turns whatever a call was given into models that can be tried: a name, an alias, the default model, a provider's function, a chain, a model of another
+ * client, a model of the user's, and each of them behind interceptors.
+ *
+ * @param links the links around a target, outermost first
+ */
+internal class ModelBinder(
+    builder: LlmBuilder,
+    private val deadlines: Deadlines,
+    private val client: Client,
+    private val links: (AttemptTarget) -> List<Interceptor>,
+) : AutoCloseable {
+    private val names = ModelNames(builder)
+    private val prices = Prices(builder, names)
+    private val wires = WireModels(builder, deadlines)
+    private val states = ConcurrentHashMap<Any, TargetState>()
+
+    /** [model] and then [fallbacks], each target once. What is set for the first model, such as its key, is in [context]. */
+    fun candidates(model: ModelRef, fallbacks: List<ModelRef>, context: CallContext): List<Candidate> {
+        val first = members(model)
+        val all = first.mapIndexed { index, member -> candidate(member, context.apiKey.takeIf { index == 0 }) } +
+            fallbacks.flatMap(::members).map { candidate(it, null) }
+        return all.distinctBy { it.identity }
+    }
+
+    private fun members(model: ModelRef): List<ModelRef> = when (model) {
+        is ChainModel -> model.members.flatMap(::members)
+        is DefaultModel -> members(names.default())
+        is ModelId -> listOf(names.aliased(model))
+        is BoundModel -> listOf(if (model.client === client) names.aliased(model.id) else model)
+        else -> listOf(model)
+    }
+
+    private fun candidate(member: ModelRef, key: ApiKey?): Candidate = when (member) {
+        is ModelId -> named(UnboundModel(member), key)
+        is UnboundModel -> named(member, key)
+        is Intercepted -> {
+            val inner = members(member.next).mapIndexed { index, each -> candidate(each, key.takeIf { index == 0 }).model }
+            Candidate(member, runsUserCode = true, Intercepted(member.interceptor, Fallback(inner)))
+        }
+        // Another client has its own links and its own ledger.
+        is BoundModel -> Candidate(member.client to member.id, runsUserCode = true, member)
+        is DemoModel -> Candidate(member, runsUserCode = false, around(member, demoTarget(member.id)))
+        else -> Candidate(member, runsUserCode = true, around(member as Model, usersTarget(member)))
+    }
+
+    /** A target that is resolved when its turn comes, so that a missing key is the failure of that attempt. */
+    private fun named(model: UnboundModel, key: ApiKey?): Candidate {
+        val settings = if (key == null) model.settings else ProviderSettings(apiKey = key).over(model.settings)
+        val isPlain = model.settings == ProviderSettings() && !model.acceptsProviderPrefix
+        val name = if (isPlain || model.id.provider.isEmpty()) names.aliased(model.id) else model.id
+        val identity = if (isPlain) name else Triple(model.id, model.settings, model.acceptsProviderPrefix)
+        return Candidate(identity, runsUserCode = false, LateModel(name) { resolved(name, settings, model.acceptsProviderPrefix) })
+    }
+
+    private fun resolved(name: ModelId, settings: ProviderSettings, acceptsProviderPrefix: Boolean): Model {
+        if (name.provider == DemoModel.PROVIDER) return DemoModel(name.name).let { around(it, demoTarget(it.id)) }
+        val inner = if (acceptsProviderPrefix) names.innerProvider(name) else null
+        if (inner != null && inner.provider == DemoModel.PROVIDER) return resolved(inner, settings, acceptsProviderPrefix = false)
+        val target = names.target(name, inner, settings)
+        return around(wires.model(target), providersTarget(target))
+    }
+
+    private fun around(model: Model, target: AttemptTarget): Model {
+        val links = links(target)
+        return if (links.isEmpty()) model else model.with(*links.toTypedArray())
+    }
+
+    private fun providersTarget(target: Target): AttemptTarget {
+        val isFree = target.isFree && !prices.isSet(target.id)
+        return AttemptTarget(target.id, state(target.identity), isUsers = false, isFree) { reported -> prices.of(target.id, reported) }
+    }
+
+    private fun demoTarget(id: ModelId) = AttemptTarget(id, state(id), isUsers = false, isFree = false) { prices.demo(id) }
+
+    private fun usersTarget(model: Model): AttemptTarget {
+        val isFree = model is FunctionModel && !prices.isSet(model.id)
+        return AttemptTarget(model.id, TargetState(), isUsers = true, isFree) { prices.set(model.id) }
+    }
+
+    private fun state(identity: Any): TargetState = states.computeIfAbsent(identity) { TargetState() }
+
+    override fun close(): Unit = wires.close()
+}
+
+/** A model that is resolved anew for each collection. */
+private class LateModel(override val id: ModelId, private val resolve: () -> Model) : Model {
+    override fun stream(request: Request): Flow<Delta> = linkFlow { resolve().stream(request).collect(this) }
+
+    override fun toString(): String = id.toString()
+}

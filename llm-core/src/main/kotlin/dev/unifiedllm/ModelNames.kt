@@ -1,0 +1,64 @@
+package dev.unifiedllm
+
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.demo.DemoModel
+import dev.unifiedllm.pricing.PriceCatalog
+import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.provider.ProviderSettings
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.TargetResolver
+import dev.unifiedllm.provider.isReplaced
+import dev.unifiedllm.transport.credential.AwsProfiles
+
+/** What names of models mean for one client: its aliases, its default model, its providers. */
+internal class ModelNames(builder: LlmBuilder) {
+    private val environment = builder.variables
+    private val aliases: Map<String, ModelId> = builder.aliases.mapValues { ModelId.parse(it.value) }
+    private val defaultModel: String? = builder.defaultModel
+
+    val registry: ProviderRegistry = if (builder.rows.isEmpty()) ProviderRegistry.packed else ProviderRegistry.packed.plus(builder.rows.values.toList())
+
+    private val resolver = TargetResolver(
+        registry,
+        environment::get,
+        builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name },
+        AwsProfiles(environment::get)::region,
+        catalogue = { PriceCatalog.packed.models },
+    )
+
+    fun aliased(id: ModelId): ModelId = aliases[id.toString()] ?: id
+
+    /** @throws LlmException.Configuration if none is set */
+    fun default(): ModelId = ModelId.parse(
+        defaultModel ?: environment.first(DEFAULT_VARIABLES)?.value ?: throw LlmException.Configuration(
+            "No model was named and there is no default model. Set the variable ${DEFAULT_VARIABLES.first()}, or name a model, as in " +
+                "chat(\"ollama/llama3\") { … } (Kotlin) or llm.chat(\"ollama/llama3\", c -> …) (Java).",
+        ),
+    )
+
+    /** [id] as this client's prices are keyed: with the provider's own id instead of an alias. */
+    fun canonical(id: ModelId): ModelId = registry.find(id.provider)?.let { ModelId(it.id, id.name) } ?: id
+
+    /**
+     * The model that `openai("ollama/llama3")` means: a known prefix inside the name wins, unless the outer provider has a model of that name. Null if there
+     * is none.
+     */
+    fun innerProvider(id: ModelId): ModelId? {
+        if ('/' !in id.name) return null
+        val inner = ModelId.parse(id.name)
+        val isKnown = inner.provider == DemoModel.PROVIDER || registry.find(inner.provider).let { it != null && it.id != id.provider }
+        val isReplaced = registry.find(id.provider)?.isReplaced(environment::get) == true // the server behind the base URL has names of its own
+        return inner.takeIf { isKnown && !isReplaced && !PriceCatalog.packed.lists(id) }
+    }
+
+    /** @param inner the model that [name] means by a prefix inside it; null for none */
+    fun target(name: ModelId, inner: ModelId?, settings: ProviderSettings): Target {
+        if (inner == null) return resolver.resolve(name, settings)
+        val target = resolver.resolve(inner, settings.copy(apiKey = null, aws = null))
+        return target.withWarning("\"${name.name}\" has a provider's prefix: ${target.provider.id} was used, not ${name.provider}")
+    }
+
+    private companion object {
+        val DEFAULT_VARIABLES = listOf("MODEL", "LITELLM_DEFAULT_TEXT_MODEL")
+    }
+}

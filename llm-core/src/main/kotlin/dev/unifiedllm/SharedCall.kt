@@ -1,0 +1,220 @@
+package dev.unifiedllm
+
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.ModelId
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.DelicateCoroutinesApi
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.isActive
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
+import java.util.concurrent.CompletableFuture
+
+/** A call that is ready to be sent. @property runsUserCode true if an interceptor or a model of the user has a part in it, which may block */
+internal class PreparedCall(val deltas: Flow<Delta>, val runsUserCode: Boolean)
+
+/**
+ * One call that any number of consumers share: the first consumer sends it, later ones read what has arrived from the beginning. It is cancelled when its
+ * last consumer leaves before the end. Reply stands on it.
+ *
+ * @param client the client that makes the call, looked up when it is sent
+ * @param model the model that was asked for, for messages
+ * @param fold makes the result of the deltas; called once, when the call has ended well
+ */
+internal class SharedCall<T : Any>(
+    private val client: () -> Client,
+    val model: ModelId,
+    private val prepare: (Client) -> PreparedCall,
+    private val fold: (DeltaLog) -> T,
+) {
+    val log = DeltaLog()
+    private val lock = Any()
+    private var sender: Client? = null
+    private var producer: Job? = null
+    private var consumers = 0
+    private val whole by lazy { fold(log) }
+
+    @Volatile
+    private var isAskedToCancel = false
+
+    val isStarted: Boolean get() = synchronized(lock) { producer != null }
+
+    fun again(): SharedCall<T> = SharedCall(client, model, prepare, fold)
+
+    /** The whole result. @throws Throwable what the call failed with */
+    fun result(): T {
+        log.failure?.let { throw it }
+        return whole
+    }
+
+    /** The deltas of all consumers: each collection reads them from the beginning. */
+    fun events(): Flow<Delta> = linkFlow {
+        enter()
+        try {
+            var next = 0
+            while (true) {
+                val end = log.size
+                while (next < end) emit(log[next++])
+                if (next == log.size && log.isEnded) break
+                log.awaitMore(next)
+            }
+        } finally {
+            leave()
+        }
+        log.failure?.let { throw it }
+    }
+
+    suspend fun await(): T {
+        enter()
+        try {
+            log.awaitEnd()
+            return result()
+        } finally {
+            leave()
+        }
+    }
+
+    fun get(): T {
+        checkMayBlock()
+        enter()
+        try {
+            blocking { log.blockForEnd() }
+            log.failure?.let { throw withCaller(it) }
+            return result()
+        } catch (interrupt: InterruptedException) {
+            throw interrupted(interrupt)
+        } finally {
+            leave()
+        }
+    }
+
+    fun toFuture(): CompletableFuture<T> {
+        val future = CompletableFuture<T>()
+        enter()
+        future.whenComplete { _, _ -> leave() }
+        onEnd {
+            // What depends on a future is code of the user's, which may block.
+            UserThreads.executor.execute { log.failure?.let(future::completeExceptionally) ?: future.complete(result()) }
+        }
+        return future
+    }
+
+    fun cancel() {
+        val job = synchronized(lock) {
+            isAskedToCancel = true
+            producer ?: Job().also {
+                producer = it
+                end(cancelled("The call was cancelled before it was sent."))
+            }
+        }
+        job.cancel()
+    }
+
+    fun checkMayBlock() {
+        val client = synchronized(lock) { sender } ?: client()
+        client.checkMayBlock()
+    }
+
+    fun enter(): Unit = synchronized(lock) {
+        consumers++
+        if (producer == null) producer = start()
+    }
+
+    fun leave() {
+        val last = synchronized(lock) {
+            if (--consumers > 0) return
+            if (log.isEnded) {
+                log.compact()
+                return
+            }
+            producer
+        }
+        last?.cancel()
+    }
+
+    fun interrupted(cause: InterruptedException): LlmException {
+        Thread.currentThread().interrupt()
+        return cancelled("The call to $model was interrupted. What had arrived is in `partial`.", cause)
+    }
+
+    /** [failure], whose trace is that of the thread that made the call, with the stack trace of the caller added. */
+    fun withCaller(failure: Throwable): Throwable = failure.also { thrown ->
+        if (!LlmException.compact && thrown.suppressed.none { it is CallerTrace }) thrown.addSuppressed(CallerTrace(model))
+    }
+
+    private val endActions = mutableListOf<() -> Unit>()
+
+    private fun onEnd(action: () -> Unit) {
+        val hasEnded = synchronized(endActions) { if (log.isEnded) true else !endActions.add(action) }
+        if (hasEnded) action()
+    }
+
+    /** Consumers are woken before futures complete. */
+    private fun end(failure: Throwable?) {
+        log.end(failure)
+        val actions = synchronized(endActions) { endActions.toList().also { endActions.clear() } }
+        actions.forEach { it() }
+    }
+
+    // ATOMIC: a producer that never ran would leave its consumers waiting where the client is closed already.
+    @OptIn(DelicateCoroutinesApi::class, ExperimentalCoroutinesApi::class)
+    private fun start(): Job {
+        val client = client()
+        sender = client
+        log.begin()
+        client.began()
+        val job = client.scope.launch(start = CoroutineStart.ATOMIC) { produce(client) }
+        job.invokeOnCompletion { client.ended() }
+        return job
+    }
+
+    private suspend fun produce(client: Client) {
+        try {
+            client.checkOpen()
+            val call = prepare(client)
+            if (call.runsUserCode || !client.mayRunOnTransport) return collect(client, call)
+            // Nothing here blocks: to go on on the transport's thread spares a change of threads for each read of the socket.
+            withContext(Dispatchers.Unconfined + log) { collect(client, call) }
+        } catch (cancelled: CancellationException) {
+            if (!log.isEnded) end(cancelled(client.whyClosed() ?: whyCancelled(), cancelled))
+            throw cancelled
+        } catch (failure: Throwable) { // of whatever kind: the consumers wait for it, and it is thrown to them
+            fail(failure)
+        }
+    }
+
+    private suspend fun collect(client: Client, call: PreparedCall) {
+        val failure = try {
+            call.deltas.collect(log::append)
+            log.missingFinish(model)
+        } catch (cancelled: CancellationException) {
+            if (!currentCoroutineContext().isActive) {
+                end(cancelled(client.whyClosed() ?: whyCancelled(), cancelled))
+                throw cancelled
+            }
+            IllegalStateException("$model threw a CancellationException, though the call had not been cancelled", cancelled)
+        } catch (failure: Throwable) { // of whatever kind: the consumers wait for it, and it is thrown to them
+            failure
+        }
+        if (failure == null) end(null) else fail(failure)
+    }
+
+    private fun fail(failure: Throwable) {
+        if (failure is LlmException) log.describe(failure, model)
+        end(failure)
+    }
+
+    private fun whyCancelled() =
+        if (isAskedToCancel) "The call to $model was cancelled." else "The call to $model was cancelled: its last consumer stopped waiting for it."
+
+    private fun cancelled(message: String, cause: Throwable? = null) =
+        LlmException.Cancelled(message, cause, LlmException.Details(model)).also { log.describe(it, model) }
+}
+
+/** Its stack trace is that of a thread that blocked for the result. */
+private class CallerTrace(model: ModelId) : Exception("$model was called here")

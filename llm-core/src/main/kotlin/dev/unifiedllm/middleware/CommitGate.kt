@@ -1,0 +1,40 @@
+package dev.unifiedllm.middleware
+
+import dev.unifiedllm.chat.Delta
+import kotlinx.coroutines.flow.FlowCollector
+
+/**
+ * Holds the start of an attempt back until its first content, so that an attempt that fails before leaves only its error and its warnings.
+ *
+ * Attempts and warnings pass at once. The first content commits the attempt: from then on its failure is the failure of the call.
+ */
+internal class CommitGate(private val out: FlowCollector<Delta>) : FlowCollector<Delta> {
+    private var start: Delta.Start? = null
+    private var isDelivering = false
+
+    var isCommitted: Boolean = false
+        private set
+
+    /** True for a failure of the consumer, which threw it while it had a delta. */
+    val isConsumers: Boolean get() = isDelivering
+
+    override suspend fun emit(value: Delta) {
+        if (!isCommitted) {
+            if (value is Delta.Start) {
+                start = value
+                return
+            }
+            if (value !is Delta.Attempt && value !is Delta.Warning) {
+                isCommitted = true
+                start?.let { deliver(it) }
+            }
+        }
+        deliver(value)
+    }
+
+    private suspend fun deliver(delta: Delta) {
+        isDelivering = true
+        out.emit(delta)
+        isDelivering = false
+    }
+}
