@@ -52,5 +52,5 @@ class JavaApiSpec : FunSpec({
 /** A companion's field cannot be hidden from Java: these have functions for Kotlin in it, or (the last ones) functions of our own. */
 private val KNOWN_COMPANIONS = listOf(
     "Llm", "Model", "Interceptor", "ChatRequest", "CallContext", "ApiKey", "Message", "ModelId", "Tool", "Usage", "Usd", "Timeouts", "FinishReason",
-    "LlmException", "LlmException\$Details", "CostReport", "Price", "ResponseFormat",
+    "LlmException", "LlmException\$Details", "CostReport", "Price", "RateLimits", "ResponseFormat",
 )
