@@ -17,6 +17,7 @@ import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.pricing.PriceCatalog
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.ProtocolModel
+import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.ModelAbilities
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
@@ -47,15 +48,12 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         registry,
         environment,
         builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name },
-        AwsProfiles(environment)::region,
+        AwsProfiles(Environment(environment))::region,
         catalogue = { PriceCatalog.packed.models },
     )
     private val prices = builder.prices.mapKeys { (id, _) -> registry.find(id.provider)?.let { ModelId(it.id, id.name) } ?: id }
-    private val transport = when (builder.httpEngine) {
-        HttpEngine.JDK -> JdkTransport(timeouts.connect, builder.sslContext)
-        HttpEngine.KTOR -> KtorTransport(timeouts.connect, builder.sslContext)
-    }
-    private val credentials = Credentials(environment, transport)
+    private val transport = builder.httpClient?.let(::KtorTransport) ?: JdkTransport(timeouts.connect, builder.sslContext)
+    private val credentials = Credentials(Environment(environment), transport)
 
     fun open(model: ModelRef, request: Request): Flow<Delta> = flow {
         if (request is ChatRequest) requireQuestion(request, model)
