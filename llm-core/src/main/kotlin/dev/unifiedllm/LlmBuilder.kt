@@ -11,6 +11,7 @@ import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.readProviders
+import io.ktor.client.HttpClient
 import java.nio.file.Path
 import java.util.function.Consumer
 import java.util.function.Function
@@ -46,7 +47,7 @@ public class LlmBuilder @InternalLlmApi constructor() {
 
     /** True if the requests are carried by something of the user's own. */
     @get:JvmSynthetic
-    internal val bringsTransport: Boolean get() = httpEngine != HttpEngine.JDK
+    internal val bringsTransport: Boolean get() = httpClient != null
 
     /** The model of calls that name none; null: that of the variable MODEL, else of LITELLM_DEFAULT_TEXT_MODEL. */
     @get:JvmSynthetic @set:JvmSynthetic
@@ -60,13 +61,13 @@ public class LlmBuilder @InternalLlmApi constructor() {
     @get:JvmSynthetic @set:JvmSynthetic
     public var enableCostTracking: Boolean = true
 
-    /** What carries the requests. */
     @get:JvmSynthetic @set:JvmSynthetic
-    public var httpEngine: HttpEngine = HttpEngine.JDK
+    internal var httpClient: HttpClient? = null
 
     /**
-     * The trusted certificates for https, and the client certificate. Null: the default of the JDK when the first call is sent, which the properties
-     * `javax.net.ssl.trustStore` and `keyStore` and `SSLContext.setDefault` set.
+     * The authorities that the client trusts over https and the certificate that it presents, to models and to token endpoints. Null: the JDK's
+     * default when the first call is sent, which the properties `javax.net.ssl.trustStore`, `keyStore` and `SSLContext.setDefault` set. It does not
+     * apply to a client set by [httpClient].
      *
      * @throws IllegalStateException if the context has not been initialized
      */
@@ -132,12 +133,33 @@ public class LlmBuilder @InternalLlmApi constructor() {
 
     public fun enableCostTracking(enable: Boolean): LlmBuilder = apply { enableCostTracking = enable }
 
-    public fun httpEngine(engine: HttpEngine): LlmBuilder = apply { httpEngine = engine }
+    /**
+     * Sends all requests by [client], a Ktor client of your own, with its engine, proxy, logging and other plugins. Without it the JDK's HTTP client
+     * sends them.
+     *
+     * [client] stays yours to close, after this client. Redirects are never followed, and error statuses are read as usual, whatever [client] is set
+     * to. [sslContext] and `timeouts.connect` do not apply: set both in the engine of [client].
+     *
+     * Known limits:
+     * - When a connection breaks, Ktor's Java engine loses bytes that have arrived: the partial answer can be shorter than what the server sent, and an
+     *   answer that was complete can fail. Other engines keep them.
+     * - Ktor's Java engine keeps the connection of a call that is cancelled before its response begins for a while. The provider may bill such a call.
+     * - Ktor's Java engine offers HTTP/2 to http:// servers, some of which then drop the body of the request (vLLM). Set its `protocolVersion` to HTTP_1_1.
+     * - Plugins apply on top of this client's own settings: HttpTimeout also limits streams, HttpRequestRetry repeats requests that
+     *   [LlmException.attempts] does not show, and plugins that read whole bodies, such as Logging of bodies, delay streams.
+     */
+    public fun httpClient(client: HttpClient): LlmBuilder = apply { httpClient = client }
 
     /** @throws IllegalStateException if [context] has not been initialized */
     public fun sslContext(context: SSLContext): LlmBuilder = apply { sslContext = context }
 
-    public fun build(): Llm = Llm.of(this)
+    /** @throws LlmException.Configuration if both [sslContext] and [httpClient] are set */
+    public fun build(): Llm {
+        if (sslContext != null && httpClient != null) {
+            throw LlmException.Configuration("sslContext does not apply to a client set by httpClient. Set it in the engine of that client, or leave one out.")
+        }
+        return Llm.of(this)
+    }
 }
 
 /** The settings of one provider. */

@@ -78,7 +78,7 @@ public sealed class LlmException(
         @get:JvmName("phase") public val phase: Phase,
         cause: Throwable? = null,
         details: Details = Details.NONE,
-    ) : LlmException(message, cause, phase != Phase.TLS, details) {
+    ) : LlmException(message, cause, phase != Phase.TLS && phase != Phase.PROXY, details) {
         public enum class Phase { DNS, CONNECT, TLS, PROXY, SEND }
     }
 
@@ -182,3 +182,11 @@ public sealed class LlmException(
     /** The kind of failure and what it says: `RateLimited: …`. */
     override fun toString(): String = "LlmException.${this::class.java.simpleName}: $message"
 }
+
+/**
+ * The last words of each message that advises a fallback. Every such message ends with them, so that [withoutFallbackAdvice] can leave them out.
+ */
+internal const val OR_ADD_A_FALLBACK: String = ", or add a fallback."
+
+/** This message without the advice to add a fallback, for a call that has no fallback left. */
+internal fun String.withoutFallbackAdvice(): String = if (endsWith(OR_ADD_A_FALLBACK)) removeSuffix(OR_ADD_A_FALLBACK) + "." else this

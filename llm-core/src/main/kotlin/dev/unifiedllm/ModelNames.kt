@@ -22,7 +22,7 @@ internal class ModelNames(builder: LlmBuilder) {
         registry,
         environment::get,
         builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name },
-        AwsProfiles(environment::get)::region,
+        AwsProfiles(environment)::region,
         catalogue = { PriceCatalog.packed.models },
     )
 

@@ -9,11 +9,8 @@ import dev.unifiedllm.transport.credential.Credentials
 
 /** Makes the models of providers: a wire over the client's transport, with the credential of the target. */
 internal class WireModels(builder: LlmBuilder, private val deadlines: Deadlines) : AutoCloseable {
-    private val transport = when (builder.httpEngine) {
-        HttpEngine.JDK -> JdkTransport(deadlines.connect, builder.sslContext)
-        HttpEngine.KTOR -> KtorTransport(deadlines.connect, builder.sslContext)
-    }
-    private val credentials = Credentials(builder.variables::get, transport)
+    private val transport = builder.httpClient?.let(::KtorTransport) ?: JdkTransport(deadlines.connect, builder.sslContext)
+    private val credentials = Credentials(builder.variables, transport)
 
     fun model(target: Target): ProtocolModel =
         ProtocolModel(target, Protocols.named(target.protocol), transport, deadlines, credentials.of(target))

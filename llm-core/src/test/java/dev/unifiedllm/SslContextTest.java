@@ -18,10 +18,8 @@ import javax.net.ssl.TrustManagerFactory;
 import kotlin.Unit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 
-/** docs/tls.md, as it stands there. */
+/** The Java example of docs/tls.md. */
 class SslContextTest {
     private static final String ANSWER = "{\"id\":\"1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"message\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\"}]}";
 
@@ -53,11 +51,10 @@ class SslContextTest {
         return tls;
     }
 
-    @ParameterizedTest
-    @EnumSource(HttpEngine.class)
-    void anAuthorityAndACertificateOfOnesOwn(HttpEngine engine) throws Exception {
+    @Test
+    void aPrivateAuthorityAndAClientCertificate() throws Exception {
         try (LoopbackServer server = server();
-             Llm llm = Llm.builder().httpEngine(engine).sslContext(context()).provider("gateway", p -> p.baseUrl(server.getUrl())).build()) {
+             Llm llm = Llm.builder().sslContext(context()).provider("gateway", p -> p.baseUrl(server.getUrl())).build()) {
             assertEquals("Hello", llm.chat("gateway/m", "hi").get().text());
         }
     }

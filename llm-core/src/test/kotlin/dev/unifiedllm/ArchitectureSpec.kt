@@ -4,11 +4,13 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.collections.shouldContainAll
+import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.collections.shouldNotBeEmpty
 import java.io.File
 
 private const val ROOT = "dev.unifiedllm"
 private const val MAX_LINES = 300
+private const val KTOR_CLIENT = "io.ktor.client.HttpClient"
 
 /** The wires: a package each. None of them imports another; what they share stands in `protocol`. */
 private val wires = listOf("openai", "anthropic", "gemini", "bedrock", "cohere", "ollama", "replicate", "watsonx").map { "protocol.$it" }
@@ -126,17 +128,19 @@ class ArchitectureSpec : FunSpec({
         }
     }
 
-    test("Ktor stays behind transport") {
+    test("Ktor stays behind transport, but for LlmBuilder.httpClient") {
         val users = listOf("llm-core", "llm-dsl", "jupyter-integration").flatMap(::sources).filter { source ->
             "io.ktor" in source.code ||
                 source.imports.any { it.startsWith("io.ktor") }
         }
-        users.filterNot { it.pkg == "$ROOT.transport" }.map { it.file.name }.shouldBeEmpty()
+        users.filterNot { it.pkg == "$ROOT.transport" }.map { it.file.name } shouldContainExactly listOf("LlmBuilder.kt")
+        users.single { it.file.name == "LlmBuilder.kt" }.let { source -> source.imports.filter { "io.ktor" in it } shouldContainExactly listOf(KTOR_CLIENT) }
     }
 
-    test("no type of Ktor's, and of coroutines only Flow and the context, stands in a public signature") {
+    test("Ktor's client stands in one public signature, and of coroutines only Flow and the context in any") {
         val dump = publicApi()
-        dump.lines().filter { "io/ktor" in it }.shouldBeEmpty()
+        dump.lines().filter { "io/ktor" in it }.map { it.trim() } shouldContainExactly
+            listOf("public final fun httpClient (L${KTOR_CLIENT.replace('.', '/')};)L${ROOT.replace('.', '/')}/LlmBuilder;")
         val ofCoroutines = Regex("kotlinx/coroutines/[\\w/]+").findAll(dump).map { it.value }.toSet()
         (ofCoroutines - setOf("kotlinx/coroutines/flow/Flow")).shouldBeEmpty()
     }

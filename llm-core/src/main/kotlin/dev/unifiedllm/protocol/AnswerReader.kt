@@ -2,6 +2,7 @@ package dev.unifiedllm.protocol
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.LlmException.Timeout
+import dev.unifiedllm.OR_ADD_A_FALLBACK
 import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ResponseHead
@@ -168,7 +169,7 @@ internal class AnswerReader(
     private fun interrupted(clean: String): LlmException {
         val what = if (lost == null) clean else "the connection was lost"
         val message = if (received == 0L) {
-            "${target.id} answered with nothing: $what. Try again, or add a fallback."
+            "${target.id} sent an empty response: $what. Try again$OR_ADD_A_FALLBACK"
         } else {
             "The answer of ${target.id} was cut: $what. What had arrived is in `partial`; try again."
         }

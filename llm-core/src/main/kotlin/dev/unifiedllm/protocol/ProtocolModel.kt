@@ -21,6 +21,7 @@ import dev.unifiedllm.transport.TransportRequest
 import dev.unifiedllm.transport.TransportResponse
 import dev.unifiedllm.transport.credential.Credential
 import dev.unifiedllm.transport.error.HttpErrors
+import dev.unifiedllm.transport.error.NetworkErrors
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.error.requestId
 import dev.unifiedllm.transport.error.retryAfter
@@ -104,7 +105,7 @@ internal class ProtocolModel(
         val whole = request !is ChatRequest || request.delivery == Delivery.WHOLE
         val signed = credential?.sign(sent) ?: sent
         val followUp = try {
-            transport.exchange(signed, HeadDeadlines(deadlines.firstByte, LlmException.Details(id))) { response ->
+            transport.exchange(signed, HeadDeadlines(deadlines.firstByte, NetworkErrors(LlmException.Details(id), target), deadlines.connect)) { response ->
                 if (response.status !in OK) throw httpError(response, deadlines, sent.path.takeIf { request !is ChatRequest })
                 AnswerReader(target, decoder, response, deadlines, whole).readInto { delta ->
                     if (late != null) late += delta else emit(billed(delta, response))
@@ -124,7 +125,7 @@ internal class ProtocolModel(
     private suspend fun cancelUpstream(cancelRequest: TransportRequest): Unit = withContext(NonCancellable) {
         withTimeoutOrNull(CANCEL_TIMEOUT) {
             try {
-                transport.exchange(credential?.sign(cancelRequest) ?: cancelRequest, HeadDeadlines(CANCEL_TIMEOUT, LlmException.Details(id))) {}
+                transport.exchange(credential?.sign(cancelRequest) ?: cancelRequest, HeadDeadlines(CANCEL_TIMEOUT, NetworkErrors(LlmException.Details(id), target))) {}
             } catch (_: LlmException) {
                 return@withTimeoutOrNull
             }

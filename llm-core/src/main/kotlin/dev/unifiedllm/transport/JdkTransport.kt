@@ -1,14 +1,15 @@
 package dev.unifiedllm.transport
 
-import dev.unifiedllm.transport.error.networkError
 import dev.unifiedllm.transport.error.tlsSettingsError
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.future.await
 import kotlinx.coroutines.withTimeoutOrNull
+import java.io.IOException
 import java.io.UncheckedIOException
 import java.net.URI
 import java.net.http.HttpClient
+import java.net.http.HttpHeaders
 import java.net.http.HttpRequest
 import java.net.http.HttpResponse
 import java.nio.ByteBuffer
@@ -18,86 +19,84 @@ import java.util.concurrent.Flow
 import java.util.concurrent.atomic.AtomicReference
 import javax.net.ssl.SSLContext
 import kotlin.time.Duration
-import kotlin.time.toJavaDuration
 
 /**
- * The JDK's client. What arrived before a connection broke is read before the break is: a cut answer's partial is all that came, and a complete
- * answer is complete however its connection ends.
+ * Sends requests by the JDK's HTTP client.
  *
+ * All bytes that arrived before a connection broke are read before the failure is reported. So a partial answer holds everything that arrived, and
+ * an answer that is complete succeeds however its connection ends.
+ *
+ * @param connectTimeout of requests that set none
  * @param sslContext null for the JDK's default when the first request is sent
  */
 internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = null) : Transport {
-    private val client = lazy {
-        HttpClient.newBuilder()
-            .followRedirects(HttpClient.Redirect.NEVER) // a redirect would carry the key to another host
-            .connectTimeout(connectTimeout.toJavaDuration())
-            .also { builder -> sslContext?.let(builder::sslContext) }
-            .build()
-    }
+    private val clients = JdkClients(connectTimeout, sslContext)
 
     override suspend fun <T> exchange(request: TransportRequest, deadlines: HeadDeadlines, block: suspend (TransportResponse) -> T): T {
         val uri = URI(request.url)
         val arrived = AtomicReference<JdkResponse?>()
         val head = CompletableFuture<JdkResponse>()
         val exchange = client(deadlines).sendAsync(request.toJdk(uri)) { info ->
-            JdkResponse(info).also {
+            JdkResponse(info.statusCode(), info.headers()).also {
                 arrived.set(it)
                 head.complete(it)
             }
         }
-        exchange.whenComplete { _, failure ->
-            if (failure == null) return@whenComplete
-            arrived.get()?.onError(failure)
-            head.completeExceptionally(failure)
+        exchange.whenComplete { response, failure ->
+            if (failure != null) {
+                arrived.get()?.onError(failure)
+                head.completeExceptionally(failure)
+            } else if (!head.isDone) {
+                // A proxy refused the tunnel with status 407: the JDK then ignores the body, and calls no body handler.
+                head.complete(JdkResponse(response.statusCode(), response.headers()).also { it.onComplete() })
+            }
         }
         try {
             val response = try {
-                withTimeoutOrNull(deadlines.firstByte) { head.await() } ?: throw deadlines.expired(uri.authority)
+                withTimeoutOrNull(deadlines.firstByte) { head.await() } ?: throw deadlines.errors.noResponse(uri.authority, deadlines.firstByte)
             } catch (cancelled: CancellationException) {
                 throw cancelled
-            } catch (failure: java.io.IOException) {
-                throw networkError(failure, uri, deadlines.details)
+            } catch (failure: IOException) {
+                throw deadlines.errors.exception(failure, uri, deadlines.connect)
             }
             return block(response)
         } finally {
-            // Once the head is there, cancelling the exchange could close a connection that has already gone back to the pool.
-            arrived.get()?.leave() ?: exchange.cancel(true)
+            // After the head, cancelling the exchange could close a connection that is in the pool again.
+            arrived.get()?.end() ?: exchange.cancel(true)
         }
     }
 
     private fun client(deadlines: HeadDeadlines): HttpClient = try {
-        client.value
+        clients[deadlines.connect]
     } catch (broken: UncheckedIOException) {
-        throw tlsSettingsError(broken, deadlines.details)
+        throw tlsSettingsError(broken, deadlines.errors.details)
     }
 
     private fun TransportRequest.toJdk(uri: URI): HttpRequest {
         val hasBody = method != "GET"
         val publisher = if (hasBody) HttpRequest.BodyPublishers.ofByteArray(body) else HttpRequest.BodyPublishers.noBody()
         val builder = HttpRequest.newBuilder(uri).method(method, publisher)
-        // An offer of h2c makes some servers drop the body, and the JDK's client makes one to every http:// server unless told otherwise.
+        // By default the JDK offers h2c to every http:// server; some servers then drop the body.
         builder.version(if (uri.scheme == "https") HttpClient.Version.HTTP_2 else HttpClient.Version.HTTP_1_1)
         for ((name, value) in headers) builder.header(name, value)
         if (hasBody) builder.header("Content-Type", contentType)
         return builder.build()
     }
 
-    override fun close() = Unit // the JDK's client ends when nobody refers to it and its last exchange has ended
+    override fun close() = Unit // a client of the JDK's ends when it is unreachable and its last exchange has ended
 }
 
-/** A response whose body is asked for as it is read. The client's threads write, one coroutine reads. */
-private class JdkResponse(private val info: HttpResponse.ResponseInfo) : TransportResponse, HttpResponse.BodySubscriber<Unit> {
-    private val arrived = Channel<ByteBuffer>(Channel.UNLIMITED) // as much as one request for more brings
+/** A response that requests its body as it is read. The threads of the JDK's client write, one coroutine reads. */
+private class JdkResponse(override val status: Int, private val headers: HttpHeaders) : TransportResponse, HttpResponse.BodySubscriber<Unit> {
+    private val arrived = Channel<ByteBuffer>(Channel.UNLIMITED) // bounded by what one request(1) brings
     private val subscription = AtomicReference<Flow.Subscription?>()
     private var current: ByteBuffer? = null
-
-    override val status: Int get() = info.statusCode()
 
     override val bytes = ByteArray(READ_BYTES)
 
     override val isReady: Boolean get() = buffered() != null
 
-    override fun header(name: String): String? = info.headers().firstValue(name).orElse(null)
+    override fun header(name: String): String? = headers.firstValue(name).orElse(null)
 
     override suspend fun read(): Int {
         val buffer = buffered() ?: awaitMore() ?: return -1
@@ -119,9 +118,9 @@ private class JdkResponse(private val info: HttpResponse.ResponseInfo) : Transpo
         return current
     }
 
-    /** Ends the exchange; closes the connection unless the body has been read to its end. */
-    fun leave() {
-        subscription.getAndSet(LEFT)?.cancel()
+    /** Ends the exchange; closes the connection unless the body is complete. */
+    fun end() {
+        subscription.getAndSet(ENDED)?.cancel()
     }
 
     override fun onSubscribe(subscription: Flow.Subscription) {
@@ -138,17 +137,17 @@ private class JdkResponse(private val info: HttpResponse.ResponseInfo) : Transpo
     }
 
     override fun onComplete() {
-        subscription.set(LEFT) // the connection may serve again: it is not ours to cancel
+        subscription.set(ENDED) // the connection may carry the next exchange: cancel must not close it
         arrived.close()
     }
 
-    /** At once: the head is the result, the body comes by [read]. */
+    /** Complete at once: the head is the result, and [read] returns the body. */
     override fun getBody(): CompletionStage<Unit> = CompletableFuture.completedFuture(Unit)
 
     private companion object {
         const val READ_BYTES = 16 * 1024
 
-        val LEFT = object : Flow.Subscription {
+        val ENDED = object : Flow.Subscription {
             override fun request(n: Long) = Unit
 
             override fun cancel() = Unit

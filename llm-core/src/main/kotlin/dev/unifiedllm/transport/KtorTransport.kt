@@ -1,9 +1,14 @@
 package dev.unifiedllm.transport
 
-import dev.unifiedllm.transport.error.networkError
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.OR_ADD_A_FALLBACK
 import dev.unifiedllm.transport.error.tlsSettingsError
 import io.ktor.client.HttpClient
-import io.ktor.client.engine.java.Java
+import io.ktor.client.network.sockets.ConnectTimeoutException
+import io.ktor.client.network.sockets.SocketTimeoutException
+import io.ktor.client.plugins.HttpRequestTimeoutException
+import io.ktor.client.request.HttpRequestBuilder
+import io.ktor.client.request.HttpSendPipeline
 import io.ktor.client.request.header
 import io.ktor.client.request.prepareRequest
 import io.ktor.client.request.setBody
@@ -12,97 +17,131 @@ import io.ktor.client.statement.bodyAsChannel
 import io.ktor.http.ContentType
 import io.ktor.http.HttpMethod
 import io.ktor.http.content.ByteArrayContent
+import io.ktor.util.AttributeKey
 import io.ktor.utils.io.ByteReadChannel
 import io.ktor.utils.io.availableForRead
 import io.ktor.utils.io.readAvailable
 import kotlinx.coroutines.CancellationException
-import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.CompletableJob
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.ensureActive
+import kotlinx.coroutines.job
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import java.io.IOException
 import java.io.UncheckedIOException
 import java.net.URI
 import java.nio.channels.UnresolvedAddressException
-import javax.net.ssl.SSLContext
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.EmptyCoroutineContext
-import kotlin.time.Duration
-import kotlin.time.toJavaDuration
-import java.net.http.HttpClient as JdkClient
 
 /**
- * Ktor's client over the JDK's: one instance for http, one for https, each made when it is first needed.
+ * Sends requests by a Ktor client of the user's own, which stays the user's to close.
  *
- * Its engine throws away what has arrived when a connection breaks, and does not close one that is cancelled before its head: hence
- * [JdkTransport] is the default.
- *
- * @param sslContext null for the JDK's default when the first request is sent
+ * They go through a client derived from it, which has the same engine and plugins, but follows no redirects and does not throw on error statuses.
  */
-internal class KtorTransport(private val connectTimeout: Duration, private val sslContext: SSLContext? = null) : Transport {
-    // An offer of h2c makes some servers drop the body, and the JDK's client makes one to every http:// server unless told otherwise.
-    private val plain = lazy { client(JdkClient.Version.HTTP_1_1) }
-    private val encrypted = lazy { client(JdkClient.Version.HTTP_2) }
-
-    private val threads = Dispatchers.IO.limitedParallelism(THREADS, "unified-llm-http") // callers may block all of their own
-
-    private fun client(version: JdkClient.Version) = HttpClient(Java) {
-        expectSuccess = false
-        followRedirects = false // a redirect would carry the key to another host
-        engine {
-            dispatcher = threads
-            protocolVersion = version
-            config {
-                connectTimeout(connectTimeout.toJavaDuration())
-                this@KtorTransport.sslContext?.let { sslContext(it) }
-            }
-        }
+internal class KtorTransport(client: HttpClient) : Transport {
+    private val derived = lazy {
+        client.config {
+            expectSuccess = false
+            followRedirects = false // a redirect would send the key to another host
+        }.also { it.sendPipeline.intercept(HttpSendPipeline.Before) { context.requireFirstHost() } }
     }
 
     override suspend fun <T> exchange(request: TransportRequest, deadlines: HeadDeadlines, block: suspend (TransportResponse) -> T): T {
-        val client = if (request.url.startsWith("https://")) encrypted.value else plain.value
-        val home = currentCoroutineContext()[ContinuationInterceptor] ?: EmptyCoroutineContext
-        var begun = false
+        val caller = currentCoroutineContext()[ContinuationInterceptor] ?: EmptyCoroutineContext
         val uri = URI(request.url)
+        var hasHead = false
+        fun failed(failure: Throwable): Throwable = if (hasHead) failure else exception(failure, uri, deadlines)
         try {
             return coroutineScope {
                 val deadline = launch {
                     delay(deadlines.firstByte)
                     throw FirstByteExpired()
                 }
-                val statement = client.prepareRequest(request.url) {
+                val statement = derived.value.prepareRequest(request.url) {
                     method = HttpMethod(request.method)
+                    attributes.put(FIRST_HOST, FirstHost())
                     for ((name, value) in request.headers) header(name, value)
                     if (request.method != "GET") setBody(ByteArrayContent(request.body, ContentType.parse(request.contentType)))
                 }
                 statement.execute { response ->
                     deadline.cancel()
-                    begun = true
-                    withContext(home) { block(KtorResponse(response, response.bodyAsChannel())) } // the engine's dispatcher is not the caller's
+                    hasHead = true
+                    withContext(caller) { block(KtorResponse(response, response.bodyAsChannel())) } // not on the dispatcher of the engine
                 }
             }
         } catch (expired: FirstByteExpired) {
-            throw deadlines.expired(uri.authority, expired)
-        } catch (broken: UncheckedIOException) {
-            throw if (begun) broken else tlsSettingsError(broken, deadlines.details)
+            throw deadlines.errors.noResponse(uri.authority, deadlines.firstByte, expired)
+        } catch (cancelled: CancellationException) {
+            currentCoroutineContext().ensureActive() // else a plugin or the engine has cancelled the request
+            throw failed(cancelled)
         } catch (failure: IOException) {
-            throw if (begun) failure else networkError(failure, uri, deadlines.details)
+            currentCoroutineContext().ensureActive() // Ktor replaces the exception of a cancelled caller by its cause
+            throw failed(failure)
+        } catch (failure: UncheckedIOException) {
+            throw failed(failure)
         } catch (failure: UnresolvedAddressException) {
-            throw if (begun) failure else networkError(failure, uri, deadlines.details)
+            throw failed(failure)
+        } catch (failure: NumberFormatException) {
+            throw failed(failure) // a Content-Length that is not a number
+        } catch (failure: IllegalStateException) {
+            throw if (isClosed) failed(failure) else failure
         }
     }
 
+    private val isClosed: Boolean get() = !derived.value.coroutineContext.job.isActive
+
+    private fun exception(failure: Throwable, uri: URI, deadlines: HeadDeadlines): LlmException = when {
+        failure is OtherHostException -> LlmException.Configuration(
+            "${deadlines.errors.details.model} cannot be called: a plugin of the Ktor client that httpClient set sends the request on to ${failure.host}, " +
+                "and the key with it. Remove HttpRedirect from that client.",
+            failure,
+            deadlines.errors.details,
+        )
+        isClosed -> LlmException.Configuration(
+            "${deadlines.errors.details.model} cannot be called: the Ktor client that httpClient set is closed. Build a client with an open one.",
+            failure,
+            deadlines.errors.details,
+        )
+        failure is UncheckedIOException -> tlsSettingsError(failure, deadlines.errors.details)
+        failure is ConnectTimeoutException -> deadlines.errors.noConnection(uri.authority, null, failure)
+        failure is HttpRequestTimeoutException || failure is SocketTimeoutException -> LlmException.Timeout(
+            "${deadlines.errors.details.model} at ${uri.authority} sent no response within the timeout of the Ktor client that httpClient set. Raise that " +
+                "timeout$OR_ADD_A_FALLBACK",
+            LlmException.Timeout.Phase.FIRST_BYTE,
+            failure,
+            deadlines.errors.details,
+        )
+        else -> deadlines.errors.exception(failure, uri)
+    }
+
+    /** Completes the derived client. Its own close() would close the engine and the plugins' resources, which are the user's. */
     override fun close() {
-        for (client in listOf(plain, encrypted)) if (client.isInitialized()) client.value.close()
+        if (derived.isInitialized()) (derived.value.coroutineContext.job as CompletableJob).complete()
     }
 }
 
 /** Thrown by the timer beside a request. Not a CancellationException: it must end the scope. */
 private class FirstByteExpired : RuntimeException("no response in time", null, false, false)
 
-private const val THREADS = 16
+private class OtherHostException(val host: String) : IOException("the request was sent on to $host")
+
+/** The host that a request went to first. Copies of the request, which retries and redirects send, share it. */
+private class FirstHost(@Volatile var name: String? = null)
+
+private val FIRST_HOST = AttributeKey<FirstHost>("unified-llm first host")
+
+/** Fails if this request went to another host before: a plugin of the user's follows a redirect. */
+private fun HttpRequestBuilder.requireFirstHost() {
+    val first = attributes.getOrNull(FIRST_HOST) ?: return
+    val host = "${url.protocol.name}://${url.host}:${url.port}"
+    if (first.name == null) first.name = host
+    if (first.name != host) throw OtherHostException(url.host)
+}
+
 private const val READ_BYTES = 16 * 1024
 
 private class KtorResponse(private val response: HttpResponse, private val channel: ByteReadChannel) : TransportResponse {
@@ -113,9 +152,12 @@ private class KtorResponse(private val response: HttpResponse, private val chann
     override val bytes = ByteArray(READ_BYTES)
 
     override suspend fun read(): Int = try {
-        channel.readAvailable(bytes, 0, bytes.size)
+        val count = channel.readAvailable(bytes, 0, bytes.size)
+        if (count < 0) channel.closedCause?.let { throw ConnectionLostException(it) }
+        count
     } catch (cancelled: CancellationException) {
-        throw cancelled
+        currentCoroutineContext().ensureActive() // else a plugin or the engine has cancelled the request, such as HttpTimeout
+        throw ConnectionLostException(cancelled)
     } catch (failure: IOException) {
         throw ConnectionLostException(failure)
     }

@@ -1,17 +1,17 @@
 package dev.unifiedllm.transport
 
 import dev.unifiedllm.LlmException
-import dev.unifiedllm.LlmException.Timeout
+import dev.unifiedllm.transport.error.NetworkErrors
 import kotlin.time.Duration
 
-/** A request, ready to be sent. */
+/** An HTTP request as the transport sends it. */
 internal class TransportRequest(
     val url: String,
-    /** All of them, in order. They hold the key: never print them. */
+    /** All headers, in order, except the content type. They hold the key: never print them. */
     val headers: List<Pair<String, String>>,
     val body: ByteArray,
     val contentType: String = "application/json",
-    /** GET has no body. */
+    /** A GET request has no body. */
     val method: String = "POST",
 ) {
     fun withHeaders(more: List<Pair<String, String>>): TransportRequest = TransportRequest(url, headers + more, body, contentType, method)
@@ -19,47 +19,45 @@ internal class TransportRequest(
     override fun toString(): String = "$method ${url.substringBefore('?')} (${body.size} bytes)"
 }
 
-/** The head of a response, and its body slice by slice. */
+/** The head of a response, and its body in slices. */
 internal interface TransportResponse {
     val status: Int
 
     fun header(name: String): String?
 
-    /** The last slice read is `bytes[0, n)`, valid until the next [read]. */
+    /** Holds the slice that [read] returned last, in `bytes[0, n)`. It is valid until the next [read]. */
     val bytes: ByteArray
 
     /**
-     * Suspends until the next bytes have arrived.
+     * Suspends until more of the body has arrived in [bytes].
      *
-     * @return how many, or -1 at the proper end of the body
-     * @throws ConnectionLostException if the connection breaks before that
+     * @return the number of bytes, or -1 at the end of a complete body
+     * @throws ConnectionLostException if the connection breaks before the body is complete
      */
     suspend fun read(): Int
 
-    /** True when [read] would return at once. */
+    /** True if [read] would return without suspending. */
     val isReady: Boolean
 }
 
 /** The connection broke after the head of the response. */
 internal class ConnectionLostException(cause: Throwable) : Exception("the connection was lost", cause)
 
-/** Sends a request and hands over the response. Leaving the block, by whatever way, ends the exchange. */
+/** Sends HTTP requests. */
 internal interface Transport : AutoCloseable {
     /**
-     * Runs [block] in the caller's coroutine context once the head has arrived.
+     * Sends [request] and runs [block], in the coroutine context of the caller, when the head of the response has arrived. The exchange ends with
+     * [block], however that ends.
      *
      * @throws LlmException.Network or [LlmException.Timeout] if no head arrives
      */
     suspend fun <T> exchange(request: TransportRequest, deadlines: HeadDeadlines, block: suspend (TransportResponse) -> T): T
 }
 
-/** How long to wait for the head of a response, and the model that is asked, for the messages. */
-internal class HeadDeadlines(val firstByte: Duration, val details: LlmException.Details) {
-    fun expired(host: String, cause: Throwable? = null): Timeout = Timeout(
-        "${details.model?.let { "$it at " }.orEmpty()}$host sent no response within $firstByte. " +
-            "Raise timeouts.firstByte, or check that the server is well.",
-        Timeout.Phase.FIRST_BYTE,
-        cause,
-        details,
-    )
-}
+/** The deadlines for the head of a response, and the exceptions for requests that fail before it. */
+internal class HeadDeadlines(
+    val firstByte: Duration,
+    val errors: NetworkErrors,
+    /** Null: the connect timeout of the transport. */
+    val connect: Duration? = null,
+)

@@ -1,6 +1,5 @@
 package dev.unifiedllm.protocol
 
-import dev.unifiedllm.HttpEngine
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ChatRequestBuilder
@@ -8,6 +7,7 @@ import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.provider.Provider.Auth
 import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.transport.Carrier
 import dev.unifiedllm.transport.Certificates
 import dev.unifiedllm.transport.LoopbackExchange
 import dev.unifiedllm.transport.LoopbackServer
@@ -422,7 +422,7 @@ class HelpTextsSpec : FunSpec({
                     "openai/gpt-4o=$foundry/openai/v1" to "/openai/v1/chat/completions",
                     "azure_ai/DeepSeek-V3=$foundry" to "/models/chat/completions?api-version=2024-05-01-preview",
                 )
-                val engines = HttpEngine.entries.size
+                val engines = Carrier.entries.size
                 ask(*asked.map { it.first }.toTypedArray(), properties = properties) shouldContainExactly List(asked.size * engines) { "Hel" }
                 server.requests.map { it.path } shouldContainExactly List(engines) { asked.map { it.second } }.flatten()
                 for (request in server.requests) request.header("api-key") shouldBe "k"
@@ -434,7 +434,7 @@ class HelpTextsSpec : FunSpec({
             LoopbackServer(Certificates.context(Certificates.SERVER)) { whole(gone, 404) }.use { server ->
                 val questions = hosts.flatMap { host -> listOf("", "/openai/v1/").map { "openai/gpt-9=https://$host:${server.port}$it" } }
                 val lines = ask(*questions.toTypedArray(), properties = properties)
-                lines shouldHaveSize questions.size * HttpEngine.entries.size
+                lines shouldHaveSize questions.size * Carrier.entries.size
                 for (line in lines) {
                     line shouldStartWith "LlmException.NotFound: azure/gpt-9 answered with status 404"
                     line shouldContain "\"gpt-9\" the name of a deployment"

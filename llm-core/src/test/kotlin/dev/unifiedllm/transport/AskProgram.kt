@@ -1,6 +1,5 @@
 package dev.unifiedllm.transport
 
-import dev.unifiedllm.HttpEngine
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import java.io.File
@@ -8,14 +7,14 @@ import java.nio.file.Path
 import java.util.concurrent.TimeUnit
 
 /**
- * A program of its own, for what only the properties of a JVM can say: asks each `provider/model=url` of its arguments by each engine, with
- * the key `k`, and prints a line for each answer or failure.
+ * A program for specs that need a JVM with properties: calls each `provider/model=url` of its arguments over each [Carrier], with the key `k`, and
+ * prints a line for each answer or failure.
  */
-fun main(vararg questions: String) {
-    for (engine in HttpEngine.entries) {
-        for (question in questions) {
-            val (model, url) = question.split('=', limit = 2)
-            val llm = Llm.builder().environment { null }.httpEngine(engine).provider(model.substringBefore('/')) {
+fun main(vararg calls: String) {
+    for (carrier in Carrier.entries) {
+        for (call in calls) {
+            val (model, url) = call.split('=', limit = 2)
+            val llm = Llm.builder().environment { null }.carriedBy(carrier).provider(model.substringBefore('/')) {
                 baseUrl = url
                 apiKey = "k"
             }.build()
@@ -30,18 +29,18 @@ fun main(vararg questions: String) {
     }
 }
 
-/** The lines that [main] prints in a JVM with [properties]. */
-internal fun ask(vararg questions: String, properties: Map<String, Any>): List<String> {
+/** Runs [main] in a JVM with [properties] and returns the lines that it prints. */
+internal fun ask(vararg calls: String, properties: Map<String, Any>): List<String> {
     val classes = System.getProperty("surefire.test.class.path") ?: System.getProperty("java.class.path")
     val command = listOf(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-cp", classes) +
-        properties.map { (name, value) -> "-D$name=$value" } + "dev.unifiedllm.transport.AskProgramKt" + questions
+        properties.map { (name, value) -> "-D$name=$value" } + "dev.unifiedllm.transport.AskProgramKt" + calls
     val printed = File.createTempFile("ask", ".out")
     val log = File.createTempFile("ask", ".log")
     try {
         val process = ProcessBuilder(command).redirectOutput(printed).redirectError(log).start()
         val hasEnded = process.waitFor(1, TimeUnit.MINUTES)
         process.destroyForcibly()
-        check(hasEnded && process.waitFor() == 0) { "the program does not end well: ${printed.readText()}${log.readText()}" }
+        check(hasEnded && process.waitFor() == 0) { "the program failed: ${printed.readText()}${log.readText()}" }
         return printed.readLines()
     } finally {
         printed.delete()

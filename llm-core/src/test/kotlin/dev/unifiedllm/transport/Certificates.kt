@@ -11,17 +11,17 @@ import javax.net.ssl.KeyManagerFactory
 import javax.net.ssl.SSLContext
 import javax.net.ssl.TrustManagerFactory
 
-/** An authority, and certificates that it signed, made by the JDK's own keytool when they are first needed; nothing is kept. */
+/** An authority and certificates that it signed, which the JDK's keytool makes at first use. No files remain. */
 object Certificates {
     const val PASSWORD: String = "changeit"
 
     /** For 127.0.0.1, localhost and Azure's hosts. */
     const val SERVER: String = "server"
 
-    /** As [SERVER], and not valid any more. */
+    /** As [SERVER], but expired. */
     const val EXPIRED: String = "expired"
 
-    /** For a host that nobody is. */
+    /** For another host. */
     const val ELSEWHERE: String = "elsewhere"
 
     const val CLIENT: String = "client"
@@ -45,7 +45,7 @@ object Certificates {
         }
     }
 
-    /** As [identity], or as nobody; it trusts the authority, or with [trusts] false nobody. For either side of a connection. */
+    /** A context, for either side of a connection, with the certificate [identity] if there is one. It trusts the authority, unless [trusts] is false. */
     @JvmStatic
     @JvmOverloads
     fun context(identity: String? = null, trusts: Boolean = true): SSLContext {
@@ -54,15 +54,15 @@ object Certificates {
         return SSLContext.getInstance("TLS").apply { init(keys.keyManagers, trust.trustManagers, null) }
     }
 
-    /** Writes the authority's certificate to [file], as a key store. */
+    /** Writes a trust store with the certificate of the authority to [file]. */
     @JvmStatic
     fun writeTrustStore(file: Path): Path = write(trustStore(true), file)
 
-    /** Writes the key of [identity] and its certificates to [file], as a key store. */
+    /** Writes a key store with the key and the certificates of [identity] to [file]. */
     @JvmStatic
     fun writeKeyStore(file: Path, identity: String): Path = write(keyStore(identity), file)
 
-    /** Writes the authority's certificate to [file], as PEM. */
+    /** Writes the certificate of the authority to [file], as PEM. */
     @JvmStatic
     fun writeAuthority(file: Path): Path {
         val lines = Base64.getMimeEncoder().encodeToString(authority().encoded)

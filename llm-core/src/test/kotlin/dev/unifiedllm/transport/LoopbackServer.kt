@@ -19,19 +19,19 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
 /**
- * A server on 127.0.0.1 whose answers a test writes, down to the single byte and the way in which the connection ends:
+ * A server on 127.0.0.1 whose responses a test writes, to the single byte and to the way in which the connection ends:
  *
  *     LoopbackServer { sse("data: …\n\n", "data: [DONE]\n\n") }.use { server -> … server.url … server.requests … }
  *
- * [answer] runs on a thread of the connection, once for each request; a failure in it ends the connection. When it returns, a body that was
- * begun is ended properly and the connection waits for its next request.
+ * [answer] runs on a thread of the connection, once for each request; an IOException in it ends the connection. When it returns, an unfinished
+ * body is completed, and the connection waits for its next request.
  *
- * @param tls whom the server is over TLS, and whom it trusts; null: no TLS
- * @param wantsClient true: who shows no certificate that [tls] trusts is refused
+ * @param tls the certificate of the server and the authorities that it trusts; null: no TLS
+ * @param requiresClient true: clients without a certificate that [tls] trusts are refused
  */
 class LoopbackServer(
     private val tls: SSLContext?,
-    private val wantsClient: Boolean = false,
+    private val requiresClient: Boolean = false,
     private val answer: LoopbackExchange.(LoopbackRequest) -> Unit,
 ) : AutoCloseable {
     constructor(answer: LoopbackExchange.(LoopbackRequest) -> Unit) : this(null, false, answer)
@@ -48,10 +48,10 @@ class LoopbackServer(
 
     val port: Int get() = listener.localPort
 
-    /** All that came, in the order in which they were complete. */
+    /** The requests received, in the order in which they were complete. */
     val requests: List<LoopbackRequest> = CopyOnWriteArrayList()
 
-    /** How many connections were made. */
+    /** The number of connections accepted. */
     val connections: Int get() = accepted.get()
 
     init {
@@ -69,10 +69,10 @@ class LoopbackServer(
         }
     }
 
-    /** Waits for one request more; false when none came in time. */
+    /** Waits for one more request; false if none arrives in time. */
     fun awaitRequest(within: Duration = 10.seconds): Boolean = arrived.tryAcquire(within.inWholeMilliseconds, MILLISECONDS)
 
-    /** Waits until the client has closed one connection more; false when it did not in time. Seen between requests and in [LoopbackExchange.hold]. */
+    /** Waits until the client has closed one more connection; false if it does not in time. Noticed between requests and in [LoopbackExchange.hold]. */
     fun awaitClosed(within: Duration): Boolean = closed.tryAcquire(within.inWholeMilliseconds, MILLISECONDS)
 
     override fun close() {
@@ -84,10 +84,10 @@ class LoopbackServer(
     private fun serve(socket: Socket) = socket.use {
         socket.tcpNoDelay = true
         if (tls == null) return@use talk(socket)
-        // The socket below stays open when the handshake fails: closed with bytes unread, it would take the alert away from the client.
+        // The socket stays open when the handshake fails: closing it with unread bytes could discard the alert before the client reads it.
         val encrypted = tls.socketFactory.createSocket(socket, null, listener.localPort, false) as SSLSocket
         encrypted.useClientMode = false
-        encrypted.needClientAuth = wantsClient
+        encrypted.needClientAuth = requiresClient
         try {
             encrypted.startHandshake()
         } catch (_: IOException) {
@@ -115,7 +115,7 @@ class LoopbackServer(
                 if (!exchange.finish()) break
             }
         } catch (_: IOException) {
-            closed.release() // a client that leaves while it is written to
+            closed.release() // the client closed the connection during a write
         }
     }
 
@@ -150,7 +150,7 @@ class LoopbackRequest(val line: String, val headers: List<Pair<String, String>>,
     override fun toString(): String = line
 }
 
-/** One answer, as it is written. What is written has been handed to the network when the call returns. */
+/** One response while a test writes it. Each call returns when its bytes have been passed to the network. */
 class LoopbackExchange internal constructor(
     private val socket: Socket,
     private val input: InputStream,
@@ -162,7 +162,7 @@ class LoopbackExchange internal constructor(
     private var isEnded = false
     private var keepsAlive = true
 
-    /** The status line and headers of an answer in chunks; `Transfer-Encoding` is added unless [headers] say how long the body is. */
+    /** Writes the status line and headers of a chunked response; `Transfer-Encoding` is added unless [headers] tell where the body ends. */
     fun head(status: Int = 200, vararg headers: Pair<String, String>) {
         val names = headers.map { it.first.lowercase() }
         isChunked = "content-length" !in names && "connection" !in names
@@ -171,7 +171,7 @@ class LoopbackExchange internal constructor(
         raw("HTTP/1.1 $status Scripted\r\n" + all.joinToString("") { (name, value) -> "$name: $value\r\n" } + "\r\n")
     }
 
-    /** A piece of the body: a chunk of its own where the body is chunked. */
+    /** Writes a piece of the body, as one chunk if the body is chunked. */
     fun write(text: String) = write(text.encodeToByteArray())
 
     fun write(bytes: ByteArray) {
@@ -179,20 +179,20 @@ class LoopbackExchange internal constructor(
         if (isChunked) raw("${bytes.size.toString(16)}\r\n".encodeToByteArray() + bytes + "\r\n".encodeToByteArray()) else raw(bytes)
     }
 
-    /** An event stream of [events], each in a chunk of its own. */
+    /** Writes an event stream of [events], each in its own chunk. */
     fun sse(vararg events: String) {
         head(200, "Content-Type" to "text/event-stream")
         events.forEach(::write)
     }
 
-    /** A whole answer with its length. */
+    /** Writes a response with the body [body] and its length. */
     fun whole(body: String, status: Int = 200, vararg headers: Pair<String, String>, type: String = "application/json") {
         val bytes = body.encodeToByteArray()
         head(status, "Content-Type" to type, "Content-Length" to bytes.size.toString(), *headers)
         write(bytes)
     }
 
-    /** Bytes as they are, past all rules. */
+    /** Writes bytes unchanged, without any framing. */
     fun raw(text: String) = raw(text.encodeToByteArray())
 
     fun raw(bytes: ByteArray) {
@@ -200,7 +200,7 @@ class LoopbackExchange internal constructor(
         output.flush()
     }
 
-    /** Closes the connection with FIN, whatever is still due. */
+    /** Closes the connection with FIN, whether or not the response is complete. */
     fun cut() {
         isEnded = true
         keepsAlive = false
@@ -213,7 +213,7 @@ class LoopbackExchange internal constructor(
         cut()
     }
 
-    /** Leaves the body open and says nothing more, until the client closes the connection or the test ends. */
+    /** Leaves the body open and writes nothing more, until the client closes the connection or the test ends. */
     fun hold() {
         val left = try {
             input.read() < 0
@@ -224,7 +224,7 @@ class LoopbackExchange internal constructor(
         cut()
     }
 
-    /** Ends what was begun; true when the connection can serve again. */
+    /** Completes an unfinished body; true if the connection can carry another request. */
     internal fun finish(): Boolean {
         if (isChunked && !isEnded) raw("0\r\n\r\n")
         return keepsAlive

@@ -1,6 +1,5 @@
 package dev.unifiedllm.transport
 
-import dev.unifiedllm.HttpEngine
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmBuilder
 import dev.unifiedllm.LlmException
@@ -37,9 +36,8 @@ private val ANSWER = arrayOf(
     "data: [DONE]\n\n",
 )
 
-private fun LoopbackServer.client(engine: HttpEngine, tls: SSLContext?): LlmBuilder = Llm.builder().environment { null }.httpEngine(engine)
-    .provider("own") { baseUrl = url }
-    .apply { tls?.let(::sslContext) }
+private fun LoopbackServer.client(carrier: Carrier, tls: SSLContext?): LlmBuilder =
+    Llm.builder().environment { null }.carriedBy(carrier, tls).provider("own") { baseUrl = url }
 
 private const val TRUST = "javax.net.ssl.trustStore"
 private const val KEYS = "javax.net.ssl.keyStore"
@@ -50,47 +48,47 @@ private class Refusal(
     val server: String,
     val client: (() -> SSLContext)?,
     val says: List<String>,
-    val wantsClient: Boolean = false,
+    val requiresClient: Boolean = false,
 )
 
 private val refusals = listOf(
-    Refusal("an authority that nobody knows", SERVER, null, listOf("nobody whom this JVM trusts", TRUST, "sslContext")),
+    Refusal("an unknown authority", SERVER, null, listOf("does not trust the authority", TRUST, "sslContext")),
     Refusal("an empty trust store", SERVER, { Certificates.context(trusts = false) }, listOf("holds no certificate", TRUST, "sslContext")),
     Refusal("a certificate for another host", ELSEWHERE, { Certificates.context() }, listOf("for another name", "127.0.0.1", "base URL")),
     Refusal("an expired certificate", EXPIRED, { Certificates.context() }, listOf("has expired", "NotAfter", "clock")),
     Refusal(
-        "a server that wants a client certificate",
+        "a server that requires a client certificate",
         SERVER,
         { Certificates.context() },
-        listOf("wants a client certificate", KEYS, "sslContext"),
-        wantsClient = true,
+        listOf("requires a client certificate", KEYS, "sslContext"),
+        requiresClient = true,
     ),
 )
 
 class TlsSpec : FunSpec({
-    for (engine in HttpEngine.entries) {
-        context("$engine:") {
-            test("an authority of one's own, by sslContext: the answer streams") {
+    for (carrier in Carrier.entries) {
+        context("over $carrier:") {
+            test("a private authority, set by sslContext: the answer streams") {
                 LoopbackServer(Certificates.context(SERVER)) { sse(*ANSWER) }.use { server ->
-                    server.client(engine, Certificates.context()).build().use { llm ->
+                    server.client(carrier, Certificates.context()).build().use { llm ->
                         llm.chat("own/m", "hi").deltas().toList() shouldContainExactly listOf("Hel", "lo")
                     }
                 }
             }
 
-            test("a client certificate, by sslContext: the answer streams") {
-                LoopbackServer(Certificates.context(SERVER), wantsClient = true) { sse(*ANSWER) }.use { server ->
-                    server.client(engine, Certificates.context(CLIENT)).build().use { llm ->
+            test("a client certificate, set by sslContext: the answer streams") {
+                LoopbackServer(Certificates.context(SERVER), requiresClient = true) { sse(*ANSWER) }.use { server ->
+                    server.client(carrier, Certificates.context(CLIENT)).build().use { llm ->
                         llm.chat("own/m", "hi").deltas().toList() shouldContainExactly listOf("Hel", "lo")
                     }
                 }
             }
 
-            test("an authority and a client certificate, by SSLContext.setDefault before the first call: the answer streams") {
+            test("a private authority and a client certificate, set by SSLContext.setDefault before the first call: the answer streams") {
                 val before = SSLContext.getDefault()
-                LoopbackServer(Certificates.context(SERVER), wantsClient = true) { sse(*ANSWER) }.use { server ->
+                LoopbackServer(Certificates.context(SERVER), requiresClient = true) { sse(*ANSWER) }.use { server ->
                     try {
-                        server.client(engine, null).build().use { llm ->
+                        server.client(carrier, null).build().use { llm ->
                             SSLContext.setDefault(Certificates.context(CLIENT))
                             llm.chat("own/m", "hi").get().text shouldBe "Hello"
                         }
@@ -100,10 +98,10 @@ class TlsSpec : FunSpec({
                 }
             }
 
-            context("refused, with what to do:") {
+            context("a failed handshake, with what to do:") {
                 withData<Refusal>({ it.title }, refusals) { case ->
-                    LoopbackServer(Certificates.context(case.server), case.wantsClient) { sse(*ANSWER) }.use { server ->
-                        server.client(engine, case.client?.invoke()).build().use { llm ->
+                    LoopbackServer(Certificates.context(case.server), case.requiresClient) { sse(*ANSWER) }.use { server ->
+                        server.client(carrier, case.client?.invoke()).build().use { llm ->
                             val failure = shouldThrow<Network> { llm.chat("own/m", "hi").deltas().toList() }
                             failure.phase shouldBe Network.Phase.TLS
                             failure.isRetryable shouldBe false
@@ -117,7 +115,7 @@ class TlsSpec : FunSpec({
                 }
             }
 
-            test("a server without TLS is addressed by http://") {
+            test("a server without TLS: use http://") {
                 ServerSocket(0, 1, InetAddress.getByName("127.0.0.1")).use { listener ->
                     thread(isDaemon = true) {
                         try {
@@ -129,7 +127,7 @@ class TlsSpec : FunSpec({
                             return@thread
                         }
                     }
-                    val builder = Llm.builder().environment { null }.httpEngine(engine).provider("own") { baseUrl = "https://127.0.0.1:${listener.localPort}" }
+                    val builder = Llm.builder().environment { null }.carriedBy(carrier).provider("own") { baseUrl = "https://127.0.0.1:${listener.localPort}" }
                     builder.build().use { llm ->
                         val failure = shouldThrow<Network> { llm.chat("own/m", "hi").deltas().toList() }
                         failure.phase shouldBe Network.Phase.TLS
@@ -138,9 +136,9 @@ class TlsSpec : FunSpec({
                 }
             }
 
-            test("an encrypted connection that is lost before the answer may want a client certificate: with TLS 1.3 nobody can tell") {
+            test("a connection that is lost before the response: the server may require a client certificate, which TLS 1.3 does not tell") {
                 LoopbackServer(Certificates.context(SERVER)) { cut() }.use { server ->
-                    server.client(engine, Certificates.context()).build().use { llm ->
+                    server.client(carrier, Certificates.context()).build().use { llm ->
                         val failure = shouldThrow<Network> { llm.chat("own/m", "hi").deltas().toList() }
                         failure.phase shouldBe Network.Phase.SEND
                         for (text in listOf("client certificate", KEYS, "sslContext")) failure.message shouldContain text
@@ -148,14 +146,14 @@ class TlsSpec : FunSpec({
                 }
             }
 
-            test("the endpoint that gives the client's tokens is asked in the same way") {
+            test("requests to a token endpoint use the same certificates") {
                 val body = """{"access_token":"token-1","expires_in":3600}"""
-                LoopbackServer(Certificates.context(SERVER), wantsClient = true) { request ->
+                LoopbackServer(Certificates.context(SERVER), requiresClient = true) { request ->
                     if (request.path.endsWith("/token")) whole(body) else sse(*ANSWER)
                 }.use { server ->
                     val variables = mapOf("AZURE_TENANT_ID" to "t", "AZURE_CLIENT_ID" to "c", "AZURE_CLIENT_SECRET" to "s") +
                         listOf("AZURE_API_BASE", "AZURE_AUTHORITY_HOST").associateWith { server.url }
-                    Llm.builder().environment(variables::get).httpEngine(engine).sslContext(Certificates.context(CLIENT)).build().use { llm ->
+                    Llm.builder().environment(variables::get).carriedBy(carrier, Certificates.context(CLIENT)).build().use { llm ->
                         llm.chat("azure/gpt-4o", "hi").get().text shouldBe "Hello"
                     }
                     server.requests.map { it.path.substringBefore('?') } shouldContainExactly
@@ -166,7 +164,7 @@ class TlsSpec : FunSpec({
         }
     }
 
-    context("what nginx says before it lets anybody in is told with what to do:") {
+    context("the responses by which nginx refuses a connection, with what to do:") {
         withData<Pair<String, String>>(
             { it.first },
             "No required SSL certificate was sent" to KEYS,
@@ -175,7 +173,7 @@ class TlsSpec : FunSpec({
         ) { (title, remedy) ->
             val page = "<html>\r\n<head><title>400 $title</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n</body>\r\n</html>\r\n"
             LoopbackServer(Certificates.context(SERVER)) { whole(page, 400, type = "text/html") }.use { server ->
-                server.client(HttpEngine.JDK, Certificates.context()).build().use { llm ->
+                server.client(Carrier.JDK, Certificates.context()).build().use { llm ->
                     val failure = shouldThrow<LlmException.Configuration> { llm.chat("own/m", "hi").deltas().toList() }
                     failure.status shouldBe 400
                     for (text in listOf(title, remedy, "own/m")) failure.message shouldContain text
@@ -184,16 +182,16 @@ class TlsSpec : FunSpec({
         }
     }
 
-    test("two clients of one program are two, each as whom it shows") {
-        LoopbackServer(Certificates.context(SERVER), wantsClient = true) { sse(*ANSWER) }.use { server ->
-            val known = server.client(HttpEngine.JDK, Certificates.context(CLIENT)).build()
-            val unknown = server.client(HttpEngine.JDK, Certificates.context()).build()
+    test("two clients of one program, each with its own certificate") {
+        LoopbackServer(Certificates.context(SERVER), requiresClient = true) { sse(*ANSWER) }.use { server ->
+            val known = server.client(Carrier.JDK, Certificates.context(CLIENT)).build()
+            val unknown = server.client(Carrier.JDK, Certificates.context()).build()
             known.use { it.chat("own/m", "hi").get().text shouldBe "Hello" }
             unknown.use { llm -> shouldThrow<Network> { llm.chat("own/m", "hi").get() } }
         }
     }
 
-    test("a context without an init is refused where it is set") {
+    test("an sslContext that is not initialized is refused when it is set") {
         val builder = Llm.builder()
         shouldThrow<IllegalStateException> { builder.sslContext(SSLContext.getInstance("TLS")) }
         builder.sslContext.shouldBeNull()
@@ -207,24 +205,24 @@ class TlsSpec : FunSpec({
         Certificates.writeTrustStore(folder.resolve("trust.p12"))
         Certificates.writeKeyStore(folder.resolve("client.p12"), CLIENT)
 
-        test("trustStore and keyStore are all that a client needs") {
+        test("trustStore and keyStore are enough") {
             LoopbackServer(Certificates.context(SERVER)) { sse(*ANSWER) }.use { open ->
-                LoopbackServer(Certificates.context(SERVER), wantsClient = true) { sse(*ANSWER) }.use { strict ->
-                    val questions = arrayOf("own/m=${open.url}", "own/m=${strict.url}")
-                    ask(*questions, properties = trustStore + keyStore) shouldContainExactly List(4) { "Hello" }
+                LoopbackServer(Certificates.context(SERVER), requiresClient = true) { sse(*ANSWER) }.use { strict ->
+                    val calls = arrayOf("own/m=${open.url}", "own/m=${strict.url}")
+                    ask(*calls, properties = trustStore + keyStore) shouldContainExactly List(4) { "Hello" }
                 }
             }
         }
 
-        test("trustStore alone is not enough where a client certificate is wanted") {
-            LoopbackServer(Certificates.context(SERVER), wantsClient = true) { sse(*ANSWER) }.use { strict ->
+        test("trustStore alone is not enough where a client certificate is required") {
+            LoopbackServer(Certificates.context(SERVER), requiresClient = true) { sse(*ANSWER) }.use { strict ->
                 val lines = ask("own/m=${strict.url}", properties = trustStore)
                 lines shouldHaveSize 2
-                for (line in lines) line shouldContain "wants a client certificate"
+                for (line in lines) line shouldContain "requires a client certificate"
             }
         }
 
-        test("a store that cannot be opened is a matter of settings, whatever is asked") {
+        test("a store that cannot be opened is a Configuration failure, whatever the base URL") {
             LoopbackServer { sse(*ANSWER) }.use { server ->
                 val wrong = listOf(trustStore + ("${TRUST}Password" to "wrong-one"), trustStore + (KEYS to folder.resolve("gone.p12")))
                 val lines = wrong.flatMap { ask("own/m=${server.url}", properties = it) }

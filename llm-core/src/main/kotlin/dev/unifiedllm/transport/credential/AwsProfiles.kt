@@ -1,27 +1,28 @@
 package dev.unifiedllm.transport.credential
 
 import dev.unifiedllm.provider.AwsSettings
+import dev.unifiedllm.provider.Environment
 import java.io.IOException
 import java.nio.file.InvalidPathException
 import java.nio.file.Path
 import kotlin.io.path.readLines
 
 /**
- * The profiles in AWS's configuration files, `~/.aws/config` and `~/.aws/credentials`, or where `AWS_CONFIG_FILE` and
- * `AWS_SHARED_CREDENTIALS_FILE` say ([docs.aws.amazon.com](https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html), read
- * 2026-11-21). Read anew each time, so that a new key counts at once.
+ * Reads the profiles in the AWS configuration files: `~/.aws/config` and `~/.aws/credentials`, or the files that `AWS_CONFIG_FILE` and
+ * `AWS_SHARED_CREDENTIALS_FILE` name ([docs.aws.amazon.com](https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html), read
+ * 2026-11-21). The files are read again each time, so that a new key takes effect at once.
  */
-internal class AwsProfiles(private val environment: (String) -> String?) {
-    /** The profile that counts: the one set in code, else `AWS_PROFILE`'s, else "default". */
-    fun name(settings: AwsSettings): String = settings.profile ?: variable("AWS_PROFILE") ?: variable("AWS_DEFAULT_PROFILE") ?: DEFAULT
+internal class AwsProfiles(private val environment: Environment) {
+    /** The name of the profile to use: the one set in code, else that of `AWS_PROFILE`, else "default". */
+    fun name(settings: AwsSettings): String = settings.profile ?: environment.first(NAMES)?.value ?: DEFAULT
 
-    /** True when somebody named a profile, so that its lack is a mistake. */
+    /** True if code or a variable names the profile: then it must exist. */
     fun isNamed(settings: AwsSettings): Boolean = name(settings) != DEFAULT
 
-    /** The region that the profile names; null if there is none, or no file. */
+    /** The region of the profile; null if it has none, or if there is no such file or profile. */
     fun region(settings: AwsSettings): String? = find(name(settings))?.get("region")
 
-    /** The settings of profile [name] from both files, the credentials file's first; null if neither has it. */
+    /** The settings of profile [name] in both files, those of the credentials file first; null if neither file has the profile. */
     fun find(name: String): Map<String, String>? {
         val configured = sections(file("AWS_CONFIG_FILE", "config"))
         val config = configured["profile $name"] ?: configured[name].takeIf { name == DEFAULT }
@@ -30,8 +31,8 @@ internal class AwsProfiles(private val environment: (String) -> String?) {
     }
 
     private fun file(variable: String, usual: String): Path? = try {
-        val home = variable("HOME") ?: variable("USERPROFILE")
-        variable(variable)?.let { if (it.startsWith("~/") && home != null) Path.of(home, it.substring(2)) else Path.of(it) }
+        val home = environment.first(HOMES)?.value
+        environment[variable]?.let { if (it.startsWith("~/") && home != null) Path.of(home, it.substring(2)) else Path.of(it) }
             ?: home?.let { Path.of(it, ".aws", usual) }
     } catch (_: InvalidPathException) {
         null
@@ -40,15 +41,18 @@ internal class AwsProfiles(private val environment: (String) -> String?) {
     private fun sections(file: Path?): Map<String, Map<String, String>> = try {
         parse(file?.readLines().orEmpty())
     } catch (_: IOException) {
-        emptyMap() // as good as none: the message about missing keys follows
+        emptyMap() // as if the file did not exist: the caller reports missing keys
     }
-
-    private fun variable(name: String): String? = environment(name)?.trim()?.ifEmpty { null }
 
     internal companion object {
         private const val DEFAULT = "default"
+        private val NAMES = listOf("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+        private val HOMES = listOf("HOME", "USERPROFILE")
 
-        /** `[section]` and `name = value`; comments begin a line or follow a blank, and indented lines are settings within a setting. */
+        /**
+         * Reads `[section]` and `name = value`. A comment begins at the start of a line, or after white space; indented lines, which are nested
+         * settings, are skipped.
+         */
         fun parse(lines: List<String>): Map<String, Map<String, String>> {
             val sections = linkedMapOf<String, MutableMap<String, String>>()
             var section: MutableMap<String, String>? = null

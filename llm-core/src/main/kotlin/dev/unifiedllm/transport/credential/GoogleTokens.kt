@@ -1,6 +1,7 @@
 package dev.unifiedllm.transport.credential
 
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
 import dev.unifiedllm.provider.isPrivateHost
@@ -28,21 +29,21 @@ import kotlin.io.path.exists
 import kotlin.io.path.readText
 
 /**
- * Google's access tokens, from a service account's key or a user's own login
- * ([application default credentials](https://cloud.google.com/docs/authentication/application-default-credentials), read 2026-11-21),
- * without Google's libraries. The metadata server of Google's machines is not asked.
+ * Authenticates requests by Google access tokens, for the key of a service account or the login of a user
+ * ([application default credentials](https://cloud.google.com/docs/authentication/application-default-credentials), read 2026-11-21).
+ * The metadata server of Google's machines is not supported.
  *
- * The credentials are those of the first that is set: `VERTEXAI_CREDENTIALS` (a path, or the JSON itself), `GOOGLE_APPLICATION_CREDENTIALS`
- * (a path), the file of `gcloud auth application-default login`. They are read anew for each request, so that a new key counts at once.
+ * The first of these that is set has the credentials: `VERTEXAI_CREDENTIALS` (a path, or the JSON itself), `GOOGLE_APPLICATION_CREDENTIALS`
+ * (a path), the file that `gcloud auth application-default login` writes. They are read again for each request, so that a new key takes effect at once.
  */
-internal class GoogleTokens(private val environment: (String) -> String?, private val endpoint: TokenEndpoint, private val clock: Clock) {
+internal class GoogleTokens(private val environment: Environment, private val endpoint: TokenEndpoint, private val clock: Clock) {
     private val caches = ConcurrentHashMap<String, TokenCache>()
 
     fun credential(target: Target): Credential = Credential { request ->
         val details = LlmException.Details(target.id)
         val host = hostOf(request.url)
         if (request.url.startsWith("http://") && !isPrivateHost(host)) {
-            throw LlmException.Configuration("Google's token for ${target.id} would travel unencrypted to $host. Use https://.", details = details)
+            throw LlmException.Configuration("The Google token for ${target.id} would be sent unencrypted to $host. Use https://.", details = details)
         }
         val login = withContext(Dispatchers.IO) { login(details) }
         val token = caches.computeIfAbsent(login.text) { TokenCache(clock) }.get { fetch(login, details) }
@@ -51,7 +52,7 @@ internal class GoogleTokens(private val environment: (String) -> String?, privat
 
     private suspend fun fetch(login: GoogleLogin, details: LlmException.Details): AccessToken {
         val url = login["token_uri"] ?: DEFAULT_ENDPOINT
-        if (!url.startsWith("https://") && !(url.startsWith("http://") && isPrivateHost(hostOf(url)))) login.wrong("its token_uri is no https URL", details)
+        if (!url.startsWith("https://") && !(url.startsWith("http://") && isPrivateHost(hostOf(url)))) login.wrong("its token_uri is not an https URL", details)
         return when (val type = login["type"]) {
             "service_account" -> {
                 val form = mapOf("grant_type" to JWT_GRANT, "assertion" to assertion(login, url, details))
@@ -60,18 +61,18 @@ internal class GoogleTokens(private val environment: (String) -> String?, privat
                     form,
                     clock,
                     details,
-                    "Check the service account of ${login.origin}: is its key still active, and this machine's clock right?",
+                    "Check the service account of ${login.origin}: is its key still active, and is the clock of this machine right?",
                 )
             }
             "authorized_user" -> {
                 val form = listOf("client_id", "client_secret", "refresh_token").associateWith { login.need(it, details) } + ("grant_type" to "refresh_token")
-                endpoint.token(url, form, clock, details, "Log in anew: gcloud auth application-default login.")
+                endpoint.token(url, form, clock, details, "Log in again: gcloud auth application-default login.")
             }
-            else -> login.wrong("its type is ${type ?: "missing"}, where service_account and authorized_user can be used", details)
+            else -> login.wrong("its type is ${type ?: "missing"}; supported are service_account and authorized_user", details)
         }
     }
 
-    /** A JWT signed by the service account ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523)). */
+    /** Returns a JWT signed with the key of the service account ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523)). */
     private fun assertion(login: GoogleLogin, audience: String, details: LlmException.Details): String {
         val now = clock.instant().epochSecond
         val header = buildJsonObject {
@@ -99,29 +100,29 @@ internal class GoogleTokens(private val environment: (String) -> String?, privat
         val pem = login.need("private_key", details).lineSequence().filterNot { it.startsWith("-----") }.joinToString("")
         KeyFactory.getInstance("RSA").generatePrivate(PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pem)))
     } catch (_: GeneralSecurityException) { // its message may quote the key
-        login.wrong("its private_key is no RSA key", details)
+        login.wrong("its private_key is not an RSA key", details)
     } catch (_: IllegalArgumentException) {
-        login.wrong("its private_key is no RSA key", details)
+        login.wrong("its private_key is not an RSA key", details)
     }
 
     private fun login(details: LlmException.Details): GoogleLogin {
-        variable("VERTEXAI_CREDENTIALS")?.let {
+        environment["VERTEXAI_CREDENTIALS"]?.let {
             return if (it.startsWith("{")) parse(it, "VERTEXAI_CREDENTIALS", details) else read(it, "VERTEXAI_CREDENTIALS", details)
         }
-        variable("GOOGLE_APPLICATION_CREDENTIALS")?.let { return read(it, "GOOGLE_APPLICATION_CREDENTIALS", details) }
+        environment["GOOGLE_APPLICATION_CREDENTIALS"]?.let { return read(it, "GOOGLE_APPLICATION_CREDENTIALS", details) }
         val default = defaultFile()?.takeIf { it.exists() }
             ?: throw LlmException.Configuration(
-                "${details.model} needs Google credentials. Set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account's key, or run: " +
-                    "gcloud auth application-default login. A token that you have can be set as VERTEX_ACCESS_TOKEN.",
+                "${details.model} needs Google credentials. Set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account, or run " +
+                    "gcloud auth application-default login, or set VERTEX_ACCESS_TOKEN to an access token.",
                 details = details,
             )
         return read(default.toString(), "gcloud's application default credentials", details)
     }
 
     private fun defaultFile(): Path? {
-        val directory = variable("CLOUDSDK_CONFIG")?.let(Path::of)
-            ?: variable("APPDATA")?.let { Path.of(it, "gcloud") }
-            ?: variable("HOME")?.let { Path.of(it, ".config", "gcloud") }
+        val directory = environment["CLOUDSDK_CONFIG"]?.let(Path::of)
+            ?: environment["APPDATA"]?.let { Path.of(it, "gcloud") }
+            ?: environment["HOME"]?.let { Path.of(it, ".config", "gcloud") }
         return directory?.resolve("application_default_credentials.json")
     }
 
@@ -130,12 +131,12 @@ internal class GoogleTokens(private val environment: (String) -> String?, privat
             Path.of(path).readText()
         } catch (failure: IOException) {
             throw LlmException.Configuration(
-                "The file of $origin for ${details.model} cannot be read: $path. Check the path, and who may read it.",
+                "The credentials file of $origin for ${details.model} cannot be read: $path. Check the path and the permissions of the file.",
                 failure,
                 details,
             )
         } catch (_: InvalidPathException) { // its message quotes the text
-            throw LlmException.Configuration("What $origin holds for ${details.model} is no path. Set it to the file of the credentials.", details = details)
+            throw LlmException.Configuration("The value of $origin for ${details.model} is not a path. Set it to the path of the credentials file.", details = details)
         }
         return parse(text, origin, details)
     }
@@ -144,12 +145,10 @@ internal class GoogleTokens(private val environment: (String) -> String?, privat
         GoogleLogin(text, Json.parseToJsonElement(text) as? JsonObject ?: JsonObject(emptyMap()), origin)
     } catch (_: SerializationException) { // its message quotes the text
         throw LlmException.Configuration(
-            "What $origin holds for ${details.model} is no JSON. Set it to the file that Google gave, unchanged.",
+            "The credentials of $origin for ${details.model} are not JSON. Use the file as Google issued it.",
             details = details,
         )
     }
-
-    private fun variable(name: String): String? = environment(name)?.trim()?.ifEmpty { null }
 
     private fun base64(bytes: ByteArray): String = Base64.getUrlEncoder().withoutPadding().encodeToString(bytes)
 
@@ -161,7 +160,7 @@ internal class GoogleTokens(private val environment: (String) -> String?, privat
     }
 }
 
-/** A credentials file as Google gives it. @property origin where it was found, for messages */
+/** The content of a Google credentials file. @property origin where it was found, for messages */
 private class GoogleLogin(val text: String, private val json: JsonObject, val origin: String) {
     operator fun get(field: String): String? = (json[field] as? JsonPrimitive)?.contentOrNull?.ifEmpty { null }
 
@@ -169,7 +168,7 @@ private class GoogleLogin(val text: String, private val json: JsonObject, val or
 
     fun wrong(what: String, details: LlmException.Details): Nothing =
         throw LlmException.Configuration(
-            "The credentials of $origin cannot be used for ${details.model}: $what. Set it to a service account's key file, or log in anew.",
+            "The credentials of $origin cannot be used for ${details.model}: $what. Use the key file of a service account, or log in again.",
             details = details,
         )
 }

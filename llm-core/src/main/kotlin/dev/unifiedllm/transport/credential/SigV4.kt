@@ -10,14 +10,14 @@ import javax.crypto.Mac
 import javax.crypto.spec.SecretKeySpec
 
 /**
- * AWS Signature Version 4 over a request with a body of known bytes, in the header `Authorization`
+ * Signs requests by AWS Signature Version 4, in the header `Authorization`
  * ([docs.aws.amazon.com](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html), read 2026-11-21).
  *
- * All headers are signed but those that proxies change. The path is normalized and then encoded as it stands on the wire: what is encoded
- * there already is encoded once more, as every service but S3 wants it.
+ * The signature covers the body and all headers except those that proxies change. The path is normalized and then percent-encoded as it is sent, so
+ * that a path which is encoded already is encoded twice: all services but S3 require that.
  */
 internal class SigV4(private val keys: AwsKeys, private val region: String, private val service: String) {
-    /** [request] with the date, the session token and the signature added. The content type, which the transport sends, is signed as well. */
+    /** Returns [request] with the date, the session token and the signature. The content type, which the transport adds, is signed as well. */
     fun sign(request: TransportRequest, at: Instant): TransportRequest {
         val added = buildList {
             add("X-Amz-Date" to DATE.format(at))
@@ -28,7 +28,7 @@ internal class SigV4(private val keys: AwsKeys, private val region: String, priv
         return request.withHeaders(added + ("Authorization" to authorization))
     }
 
-    /** The value of `Authorization`. [headers] hold the date already. */
+    /** Returns the value of `Authorization`. [headers] must include `X-Amz-Date`. */
     fun authorization(method: String, url: String, headers: List<Pair<String, String>>, body: ByteArray, at: Instant): String {
         val canonical = CanonicalRequest(method, url, headers, body)
         val scope = "${DAY.format(at)}/$region/$service/aws4_request"
@@ -52,7 +52,7 @@ internal class SigV4(private val keys: AwsKeys, private val region: String, priv
     }
 }
 
-/** A request in the one form that both sides hash. */
+/** A request in the canonical form of which both sides compute the hash. */
 internal class CanonicalRequest(method: String, url: String, headers: List<Pair<String, String>>, body: ByteArray) {
     private val rest = url.substringAfter("://")
     private val authority = rest.substringBefore('/').substringBefore('?')
@@ -76,14 +76,14 @@ internal class CanonicalRequest(method: String, url: String, headers: List<Pair<
     ).joinToString("\n")
 
     private companion object {
-        /** What may be changed on the way, or is not known here. */
+        /** Headers that proxies may change, or that the HTTP client adds later. */
         val UNSIGNED = setOf(
             "authorization", "baggage", "connection", "content-length", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "te",
             "traceparent", "tracestate", "trailer", "transfer-encoding", "upgrade", "user-agent", "x-amzn-trace-id",
         )
         val BLANKS = Regex("\\s+")
 
-        /** Without empty segments, "." and "..". */
+        /** The path without empty segments, "." and "..". */
         fun path(raw: String): String {
             val kept = ArrayDeque<String>()
             for (segment in raw.split('/')) {
@@ -97,7 +97,7 @@ internal class CanonicalRequest(method: String, url: String, headers: List<Pair<
             return kept.joinToString("/", "/", if (raw.endsWith('/')) "/" else "") { encoded(it, keep = "") }
         }
 
-        /** Sorted by name, then value; what is encoded already stays so. */
+        /** The parameters sorted by name, then value; percent-encoded bytes stay as they are. */
         fun query(raw: String): String = raw.split('&').filter { it.isNotEmpty() }
             .map { encoded(it.substringBefore('='), keep = "%") to encoded(it.substringAfter('=', ""), keep = "%") }
             .sortedWith(compareBy({ it.first }, { it.second }))

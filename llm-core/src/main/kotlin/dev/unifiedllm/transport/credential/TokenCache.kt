@@ -9,16 +9,15 @@ import java.time.Clock
 import java.time.Duration
 import java.time.Instant
 
-/** A token that opens an API until [expiresAt]. */
+/** An access token that is valid until [expiresAt]. */
 internal class AccessToken(val value: String, val expiresAt: Instant) {
     override fun toString(): String = "AccessToken(until $expiresAt)"
 }
 
 /**
- * Keeps a token until shortly before it expires. Whoever asks meanwhile waits for the one refresh that runs, and shares its failure.
- * Thread-safe.
+ * Keeps a token until shortly before it expires. Calls during a refresh wait for it and share its token or its failure. Thread-safe.
  *
- * @param margin how long before its end a token is taken for expired
+ * @param margin how long before its expiry a token is replaced
  */
 internal class TokenCache(private val clock: Clock, private val margin: Duration = MARGIN) {
     private val mutex = Mutex()
@@ -30,7 +29,7 @@ internal class TokenCache(private val clock: Clock, private val margin: Duration
     private var refreshes = 0
     private var failure: LlmException? = null
 
-    /** The token, fetched by [fetch] if there is none that still lasts. */
+    /** Returns the token, after [fetch] if there is none that is still valid. */
     suspend fun get(fetch: suspend () -> AccessToken): String {
         valid()?.let { return it.value }
         val seen = refreshes
@@ -52,7 +51,7 @@ internal class TokenCache(private val clock: Clock, private val margin: Duration
         }
     }
 
-    /** For another who waited: each call writes its attempts and its partial answer into its failure. */
+    /** A copy of [failure] for another caller: each call records its own attempts and partial answer in its failure. */
     private fun copy(failure: LlmException): LlmException {
         val details = LlmException.Details(failure.model, failure.status, failure.requestId, retryAfter = failure.retryAfter)
         val message = failure.message.orEmpty()

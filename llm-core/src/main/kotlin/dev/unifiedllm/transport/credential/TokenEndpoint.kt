@@ -6,6 +6,7 @@ import dev.unifiedllm.transport.HeadDeadlines
 import dev.unifiedllm.transport.Transport
 import dev.unifiedllm.transport.TransportRequest
 import dev.unifiedllm.transport.TransportResponse
+import dev.unifiedllm.transport.error.NetworkErrors
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.error.redact
 import kotlinx.serialization.SerializationException
@@ -20,18 +21,18 @@ import java.time.Clock
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
-/** Asks OAuth token endpoints: a form is posted, JSON with a token comes back (RFC 6749, section 5). */
-internal class TokenEndpoint(private val transport: Transport, private val patience: Duration = 30.seconds) {
+/** Fetches access tokens from OAuth token endpoints ([RFC 6749, section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)). */
+internal class TokenEndpoint(private val transport: Transport, private val timeout: Duration = 30.seconds) {
     /**
-     * Posts [form] to [url].
+     * Posts [form] to [url] and returns the token of the response.
      *
-     * @param remedy what the user can do when the token is refused, as a sentence
-     * @throws LlmException.Authentication if the endpoint refuses, fails, or answers with something else than a token
+     * @param remedy what the user can do if the endpoint refuses the token, as a sentence
+     * @throws LlmException.Authentication if the endpoint refuses the token, fails, or responds without a token
      */
     suspend fun token(url: String, form: Map<String, String>, clock: Clock, details: LlmException.Details, remedy: String): AccessToken {
         val body = form.entries.joinToString("&") { (name, value) -> "${encode(name)}=${encode(value)}" }
         val request = TransportRequest(url, listOf("Accept" to "application/json"), body.encodeToByteArray(), "application/x-www-form-urlencoded")
-        val (status, text) = transport.exchange(request, HeadDeadlines(patience, details)) { response -> response.status to response.text() }
+        val (status, text) = transport.exchange(request, HeadDeadlines(timeout, NetworkErrors(details))) { response -> response.status to response.text() }
         val host = url.removePrefix("https://").removePrefix("http://").substringBefore('/')
         val error = ProviderError.of(text)
         if (status !in OK) {
@@ -40,7 +41,7 @@ internal class TokenEndpoint(private val transport: Transport, private val patie
         }
         val json = parse(text)
         val token = (json?.get("access_token") as? JsonPrimitive)?.contentOrNull
-            ?: throw LlmException.Authentication("$host answered without a token for ${details.model}. $remedy", details = details)
+            ?: throw LlmException.Authentication("$host responded without a token for ${details.model}. $remedy", details = details)
         val seconds = (json["expires_in"] as? JsonPrimitive)?.longOrNull ?: DEFAULT_LIFE
         return AccessToken(token, clock.instant().plusSeconds(seconds))
     }
@@ -60,7 +61,7 @@ internal class TokenEndpoint(private val transport: Transport, private val patie
             val count = try {
                 read()
             } catch (_: ConnectionLostException) {
-                break // the status, and what has come, say enough
+                break // the status and the bytes so far are enough for the error
             }
             if (count < 0) break
             body.write(bytes, 0, count)

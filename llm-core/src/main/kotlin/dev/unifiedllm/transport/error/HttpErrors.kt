@@ -2,19 +2,20 @@ package dev.unifiedllm.transport.error
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.LlmException.InvalidRequest
+import dev.unifiedllm.OR_ADD_A_FALLBACK
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
 import kotlin.time.Duration
 
 /**
- * The exception that a provider's failure means: read here once, by status and by what it says.
+ * Makes the exceptions for error responses and for errors inside of a stream, by status, error code and message.
  *
- * @param path what was asked for, below the base URL, where that is no chat
+ * @param path of the request below the base URL, if it is not for a chat
  */
 internal class HttpErrors(private val target: Target, private val path: String? = null) {
     /**
      * @param status of the response; null for an error inside of a stream
-     * @param shouldRetry what the provider says itself, which goes before what the status means
+     * @param shouldRetry whether to retry, if the provider states it; it overrides what the status means
      * @param location of a redirect
      */
     fun exception(
@@ -33,20 +34,28 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         if (target.provider.auth == Provider.Auth.AWS) AwsErrors(target).exception(error, said, details)?.let { return it }
         return when (status) {
             in REDIRECTS -> LlmException.Configuration(
-                "$said It redirects to ${location?.let(::hostIn) ?: "another address"}; redirects are not followed, because they would carry the key " +
-                    "along. Set the base URL to where it points.",
+                "$said It redirects to ${location?.let(::hostIn) ?: "another address"}. Redirects are not followed, because they would send the key to " +
+                    "another host. Set ${baseUrlOf(target.provider)} to the address of the API.",
                 details = details,
             )
-            401 -> authentication(said, details)
+            401 -> authentication(error, said, details)
             402 -> quota(said, details)
             403 -> denied(said, details)
             404, 410 -> notFound(said, details)
             405 -> if (path != null || target.isResponses) {
                 notFound(said, details)
             } else {
-                LlmException.Configuration("$said There is no such call at ${target.baseUrl}: is \"/v1\" missing, or there twice?", details = details)
+                LlmException.Configuration(
+                    "$said ${target.baseUrl} does not accept this call. Is \"/v1\" missing there, or doubled? Check ${baseUrlOf(target.provider)}.",
+                    details = details,
+                )
             }
-            408 -> LlmException.Timeout("$said Try again.", LlmException.Timeout.Phase.FIRST_BYTE, details = details)
+            407 -> LlmException.Network(
+                "${target.id} cannot be reached: a proxy on the way to ${target.baseUrl} requires a login (status 407). $PROXY_REMEDY",
+                LlmException.Network.Phase.PROXY,
+                details = details,
+            )
+            408 -> LlmException.Timeout("$said Try again$OR_ADD_A_FALLBACK", LlmException.Timeout.Phase.FIRST_BYTE, details = details)
             409 -> InvalidRequest(said, InvalidRequest.Kind.CONFLICT, details = details)
             413 -> InvalidRequest("$said Send less: shorter messages, smaller images.", InvalidRequest.Kind.TOO_LARGE, details = details)
             415, 422 -> InvalidRequest(said, InvalidRequest.Kind.UNPROCESSABLE, details = details)
@@ -55,37 +64,37 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             425 -> LlmException.ServerError("$said Try again.", details = details)
             in 400..499 -> InvalidRequest(said, details = details)
             501, 505, 511 -> LlmException.ServerError(said, details = details, isRetryable = false)
-            in 500..597 -> LlmException.ServerError("$said Try again, or add a fallback.", details = details)
-            null -> LlmException.ServerError("$said Try again, or add a fallback.", details = details)
-            else -> LlmException.MalformedResponse("$said $status is not a status that a provider may send.", details = details)
+            in 500..597 -> LlmException.ServerError("$said Try again$OR_ADD_A_FALLBACK", details = details)
+            null -> LlmException.ServerError("$said Try again$OR_ADD_A_FALLBACK", details = details)
+            else -> LlmException.MalformedResponse("$said HTTP has no response with the status $status.", details = details)
         }
     }
 
-    /** What the words say, which is more than the status where providers use one status for several things. */
+    /** By error code and message, where providers use one status for several failures. Null if they do not tell more than the status. */
     private fun byMeaning(error: ProviderError, status: Int?, said: String, details: LlmException.Details): LlmException? = when {
         error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens", "too_many_tokens", "tokens_limit_reached") ||
             (isRefusal(error, status) && error.mentions(*CONTEXT_WORDS)) ->
             LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
         error.isNamed("content_filter", "contentFilter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") ->
-            LlmException.ContentFiltered("$said The provider's filter stopped it: change the wording.", details = details)
+            LlmException.ContentFiltered("$said The provider's content filter stopped it. Change the wording.", details = details)
         error.isNamed("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits", "billing_error") ||
             (status in CLIENT_ERRORS && error.mentions("credit balance is too low")) -> quota(said, details)
         error.isNamed("invalid_api_key", "authentication_error", "no_db_connection", "API_KEY_INVALID") ||
-            (status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key")) -> authentication(said, details)
+            (status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key")) -> authentication(error, said, details)
         status == 503 && error.mentions("overloaded") -> overloaded(said, details)
         status == 400 && (error.isNamed("model_not_found", "invalid_model") || error.mentions(*NO_MODEL_WORDS)) -> notFound(said, details)
         status != null -> null
         error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "throttlingException", "429") -> rateLimited(said, details)
         error.isNamed("overloaded_error", "overloaded", "529") -> overloaded(said, details)
         error.isNamed("invalid_request_error", "400") -> InvalidRequest(said, details = details)
-        error.isNamed("401") -> authentication(said, details)
+        error.isNamed("401") -> authentication(error, said, details)
         error.isNamed("402") -> quota(said, details)
         error.isNamed("permission_error", "403") -> denied(said, details)
         error.isNamed("not_found_error", "model_not_found", "404") -> notFound(said, details)
         else -> null
     }
 
-    /** True where the request itself is at fault, in a status or inside of a stream. */
+    /** True if the error is about the request itself. */
     private fun isRefusal(error: ProviderError, status: Int?): Boolean =
         status in CLIENT_ERRORS || (status == null && error.isNamed("invalid_request_error", "validationException"))
 
@@ -95,31 +104,33 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         return if (message.isNullOrEmpty()) "$where." else "$where: ${if (message.last() in ".!?") message else "$message."}"
     }
 
-    private fun authentication(said: String, details: LlmException.Details): LlmException {
-        val variable = target.provider.apiKeyEnv.firstOrNull()
+    private fun authentication(error: ProviderError, said: String, details: LlmException.Details): LlmException {
+        val provider = target.provider
         val remedy = when {
-            target.key == null && target.provider.auth == Provider.Auth.GOOGLE ->
-                "It wants another token than Google gave for the credentials: log in anew, by gcloud auth application-default login, or check the service account."
-            target.key == null && target.provider.auth != Provider.Auth.BEARER -> "It wants a key" + (variable?.let { ": set the variable $it." } ?: ".")
-            variable != null -> "Check the key in the variable $variable: is it whole, of this provider, and not revoked?"
-            else -> "Check the API key."
+            target.key == null && provider.auth == Provider.Auth.GOOGLE ->
+                "It refused the token that Google issued for the credentials. Log in again (gcloud auth application-default login), or check the service account."
+            target.key == null && provider.auth == Provider.Auth.API_KEY ->
+                "It refused the Entra token. Does the application have access to this resource? Or use a key: ${setKey(provider)}."
+            target.key == null -> "It requires a key: ${setKey(provider)}."
+            error.mentions("expired") -> "The key has expired. Create a new one, and ${setKey(provider)}."
+            else -> keyRemedy(provider)
         }
         return LlmException.Authentication("$said $remedy", details = details)
     }
 
     private fun denied(said: String, details: LlmException.Details) =
-        LlmException.PermissionDenied("$said The key is known but may not do this: check its permissions, and the region.", details = details)
+        LlmException.PermissionDenied("$said The key is valid but does not allow this. Check its permissions and the region.", details = details)
 
     private fun notFound(said: String, details: LlmException.Details): LlmException {
         val remedy = if (target.protocol == "ollama-chat") {
-            "If the model is not there yet: ollama pull ${target.name}."
+            "If the model is not installed, install it by \"ollama pull ${target.name}\"."
         } else if (target.provider.azure?.path.orEmpty().contains("{model}")) {
-            "Is \"${target.name}\" the name of a deployment, and ${target.baseUrl} its address? On Azure a model is called as it was deployed."
+            "Is \"${target.name}\" the name of a deployment, and ${target.baseUrl} its address? Azure names a model by its deployment."
         } else if (path != null) {
-            "Is \"${target.name}\" a model of ${target.provider.id} that can do this, and does ${target.baseUrl} serve $path at all?"
+            "Is \"${target.name}\" a model of ${target.provider.id} for this, and does ${target.baseUrl} serve $path?"
         } else if (target.isResponses) {
             val chat = target.provider.id.substringBefore("/responses").takeIf { it != target.provider.id }
-            "Is \"${target.name}\" a model of ${target.provider.id}, and does ${target.baseUrl} serve /responses at all?" +
+            "Is \"${target.name}\" a model of ${target.provider.id}, and does ${target.baseUrl} serve /responses?" +
                 chat?.let { " Over chat completions the model is \"$it/${target.name}\"." }.orEmpty()
         } else {
             val missing = if (target.protocol == "openai-chat" && "/v1" !in target.baseUrl) " (is \"/v1\" missing)" else ""
@@ -131,13 +142,13 @@ internal class HttpErrors(private val target: Target, private val path: String? 
     private val Target.isResponses: Boolean get() = protocol == "openai-responses"
 
     private fun quota(said: String, details: LlmException.Details) =
-        LlmException.QuotaExhausted("$said The account's credit or quota is used up: top it up, or add a fallback to another provider.", details = details)
+        LlmException.QuotaExhausted("$said The credit or quota of the account is used up: top it up$OR_ADD_A_FALLBACK", details = details)
 
     private fun rateLimited(said: String, details: LlmException.Details) =
-        LlmException.RateLimited("$said Too many requests or tokens: wait${details.retryAfter?.let { " $it" } ?: ""}, or add a fallback.", details = details)
+        LlmException.RateLimited("$said Too many requests or tokens: wait${details.retryAfter?.let { " $it" } ?: ""}$OR_ADD_A_FALLBACK", details = details)
 
     private fun overloaded(said: String, details: LlmException.Details) =
-        LlmException.Overloaded("$said It has too much to do: try again later, or add a fallback.", details = details)
+        LlmException.Overloaded("$said It is overloaded: try again later$OR_ADD_A_FALLBACK", details = details)
 
     private fun hostIn(location: String): String =
         Regex("^https?://([^/?#]+)").find(location)?.groupValues?.get(1)?.substringAfterLast('@') ?: "another address"
@@ -166,11 +177,11 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             "range of input length should be",
         )
 
-        /** That there is no such model, said with status 400: by LiteLLM's proxy, DeepSeek, OpenRouter. */
+        /** How LiteLLM's proxy, DeepSeek and OpenRouter report an unknown model with status 400. */
         val NO_MODEL_WORDS = arrayOf("invalid model name passed", "model not exist", "is not a valid model id")
     }
 }
 
-/** The provider's id of a request, by whichever of the usual headers it comes in. */
+/** The provider's id of the request, from the first of the usual headers that is present. */
 internal fun requestId(header: (String) -> String?): String? =
     header("x-request-id") ?: header("request-id") ?: header("x-amzn-requestid") ?: header("x-litellm-call-id") ?: header("cf-ray")

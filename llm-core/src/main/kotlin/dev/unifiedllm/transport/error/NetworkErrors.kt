@@ -3,6 +3,9 @@ package dev.unifiedllm.transport.error
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.LlmException.Network
 import dev.unifiedllm.LlmException.Timeout
+import dev.unifiedllm.OR_ADD_A_FALLBACK
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.isPrivateHost
 import java.net.ConnectException
 import java.net.ProtocolException
 import java.net.URI
@@ -10,35 +13,92 @@ import java.net.UnknownHostException
 import java.net.http.HttpConnectTimeoutException
 import java.nio.channels.UnresolvedAddressException
 import javax.net.ssl.SSLException
+import kotlin.time.Duration
 
-/** The exception for an exchange with [uri] that failed before the head of a response. */
-internal fun networkError(failure: Throwable, uri: URI, details: LlmException.Details): LlmException {
-    val host = uri.authority
-    val cannot = details.model?.let { "$it cannot be asked: " }.orEmpty()
-    val causes = generateSequence<Throwable>(failure) { it.cause }.take(MAX_CAUSES).toList()
-    fun network(phase: Network.Phase, problem: String) = Network(cannot + problem, phase, failure, details)
-    return when {
-        causes.any { it is HttpConnectTimeoutException } -> Timeout(
-            "$cannot$host did not accept a connection in time. Is the address right, and reachable from here?",
-            Timeout.Phase.CONNECT,
-            failure,
-            details,
-        )
-        causes.any { it is UnknownHostException || it is UnresolvedAddressException } ->
-            network(Network.Phase.DNS, "the host $host is not known. Check the base URL, and the connection to the network.")
-        causes.any { it is SSLException } -> network(Network.Phase.TLS, tlsProblem(causes, host))
-        causes.any { it is ProtocolException || it is NumberFormatException } -> LlmException.MalformedResponse(
-            "${cannot}what $host answered is not HTTP. Is it the address of an API, with the right port and scheme?",
-            failure,
-            details,
-        )
-        causes.any { it is ConnectException } -> network(Network.Phase.CONNECT, "$host refused the connection. Is the server running there?")
-        else -> network(
-            Network.Phase.SEND,
-            "the connection to $host was lost before a response came${failure.message?.let { " ($it)" }.orEmpty()}. Try again, or add a fallback." +
-                if (uri.scheme == "https") MAYBE_CLIENT_CERTIFICATE else "",
-        )
+/**
+ * Makes the exceptions for requests that fail before the head of a response.
+ *
+ * @param target of the request; null if it does not go to the model, but to a token endpoint
+ */
+internal class NetworkErrors(val details: LlmException.Details, private val target: Target? = null) {
+    private val subject = details.model?.let { "$it cannot be reached: " }.orEmpty()
+
+    /**
+     * The exception for a request to [uri] that failed with [failure].
+     *
+     * @param connectTimeout of the request, if it is known
+     */
+    fun exception(failure: Throwable, uri: URI, connectTimeout: Duration? = null): LlmException {
+        val host = uri.authority
+        val causes = generateSequence(failure) { it.cause }.take(MAX_CAUSES).toList()
+        fun network(phase: Network.Phase, problem: String) = Network(subject + problem, phase, failure, details)
+        fun has(vararg types: Class<out Throwable>) = causes.any { cause -> types.any { it.isInstance(cause) } }
+        val tunnel = causes.firstNotNullOfOrNull { cause -> cause.message?.let(TUNNEL_FAILED::find) }
+        return when {
+            has(HttpConnectTimeoutException::class.java) -> noConnection(host, connectTimeout, failure)
+            has(UnknownHostException::class.java, UnresolvedAddressException::class.java) ->
+                network(Network.Phase.DNS, "the host name ${uri.host ?: host} cannot be resolved. Check ${baseUrl()} and the connection to the network.")
+            has(SSLException::class.java) -> network(Network.Phase.TLS, tlsProblem(causes, host))
+            tunnel != null -> network(
+                Network.Phase.PROXY,
+                "the proxy on the way to $host answered with status ${tunnel.groupValues[1]} and opened no connection. $PROXY_REMEDY",
+            )
+            has(ProtocolException::class.java, NumberFormatException::class.java) -> LlmException.MalformedResponse(
+                "${subject}the response of $host is not HTTP. Is it the address of an API, with the right port and scheme?",
+                failure,
+                details,
+            )
+            has(ConnectException::class.java) -> network(Network.Phase.CONNECT, "$host refused the connection. ${whenRefused(uri)}")
+            else -> network(
+                Network.Phase.SEND,
+                "the connection to $host was lost before a response arrived${failure.message?.let { " ($it)" }.orEmpty()}. " +
+                    (if (uri.scheme == "https") MAYBE_CLIENT_CERTIFICATE else "") + "Try again$OR_ADD_A_FALLBACK",
+            )
+        }
+    }
+
+    /** The exception for a request to [host], which did not accept a connection within [connectTimeout]; null where the timeout is not known. */
+    fun noConnection(host: String, connectTimeout: Duration?, cause: Throwable?): Timeout = Timeout(
+        "$subject$host did not accept a connection ${connectTimeout?.let { "within $it" } ?: "in time"}. " +
+            "Check ${baseUrl()} and the network, raise timeouts.connect$OR_ADD_A_FALLBACK",
+        Timeout.Phase.CONNECT,
+        cause,
+        details,
+    )
+
+    /** The exception for a request to [host] to which no response has come within [firstByte]. */
+    fun noResponse(host: String, firstByte: Duration, cause: Throwable? = null): Timeout = Timeout(
+        "${details.model?.let { "$it at " }.orEmpty()}$host sent no response within $firstByte. " +
+            "Check that the server is well, raise timeouts.firstByte$OR_ADD_A_FALLBACK",
+        Timeout.Phase.FIRST_BYTE,
+        cause,
+        details,
+    )
+
+    private fun whenRefused(uri: URI): String {
+        val isOwn = isPrivateHost(uri.host.orEmpty())
+        return when {
+            target == null -> "Is the server running?"
+            uri.port == OLLAMA_PORT || (target.protocol == OLLAMA_CHAT && isOwn) ->
+                "Is Ollama running? Start it by \"ollama serve\", and install the model by \"ollama pull ${target.name}\"."
+            target.provider.local || isOwn -> "Is the server running at ${target.baseUrl}? If it is elsewhere, change ${baseUrl()}."
+            else -> "Check ${baseUrl()}: is the server running there?"
+        }
+    }
+
+    private fun baseUrl(): String = target?.let { baseUrlOf(it.provider) } ?: "the address"
+
+    private companion object {
+        const val MAX_CAUSES = 8
+        const val OLLAMA_CHAT = "ollama-chat"
+        const val OLLAMA_PORT = 11434
+
+        /** The words of the JDK's client. */
+        val TUNNEL_FAILED = Regex("^Tunnel failed, got: (\\d+)")
     }
 }
 
-private const val MAX_CAUSES = 8
+/** What to do about a proxy that does not let a request through. */
+internal const val PROXY_REMEDY: String =
+    "Check the proxy (https.proxyHost, http.proxyHost), or exclude the host from it (http.nonProxyHosts). A proxy with a login needs a Ktor client of " +
+        "your own that knows it, set by httpClient."

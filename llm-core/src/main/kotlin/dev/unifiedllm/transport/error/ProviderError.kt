@@ -10,32 +10,32 @@ import kotlinx.serialization.json.contentOrNull
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
-/** What a provider says of a failure, in whatever shape: an object, a list, a text, a page. */
+/** What an error response says, whether its body is a JSON object, a list, plain text or a web page. */
 internal class ProviderError(
     val message: String?,
     val type: String? = null,
     val code: String? = null,
     val param: String? = null,
-    /** The provider's id of the request, where the body says it. */
+    /** The provider's id of the request, if the body has it. */
     val requestId: String? = null,
-    /** How long to wait, where the body says so. */
+    /** How long to wait before a retry, if the body says so. */
     val retryDelay: Duration? = null,
 ) {
-    /** True if its type, code or message has one of [words] in it, whatever the case. */
+    /** True if the type, code or message contains one of [words], ignoring case. */
     fun mentions(vararg words: String): Boolean = listOfNotNull(type, code, message).any { text -> words.any { text.contains(it, ignoreCase = true) } }
 
     fun isNamed(vararg names: String): Boolean = names.any { it.equals(type, ignoreCase = true) || it.equals(code, ignoreCase = true) }
 
     companion object {
 
-        /** More than is told of it: see [quote]. */
+        /** More than [quote] keeps. */
         private const val MAX_MESSAGE = 4096
         private const val MAX_DEPTH = 64
         private const val BYTE_ORDER_MARK = '\uFEFF'
         private val MESSAGES = listOf("message", "detail", "error_message", "Message", "msg")
         private val TITLE = Regex("<title[^>]*>([^<]{1,200})", RegexOption.IGNORE_CASE)
 
-        /** Reads the body of an error response; a body that is no JSON gives its text, a page its title. */
+        /** Reads the body of an error response. Of a body that is not JSON the message is its text; of a web page, its title. */
         fun of(body: String): ProviderError {
             val text = body.trim { it.isWhitespace() || it == BYTE_ORDER_MARK }
             if (text.isEmpty()) return ProviderError(null)
@@ -49,7 +49,7 @@ internal class ProviderError(
             return of(json)
         }
 
-        /** True for nesting that no error of a provider's has, and that a reader of JSON may not survive. */
+        /** True if [text] is nested deeper than any provider's error, so deep that the JSON parser could overflow the stack. */
         private fun isDeep(text: String): Boolean {
             var depth = 0
             for (char in text) {
@@ -85,13 +85,13 @@ internal class ProviderError(
             )
         }
 
-        /** Google's RetryInfo: `{"retryDelay": "34.5s"}` among the details. */
+        /** Reads Google's RetryInfo, `{"retryDelay": "34.5s"}` among the details. */
         private fun retryDelay(details: JsonElement?): Duration? {
             val delay = (details as? JsonArray)?.firstNotNullOfOrNull { (it as? JsonObject)?.get("retryDelay") as? JsonPrimitive }?.contentOrNull ?: return null
             return delay.removeSuffix("s").toDoubleOrNull()?.takeIf { it.isFinite() && it > 0 }?.seconds
         }
 
-        /** AWS's has a namespace before it. */
+        /** AWS puts a namespace before the type. */
         private fun type(json: JsonObject): String? =
             text(json["type"]) ?: text(json["error_type"]) ?: text(json["status"]) ?: text(json["__type"])?.substringAfterLast('#')
 
@@ -104,13 +104,13 @@ internal class ProviderError(
         }
     }
 
-    /** With the type that a header names, as AWS does: `Type:namespace`. The body's goes before it. */
+    /** This error with the type in [header], which AWS sends as `Type:namespace`, unless the body has a type. */
     fun orType(header: String?): ProviderError {
         if (type != null || header == null) return this
         return ProviderError(message, header.substringBefore(':').substringAfterLast('#'), code, param, requestId, retryDelay)
     }
 
-    /** Fills what is missing from the object around it. */
+    /** This error, with missing values taken from the object around it. */
     private fun orElse(outer: JsonObject): ProviderError {
         val around = of(JsonObject(outer - setOf("error", "errors")))
         return ProviderError(

@@ -5,7 +5,8 @@ import dev.unifiedllm.LlmException.InvalidRequest
 import dev.unifiedllm.provider.Target
 
 /**
- * What a model cannot do and says in words only: to stream, to do anything else, to read what is attached. Null for anything else.
+ * The exception for a model that cannot stream, can only stream, or does not accept an attachment: providers report these by message only. Null for
+ * any other error.
  *
  * @param status of the response; null for an error inside of a stream
  */
@@ -13,15 +14,15 @@ internal fun refusal(error: ProviderError, status: Int?, said: String, target: T
     if (status !in REFUSALS) return null
     val words = error.message.orEmpty()
     val remedy = when {
-        STREAM_ONLY.containsMatchIn(words) -> "Leave delivery at Delivery.STREAM: who waits for the whole answer gets it all the same."
-        error.param == "stream" || NO_STREAM.containsMatchIn(words) -> "Ask for the answer in one piece: delivery = Delivery.WHOLE."
-        NO_CONTENT.containsMatchIn(words) -> "\"${target.name}\" does not read what is attached: send it as text, or choose a model that reads it."
+        STREAM_ONLY.containsMatchIn(words) -> "Leave delivery at Delivery.STREAM: get() returns the whole answer as well."
+        error.param == "stream" || NO_STREAM.containsMatchIn(words) -> "Request the answer in one piece: set delivery to Delivery.WHOLE."
+        NO_CONTENT.containsMatchIn(words) -> "\"${target.name}\" does not read this kind of attachment: send it as text, or choose a model that reads it."
         else -> return null
     }
     return InvalidRequest("$said $remedy", InvalidRequest.Kind.UNSUPPORTED, details = details)
 }
 
-/** Some gateways look for an endpoint that can do it all, and find none. */
+/** 404 is among them, because some gateways respond with it if no endpoint supports the request. */
 private val REFUSALS = setOf(400, 404, 415, 422, null)
 
 private val STREAM_ONLY = Regex(

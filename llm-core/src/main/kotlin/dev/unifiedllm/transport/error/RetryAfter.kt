@@ -16,12 +16,13 @@ import kotlin.time.Duration.Companion.seconds
 import kotlin.time.toKotlinDuration
 
 /**
- * How long a response asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date (RFC 9110 5.6.7, the obsolete forms
- * too), measured from the response's own `date`. Null if it does not ask, or asks for something that is not a positive time.
+ * Reads how long a response asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date
+ * ([RFC 9110, section 5.6.7](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7), the obsolete forms as well). A date is relative to the `date` of
+ * the response, else to [now]. Null if neither header has a positive time.
  */
 internal fun retryAfter(header: (String) -> String?, now: Instant): Duration? {
     header("retry-after-ms")?.let(::delay)?.let { return it.milliseconds }
-    // A proxy of LiteLLM's hands an upstream's header on under its own prefix.
+    // LiteLLM's proxy passes the header of its upstream on under a prefix.
     val value = header("retry-after") ?: header("llm_provider-retry-after") ?: return null
     delay(value)?.let { return it.seconds }
     val until = httpDate(value.trim()) ?: return null
@@ -29,7 +30,7 @@ internal fun retryAfter(header: (String) -> String?, now: Instant): Duration? {
     return java.time.Duration.between(from, until).toKotlinDuration().takeIf { it.isPositive() }
 }
 
-/** A positive number in plain digits, cut to what a duration can hold. */
+/** A positive decimal number, limited to what a duration can hold. */
 private fun delay(text: String): Double? = text.trim().takeIf(NUMBER::matches)?.toDouble()?.takeIf { it > 0 }?.coerceAtMost(MAX_DELAY)
 
 private val NUMBER = Regex("""\d+(\.\d+)?""")

@@ -5,6 +5,7 @@ import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.provider.AwsKeys
 import dev.unifiedllm.provider.AwsSettings
+import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
@@ -28,7 +29,7 @@ import java.time.Clock
 import java.time.Instant
 import java.time.ZoneOffset
 
-/** @param region that the URL and the signature name; null where there is none @param says what an error's message holds */
+/** @param region in the URL and in the signature @param says what the message of the failure contains */
 private class Signing(
     val title: String,
     val environment: Map<String, String> = emptyMap(),
@@ -100,8 +101,8 @@ private val signings = listOf(
     Signing("a profile that is not there", mapOf(REGION, "AWS_PROFILE" to "wrok"), FILES, says = listOf("no profile \"wrok\"", "AWS_PROFILE")),
     Signing("a profile in code that is not there", ENVIRONMENT_KEYS, FILES, AwsSettings(profile = "nobody"), says = listOf("no profile \"nobody\"")),
     Signing("single sign-on", mapOf(REGION, "AWS_PROFILE" to "sso"), FILES, says = listOf("single sign-on", "aws configure export-credentials --profile sso")),
-    Signing("a role", mapOf(REGION, "AWS_PROFILE" to "role"), FILES, says = listOf("assuming a role", "export-credentials --profile role")),
-    Signing("a process", mapOf(REGION, "AWS_PROFILE" to "process"), FILES, says = listOf("process of your own", "export-credentials")),
+    Signing("a role", mapOf(REGION, "AWS_PROFILE" to "role"), FILES, says = listOf("an assumed role", "export-credentials --profile role")),
+    Signing("a process", mapOf(REGION, "AWS_PROFILE" to "process"), FILES, says = listOf("a credential process", "export-credentials")),
     Signing("a profile without keys", mapOf("AWS_PROFILE" to "bare"), FILES, says = listOf("No AWS credentials")),
     Signing("no region", ENVIRONMENT_KEYS - "AWS_REGION", says = listOf("AWS_REGION", "us-east-1", "region = ")),
     Signing("keys with a line break", ENVIRONMENT_KEYS + ("AWS_SECRET_ACCESS_KEY" to "a\nb"), says = listOf("line break", "the variables")),
@@ -112,16 +113,16 @@ class AwsCredentialSpec : FunSpec({
     val now = Instant.parse("2030-01-02T03:04:05Z")
 
     fun resolve(environment: (String) -> String?, settings: AwsSettings? = null, name: String = "amazon.nova-lite-v1:0", baseUrl: String? = null): Target {
-        val resolver = TargetResolver(ProviderRegistry.packed, environment, emptyMap(), AwsProfiles(environment)::region)
+        val resolver = TargetResolver(ProviderRegistry.packed, environment, emptyMap(), AwsProfiles(Environment(environment))::region)
         return resolver.resolve(ModelId("bedrock", name), ProviderSettings(baseUrl = baseUrl, aws = settings))
     }
 
     suspend fun signed(target: Target, environment: (String) -> String?): TransportRequest {
-        val credentials = AwsCredentials(environment, Clock.fixed(now, ZoneOffset.UTC))
+        val credentials = AwsCredentials(Environment(environment), Clock.fixed(now, ZoneOffset.UTC))
         return credentials.credential(target).sign(TransportRequest(target.baseUrl + "/model/x/converse", emptyList(), ByteArray(0)))
     }
 
-    context("keys and region come from where they are set") {
+    context("the source of the keys and of the region") {
         withData<Signing>({ it.title }, signings) { case ->
             val home = tempdir()
             val folder = home.resolve(".aws").also { it.mkdir() }
@@ -142,20 +143,20 @@ class AwsCredentialSpec : FunSpec({
         }
     }
 
-    test("the files may stand elsewhere") {
+    test("variables name other configuration files") {
         val folder = tempdir()
         folder.resolve("c").writeText(CREDENTIALS)
         folder.resolve("k").writeText(CONFIG)
         val variables = mapOf("HOME" to folder.path, "AWS_SHARED_CREDENTIALS_FILE" to "~/c", "AWS_CONFIG_FILE" to folder.resolve("k").path)
-        AwsProfiles(variables::get).find("work")!! shouldContainExactly
+        AwsProfiles(Environment(variables::get)).find("work")!! shouldContainExactly
             mapOf("region" to "eu-central-1", "s3" to "", "aws_access_key_id" to "AKWORK", "aws_secret_access_key" to "secret", "aws_session_token" to "TOKEN")
-        AwsProfiles { null }.find("default").shouldBeNull()
-        AwsProfiles(mapOf("HOME" to "/nowhere/at all")::get).region(AwsSettings()).shouldBeNull()
+        AwsProfiles(Environment { null }).find("default").shouldBeNull()
+        AwsProfiles(Environment(mapOf("HOME" to "/nowhere/at all")::get)).region(AwsSettings()).shouldBeNull()
     }
 
-    test("a bearer key is sent as one, and nothing is signed; keys and profiles in code go before it") {
+    test("a bearer key is sent without a signature; keys and profiles in code precede it") {
         val variables = ENVIRONMENT_KEYS + ("AWS_BEARER_TOKEN_BEDROCK" to "bedrock-api-key-1")
-        val credentials = Credentials(variables::get, RefusingTransport)
+        val credentials = Credentials(Environment(variables::get), RefusingTransport)
         val bearer = resolve(variables::get)
         bearer.key!!.reveal() shouldBe "bedrock-api-key-1"
         credentials.of(bearer).shouldBeNull()
@@ -164,13 +165,13 @@ class AwsCredentialSpec : FunSpec({
         credentials.of(keyed).shouldNotBeNull()
     }
 
-    test("a model named by its ARN runs in the ARN's region") {
+    test("a model named by its ARN is called in the region of the ARN") {
         val arn = "arn:aws:bedrock:eu-north-1:123456789012:inference-profile/eu.amazon.nova-lite-v1:0"
         resolve(ENVIRONMENT_KEYS::get, name = arn).baseUrl shouldBe "https://bedrock-runtime.eu-north-1.amazonaws.com"
         resolve(ENVIRONMENT_KEYS::get, AwsSettings(region = "us-west-2"), arn).baseUrl shouldBe "https://bedrock-runtime.us-west-2.amazonaws.com"
     }
 
-    test("an endpoint of the user's is signed for; a bearer key of the environment does not travel there when it was set in code") {
+    test("requests to the user's own endpoint are signed; a bearer key of the environment is not sent to a base URL set in code") {
         val variables = ENVIRONMENT_KEYS - "AWS_REGION" + ("AWS_BEARER_TOKEN_BEDROCK" to "key")
         val vpc = resolve(variables::get, baseUrl = "https://vpce-1.bedrock-runtime.eu-west-3.vpce.amazonaws.com")
         vpc.key.shouldBeNull()
@@ -180,7 +181,7 @@ class AwsCredentialSpec : FunSpec({
         resolve((variables + ("AWS_BEDROCK_RUNTIME_ENDPOINT" to "https://mine.example"))::get).baseUrl shouldBe "https://mine.example"
     }
 
-    test("settings that say two things are refused where they are made") {
+    test("contradictory settings are refused when they are set") {
         shouldThrow<IllegalArgumentException> { AwsSettings.of(null, null, "AK", null, null) }.message shouldContain "belong together"
         shouldThrow<IllegalArgumentException> { AwsSettings.of(null, "work", "AK", "secret", null) }.message shouldContain "not both"
         shouldThrow<IllegalArgumentException> { AwsSettings.of(null, null, null, null, "token") }.message shouldContain "sessionToken"
@@ -188,13 +189,13 @@ class AwsCredentialSpec : FunSpec({
         AwsSettings.of("eu-west-1", null, "AK", "hidden", null).toString() shouldNotContain "hidden"
     }
 
-    test("what a call sets goes over what the client sets, identity by identity") {
+    test("the settings of a call override those of the client; keys and profile override as one") {
         val client = AwsSettings(region = "eu-west-1", keys = AwsKeys("AK", ApiKey.of("s")))
         AwsSettings(profile = "work").over(client) shouldBe AwsSettings("eu-west-1", "work", null)
         AwsSettings(region = "us-east-1").over(client) shouldBe client.copy(region = "us-east-1")
     }
 
-    test("the row can do both") {
+    test("the row has AWS authentication, and the aliases of both APIs") {
         row.auth shouldBe Provider.Auth.AWS
         listOf("amazon-bedrock", "bedrock/converse", "bedrock/invoke").map { ProviderRegistry.packed.find(it) } shouldBe List(3) { row }
     }
@@ -205,7 +206,7 @@ private object RefusingTransport : Transport {
         request: TransportRequest,
         deadlines: HeadDeadlines,
         block: suspend (TransportResponse) -> T,
-    ): T = error("nothing is asked for here")
+    ): T = error("no request is expected")
 
     override fun close() = Unit
 }

@@ -2,6 +2,7 @@ package dev.unifiedllm.transport.credential
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.JdkTransport
@@ -39,7 +40,7 @@ private class EntraFixture(answer: LoopbackExchange.(LoopbackRequest) -> Unit) :
         "AZURE_CLIENT_SECRET" to "s3cr+t",
         "AZURE_AUTHORITY_HOST" to server.url,
     )
-    private val credentials = Credentials({ environment[it] }, transport, clock)
+    private val credentials = Credentials(Environment { environment[it] }, transport, clock)
     private val target = Target(ModelId("azure", "gpt-4o"), ProviderRegistry.packed.find("azure")!!, "https://res.openai.azure.com", null)
 
     suspend fun header(url: String = "https://res.openai.azure.com/openai"): String? =
@@ -54,7 +55,7 @@ private class EntraFixture(answer: LoopbackExchange.(LoopbackRequest) -> Unit) :
 private fun LoopbackExchange.token(text: String) = whole("""{"token_type":"Bearer","access_token":"$text","expires_in":3599}""")
 
 class EntraCredentialSpec : FunSpec({
-    test("a token that is set is sent as it is, and nobody is asked for one") {
+    test("the token in AZURE_AD_TOKEN is sent, and none is fetched") {
         EntraFixture { token("no") }.use { fixture ->
             fixture.environment += "AZURE_AD_TOKEN" to "mine"
             fixture.header() shouldBe "Bearer mine"
@@ -62,7 +63,7 @@ class EntraCredentialSpec : FunSpec({
         }
     }
 
-    test("an application's secret is given for a token, once until shortly before it expires") {
+    test("the secret of an application fetches a token, which is kept until shortly before it expires") {
         var number = 0
         EntraFixture { token("t${++number}") }.use { fixture ->
             fixture.header() shouldBe "Bearer t1"
@@ -80,7 +81,7 @@ class EntraCredentialSpec : FunSpec({
         }
     }
 
-    test("a refused token is an authentication error without the secret in it") {
+    test("a refused token is an Authentication failure whose message does not contain the secret") {
         EntraFixture {
             whole("""{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}""", status = 401)
         }.use { fixture ->
@@ -91,14 +92,14 @@ class EntraCredentialSpec : FunSpec({
         }
     }
 
-    test("a part that is missing is named") {
+    test("a missing variable is named") {
         EntraFixture { token("no") }.use { fixture ->
             fixture.environment -= "AZURE_CLIENT_ID"
             shouldThrow<LlmException.Configuration> { fixture.header() }.message shouldContain "AZURE_CLIENT_ID"
         }
     }
 
-    test("a token does not travel unencrypted") {
+    test("a token is not sent unencrypted") {
         EntraFixture { token("no") }.use { fixture ->
             shouldThrow<LlmException.Configuration> { fixture.header("http://res.openai.azure.com/openai") }.message shouldContain "unencrypted"
         }

@@ -3,6 +3,7 @@ package dev.unifiedllm.transport.credential
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.JdkTransport
@@ -79,12 +80,12 @@ private fun decoded(part: String): JsonObject = Json.parseToJsonElement(Base64.g
 
 private fun target() = Target(ModelId("vertex_ai", "gemini-2.5-flash"), ProviderRegistry.packed.find("vertex_ai")!!, "https://host", null)
 
-/** A client's credentials whose only token endpoint answers by [answer]. */
+/** Credentials whose token endpoint responds by [answer]. */
 private class Fixture(val clock: TestClock = TestClock(), answer: LoopbackExchange.(LoopbackRequest) -> Unit) : AutoCloseable {
     val server = LoopbackServer(answer)
     private val transport = JdkTransport(5.seconds)
     var environment: Map<String, String> = mapOf("VERTEXAI_CREDENTIALS" to serviceAccount(server.url + "/token"))
-    val credentials = Credentials({ environment[it] }, transport, clock)
+    val credentials = Credentials(Environment { environment[it] }, transport, clock)
 
     suspend fun sign(url: String = DEEP): TransportRequest = credentials.of(target())!!.sign(TransportRequest(url, listOf("a" to "b"), ByteArray(0)))
 
@@ -99,7 +100,7 @@ private fun TransportRequest.header(name: String) = headers.firstOrNull { it.fir
 class GoogleCredentialSpec : FunSpec({
     val folder = tempdir()
 
-    test("a service account's key signs a JWT, and the token that it is given for signs the request") {
+    test("the key of a service account signs a JWT, which fetches the token for the request") {
         Fixture { token(1) }.use { fixture ->
             fixture.environment = mapOf("VERTEXAI_CREDENTIALS" to serviceAccount(fixture.server.url + "/token", "quota_project_id" to "q"))
             val signed = fixture.sign()
@@ -111,7 +112,7 @@ class GoogleCredentialSpec : FunSpec({
             request.header("Content-Type")!! shouldStartWith "application/x-www-form-urlencoded"
             val form = request.form()
             form["grant_type"] shouldBe "urn:ietf:params:oauth:grant-type:jwt-bearer"
-            val (head, claims, seal) = form.getValue("assertion").split('.')
+            val (head, claims, signature) = form.getValue("assertion").split('.')
             decoded(head) shouldBe buildJsonObject {
                 put("alg", "RS256")
                 put("typ", "JWT")
@@ -127,11 +128,11 @@ class GoogleCredentialSpec : FunSpec({
             val verifier = Signature.getInstance("SHA256withRSA")
             verifier.initVerify(keys.public)
             verifier.update("$head.$claims".encodeToByteArray())
-            verifier.verify(Base64.getUrlDecoder().decode(seal)) shouldBe true
+            verifier.verify(Base64.getUrlDecoder().decode(signature)) shouldBe true
         }
     }
 
-    test("a token serves until more than a minute before its end, then another is fetched") {
+    test("a token is used until a minute and a half before its expiry, then another is fetched") {
         var count = 0
         Fixture { token(++count) }.use { fixture ->
             fixture.sign().header("Authorization") shouldBe "Bearer ya29.1"
@@ -144,7 +145,7 @@ class GoogleCredentialSpec : FunSpec({
         }
     }
 
-    test("many calls at once fetch one token, and share its failure") {
+    test("concurrent calls fetch one token, and share a failure") {
         var refuses = true
         val answer: LoopbackExchange.(LoopbackRequest) -> Unit = {
             Thread.sleep(300)
@@ -163,7 +164,7 @@ class GoogleCredentialSpec : FunSpec({
         }
     }
 
-    test("a refused token is an authentication failure that says why and what to do, without a secret") {
+    test("a refused token is an Authentication failure with the reason and the remedy, without a secret") {
         Fixture { whole("""{"error":"invalid_grant","error_description":"Invalid JWT Signature."}""", 400) }.use { fixture ->
             val failure = shouldThrow<LlmException.Authentication> { fixture.sign() }
             for (words in listOf("vertex_ai/gemini-2.5-flash", "400", "invalid_grant: Invalid JWT Signature.", "VERTEXAI_CREDENTIALS", "still active")) {
@@ -183,7 +184,7 @@ class GoogleCredentialSpec : FunSpec({
         Fixture { reset() }.use { shouldThrow<LlmException.Network> { it.sign() } }
     }
 
-    test("a user's own login refreshes its token, from gcloud's file where nothing is set") {
+    test("without variables the login in gcloud's file fetches the token") {
         Fixture { if ("refresh_token" in it.body) token(5) else token(6) }.use { fixture ->
             fun login(directory: java.io.File) {
                 directory.mkdirs()
@@ -205,7 +206,7 @@ class GoogleCredentialSpec : FunSpec({
         }
     }
 
-    test("VERTEXAI_CREDENTIALS goes before GOOGLE_APPLICATION_CREDENTIALS; both may be paths, and a changed file counts at once") {
+    test("VERTEXAI_CREDENTIALS precedes GOOGLE_APPLICATION_CREDENTIALS; both may be paths, and a changed file takes effect at once") {
         Fixture { token(requestNumber(it)) }.use { fixture ->
             fun file(
                 name: String,
@@ -224,20 +225,20 @@ class GoogleCredentialSpec : FunSpec({
         }
     }
 
-    context("credentials that cannot be used say so, before anything is sent") {
+    context("credentials that cannot be used fail before anything is sent") {
         withData<Pair<String, Pair<Map<String, String>, List<String>>>>(
             { it.first },
             "none" to (emptyMap<String, String>() to listOf("GOOGLE_APPLICATION_CREDENTIALS", "gcloud auth application-default login")),
             "no file" to (mapOf("GOOGLE_APPLICATION_CREDENTIALS" to "/nowhere/key.json") to listOf("cannot be read", "/nowhere/key.json")),
-            "no JSON" to (mapOf("VERTEXAI_CREDENTIALS" to "{secret") to listOf("is no JSON", "VERTEXAI_CREDENTIALS")),
+            "no JSON" to (mapOf("VERTEXAI_CREDENTIALS" to "{secret") to listOf("are not JSON", "VERTEXAI_CREDENTIALS")),
             "no type" to (mapOf("VERTEXAI_CREDENTIALS" to "{}") to listOf("type is missing")),
             "another type" to (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"external_account"}""") to listOf("external_account")),
             "no key" to (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"service_account","client_email":"a"}""") to listOf("no private_key")),
             "no address" to (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"service_account","private_key":"x"}""") to listOf("no client_email")),
             "a broken key" to
-                (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"service_account","client_email":"a","private_key":"secret"}""") to listOf("no RSA key")),
+                (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"service_account","client_email":"a","private_key":"secret"}""") to listOf("not an RSA key")),
             "an open token endpoint" to
-                (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"service_account","token_uri":"http://evil.example/t"}""") to listOf("no https URL")),
+                (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"service_account","token_uri":"http://evil.example/t"}""") to listOf("not an https URL")),
             "half a login" to (mapOf("VERTEXAI_CREDENTIALS" to """{"type":"authorized_user","client_id":"a"}""") to listOf("no client_secret")),
         ) { (_, case) ->
             Fixture { token(1) }.use { fixture ->
@@ -250,11 +251,11 @@ class GoogleCredentialSpec : FunSpec({
         }
     }
 
-    test("a token never travels unencrypted to another machine") {
+    test("a token is not sent unencrypted to another machine") {
         Fixture { token(1) }.use { shouldThrow<LlmException.Configuration> { it.sign("http://proxy.example/v1") }.message shouldContain "unencrypted" }
     }
 
-    test("a call to Vertex AI carries the token; one that is set is used as it is") {
+    test("a call to Vertex AI sends the fetched token, or the one in VERTEX_ACCESS_TOKEN") {
         val usage = """{"promptTokenCount":1,"candidatesTokenCount":1}"""
         val answer = """{"candidates":[{"content":{"parts":[{"text":"hi"}]},"finishReason":"STOP"}],"usageMetadata":$usage}"""
         val server = LoopbackServer { if (it.path == "/token") token(1) else sse("data: $answer\n\n") }

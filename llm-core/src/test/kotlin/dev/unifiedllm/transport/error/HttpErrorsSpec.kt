@@ -6,9 +6,11 @@ import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
+import dev.unifiedllm.withoutFallbackAdvice
 import io.kotest.assertions.withClue
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
+import io.kotest.matchers.ints.shouldBeGreaterThan
 import io.kotest.matchers.ints.shouldBeLessThan
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
@@ -28,10 +30,15 @@ private class Status(val status: Int, val type: Class<out LlmException>, val isR
 private inline fun <reified T : LlmException> status(status: Int, isRetryable: Boolean, body: String = "", says: String = "") =
     Status(status, T::class.java, isRetryable, body, says)
 
+private val AWS_ERRORS = listOf(
+    "ModelNotReadyException", "ServiceUnavailableException", "ServiceQuotaExceededException", "ModelErrorException", "ModelTimeoutException",
+    "ThrottlingException", "ExpiredTokenException", "AccessDeniedException", "ResourceNotFoundException",
+)
+
 private const val HTML = "<!DOCTYPE html><html><head><title>502: Bad gateway</title></head><body><script>alert(1)</script></body></html>"
 
 class HttpErrorsSpec : FunSpec({
-    context("a status, and what stands in the body, mean") {
+    context("the exception for a status and a body") {
         withData<Status>(
             { "${it.status} ${it.body.take(60)} -> ${it.type.simpleName}" },
             status<LlmException.Configuration>(301, false, says = "redirect"),
@@ -89,11 +96,13 @@ class HttpErrorsSpec : FunSpec({
             status<LlmException.ContentFiltered>(400, false, """{"error":{"code":"content_filter","message":"filtered"}}"""),
             status<LlmException.Authentication>(400, false, """{"error":{"message":"API key not valid. Please pass a valid API key."}}""", "GROQ_API_KEY"),
             status<LlmException.Authentication>(401, false, """{"error":{"message":"Incorrect API key provided: sk-abcdefgh1234"}}""", "GROQ_API_KEY"),
+            status<LlmException.Authentication>(401, false, """{"error":{"message":"API key has expired"}}""", "The key has expired"),
             status<LlmException.QuotaExhausted>(402, false, says = "top it up"),
             status<LlmException.PermissionDenied>(403, false),
             status<LlmException.NotFound>(404, false, """{"error":{"message":"The model `llama-3` does not exist"}}""", "llama-3"),
             status<LlmException.NotFound>(404, false, "<html><title>404 Not Found</title></html>", "/v1"),
             status<LlmException.Configuration>(405, false),
+            status<LlmException.Network>(407, false, says = "proxy"),
             status<LlmException.Timeout>(408, true),
             status<InvalidRequest>(409, true),
             status<LlmException.NotFound>(410, false),
@@ -146,14 +155,14 @@ class HttpErrorsSpec : FunSpec({
         for ((status, kind) in kinds) read(status).shouldBeInstanceOf<InvalidRequest>().kind.name shouldBe kind
     }
 
-    context("x-should-retry goes before the status:") {
+    context("x-should-retry overrides the status:") {
         withData(400, 401, 403, 404, 408, 409, 422, 425, 429, 500, 501, 503, 529) { status ->
             read(status, shouldRetry = false).isRetryable shouldBe false
             read(status, shouldRetry = true).isRetryable shouldBe true
         }
     }
 
-    test("a redirect names the host it leads to, and nothing else of it") {
+    test("a redirect names the host of its location, and nothing else of it") {
         val failure = read(302, location = "https://user:pw@login.example.com/sign-in?key=key-of-the-call")
         failure.message shouldContain "login.example.com"
         for (never in listOf("user", "pw@", "sign-in", "key-of-the-call")) failure.message shouldNotContain never
@@ -161,7 +170,7 @@ class HttpErrorsSpec : FunSpec({
         read(301).message shouldContain "another address"
     }
 
-    context("an error in the stream is typed by what it says:") {
+    context("the exception for an error inside of a stream, by its type or code:") {
         withData<Pair<String, Class<out LlmException>>>(
             { it.first },
             "rate_limit_error" to LlmException.RateLimited::class.java,
@@ -182,7 +191,7 @@ class HttpErrorsSpec : FunSpec({
         }
     }
 
-    context("whatever the body of an error is, the status decides and the message is short:") {
+    context("with any body the status decides, and the message is short:") {
         withData<Pair<String, String>>(
             { it.first },
             "empty" to "",
@@ -217,7 +226,7 @@ class HttpErrorsSpec : FunSpec({
         }
     }
 
-    test("of what the provider says at most 2 KiB are repeated, and no part of the key where it is cut") {
+    test("a message quotes at most 2 KiB of the provider's, and no part of the key at the cut") {
         for (at in 2_030..2_050) {
             val said = read(500, """{"error":{"message":"${"y".repeat(at)} key-of-the-call"}}""").message!!
             for (length in 4..15) said shouldNotContain "key-of-the-call".take(length)
@@ -226,30 +235,77 @@ class HttpErrorsSpec : FunSpec({
         said.count { it == 'ü' } * 2 shouldBeLessThan 2_049
     }
 
-    test("what the provider says stands in the message, and the remedy after it") {
+    test("a message quotes the provider's, and then gives the remedy") {
         val failure = read(429, """{"error":{"message":"Rate limit reached"}}""")
         failure.message shouldContain "groq/llama-3 answered with status 429: Rate limit reached."
-        failure.message!! shouldEndWith "or add a fallback."
+        failure.message!! shouldEndWith ": wait, or add a fallback."
+        failure.message!!.withoutFallbackAdvice() shouldEndWith ": wait."
         HttpErrors(target).exception(ProviderError(null), 429, null, 7.seconds).let {
             it.message shouldContain "7s"
             it.shouldBeInstanceOf<LlmException.RateLimited>().retryAfter shouldBe 7.seconds
         }
     }
 
-    test("a missing model of Ollama's is pulled") {
+    test("the advice to add a fallback is always at the end of a message, so that AllFailed can leave it out") {
+        val messages = ((300..599) + null).map { read(it).message!! } + AWS_ERRORS.map { name ->
+            val aws = Target(ModelId("bedrock", "m"), row.copy(id = "bedrock", auth = Provider.Auth.AWS), row.baseUrl!!, null)
+            read(null, """{"__type":"$name","message":"said"}""", at = aws).message!!
+        }
+        messages.filter { "fallback" in it }.size shouldBeGreaterThan 100
+        for (message in messages) message.withoutFallbackAdvice() shouldNotContain "fallback"
+        "Try again, or add a fallback.".withoutFallbackAdvice() shouldBe "Try again."
+        "Add a fallback, or not.".withoutFallbackAdvice() shouldBe "Add a fallback, or not."
+    }
+
+    test("a 407 is the proxy's: its phase is PROXY") {
+        val failure = read(407).shouldBeInstanceOf<LlmException.Network>()
+        failure.phase shouldBe LlmException.Network.Phase.PROXY
+        for (text in listOf("groq/llama-3", "status 407", "https.proxyHost", "http.nonProxyHosts", "httpClient")) failure.message shouldContain text
+    }
+
+    context("a 401 says how to set the key: the variable, then Kotlin, then Java") {
+        withData<Pair<String, String>>(
+            { it.first },
+            "a refused key" to """{"error":{"message":"Invalid API Key"}}""",
+            "an expired key" to """{"error":{"message":"API key expired"}}""",
+        ) { (_, body) ->
+            val said = read(401, body).message!!
+            val parts = listOf("set the variable GROQ_API_KEY", """provider("groq") { apiKey = "…" } in Kotlin""", """provider("groq", p -> p.apiKey("…")) in Java""")
+            parts.map(said::indexOf).let { it.sorted() shouldBe it }
+            for (part in parts) said shouldContain part
+        }
+
+        test("of a server without a variable: code only") {
+            val own = Target(ModelId("own", "m"), Provider("own", "openai-chat"), "http://localhost:8000/v1", ApiKey.of("k"))
+            read(401, at = own).message shouldContain """set it in code: provider("own") { apiKey = "…" } in Kotlin"""
+        }
+
+        test("where there is no key, it says that one is required") {
+            val bare = Target(target.id, row, row.baseUrl!!, null)
+            read(401, at = bare).message shouldContain "It requires a key: set the variable GROQ_API_KEY"
+        }
+
+        test("where Entra or Google issued a token, it names the source of the token") {
+            fun at(auth: Provider.Auth) = Target(ModelId("p", "m"), row.copy(id = "p", auth = auth), row.baseUrl!!, null)
+            read(401, at = at(Provider.Auth.API_KEY)).message shouldContain "Entra"
+            read(401, at = at(Provider.Auth.GOOGLE)).message shouldContain "gcloud auth application-default login"
+        }
+    }
+
+    test("a model that Ollama has not installed is pulled") {
         val ollama = Provider("ollama", "ollama-chat", baseUrl = "http://localhost:11434", auth = Provider.Auth.OPTIONAL, local = true)
         val failure = read(404, """{"error":"model 'llama9' not found"}""", at = Target(ModelId("ollama", "llama9"), ollama, ollama.baseUrl!!, null))
         failure.message shouldContain "ollama pull llama9"
     }
 
-    test("/v1 is asked after only where it may be missing") {
+    test("a missing /v1 is suspected only where the base URL has none") {
         fun at(wire: String, url: String) = Target(ModelId("p", "m"), Provider("p", wire, baseUrl = url, auth = Provider.Auth.OPTIONAL), url, null)
         read(404, at = at("openai-chat", "http://localhost:4000")).message shouldContain "(is \"/v1\" missing)"
         read(404, at = at("openai-chat", "http://localhost:4000/v1")).message shouldEndWith "http://localhost:4000/v1 its address?"
         read(404, at = at("cohere-chat", "http://localhost:4000/v2")).message shouldEndWith "http://localhost:4000/v2 its address?"
     }
 
-    test("a 401 without a key says which variable holds it") {
+    test("a 401 without a key names its variable") {
         val proxy = Provider("proxy", "openai-chat", baseUrl = "http://localhost:4000", apiKeyEnv = listOf("PROXY_KEY"), auth = Provider.Auth.OPTIONAL)
         read(401, at = Target(ModelId("proxy", "m"), proxy, proxy.baseUrl!!, null)).message shouldContain "set the variable PROXY_KEY"
     }

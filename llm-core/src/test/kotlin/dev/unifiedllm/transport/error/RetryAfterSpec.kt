@@ -26,7 +26,7 @@ private val cap = file.getValue("cap_s").jsonPrimitive.int.seconds
 private fun parse(headers: Map<String, String>): Duration? = retryAfter({ name -> headers.entries.firstOrNull { it.key.equals(name, true) }?.value }, now)
 
 class RetryAfterSpec : FunSpec({
-    context("retry-after-vectors.json, what the headers ask for (the policy that caps and backs off is not built yet):") {
+    context("retry-after-vectors.json, the delay that the headers ask for:") {
         val vectors = file.getValue("vectors").jsonArray.map { it.jsonObject }
         vectors.size shouldBe 28
         withData<JsonObject>({ "${it["headers"]}" }, vectors) { vector ->
@@ -40,7 +40,7 @@ class RetryAfterSpec : FunSpec({
                     asked.shouldNotBeNull() shouldBeGreaterThan cap
                     asked.isFinite() shouldBe true
                 }
-                else -> expected.content shouldBe "NO_RETRY" // x-should-retry, which HttpErrorsSpec tests; the time stands all the same
+                else -> expected.content shouldBe "NO_RETRY" // x-should-retry, which HttpErrorsSpec tests; the delay is read all the same
             }
         }
     }
@@ -49,7 +49,7 @@ class RetryAfterSpec : FunSpec({
         withData<Triple<String, Map<String, String>, Duration?>>(
             { it.first },
             Triple(
-                "a date counts from the server's own clock",
+                "a date is relative to the clock of the server",
                 mapOf(
                     "retry-after" to "Thu, 01 Jan 2026 05:00:10 GMT",
                     "date" to "Thu, 01 Jan 2026 05:00:00 GMT",
@@ -57,16 +57,16 @@ class RetryAfterSpec : FunSpec({
                 10.seconds,
             ),
             Triple(
-                "a date that is past by the server's clock",
+                "a date in the past by the clock of the server",
                 mapOf(
                     "retry-after" to "Thu, 01 Jan 2026 00:00:10 GMT",
                     "date" to "Thu, 01 Jan 2026 05:00:00 GMT",
                 ),
                 null,
             ),
-            Triple("a server's date that cannot be read", mapOf("retry-after" to "Thu, 01 Jan 2026 00:00:10 GMT", "date" to "yesterday"), 10.seconds),
-            Triple("the header that LiteLLM hands on", mapOf("llm_provider-retry-after" to "3"), 3.seconds),
-            Triple("zero milliseconds fall through", mapOf("retry-after-ms" to "0", "retry-after" to "2"), 2.seconds),
+            Triple("an invalid date of the server", mapOf("retry-after" to "Thu, 01 Jan 2026 00:00:10 GMT", "date" to "yesterday"), 10.seconds),
+            Triple("the header that LiteLLM passes on", mapOf("llm_provider-retry-after" to "3"), 3.seconds),
+            Triple("zero milliseconds are ignored", mapOf("retry-after-ms" to "0", "retry-after" to "2"), 2.seconds),
             Triple("a hexadecimal number", mapOf("retry-after" to "0x10"), null),
             Triple("Java's suffixes", mapOf("retry-after" to "5d"), null),
             Triple("milliseconds with a fraction", mapOf("retry-after-ms" to "12.5"), 12.5.milliseconds),
