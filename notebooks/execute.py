@@ -1,7 +1,5 @@
-"""Executes notebooks in the Kotlin kernel and keeps them with their outputs, as .ipynb and .html; started by run.py in its virtual environment."""
-import re
+"""Executes notebooks in the Kotlin kernel and writes them with their outputs, as .ipynb and .html. run.py starts it in its virtual environment."""
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -9,20 +7,21 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
-from workbench import KERNEL_LOG, TARGET, say
+from workbench import ANSI, KERNEL_LOG, TARGET, say, step
 
 CELL_SECONDS = 600
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def execute(source: Path) -> str | None:
-    """Runs one notebook and writes what it became. Returns its first error in one line, or null; a cell tagged `raises-exception` may fail."""
+    """Runs one notebook and writes it with its outputs. Returns its first error in one line, or None. A cell tagged `raises-exception` may fail."""
     notebook = nbformat.read(source, as_version=4)
     client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="kotlin", coalesce_streams=True,
                             resources={"metadata": {"path": str(source.parent)}})
     error = None
+    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     try:
-        client.execute()
+        with step(f"running {source.stem}", f"{cells} cells", lambda: f"{client.code_cells_executed} cells done"):
+            client.execute()
     except CellExecutionError as failed:
         error = f"In [{last_executed(notebook)}] {failed.ename.rpartition('.')[2]}: {failed.evalue}"
     except CellTimeoutError:
@@ -41,7 +40,7 @@ def last_executed(notebook: nbformat.NotebookNode) -> int:
 
 
 def html(notebook: nbformat.NotebookNode, title: str, theme: str = "light") -> str:
-    """The page that a browser shows without the net: no script is fetched from elsewhere."""
+    """The notebook as a page that loads no script from the network."""
     exporter = HTMLExporter(theme=theme, mathjax_url="", require_js_url="", jquery_url="", mermaid_js_url="")
     return exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})[0]
 
@@ -49,12 +48,11 @@ def html(notebook: nbformat.NotebookNode, title: str, theme: str = "light") -> s
 def main(sources: list[Path]) -> int:
     failed = 0
     for source in sources:
-        begin = time.monotonic()
-        cells = sum(cell.cell_type == "code" for cell in nbformat.read(source, as_version=4).cells)
         error = execute(source)
-        failed += error is not None
-        say(f"{source.stem}: {cells} cells, {time.monotonic() - begin:.1f} s, {f'FAILED  {error}' if error else 'ok'}")
-    say(f"{len(sources) - failed} passed, {failed} failed; see {TARGET}")
+        if error:
+            failed += 1
+            say(f"FAILED {source.stem}: {error}")
+    say(f"{len(sources) - failed} passed, {failed} failed; the notebooks with their outputs are in {TARGET}")
     return 1 if failed else 0
 
 

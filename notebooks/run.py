@@ -1,4 +1,4 @@
-"""notebooks/run: builds the library if need be and executes the notebooks in the real Kotlin kernel."""
+"""notebooks/run: builds the library if it is not up to date and executes the notebooks in the Kotlin kernel."""
 import argparse
 import signal
 import subprocess
@@ -9,20 +9,21 @@ import workbench
 from workbench import Problem, say
 
 HELP = """\
-Runs Kotlin notebooks that use unified-llm in the real kernel, from a fresh checkout on.
+Builds the library, sets up the Kotlin kernel and runs notebooks that use unified-llm.
 
-  notebooks/run                   every notebook of this folder
-  notebooks/run 01-quickstart     that one (a name, or a path to any .ipynb)
-  notebooks/run --lab             JupyterLab for a person, on 127.0.0.1
+  notebooks/run                   runs every notebook of this folder
+  notebooks/run 01-quickstart     runs one notebook (a name, or the path of any .ipynb)
+  notebooks/run --lab             opens the notebooks in JupyterLab, on 127.0.0.1
 
-Needs JDK 17+, Maven 3.8+ and Python 3.10+; the first run fetches packages. Executed notebooks and their
-HTML go to notebooks/target/, Python packages to a cache folder. Exit status 0: every cell ran.
+Needs JDK 17+, Maven 3.8+ and Python 3.10+. The first run downloads packages and takes up to 5 minutes. The
+notebooks with their outputs go to notebooks/target/, as .ipynb and .html; the Python packages go to a cache
+folder. Exit status 0 means that every cell ran.
 """
 ENVIRONMENT = """\
 environment:
-  OLLAMA_API_BASE, GROQ_API_KEY, …   reach the notebooks as they are
+  OLLAMA_API_BASE, GROQ_API_KEY, …   are passed to the notebooks
   UNIFIEDLLM_CACHE                   folder for Python packages (default: unified-llm in the user's cache folder)
-  UNIFIEDLLM_CLASSPATH_FILE          a complete class path that is built already: nothing is built then
+  UNIFIEDLLM_CLASSPATH_FILE          file with a complete class path to use; nothing is built then
   PYTHON, JAVA_HOME                  which Python and JDK to use
 """
 
@@ -45,7 +46,7 @@ def main() -> int:
 def execute(names: list[str]) -> int:
     notebooks = [find(name) for name in names] or sorted(workbench.NOTEBOOKS.glob("*.ipynb"))
     library = workbench.class_path()
-    python = workbench.venv("notebooks", workbench.REQUIREMENTS)
+    python = workbench.venv("notebooks", workbench.REQUIREMENTS, contents="the Kotlin kernel")
     environment = workbench.kernel(python, library)
     script = workbench.NOTEBOOKS / "execute.py"
     return subprocess.run([str(python), str(script), *map(str, notebooks)], env=environment, stdin=subprocess.DEVNULL).returncode
@@ -56,17 +57,18 @@ def find(name: str) -> Path:
         if path.suffix == ".ipynb" and path.is_file():
             return path.resolve()
     known = ", ".join(path.stem for path in sorted(workbench.NOTEBOOKS.glob("*.ipynb")))
-    raise Problem(f"no notebook {name}; there are: {known}")
+    raise Problem(f"no notebook {name}. Known notebooks: {known}")
 
 
 def start_lab(port: int | None, names: list[str]) -> int:
     library = workbench.class_path()
-    python = workbench.venv("notebooks-lab", workbench.REQUIREMENTS, workbench.LAB_REQUIREMENTS)
+    python = workbench.venv("notebooks-lab", workbench.REQUIREMENTS, workbench.LAB_REQUIREMENTS, contents="the Kotlin kernel and JupyterLab")
     environment = workbench.kernel(python, library)
     opened = find(names[0]) if names else next(iter(sorted(workbench.NOTEBOOKS.glob("*.ipynb"))), None)
     folder = opened.parent if opened else workbench.NOTEBOOKS
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    process, address, token = workbench.lab(python, environment, folder, port)
+    with workbench.step("starting JupyterLab"):
+        process, address, token = workbench.lab(python, environment, folder, port)
     try:
         say(f"{address}/lab{f'/tree/{opened.name}' if opened else ''}?token={token}")
         say("Ctrl-C stops JupyterLab and its kernels.")

@@ -1,7 +1,7 @@
-"""The parts behind notebooks/run that the end-to-end tests use too: packages, library, kernel. Standard library only.
+"""What notebooks/run shares with the end-to-end tests: Python packages, the library's class path, the kernel. Standard library only.
 
-Everything is made in two places: a cache folder (Python packages, shared by all checkouts) and notebooks/target (descriptor, kernel spec, settings).
-The home folder and the local Maven repository get nothing of ours.
+Files are written to two places: a cache folder (Python packages, shared by all checkouts) and notebooks/target (descriptor, kernel spec, settings).
+Nothing else is written to the home folder. Maven downloads into the local repository, and this project is not installed there.
 """
 import fcntl
 import hashlib
@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -30,19 +31,57 @@ REQUIREMENTS = NOTEBOOKS / "requirements.txt"
 LAB_REQUIREMENTS = NOTEBOOKS / "requirements-lab.txt"
 
 CLASS_PATH_FILE = ROOT / "jupyter-integration" / "target" / "classpath.txt"
-BUILD = ["mvn", "-B", "-q", "package", "-Dmaven.test.skip=true", "-Dktlint.skip",
+BUILD = ["mvn", "-B", "package", "-Dmaven.test.skip=true", "-Dktlint.skip",
          "dependency:build-classpath", "-DincludeScope=runtime", "-Dmdep.outputFile=target/classpath.txt"]
 
-# The kernel loads these from its own jars; a second copy would be another class of the same name.
+# The kernel has these among its own jars. A second copy would define each class twice.
 BROUGHT_BY_KERNEL = re.compile(r"(kotlin-stdlib|kotlin-reflect|kotlin-script-runtime|kotlinx-serialization-(core|json)|annotations|slf4j-api)(-.*)?\.jar")
 
 
+HEARTBEAT_SECONDS = 15
+LOG_LINES = 30
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
 class Problem(Exception):
-    """Something that the person at the keyboard can mend; the text says what and how, in one line."""
+    """A failure that the user can fix. The text says what happened and what to do; with [log], its last lines and its place follow."""
+
+    def __init__(self, text: str, log: Path | None = None) -> None:
+        if log:
+            lines = "".join(f"  {line}\n" for line in log_lines(log)[-LOG_LINES:])
+            text += f"\nThe last lines of the log:\n{lines}The whole log: {log}"
+        super().__init__(text)
 
 
 class NotInstalled(Problem):
-    """Raised with UNIFIEDLLM_INSTALL=never, which a build sets: a test uses what is there and installs nothing."""
+    """Packages are missing, and UNIFIEDLLM_INSTALL=never forbids to install them. The tests set it."""
+
+
+def log_lines(log: Path) -> list[str]:
+    return ANSI.sub("", log.read_text(errors="replace")).splitlines() if log.exists() else []
+
+
+@contextmanager
+def step(name: str, hint: str = "", progress=lambda: ""):
+    """Prints `name (hint) ...` at the beginning and `name: 12 s` at the end; in between the elapsed time and [progress] every 15 seconds."""
+    begin, ended = time.monotonic(), threading.Event()
+
+    def elapsed() -> str:
+        return f"{time.monotonic() - begin:.0f} s"
+
+    def beat() -> None:
+        while not ended.wait(HEARTBEAT_SECONDS):
+            say(f"  {elapsed()} {progress()}".rstrip())
+
+    say(f"{name}{f' ({hint})' if hint else ''} ...")
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    say(f"{name}: {elapsed()}")
 
 
 def cache() -> Path:
@@ -55,42 +94,44 @@ def cache() -> Path:
 
 @contextmanager
 def locked(folder: Path):
-    """One process at a time makes a folder; the others wait and find it made."""
+    """Lets one process at a time create a folder."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = open(folder.parent / f"{folder.name}.lock", "w")
     except OSError as error:
-        raise Problem(f"the cache folder cannot be written ({error}): UNIFIEDLLM_CACHE names another") from None
+        raise Problem(f"the cache folder cannot be written ({error}): set UNIFIEDLLM_CACHE to another folder") from None
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def venv(name: str, *requirements: Path, also: list[Path] = [], environment: dict | None = None, finish=lambda python: None) -> Path:
-    """A virtual environment with exactly these requirement files, made at first use; its name holds their hash. Returns its Python.
+def venv(name: str, *requirements: Path, contents: str = "", also: list[Path] = [], environment: dict | None = None, finish=lambda python: None) -> Path:
+    """Creates a virtual environment with exactly these requirement files at first use. Returns its Python.
 
-    [environment] is added to pip's own; [finish] is called with the new Python for what pip cannot make, by the files in [also].
+    The folder's name has a hash of [requirements] and [also]. [environment] is added to pip's. [finish] is called with the new Python, for
+    what pip cannot install; [also] are the files that it reads. [contents] names the packages in the output.
     """
     content = b"".join(file.read_bytes() for file in [*requirements, *also]) + sys.version.encode()
     folder = cache() / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}"
     python, finished = folder / "bin" / "python", folder / "finished"
-    if finished.exists() and python.exists():       # the Python that it links to may have been removed
+    if finished.exists() and python.exists():       # python is a link, and its target may have been removed
         return python
     if os.environ.get("UNIFIEDLLM_INSTALL") == "never":
-        raise NotInstalled(f"{name}: its packages are not installed")
+        raise NotInstalled(f"the packages of {name}")
     with locked(folder):
         if not (finished.exists() and python.exists()):
-            make_venv(folder)
-            say(f"packages: installing {', '.join(file.name for file in requirements)} in {folder}")
-            pip(python, "install", *(argument for file in requirements for argument in ("-r", str(file))), environment=environment)
-            finish(python)
+            with step(f"creating the Python environment {folder}"):
+                make_venv(folder)
+            with step(f"installing {contents or name} with pip"):
+                pip(python, "install", *(argument for file in requirements for argument in ("-r", str(file))), environment=environment)
+                finish(python)
             finished.touch()
     return python
 
 
 def make_venv(folder: Path) -> None:
     try:
-        import ensurepip  # noqa: F401  Debian ships it apart from Python
+        import ensurepip  # noqa: F401  a package of its own on Debian
         import venv as module
     except ImportError as missing:
         raise Problem(f"{sys.executable} cannot make a virtual environment (no module {missing.name}). Debian: apt-get install python3-venv") from None
@@ -98,7 +139,7 @@ def make_venv(folder: Path) -> None:
     try:
         module.create(folder, with_pip=True, symlinks=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise Problem(f"no virtual environment in {folder}: {error}. Is the folder writable? UNIFIEDLLM_CACHE names another") from None
+        raise Problem(f"no virtual environment in {folder}: {error}. Is the folder writable? UNIFIEDLLM_CACHE can name another") from None
 
 
 def pip(python: Path, *arguments: str, environment: dict | None = None) -> None:
@@ -107,13 +148,13 @@ def pip(python: Path, *arguments: str, environment: dict | None = None) -> None:
         command = [str(python), "-m", "pip", "-q", "--disable-pip-version-check", *arguments]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})})
     if done.returncode:
-        errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("ERROR")]
+        errors = [line for line in log_lines(log) if line.startswith("ERROR")]
         why = errors[-1] if errors else "no reason given"
-        raise Problem(f"pip could not get the Python packages: {why}. Is the network there (behind a proxy: HTTPS_PROXY)? The whole output: {log}")
+        raise Problem(f"pip could not install the Python packages: {why}. Is there a network connection (behind a proxy, set HTTPS_PROXY)?", log)
 
 
 def java() -> Path:
-    """The java that the kernel will start with, of a JDK of version 17 or newer."""
+    """The java command that starts the kernel, version 17 or newer."""
     home = os.environ.get("JAVA_HOME")
     found = shutil.which(str(Path(home) / "bin" / "java") if home else "java")
     where = f"JAVA_HOME ({home})" if home else "PATH"
@@ -129,17 +170,19 @@ def java() -> Path:
 
 
 def class_path() -> list[Path]:
-    """The library and its dependencies, built first where a source is newer than the last build.
+    """The library and its dependencies. Builds the library if a source is newer than the last build.
 
-    UNIFIEDLLM_CLASSPATH_FILE names a complete class path that is there already (a running Maven build calls us so); then nothing is built.
+    With UNIFIEDLLM_CLASSPATH_FILE nothing is built: it names a file with a complete class path. The tests set it, within a Maven build.
     """
     ready = os.environ.get("UNIFIEDLLM_CLASSPATH_FILE")
     if ready:
         if not Path(ready).is_file():
-            raise Problem(f"UNIFIEDLLM_CLASSPATH_FILE names {ready}, which is no file")
+            raise Problem(f"UNIFIEDLLM_CLASSPATH_FILE names {ready}, which is not a file")
         return entries(Path(ready))
     java()
-    if not is_built():
+    if is_built():
+        say("the library is up to date")
+    else:
         build()
     return [own_jar(), *entries(CLASS_PATH_FILE)]
 
@@ -151,7 +194,7 @@ def entries(file: Path) -> list[Path]:
 def own_jar() -> Path:
     found = [jar for jar in CLASS_PATH_FILE.parent.glob("jupyter-integration-*.jar") if not re.search(r"-(sources|javadoc|tests)\.jar$", jar.name)]
     if not found:
-        raise Problem(f"the build left no jar in {CLASS_PATH_FILE.parent}: mvn -B clean, and again")
+        raise Problem(f"the build left no jar in {CLASS_PATH_FILE.parent}: run mvn -B clean, then this command again")
     return max(found, key=lambda jar: jar.stat().st_mtime)
 
 
@@ -160,7 +203,7 @@ def is_built() -> bool:
         return False
     built = CLASS_PATH_FILE.stat().st_mtime
     poms = [ROOT / "pom.xml", *ROOT.glob("*/pom.xml")]
-    sources = [path for pom in poms for path in (pom.parent / "src" / "main").rglob("*")]     # folders too: a deletion changes them
+    sources = [path for pom in poms for path in (pom.parent / "src" / "main").rglob("*")]     # with the folders: a deletion changes their time
     return all(path.stat().st_mtime <= built for path in [*poms, *sources]) and all(entry.exists() for entry in entries(CLASS_PATH_FILE))
 
 
@@ -170,21 +213,32 @@ def build() -> None:
         raise Problem("this Java has no compiler (a JRE): install a JDK 17 or newer (Debian: apt-get install openjdk-17-jdk-headless)")
     if not shutil.which("mvn"):
         raise Problem("no Maven: install Maven 3.8 or newer (Debian: apt-get install maven)")
-    say("library: building")
     TARGET.mkdir(parents=True, exist_ok=True)
     begin = TARGET / "build-began"
     begin.touch()
     log = TARGET / "build.log"
-    with open(log, "w") as out:
+    with step("building the library", "the first time up to 5 minutes", lambda: maven_progress(log)), open(log, "w") as out:
         done = subprocess.run(BUILD, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
-    if done.returncode:
-        errors = re.findall(r"\[ERROR\] (.+)", log.read_text(errors="replace"))
-        raise Problem(f"the library does not build: {errors[0] if errors else 'Maven gave no reason'}. The whole output: {log}")
-    os.utime(CLASS_PATH_FILE, (begin.stat().st_atime, begin.stat().st_mtime))               # what was edited during the build is newer
+        if done.returncode:
+            errors = [line.removeprefix("[ERROR] ") for line in log_lines(log) if line.startswith("[ERROR] ")]
+            raise Problem(f"the library does not build: {errors[0] if errors else 'Maven gave no reason'}", log)
+    os.utime(CLASS_PATH_FILE, (begin.stat().st_atime, begin.stat().st_mtime))               # a file that was edited during the build is newer
+
+
+def maven_progress(log: Path) -> str:
+    """The module and the goal that Maven runs, and what it downloads: `llm-core, kotlin:compile`."""
+    goal, downloads = "", 0
+    for line in log_lines(log):
+        started = re.search(r"--- (?:maven-)?([\w-]+?)(?:-maven)?(?:-plugin)?:[^: ]+:([\w-]+) .*@ (\S+)", line)
+        if started:
+            goal, downloads = f"{started[3]}, {started[1]}:{started[2]}", 0
+        elif line.startswith("[INFO] Downloaded from"):
+            downloads += 1
+    return ", ".join(filter(None, [goal, f"{downloads} files downloaded" if downloads else ""]))
 
 
 def kernel(python: Path, library: list[Path]) -> dict:
-    """Writes the %use descriptor and a kernel spec `kotlin` under notebooks/target; returns the environment in which Jupyter finds only these."""
+    """Writes the descriptor for %use and a kernel spec `kotlin` to notebooks/target. Returns the environment in which Jupyter finds only these."""
     java()
     libraries, spec = TARGET / "kernel", TARGET / "jupyter" / "kernels" / "kotlin"
     jars = [str(path.resolve()) for path in library if not BROUGHT_BY_KERNEL.fullmatch(path.name)]
@@ -195,7 +249,7 @@ def kernel(python: Path, library: list[Path]) -> dict:
     installed = json.loads(next(python.parent.parent.glob("lib/python*/site-packages/run_kotlin_kernel/config/jar_args.json")).read_text())
     write_json(libraries / "jar_args.json", {**installed, "debuggerPort": ""})              # no debugger port
     options = f"{os.environ.get('KOTLIN_JUPYTER_JAVA_OPTS_EXTRA', '')} {shlex.quote(f'-Xbootclasspath/a:{libraries}')}"
-    # The kernel writes every message, prompts among them, to its standard output: that goes to a file.
+    # The kernel prints every message, with the prompts in it, to its standard output. That goes to a file which only the user can read.
     start = f'exec "$0" -m run_kotlin_kernel "$1" {shlex.quote(str(libraries / "jar_args.json"))} >> {shlex.quote(str(KERNEL_LOG))} 2>&1'
     write_json(spec / "kernel.json", {
         "display_name": "Kotlin",
@@ -204,7 +258,7 @@ def kernel(python: Path, library: list[Path]) -> dict:
         "argv": ["/bin/sh", "-c", start, str(python), "{connection_file}"],
         "env": {"KOTLIN_JUPYTER_JAVA_OPTS_EXTRA": options.strip()},
     })
-    # JupyterLab asks in a dialog whether it may fetch news from the net
+    # Without this JupyterLab opens a dialog that asks to fetch news.
     write_json(TARGET / "jupyter" / "config" / "labconfig" / "page_config.json", {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}})
     KERNEL_LOG.write_text("")
     KERNEL_LOG.chmod(0o600)
@@ -223,7 +277,7 @@ def kernel(python: Path, library: list[Path]) -> dict:
 
 
 def write_json(file: Path, value: object) -> None:
-    """Whole or not at all: another kernel may be starting from the same file."""
+    """Replaces [file] in one step, because another kernel may read it now."""
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_name(f"{file.name}.{os.getpid()}")
     new.write_text(json.dumps(value, indent=2) + "\n")
@@ -249,7 +303,7 @@ def lab(python: Path, environment: dict, folder: Path, port: int | None = None, 
 
 
 def await_answer(process: subprocess.Popen, address: str, log: Path, seconds: float = 120) -> None:
-    """Waits until a server of ours on this machine answers."""
+    """Waits until the server that [process] runs on this machine answers."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:

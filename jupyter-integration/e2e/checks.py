@@ -1,4 +1,4 @@
-"""One line for each check, and a last line with the sums."""
+"""Prints one line for each check and a last line with the totals."""
 import sys
 import time
 import traceback
@@ -15,7 +15,7 @@ class Checks:
 
     @contextmanager
     def __call__(self, name: str):
-        """What stands in the block either holds (`ok  name`) or not (`FAIL name: why`); the next check is made in both cases."""
+        """Runs the block and prints `ok  name`, or `FAIL name: why` if it raises. The checks after it run in both cases."""
         try:
             yield
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Cells in the real Kotlin kernel, and what the kernel answers: outputs, errors, interrupts. `jupyter-integration/e2e/run kernel` starts it."""
+"""Runs cells in the Kotlin kernel and checks their outputs, errors, interrupts and completion. `jupyter-integration/e2e/run kernel` starts it."""
 import os
 import queue
 import re
@@ -16,7 +16,7 @@ TAG = re.compile(r"<[^>]+>")
 
 @dataclass
 class Cell:
-    """All that one execution sent back."""
+    """The messages of one execution."""
     status: str = ""
     ename: str = ""
     evalue: str = ""
@@ -28,7 +28,7 @@ class Cell:
 
     @property
     def shown(self) -> dict:
-        """What stands under the cell in the end: the last state of the one output."""
+        """The last state of the cell's only output."""
         assert len(self.displays) + len(self.results) == 1, f"{len(self.displays)} displays and {len(self.results)} results instead of one"
         return self.results[0] if self.results else ([*self.displays, *self.updates][-1])
 
@@ -46,7 +46,7 @@ class Cell:
 
 
 class Kernel:
-    """One running Kotlin kernel; use in a `with` block."""
+    """A running Kotlin kernel, for a `with` block."""
 
     def __init__(self, environment: dict) -> None:
         self.manager = KernelManager(kernel_name="kotlin")
@@ -63,7 +63,7 @@ class Kernel:
         self.manager.shutdown_kernel(now=True)
 
     def run(self, code: str, during=lambda cell: None) -> Cell:
-        """Executes a cell; [during] is called after each message with what has arrived so far."""
+        """Executes a cell. [during] is called after each message, with the cell so far."""
         cell, request = Cell(), self.client.execute(code)
         deadline = time.monotonic() + CELL_SECONDS
         idle, shown = False, set()
@@ -75,7 +75,7 @@ class Kernel:
                 continue
             kind, content = message["msg_type"], message["content"]
             display = content.get("transient", {}).get("display_id")
-            # An update belongs to its display, as front ends see it: the kernel gives the last one after an interrupt another parent.
+            # Front ends match an update by its display id: after an interrupt the kernel sends the last update with another parent.
             if message["parent_header"].get("msg_id") != request and not (kind == "update_display_data" and display in shown):
                 continue
             match kind:
@@ -97,11 +97,17 @@ class Kernel:
         return cell
 
     def reply_to(self, request: str) -> dict:
-        """A slow start leaves answers to earlier questions in the queue."""
+        """After a slow start, replies to earlier requests are still in the queue."""
         while True:
             message = self.client.get_shell_msg(timeout=10)
             if message["parent_header"].get("msg_id") == request:
                 return message["content"]
+
+    def members(self, receiver: str) -> set[str]:
+        """The names that Tab completion offers after `receiver.`, without Kotlin's keywords."""
+        code = f"{receiver}."
+        completed = self.reply_to(self.client.complete(code, len(code)))["metadata"].get("_jupyter_types_experimental", [])
+        return {re.match(r"\w*", match["text"])[0] for match in completed if match["type"] != "keyword"}
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()
@@ -114,11 +120,11 @@ def answers(kernel: Kernel, check: Checks) -> None:
         assert len(cell.displays) == 1 and not cell.results, f"{len(cell.displays)} displays, {len(cell.results)} results"
         assert len(cell.updates) >= 1, "no update"
         assert 'data-state="done"' in cell.html, cell.html[:200]
-    with check("the card has its classes, the answer, and a plain text beside"):
+    with check("the card has its classes, the text, and a plain-text form"):
         assert all(name in cell.html for name in ("ullm-card", "ullm-text", "ullm-footer")), cell.html[:200]
         assert "hello out there" in cell.text
         assert "hello out there" in cell.shown.get("text/plain", "")
-    with check("the first display comes while the model is still silent"):
+    with check("the first display comes before the first token"):
         assert 'data-state="waiting"' in cell.displays[0]["text/html"], cell.displays[0]["text/html"][:200]
     with check("a chat as the value of an if streams"):
         assert "yes indeed" in kernel.run('if (1 + 1 == 2) chat("demo/echo", "yes indeed") else null').text
@@ -128,9 +134,9 @@ def answers(kernel: Kernel, check: Checks) -> None:
     with check("markup in an answer stays text"):
         cell = kernel.run('chat("demo/echo", "</pre><script>alert(1)</script><img src=x onerror=alert(2)>")')
         bundles = [*cell.displays, *cell.updates, *cell.results]
-        assert not any(re.search(r"<script>alert|<img src=x", bundle.get("text/html", "")) for bundle in bundles), "it came through as markup"
+        assert not any(re.search(r"<script>alert|<img src=x", bundle.get("text/html", "")) for bundle in bundles), "it is markup in the output"
         assert "alert(1)" in cell.html, cell.html[:200]
-    with check("costs() is a table, with plain text beside"):
+    with check("costs() is a table, with a plain-text form"):
         cell = kernel.run("costs()")
         assert re.search(r'<table[^>]*class="[^"]*ullm-costs', cell.html), cell.html[:200]
         assert "demo" in cell.shown.get("text/plain", "")
@@ -141,11 +147,11 @@ def laziness(kernel: Kernel, check: Checks, server: SlowOllama) -> None:
         cell = kernel.run('val r = chat("ollama/llama3", "A story")')
         assert cell.status == "ok", cell.evalue
         assert cell.is_empty and not server.requests, f"{len(server.requests)} requests"
-    with check("the value as last expression streams, by one request"):
+    with check("the value as last expression streams, with one request"):
         cell = kernel.run("r")
         assert len(server.requests) == 1, f"{len(server.requests)} requests"
         assert cell.updates and "word20" in cell.text, cell.text[:200]
-    with check("the value once more shows the same answer without another request"):
+    with check("a second display of the value shows the same text, without another request"):
         cell = kernel.run("r")
         assert "word20" in cell.text, cell.text[:200]
         assert len(server.requests) == 1, f"{len(server.requests)} requests"
@@ -173,9 +179,25 @@ def errors(kernel: Kernel, check: Checks) -> None:
             assert cell.status == "error", f"status {cell.status}"
             lines = [line for entry in cell.traceback for line in entry.splitlines()]
             assert len(lines) <= 8 and not any(line.startswith("\tat dev.unifiedllm") for line in lines), f"{len(lines)} lines"
-    with check("the error card of a last expression stands under the cell"):
+    with check("a failed last expression shows an error card"):
         cell = kernel.run('chat("groq/llama-3.1-8b-instant", "hi")')
         assert "ullm-error" in cell.html and "GROQ_API_KEY" in cell.text, cell.text[:200]
+
+
+# A cell, a receiver in the next cell, and members that Tab after the receiver must offer.
+COMPLETION = [
+    ('val talk = conversation("demo/echo")', "talk", {"ask", "cost", "messages", "fork"}),
+    ('val response = chat("demo/echo", "hi").get()', "response", {"text", "usage", "cost", "model", "finishReason", "toolCalls"}),
+]
+
+
+def completion(kernel: Kernel, check: Checks) -> None:
+    for code, receiver, members in COMPLETION:
+        with check(f"Tab after `{receiver}.` offers the public members, after {code}"):
+            cell = kernel.run(code)
+            assert cell.status == "ok", cell.evalue
+            offered = kernel.members(receiver)
+            assert members <= offered, f"without {sorted(members - offered)}, {len(offered)} offered"
 
 
 def interrupts(kernel: Kernel, check: Checks, server: SlowOllama) -> None:
@@ -194,10 +216,10 @@ def interrupts(kernel: Kernel, check: Checks, server: SlowOllama) -> None:
     with check("the partial text stays"):
         assert "word5" in cell.text and "word200" not in cell.text, cell.text[:200]
         assert 'data-state="cancelled"' in cell.html, cell.html[:200]
-    with check("the server sees the close at once"):
+    with check("the server sees the closed connection at once"):
         within(1, lambda: server.closed_at, "no close")
         assert server.closed_at[0] - pressed[0] < 1, f"{server.closed_at[0] - pressed[0]:.2f} s"
-    with check("the kernel goes on"):
+    with check("the next cell runs"):
         assert "still here" in kernel.run('chat("demo/echo", "still here")').text
 
 
@@ -208,6 +230,7 @@ def main() -> None:
         answers(kernel, check)
         laziness(kernel, check, quick)
         errors(kernel, check)
+        completion(kernel, check)
     with SlowOllama() as slow, Kernel({**without_keys, "OLLAMA_API_BASE": slow.url}) as kernel:
         with check("%use alone in a cell says nothing"):
             cell = kernel.run("%use unified-llm")

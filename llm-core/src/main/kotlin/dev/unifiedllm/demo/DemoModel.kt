@@ -2,6 +2,7 @@ package dev.unifiedllm.demo
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
+import dev.unifiedllm.OR_ADD_A_FALLBACK
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Effort
@@ -21,22 +22,22 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
 /**
- * A model that is none: it streams prepared answers, the same for the same question, and says so. It needs no key and no network.
+ * Streams prepared responses, the same for the same prompt, without a key and without a network. Its text says that no language model runs.
  *
- * `providerOptions { put("tokensPerSecond", 20) }` sets its speed (40 unless set; 0: at once).
+ * `providerOptions { put("tokensPerSecond", 20) }` sets its speed. The default is 40; 0 means without pauses.
  */
 internal class DemoModel(name: String) : Model {
     override val id: ModelId = ModelId(PROVIDER, name)
 
     private val script: DemoScript = DemoScript.named(name)
         ?: throw LlmException.NotFound(
-            "There is no demo model called \"$name\". These are there: ${DemoScript.names.joinToString { "$PROVIDER/$it" }}.",
+            "There is no demo model \"$name\". The demo models are: ${DemoScript.names.joinToString { "$PROVIDER/$it" }}.",
             details = LlmException.Details(id),
         )
 
     override fun stream(request: Request): Flow<Delta> = flow {
         if (request !is ChatRequest) {
-            throw LlmException.InvalidRequest("$id answers chats only.", LlmException.InvalidRequest.Kind.UNSUPPORTED, details = LlmException.Details(id))
+            throw LlmException.InvalidRequest("$id serves chats only.", LlmException.InvalidRequest.Kind.UNSUPPORTED, details = LlmException.Details(id))
         }
         answer(request)
     }
@@ -46,7 +47,7 @@ internal class DemoModel(name: String) : Model {
         val pause = pause(request)
         if (script.fails) {
             throw LlmException.Overloaded(
-                "$id always fails: that is what it is for. Choose another model, or add a fallback.",
+                "$id always fails, for trying out failures. Use another model$OR_ADD_A_FALLBACK",
                 details = LlmException.Details(id, OVERLOADED),
             )
         }
@@ -75,7 +76,7 @@ internal class DemoModel(name: String) : Model {
             }
             if (script.isCut && position == answer.size / 2) {
                 throw LlmException.StreamInterrupted(
-                    "$id always stops halfway: that is what it is for. What had arrived is in `partial`.",
+                    "$id always stops halfway, for trying out cut streams. What had arrived is in `partial`.",
                     details = LlmException.Details(id),
                 )
             }
@@ -105,7 +106,7 @@ internal class DemoModel(name: String) : Model {
         private const val DEFAULT_SPEED = 40.0
         private const val TOKENS_PER_MESSAGE = 3
 
-        /** A word with the white space before it: what stands for a token here. */
+        /** A word with the white space before it, which counts as one token. */
         private val WORD = Regex("""\s*\S+\s*$|\s*\S+""")
 
         fun words(text: String): List<String> = WORD.findAll(text).map { it.value }.toList()

@@ -6,6 +6,7 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.linkFlow
+import dev.unifiedllm.withoutFallbackAdvice
 import kotlinx.coroutines.flow.Flow
 
 /** Tries its targets in order until one delivers content. From then on the failure of that target is the failure of the call. */
@@ -41,7 +42,7 @@ internal class Fallback(private val targets: List<Model>) : Model {
 
 private fun allFailed(failed: List<Delta.Attempt>): LlmException {
     val trail = failed.joinToString("\n") { (model, failure) ->
-        val message = failure?.message.orEmpty()
+        val message = failure?.message.orEmpty().withoutFallbackAdvice()
         if (model.toString() in message) "  $message" else "  $model: $message"
     }
     return LlmException.AllFailed("None of ${failed.size} models gave a response:\n$trail", failed.last().error).also { all ->

@@ -6,6 +6,9 @@ import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.e2e.OptionalProgram.AIMOCK
+import dev.unifiedllm.e2e.OptionalProgram.LITELLM
+import dev.unifiedllm.e2e.OptionalProgram.LLAMA
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContain
@@ -17,19 +20,23 @@ import io.kotest.matchers.types.shouldBeInstanceOf
 import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 
-/** Against servers that nobody here wrote: llama.cpp's inference, aimock in the place of nine providers, and the LiteLLM proxy in front of both. */
+/** Against servers of other projects: llama.cpp, aimock, which speaks the protocols of nine providers, and the LiteLLM proxy in front of both. */
 class RealServersSpec : FunSpec({
-    val started by lazy { runCatching { Servers() } } // started once; where a server is missing, every test is aborted by the same failure
-    val servers by lazy { started.getOrThrow() }
-    val llm by lazy { Llm.builder().environment { servers.variables[it] }.build() }
-    afterSpec {
-        if (started.isSuccess) {
-            llm.close()
-            servers.close()
-        }
-    }
+    val servers = Servers()
+    afterSpec { servers.close() }
 
-    test("llama.cpp streams real tokens; the same seed gives the same text twice") {
+    needs(LLAMA) { llama(servers) }
+    needs(LITELLM) { proxy(servers) }
+    needs(LITELLM, LLAMA) { llamaThroughProxy(servers) }
+    wireCases(servers)
+    needs(AIMOCK) { journal(servers) }
+    vectorsAndImages(servers)
+})
+
+private fun FunSpec.llama(servers: Servers) {
+    val llm by lazy { Llm.builder().environment { servers.llamaVariables[it] }.build() }
+
+    test("llama.cpp streams its tokens; the same seed gives the same text twice") {
         val request = llm.chat("lm_studio/tiny") {
             user("Tell me a story about a train.")
             maxTokens = 40
@@ -47,7 +54,7 @@ class RealServersSpec : FunSpec({
         request.again().await().text shouldBe response.text
     }
 
-    test("a whole answer of llama.cpp has its usage") {
+    test("a whole response of llama.cpp has its usage") {
         val response = llm.chat("lm_studio/tiny") {
             user("Hello")
             maxTokens = 8
@@ -57,7 +64,7 @@ class RealServersSpec : FunSpec({
         response.text.shouldNotBeEmpty()
     }
 
-    test("leaving after two tokens lets llama.cpp answer the next question at once") {
+    test("after a cancellation at the second token llama.cpp answers the next request at once") {
         llm.chat("lm_studio/tiny") {
             user("Count.")
             maxTokens = 200
@@ -67,8 +74,12 @@ class RealServersSpec : FunSpec({
             maxTokens = 3
         }.await().finishReason!!.kind shouldBe Kind.LENGTH
     }
+}
 
-    test("the LiteLLM proxy's stream says what it cost, and the proxy is believed") {
+private fun FunSpec.proxy(servers: Servers) {
+    val llm by lazy { Llm.builder().environment { servers.proxyVariables[it] }.build() }
+
+    test("the LiteLLM proxy's stream reports its cost, and that is the cost of the response") {
         val response = llm.chat("litellm_proxy/mock-chat", "hello").await()
         response.text shouldBe "Every word of this answer was written beforehand."
         response.finishReason!!.kind shouldBe Kind.STOP
@@ -76,7 +87,7 @@ class RealServersSpec : FunSpec({
         response.usage!!.outputTokens!!.toInt() shouldBeGreaterThan 0
     }
 
-    test("a whole answer's cost stands in a header of the proxy's") {
+    test("the cost of a whole response is in a header of the proxy") {
         val response = llm.chat("litellm_proxy/mock-chat") {
             user("hello")
             delivery = Delivery.WHOLE
@@ -84,16 +95,7 @@ class RealServersSpec : FunSpec({
         response.cost.shouldBeInstanceOf<Cost.Known>().source shouldBe "litellm_proxy"
     }
 
-    test("the proxy hands on llama.cpp's tokens") {
-        val response = llm.chat("litellm_proxy/tiny") {
-            user("Hello there")
-            maxTokens = 20
-        }.await()
-        response.text.shouldNotBeEmpty()
-        response.reportedModel.orEmpty() shouldContain "tiny"
-    }
-
-    test("a fallback inside the proxy is invisible here, one of ours is in the trail") {
+    test("a fallback inside of the proxy is invisible to the client; the client's own fallback is in the attempts") {
         llm.chat("litellm_proxy/fb-primary", "hi").await().text shouldBe "The backup answers."
         val response = llm.chat("litellm_proxy/mock-500") {
             user("hi")
@@ -104,7 +106,6 @@ class RealServersSpec : FunSpec({
     }
 
     test("the proxy's errors have their types") {
-        servers.litellm.shouldNotBeEmpty() // aborts where it is missing: within shouldThrow that would be a failure
         shouldThrow<LlmException.RateLimited> { llm.chat("litellm_proxy/mock-429", "hi").await() }.status shouldBe 429
         shouldThrow<LlmException.ServerError> { llm.chat("litellm_proxy/mock-500", "hi").await() }.isRetryable shouldBe true
         shouldThrow<LlmException.ContextLengthExceeded> { llm.chat("litellm_proxy/mock-ctx", "hi").await() }
@@ -112,7 +113,7 @@ class RealServersSpec : FunSpec({
         shouldThrow<LlmException.NotFound> { llm.chat("litellm_proxy/no-such-model", "hi").await() }.status shouldBe 400
     }
 
-    test("no key is told apart from a wrong one") {
+    test("a missing key and a wrong key are different errors") {
         val proxy = servers.litellm
         Llm.builder().environment { if (it == "LITELLM_PROXY_API_BASE") proxy else null }.build().use { anonymous ->
             val failure = shouldThrow<LlmException.Authentication> { anonymous.chat("litellm_proxy/mock-chat", "hi").await() }
@@ -126,8 +127,17 @@ class RealServersSpec : FunSpec({
         }
         failure.message!!.contains("sk-wrong-key-0000") shouldBe false
     }
+}
 
-    wireCases { servers }
-    journal { servers }
-    vectorsAndImages { servers }
-})
+private fun FunSpec.llamaThroughProxy(servers: Servers) {
+    test("the proxy passes on llama.cpp's tokens") {
+        Llm.builder().environment { servers.proxyVariables[it] }.build().use { llm ->
+            val response = llm.chat("litellm_proxy/tiny") {
+                user("Hello there")
+                maxTokens = 20
+            }.await()
+            response.text.shouldNotBeEmpty()
+            response.reportedModel.orEmpty() shouldContain "tiny"
+        }
+    }
+}

@@ -1,25 +1,28 @@
 package dev.unifiedllm.e2e
 
-/** The servers, started by the project's scripts, on free ports of 127.0.0.1. */
+/** The servers on free ports of 127.0.0.1. The project's scripts start each of them when its URL is first read. */
 internal class Servers : AutoCloseable {
-    private val llamaProgram = Program("jupyter-integration/e2e/servers/run", "llama", "0")
-    private val aimockProgram = Program("jupyter-integration/e2e/servers/run", "aimock", "0")
-    private val llama = llamaProgram.awaitLine("READY")
-    val aimock = aimockProgram.awaitLine("READY")
-    private val litellmProgram = Program("jupyter-integration/e2e/servers/run", "litellm", "0", "--tiny", "$llama/v1", "--aimock", aimock)
-    val litellm = litellmProgram.awaitLine("READY")
+    private val running = mutableListOf<Program>()
+    private val llama by lazy { start("llama") }
+    val aimock: String by lazy { start("aimock") }
 
-    val variables = mapOf(
-        "LM_STUDIO_API_BASE" to "$llama/v1",
-        "LITELLM_PROXY_API_BASE" to litellm,
-        "LITELLM_PROXY_API_KEY" to PROXY_KEY,
-    )
-
-    override fun close() {
-        litellmProgram.close()
-        aimockProgram.close()
-        llamaProgram.close()
+    /** The proxy, with those of the other two servers behind it that are installed. */
+    val litellm: String by lazy {
+        val tiny = if (OptionalProgram.LLAMA.isInstalled) listOf("--tiny", "$llama/v1") else emptyList()
+        val upstreams = if (OptionalProgram.AIMOCK.isInstalled) listOf("--aimock", aimock) else emptyList()
+        start("litellm", tiny + upstreams)
     }
+
+    val llamaVariables: Map<String, String> get() = mapOf("LM_STUDIO_API_BASE" to "$llama/v1")
+    val proxyVariables: Map<String, String> get() = mapOf("LITELLM_PROXY_API_BASE" to litellm, "LITELLM_PROXY_API_KEY" to PROXY_KEY)
+
+    private fun start(name: String, options: List<String> = emptyList()): String {
+        val program = Program("jupyter-integration/e2e/servers/run", name, "0", *options.toTypedArray())
+        running += program
+        return program.awaitLine("READY")
+    }
+
+    override fun close() = running.asReversed().forEach(Program::close)
 
     companion object {
         const val PROXY_KEY = "sk-master-1234"

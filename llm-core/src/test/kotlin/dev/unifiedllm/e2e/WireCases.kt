@@ -25,7 +25,7 @@ import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 import kotlin.time.Duration.Companion.seconds
 
-/** Asks one model, streamed or whole. @property id tells aimock whose requests to count together */
+/** Sends requests to one model, streamed or whole. aimock counts the requests with the same [id] together. */
 internal class Caller(private val llm: Llm, val model: String, val delivery: Delivery, private val id: String) {
     val isStreamed: Boolean get() = delivery == Delivery.STREAM
 
@@ -46,13 +46,13 @@ internal class Caller(private val llm: Llm, val model: String, val delivery: Del
     }
 }
 
-/** Something that is asked of every wire, and what must come of it. */
+/** A test that runs on every protocol. */
 internal class WireCase(val name: String, val streamedOnly: Boolean = false, val run: suspend Caller.() -> Unit) {
     override fun toString(): String = name
 }
 
 private fun tool(name: String, property: String) =
-    Tool.of(name, "A tool of the test's", """{"type":"object","properties":{"$property":{"type":"string"}},"required":["$property"]}""")
+    Tool.of(name, "A tool of the test", """{"type":"object","properties":{"$property":{"type":"string"}},"required":["$property"]}""")
 
 private val tools: ChatRequestBuilder.() -> Unit = {
     tool(tool("get_weather", "city"))
@@ -70,13 +70,13 @@ internal val wireCases: List<WireCase> = listOf(
         response.finishReason!!.kind shouldBe Kind.STOP
         if (isStreamed) pieces.size shouldBeGreaterThan 1
     },
-    WireCase("the tokens used") {
+    WireCase("usage") {
         val usage = answer("hello").usage.shouldNotBeNull()
         usage.inputTokens shouldBe 11
         usage.outputTokens shouldBe 8
     },
     WireCase("other alphabets") { answer("other alphabets").text shouldBe "Zażółć gęślą jaźń — 日本語 — конец" },
-    WireCase("faces that are cut in two") { answer("some faces").text shouldBe "a 😀👩‍👩‍👧 end" },
+    WireCase("surrogate pairs that are split between chunks") { answer("some faces").text shouldBe "a 😀👩‍👩‍👧 end" },
     WireCase("reasoning") {
         val response = answer("reason first")
         response.reasoning shouldBe "Two and two make four."
@@ -93,29 +93,29 @@ internal val wireCases: List<WireCase> = listOf(
             toolResult(call.id, call.name, "21")
         }.text shouldBe "Paris has 21 degrees."
     },
-    WireCase("why it ended with a tool call") { answer("what is the weather?", tools).finishReason!!.kind shouldBe Kind.TOOL_CALLS },
+    WireCase("the finish reason of a tool call") { answer("what is the weather?", tools).finishReason!!.kind shouldBe Kind.TOOL_CALLS },
     WireCase("two tool calls at once") {
         val calls = answer("use both tools", tools).toolCalls
         calls.map { it.name } shouldBe listOf("get_weather", "get_time")
         calls.map { arguments(it.arguments) } shouldBe listOf(arguments("""{"city":"Łódź"}"""), arguments("""{"zone":"Europe/Warsaw"}"""))
         calls.map { it.id }.distinct() shouldHaveSize 2
     },
-    WireCase("words before a tool call") {
+    WireCase("text before a tool call") {
         val response = answer("words, then a tool", tools)
         response.text shouldBe "I look it up."
         response.toolCalls.single().name shouldBe "get_weather"
     },
-    WireCase("a typed answer") {
+    WireCase("a response with a JSON schema") {
         val schema = """{"type":"object","properties":{"name":{"type":"string"},"employees":{"type":"integer"}},"required":["name","employees"]}"""
         val response = answer("the company as JSON") { responseFormat = ResponseFormat.JsonSchema("company", arguments(schema)) }
         arguments(response.text) shouldBe arguments("""{"name":"Acme","employees":12}""")
     },
-    WireCase("an answer that hit its limit") {
+    WireCase("a response that reached its token limit") {
         val response = answer("too few tokens") { maxTokens = 3 }
         response.text shouldBe "Stopped by the len"
         response.finishReason!!.kind shouldBe Kind.LENGTH
     },
-    WireCase("a stream that is cut", streamedOnly = true) {
+    WireCase("a truncated stream", streamedOnly = true) {
         val error = failure<LlmException.StreamInterrupted>("this will be cut")
         val text = error.partial.shouldNotBeNull().text
         text.shouldNotBeEmpty()
@@ -123,13 +123,13 @@ internal val wireCases: List<WireCase> = listOf(
         text.length shouldBeLessThan 68
         error.partial?.finishReason shouldBe null
     },
-    WireCase("a reader that leaves", streamedOnly = true) {
+    WireCase("a consumer that cancels", streamedOnly = true) {
         ask("a slow story").deltas().take(2).toList().joinToString("").shouldNotBeEmpty()
         answer("hello").text.shouldNotBeEmpty()
     },
-    WireCase("no such key: 401") { failure<LlmException.Authentication>("answer 401").status shouldBe 401 },
+    WireCase("a wrong key: 401") { failure<LlmException.Authentication>("answer 401").status shouldBe 401 },
     WireCase("not allowed: 403") { failure<LlmException.PermissionDenied>("answer 403").isRetryable shouldBe false },
-    WireCase("a wrong request: 400") { failure<LlmException.InvalidRequest>("answer 400").message!! shouldContain "No such field" },
+    WireCase("an invalid request: 400") { failure<LlmException.InvalidRequest>("answer 400").message!! shouldContain "No such field" },
     WireCase("not found: 404") { failure<LlmException.NotFound>("nobody has an answer to this").status shouldBe 404 },
     WireCase("too many requests: 429") {
         val error = failure<LlmException.RateLimited>("answer 429")
@@ -140,9 +140,9 @@ internal val wireCases: List<WireCase> = listOf(
     WireCase("broken: 500") { failure<LlmException.ServerError>("answer 500").isRetryable shouldBe true },
     WireCase("overloaded: 529") { failure<LlmException.Overloaded>("answer 529").isRetryable shouldBe true },
     WireCase("a prompt that is too long") { failure<LlmException.ContextLengthExceeded>("too much text").isRetryable shouldBe false },
-    WireCase("a body that is no JSON") { failure<LlmException.MalformedResponse>("broken JSON") },
-    WireCase("a connection that is closed before the answer") { failure<LlmException.Network>("hang up").isRetryable shouldBe true },
-    WireCase("429, then 503, then an answer") {
+    WireCase("a body that is not JSON") { failure<LlmException.MalformedResponse>("broken JSON") },
+    WireCase("a connection that is closed before the response") { failure<LlmException.Network>("hang up").isRetryable shouldBe true },
+    WireCase("429, then 503, then a response") {
         failure<LlmException.RateLimited>("third time").retryAfter shouldBe 1.seconds
         failure<LlmException.ServerError>("third time").status shouldBe 503
         answer("third time").text shouldBe "Third time lucky."

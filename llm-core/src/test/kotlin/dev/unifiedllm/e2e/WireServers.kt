@@ -3,6 +3,8 @@ package dev.unifiedllm.e2e
 import dev.unifiedllm.Llm
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Tool
+import dev.unifiedllm.e2e.OptionalProgram.AIMOCK
+import dev.unifiedllm.e2e.OptionalProgram.LITELLM
 import dev.unifiedllm.protocol.get
 import dev.unifiedllm.protocol.items
 import dev.unifiedllm.protocol.text
@@ -21,8 +23,10 @@ import java.net.http.HttpClient
 import java.net.http.HttpRequest
 import java.net.http.HttpResponse.BodyHandlers
 
-/** A wire as one of the servers speaks it. @property variables of the server at the URL given */
+/** A protocol that one of the servers speaks. [variables] are the environment of a client of that server. */
 private class Wire(val name: String, val model: String, val variables: (Servers) -> Map<String, String>) {
+    val programs: Array<OptionalProgram> get() = if (name in throughProxy) arrayOf(LITELLM, AIMOCK) else arrayOf(AIMOCK)
+
     override fun toString(): String = name
 }
 
@@ -50,9 +54,9 @@ private val wires = listOf(
     Wire("Cohere", "cohere/command-a-03-2025") { mapOf("COHERE_API_BASE" to "${it.aimock}/v2", "COHERE_API_KEY" to "made-up") },
     Wire("Ollama", "ollama/llama3") { mapOf("OLLAMA_API_BASE" to it.aimock) },
     *listOf("openai", "anthropic", "gemini", "ollama", "azure", "bedrock", "cohere").map { upstream ->
-        Wire("the LiteLLM proxy before $upstream", "litellm_proxy/up-$upstream") { it.variables }
+        Wire("the LiteLLM proxy before $upstream", "litellm_proxy/up-$upstream") { it.proxyVariables }
     }.toTypedArray(),
-    Wire("the LiteLLM proxy's Responses", "litellm_proxy/responses/up-openai") { it.variables },
+    Wire("the LiteLLM proxy's Responses", "litellm_proxy/responses/up-openai") { it.proxyVariables },
     Wire("the LiteLLM proxy's Anthropic", "anthropic/up-anthropic") {
         mapOf("ANTHROPIC_BASE_URL" to it.litellm, "ANTHROPIC_API_KEY" to Servers.PROXY_KEY)
     },
@@ -63,39 +67,39 @@ private val wires = listOf(
 private const val PROXY = "the LiteLLM proxy"
 private val chatThroughProxy = wires.map { it.name }.filter { it.startsWith("$PROXY before") }
 private val throughProxy = wires.map { it.name }.filter { it.startsWith(PROXY) }
-private val answered = wireCases.map { it.name }.filterNot { ':' in it || it in listOf("a prompt that is too long", "429, then 503, then an answer") }
+private val answered = wireCases.map { it.name }.filterNot { ':' in it || it in listOf("a prompt that is too long", "429, then 503, then a response") }
 
-/** What a server does wrong, or otherwise than the provider. Each is asserted, so that a server that has mended it is noticed. */
+/** A known difference between a server and the provider it stands for. Each is asserted: the test fails when the server has fixed it. */
 private class Fault(
     val why: String,
-    /** A piece of what comes of it. */
+    /** A part of the failure that it causes. */
     val seen: String,
     val wires: List<String>,
     val cases: List<String>,
-    /** Null: streamed and whole. */
+    /** Null means both deliveries. */
     val delivery: Delivery? = null,
 )
 
 private val faults = listOf(
     Fault("LiteLLM reads Cohere's event lines as data", "ServerError", listOf("$PROXY before cohere"), answered, Delivery.STREAM),
-    Fault("aimock's Cohere gives reasoning as text", "Two and two make four.", listOf("Cohere", "$PROXY before cohere"), listOf("reasoning")),
+    Fault("aimock's Cohere sends reasoning as text", "Two and two make four.", listOf("Cohere", "$PROXY before cohere"), listOf("reasoning")),
     Fault("aimock's Ollama calls the field reasoning_content", "Two and two make four.", listOf("Ollama", "$PROXY before ollama"), listOf("reasoning")),
-    Fault("aimock's Ollama counts nothing", "11L", listOf("Ollama", "$PROXY before ollama"), listOf("the tokens used")),
-    Fault("aimock's Ollama always says stop", "LENGTH", listOf("Ollama", "$PROXY before ollama"), listOf("an answer that hit its limit")),
+    Fault("aimock's Ollama reports no usage", "11L", listOf("Ollama", "$PROXY before ollama"), listOf("usage")),
+    Fault("aimock's Ollama always reports stop", "LENGTH", listOf("Ollama", "$PROXY before ollama"), listOf("a response that reached its token limit")),
     Fault(
         "aimock's incomplete Responses lack incomplete_details",
         "LENGTH",
         listOf("OpenAI Responses", "Azure Responses", "$PROXY's Responses"),
-        listOf("an answer that hit its limit"),
+        listOf("a response that reached its token limit"),
     ),
     Fault(
-        "aimock's Gemini says FUNCTION_CALL, which is no reason of Gemini's",
+        "aimock's Gemini reports FUNCTION_CALL, which Gemini does not have",
         "TOOL_CALLS",
         listOf("Gemini", "Vertex", "$PROXY's Gemini"),
-        listOf("why it ended with a tool call"),
+        listOf("the finish reason of a tool call"),
     ),
     Fault(
-        "aimock reads the tool's result in camel case only, LiteLLM sends function_response",
+        "aimock reads functionResponse only, LiteLLM sends function_response",
         "No fixture matched",
         listOf("$PROXY before gemini"),
         listOf("a tool call, and the turn after it"),
@@ -104,80 +108,86 @@ private val faults = listOf(
         "aimock cuts between the surrogates of a character, and LiteLLM cannot write the halves",
         "surrogates not allowed",
         chatThroughProxy - "$PROXY before cohere" + "$PROXY's Responses" + "$PROXY's Azure",
-        listOf("faces that are cut in two"),
+        listOf("surrogate pairs that are split between chunks"),
         Delivery.STREAM,
     ),
-    Fault("LiteLLM makes every reason of Cohere's a stop", "STOP", listOf("$PROXY before cohere"), listOf("an answer that hit its limit"), Delivery.WHOLE),
     Fault(
-        "LiteLLM drops Cohere's words before a tool call",
+        "LiteLLM maps every finish reason of Cohere to stop",
+        "STOP",
+        listOf("$PROXY before cohere"),
+        listOf("a response that reached its token limit"),
+        Delivery.WHOLE,
+    ),
+    Fault(
+        "LiteLLM drops Cohere's text before a tool call",
         "I look it up.",
         listOf("$PROXY before cohere"),
-        listOf("words before a tool call"),
+        listOf("text before a tool call"),
         Delivery.WHOLE,
     ),
     Fault(
-        "a cut upstream is an error event of the proxy's, and the stream ends well",
+        "the proxy reports a truncated upstream stream as an error event, and ends its own stream normally",
         "ServerError",
         throughProxy,
-        listOf("a stream that is cut"),
+        listOf("a truncated stream"),
         Delivery.STREAM,
     ),
     Fault(
-        "a lost upstream is an error of the proxy's",
+        "the proxy reports a lost upstream connection as its own error",
         "ServerError",
         throughProxy,
-        listOf("a connection that is closed before the answer"),
+        listOf("a connection that is closed before the response"),
     ),
     Fault(
-        "LiteLLM takes a body that is no JSON for an empty answer",
+        "LiteLLM turns a body that is not JSON into an empty response",
         "no exception was thrown",
         chatThroughProxy - "$PROXY before bedrock" - "$PROXY before cohere" + "$PROXY's Azure",
-        listOf("a body that is no JSON"),
+        listOf("a body that is not JSON"),
         Delivery.STREAM,
     ),
     Fault(
-        "LiteLLM takes it for a wrong request",
+        "LiteLLM reports a body that is not JSON as an invalid request",
         "InvalidRequest",
         listOf("$PROXY before gemini", "$PROXY before bedrock"),
-        listOf("a body that is no JSON"),
+        listOf("a body that is not JSON"),
         Delivery.WHOLE,
     ),
     Fault(
-        "an upstream that sends no JSON is an error of the proxy's",
+        "the proxy reports an upstream body that is not JSON as its own error",
         "ServerError",
         throughProxy - "$PROXY before gemini" - "$PROXY before bedrock",
-        listOf("a body that is no JSON"),
+        listOf("a body that is not JSON"),
         Delivery.WHOLE,
     ),
     Fault(
-        "an upstream that sends no JSON is an error of the proxy's",
+        "the proxy reports an upstream body that is not JSON as its own error",
         "ServerError",
         listOf("$PROXY before bedrock", "$PROXY before cohere", "$PROXY's Responses"),
-        listOf("a body that is no JSON"),
+        listOf("a body that is not JSON"),
         Delivery.STREAM,
     ),
-    Fault("LiteLLM makes Anthropic's 529 a 500", "ServerError", listOf("$PROXY before anthropic", "$PROXY's Anthropic"), listOf("overloaded: 529")),
+    Fault("LiteLLM maps Anthropic's 529 to 500", "ServerError", listOf("$PROXY before anthropic", "$PROXY's Anthropic"), listOf("overloaded: 529")),
     Fault(
-        "LiteLLM keeps the upstream's Retry-After for itself",
+        "LiteLLM drops the upstream's Retry-After",
         "but actual was null",
         listOf("$PROXY before cohere", "$PROXY's Anthropic"),
-        listOf("too many requests: 429", "429, then 503, then an answer"),
+        listOf("too many requests: 429", "429, then 503, then a response"),
     ),
     Fault(
-        "LiteLLM's Gemini does not hand on the header by which aimock counts, which has answered three times",
+        "LiteLLM's Gemini drops the header by which aimock counts requests, so aimock has already sent its three responses",
         "no exception was thrown",
         listOf("$PROXY's Gemini"),
-        listOf("429, then 503, then an answer"),
+        listOf("429, then 503, then a response"),
         Delivery.WHOLE,
     ),
 )
 
-/** What a server that nobody here wrote made of the request: aimock's journal has it in the terms of OpenAI's chat, whatever wire it came by. */
-internal fun FunSpec.journal(servers: () -> Servers) {
-    context("aimock reads what was asked") {
+/** The request as aimock read it: its journal has every protocol's requests in the format of OpenAI's chat. */
+internal fun FunSpec.journal(servers: Servers) {
+    context("aimock reads the request") {
         for (wire in wires.filter { it.name !in throughProxy }) {
             test(wire.name) {
-                val variables = wire.variables(servers())
+                val variables = wire.variables(servers)
                 val id = "journal${wires.indexOf(wire)}"
                 Llm.builder().environment { variables[it] }.build().use { llm ->
                     llm.chat(wire.model) {
@@ -191,7 +201,7 @@ internal fun FunSpec.journal(servers: () -> Servers) {
                         extraHeader("X-Test-Id", id)
                     }.await()
                 }
-                val entry = journalOf(servers().aimock, id)
+                val entry = journalOf(servers.aimock, id)
                 val body = entry["body"]
                 body["messages"].items().map {
                     it["role"].text to it["content"].let { content -> content.text ?: content.items().single()["text"].text }
@@ -217,28 +227,32 @@ private fun journalOf(aimock: String, id: String): JsonElement {
     return Json.parseToJsonElement(answer).items().single()
 }
 
-/** Every case on every wire of the servers. */
-internal fun FunSpec.wireCases(servers: () -> Servers) {
+/** Every case on every protocol of the servers. */
+internal fun FunSpec.wireCases(servers: Servers) {
     for (wire in wires) {
-        context("${wire.name}") {
-            for (delivery in Delivery.entries) {
-                for (case in wireCases) {
-                    if (case.streamedOnly && delivery != Delivery.STREAM) continue
-                    test("${case.name}, ${delivery.name.lowercase()}") {
-                        val variables = wire.variables(servers())
-                        val fault = faults.firstOrNull { wire.name in it.wires && case.name in it.cases && (it.delivery ?: delivery) == delivery }
-                        Llm.builder().environment { variables[it] }.build().use { llm ->
-                            val caller = Caller(llm, wire.model, delivery, "${wire.name}-$delivery-${case.name}")
-                            if (fault == null) {
-                                case.run(caller)
-                            } else {
-                                val failure = withClue({ "mended, take it off the list: ${fault.why}" }) { shouldThrowAny { case.run(caller) } }
-                                failure.toString() shouldContain fault.seen
-                            }
-                        }
+        needs(*wire.programs) {
+            context(wire.name) {
+                for (delivery in Delivery.entries) {
+                    for (case in wireCases) {
+                        if (case.streamedOnly && delivery != Delivery.STREAM) continue
+                        test("${case.name}, ${delivery.name.lowercase()}") { run(case, wire, delivery, servers) }
                     }
                 }
             }
+        }
+    }
+}
+
+private suspend fun run(case: WireCase, wire: Wire, delivery: Delivery, servers: Servers) {
+    val variables = wire.variables(servers)
+    val fault = faults.firstOrNull { wire.name in it.wires && case.name in it.cases && (it.delivery ?: delivery) == delivery }
+    Llm.builder().environment { variables[it] }.build().use { llm ->
+        val caller = Caller(llm, wire.model, delivery, "${wire.name}-$delivery-${case.name}")
+        if (fault == null) {
+            case.run(caller)
+        } else {
+            val failure = withClue({ "the server has fixed it, remove it from the list: ${fault.why}" }) { shouldThrowAny { case.run(caller) } }
+            failure.toString() shouldContain fault.seen
         }
     }
 }

@@ -3,6 +3,8 @@
 package dev.unifiedllm.provider
 
 import dev.unifiedllm.Protocols
+import dev.unifiedllm.e2e.OptionalProgram
+import dev.unifiedllm.e2e.needs
 import dev.unifiedllm.protocol.Protocol
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainAll
@@ -14,7 +16,6 @@ import kotlinx.serialization.descriptors.SerialDescriptor
 import kotlinx.serialization.descriptors.StructureKind
 import kotlinx.serialization.descriptors.elementNames
 import java.io.File
-import java.io.IOException
 import java.util.concurrent.TimeUnit
 
 private val root: File = generateSequence(File("").absoluteFile) { it.parentFile }.first { File(it, "llm-core/tools").isDirectory }
@@ -26,18 +27,14 @@ private fun paths(type: SerialDescriptor, prefix: String = ""): List<String> = t
 }
 
 class ProviderDataSpec : FunSpec({
-    val hasPython = try {
-        ProcessBuilder("python3", "--version").redirectErrorStream(true).start().waitFor() == 0
-    } catch (_: IOException) {
-        false
-    }
-
-    test("the committed tables and docs/providers.md are what the scripts make of their sources").config(enabled = hasPython) {
-        val check = ProcessBuilder("python3", "-B", "llm-core/tools/check_data.py").directory(root).redirectErrorStream(true).start()
-        val said = check.inputStream.readAllBytes().decodeToString()
-        check.waitFor(1, TimeUnit.MINUTES)
-        said shouldBe ""
-        check.exitValue() shouldBe 0
+    needs(OptionalProgram.PYTHON) {
+        test("the committed tables and docs/providers.md are what the scripts make of their sources") {
+            val check = ProcessBuilder("python3", "-B", "llm-core/tools/check_data.py").directory(root).redirectErrorStream(true).start()
+            val output = check.inputStream.readAllBytes().decodeToString()
+            check.waitFor(1, TimeUnit.MINUTES) shouldBe true
+            output shouldBe ""
+            check.exitValue() shouldBe 0
+        }
     }
 
     test("at least 180 providers are served, each on a wire that there is") {

@@ -1,7 +1,9 @@
 package dev.unifiedllm.transport.credential
 
 import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.e2e.OptionalProgram
 import dev.unifiedllm.e2e.Program
+import dev.unifiedllm.e2e.needs
 import dev.unifiedllm.provider.AwsKeys
 import dev.unifiedllm.transport.TransportRequest
 import io.kotest.assertions.withClue
@@ -133,24 +135,22 @@ class SigV4Spec : FunSpec({
         }
     }
 
-    test("200 seeded requests are signed as botocore signs them") {
-        val random = Random(4)
-        val asked = List(200) { asked(random) }
-        val file = Files.createTempFile("requests", ".json")
-        file.writeText(json.encodeToString(asked))
-        Program("llm-core/src/test/python/run", file.toString()).use { it.awaitEnd() }
-        val theirs: List<Map<String, String>> = json.decodeFromString(file.readText())
-        theirs shouldHaveSize 200
-        asked.zip(theirs).forEach { (request, headers) ->
-            withClue({ request }) {
-                request.signed().headers.filter { (name) -> name.lowercase() in headers }.associate { (name, value) ->
-                    name.lowercase() to
-                        value
-                } shouldBe
-                    headers
+    needs(OptionalProgram.BOTOCORE) {
+        test("200 seeded requests are signed as botocore signs them") {
+            val random = Random(4)
+            val requests = List(200) { asked(random) }
+            val file = Files.createTempFile("requests", ".json")
+            file.writeText(json.encodeToString(requests))
+            Program("llm-core/src/test/python/run", file.toString()).use { it.awaitEnd() }
+            val expected: List<Map<String, String>> = json.decodeFromString(file.readText())
+            expected shouldHaveSize 200
+            requests.zip(expected).forEach { (request, headers) ->
+                withClue({ request }) {
+                    request.signed().headers.map { (name, value) -> name.lowercase() to value }.filter { (name) -> name in headers }.toMap() shouldBe headers
+                }
             }
+            Files.delete(file)
         }
-        Files.delete(file)
     }
 
     test("an encoded model id is encoded once more, an ARN's slash too") {
