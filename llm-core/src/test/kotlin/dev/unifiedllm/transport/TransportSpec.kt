@@ -300,7 +300,7 @@ private suspend fun FunSpecContainerScope.contract(client: Client) {
         }
 
         test("an empty body is an interruption") {
-            client.answered { whole("") }.checkFailure<LlmException.StreamInterrupted>().message shouldContain "nothing"
+            client.answered { whole("") }.checkFailure<LlmException.StreamInterrupted>().message shouldContain "empty response"
         }
 
         context("a web page instead of an answer") {

@@ -150,7 +150,7 @@ class OpenAiEmbeddingsSpec : FunSpec({
     test("a server without vectors is said to have none, perhaps") {
         for (status in listOf(404, 405)) {
             val error = shouldThrow<LlmException.NotFound> { ask(SMALL, "OPENAI_BASE_URL") { whole("{}", status) } }
-            error.message shouldContain "serve /embeddings at all?"
+            error.message shouldContain "serve /embeddings?"
             error.status shouldBe status
         }
     }

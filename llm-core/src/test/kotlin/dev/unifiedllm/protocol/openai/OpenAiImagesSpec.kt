@@ -116,7 +116,7 @@ class OpenAiImagesSpec : FunSpec({
     }
 
     test("failures are what they are everywhere, and a server without images is said to have none, perhaps") {
-        shouldThrow<LlmException.NotFound> { ask(request("openai/any"), "{}", 404) }.message shouldContain "serve /images/generations at all?"
+        shouldThrow<LlmException.NotFound> { ask(request("openai/any"), "{}", 404) }.message shouldContain "serve /images/generations?"
         shouldThrow<LlmException.ContentFiltered> { ask(request("openai/any"), """{"error":{"code":"contentFilter","message":"no"}}""", 400) }
     }
 })
