@@ -17,6 +17,7 @@ import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.pricing.PriceCatalog
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.ProtocolModel
+import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.ModelAbilities
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
@@ -34,7 +35,7 @@ import kotlinx.coroutines.flow.flow
 
 /** Puts the links of a call together, in their one order: per call, per step, per target, per attempt. */
 internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : AutoCloseable {
-    private val environment = builder.environment
+    private val environment = Environment(builder.environment)
     private val timeouts = builder.timeouts
     private val defaultModel = builder.defaultModel
     private val fallbacks = builder.fallbacks.toList()
@@ -45,9 +46,10 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     private val registry = if (builder.rows.isEmpty()) ProviderRegistry.packed else ProviderRegistry.packed.plus(builder.rows.values.toList())
     private val resolver = TargetResolver(
         registry,
+        Protocols,
         environment,
         builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name },
-        AwsProfiles(environment)::region,
+        AwsProfiles(builder.environment)::region,
         catalogue = { PriceCatalog.packed.models },
     )
     private val prices = builder.prices.mapKeys { (id, _) -> registry.find(id.provider)?.let { ModelId(it.id, id.name) } ?: id }
@@ -55,7 +57,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         HttpEngine.JDK -> JdkTransport(timeouts.connect, builder.sslContext)
         HttpEngine.KTOR -> KtorTransport(timeouts.connect, builder.sslContext)
     }
-    private val credentials = Credentials(environment, transport)
+    private val credentials = Credentials(builder.environment, transport)
 
     fun open(model: ModelRef, request: Request): Flow<Delta> = flow {
         if (request is ChatRequest) requireQuestion(request, model)
@@ -92,7 +94,7 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
     }
 
     private fun defaultModelId(): ModelId {
-        val name = defaultModel ?: DEFAULT_VARIABLES.firstNotNullOfOrNull { environment(it)?.trim()?.ifEmpty { null } }
+        val name = defaultModel ?: environment.first(DEFAULT_VARIABLES)?.value
         return ModelId.parse(
             name ?: throw LlmException.Configuration(
                 "No model was named and there is no default. Name one, as in chat(\"ollama/llama3\"), or set the variable ${DEFAULT_VARIABLES.first()}.",
@@ -133,16 +135,8 @@ internal class CallChain(builder: LlmBuilder, private val ledger: Ledger) : Auto
         return inner.takeIf { known && !isReplaced && !PriceCatalog.packed.lists(id) }
     }
 
-    private fun Target.warned(asked: ModelId) = Target(
-        id,
-        provider,
-        baseUrl,
-        key,
-        systemMessage,
-        warnings + "\"${asked.name}\" names its provider itself: ${provider.id} was asked, not ${asked.provider}",
-        aws,
-        query,
-    )
+    private fun Target.warned(asked: ModelId) =
+        withWarning("\"${asked.name}\" names its provider itself: ${provider.id} was asked, not ${asked.provider}")
 
     private fun linked(model: Model, isFree: Boolean = false, price: (ModelId, String?) -> Price?): Model {
         if (!enableCostTracking) return model.with(PartialAnswer)

@@ -137,7 +137,7 @@ internal class AnswerReader(
         return when {
             first == '<' -> throw malformed("it answered with a web page: is ${target.baseUrl} the address of an API?", null)
             type == "application/x-ndjson" || type == "application/jsonl" -> NdjsonDecoder()
-            first == '{' || first == '[' -> if (target.protocol == WireNames.OLLAMA_CHAT && !whole) NdjsonDecoder() else WholeBodyDecoder()
+            first == '{' || first == '[' -> if (target.wire.streamsJsonLines && !whole) NdjsonDecoder() else WholeBodyDecoder()
             else -> SseDecoder(takesBareErrors = true)
         }
     }

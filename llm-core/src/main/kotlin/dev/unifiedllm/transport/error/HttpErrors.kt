@@ -41,7 +41,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             402 -> quota(said, details)
             403 -> denied(said, details)
             404, 410 -> notFound(said, details)
-            405 -> if (path != null || target.isResponses) {
+            405 -> if (path != null || target.wire.isOptional) {
                 notFound(said, details)
             } else {
                 LlmException.Configuration("$said There is no such call at ${target.baseUrl}: is \"/v1\" missing, or there twice?", details = details)
@@ -111,24 +111,18 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         LlmException.PermissionDenied("$said The key is known but may not do this: check its permissions, and the region.", details = details)
 
     private fun notFound(said: String, details: LlmException.Details): LlmException {
-        val remedy = if (target.protocol == "ollama-chat") {
-            "If the model is not there yet: ollama pull ${target.name}."
-        } else if (target.provider.azure?.path.orEmpty().contains("{model}")) {
+        val hint = target.wire.notFoundHint(target, path)
+        val remedy = if (target.provider.azure?.path.orEmpty().contains("{model}")) {
             "Is \"${target.name}\" the name of a deployment, and ${target.baseUrl} its address? On Azure a model is called as it was deployed."
+        } else if (hint != null) {
+            hint
         } else if (path != null) {
             "Is \"${target.name}\" a model of ${target.provider.id} that can do this, and does ${target.baseUrl} serve $path at all?"
-        } else if (target.isResponses) {
-            val chat = target.provider.id.substringBefore("/responses").takeIf { it != target.provider.id }
-            "Is \"${target.name}\" a model of ${target.provider.id}, and does ${target.baseUrl} serve /responses at all?" +
-                chat?.let { " Over chat completions the model is \"$it/${target.name}\"." }.orEmpty()
         } else {
-            val missing = if (target.protocol == "openai-chat" && "/v1" !in target.baseUrl) " (is \"/v1\" missing)" else ""
-            "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address$missing?"
+            "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address?"
         }
         return LlmException.NotFound("$said $remedy", details = details)
     }
-
-    private val Target.isResponses: Boolean get() = protocol == "openai-responses"
 
     private fun quota(said: String, details: LlmException.Details) =
         LlmException.QuotaExhausted("$said The account's credit or quota is used up: top it up, or add a fallback to another provider.", details = details)
