@@ -1,4 +1,4 @@
-"""Fails if the committed data differ from what the scripts make of their sources. Writes nothing.
+"""Fails if the committed data differ from the output of the scripts. Writes nothing.
 
 The price catalogue is compared unpacked: two versions of zlib may pack the same text into different bytes.
 
@@ -28,5 +28,5 @@ def drift():
 if __name__ == "__main__":
     differing = drift()
     for path in differing:
-        print("%s is not what llm-core/tools makes of its source" % path.as_posix())
+        print("%s differs from the output of its script in llm-core/tools" % path.as_posix())
     sys.exit(1 if differing else 0)

@@ -1,6 +1,6 @@
-"""Writes the tables of docs/providers.md from the rows: what is served, and what is not and why.
+"""Writes the tables of docs/providers.md: the providers that are served, and those that are not, each with the reason.
 
-Only what stands between the two markers is replaced.
+Only the text between the two markers is replaced.
 
 Run from the repository root, after make_providers.py: python3 llm-core/tools/make_provider_docs.py
 """
@@ -13,7 +13,7 @@ import make_providers
 DOCS = Path("docs/providers.md")
 BEGIN = "<!-- begin: made by llm-core/tools/make_provider_docs.py -->\n"
 END = "<!-- end -->\n"
-SERVED = ["provider", "also called", "wire", "base URL", "set by", "key", "sent as", "documentation"]
+SERVED = ["provider", "aliases", "wire", "base URL", "variables for the base URL", "variables for the key", "key sent as", "documentation"]
 
 
 def code(items):
@@ -38,7 +38,7 @@ def served(row):
         "`%s`" % row["id"],
         code(row.get("aliases", [])),
         wires(row),
-        code([row["baseUrl"]]) if row.get("baseUrl") else "yours",
+        code([row["baseUrl"]]) if row.get("baseUrl") else "set by you",
         code(row.get("baseUrlEnv", [])),
         code(row.get("apiKeyEnv", [])),
         row.get("auth", "bearer"),
@@ -47,7 +47,7 @@ def served(row):
 
 
 def make():
-    """The text of docs/providers.md, with its tables made anew."""
+    """The text of docs/providers.md with new tables."""
     rows = json.loads(make_providers.OUT.read_text(encoding="utf-8"))
     left_out = list(csv.DictReader(make_providers.NOT_SERVED.open(encoding="utf-8", newline=""), delimiter="\t", quoting=csv.QUOTE_NONE))
     aliases = sum(len(row.get("aliases", [])) for row in rows)
@@ -56,12 +56,12 @@ def make():
         by_wire[row["protocol"]] = by_wire.get(row["protocol"], 0) + 1
     made = [
         "## All providers\n\n",
-        "%d prefixes: %d providers and %d other names of theirs. By wire: " % (len(rows) + aliases, len(rows), aliases),
+        "%d prefixes: %d providers and %d aliases. By wire: " % (len(rows) + aliases, len(rows), aliases),
         ", ".join("%s %d" % (wire, count) for wire, count in sorted(by_wire.items(), key=lambda pair: (-pair[1], pair[0]))) + ".\n\n",
         head(SERVED),
         "".join(map(served, rows)),
-        "\n## Known and not served\n\nAsking for one of these is an error that says why.\n\n",
-        head(["provider", "wire", "why not"]),
+        "\n## Known and not served\n\nA request to one of these fails with the reason.\n\n",
+        head(["provider", "wire", "reason"]),
         "".join(line(["`%s`" % row["prefix"], row["wire"].replace("|", "\\|"), row["reason"].replace("|", "\\|")]) for row in left_out),
     ]
     text = DOCS.read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 Sources, all in llm-core/src/main/data: providers.tsv (facts as collected), modelsdev-providers.tsv (documentation
 links, key variables, names) and providers-overrides.json (our corrections and typed quirks, each with its reason).
-Served are rows on a wire in PROTOCOLS with an auth style in AUTH, and what the overrides add to them.
+A row is served if its wire is in PROTOCOLS and its auth style in AUTH, or if the overrides give it both.
 
 Run from the repository root: python3 llm-core/tools/make_providers.py
 """
@@ -15,7 +15,7 @@ DATA = Path("llm-core/src/main/data")
 OUT = Path("llm-core/src/main/resources/dev/unifiedllm/provider/providers.json")
 NOT_SERVED = OUT.parent / "not-served.tsv"
 CHECKED = "2026-11-21"
-NOT_ALIASES = {"meta-llama"}  # an organisation, with whose name the models of many servers begin
+NOT_ALIASES = {"meta-llama"}  # an organisation: many servers prefix model names with it
 PROTOCOLS = {
     "openai-chat", "openai-responses", "ollama-chat", "anthropic-messages", "gemini-generate", "vertex-gemini", "vertex-openai", "anthropic-vertex", "bedrock-converse", "cohere-chat",
     "replicate-predictions", "watsonx-chat",
@@ -32,34 +32,34 @@ SOURCES = {
     "models.dev-2026-07-01": "models.dev 2026-07-01",
     "docs-index-2026-10": "docs index 2026-10",
 }
-QUIRKS = {  # name -> (type, default), or the same for each of its own fields; a default is never written
-    "maxTokensField": (str, "max_tokens"),  # the field that carries the output limit
-    "temperatureMax": ((int, float), 2),    # clamp to this
+QUIRKS = {  # name -> (type, default), or a group of such fields; a default is not written to the file
+    "maxTokensField": (str, "max_tokens"),  # the field with the output limit
+    "temperatureMax": ((int, float), 2),    # a higher temperature is lowered to this
     "streamUsage": (bool, True),            # send stream_options.include_usage when streaming
     "messages": {
-        "contentAsString": (bool, False),   # join a content list that holds only text into one string
+        "contentAsString": (bool, False),   # a content list that holds only text is joined to one string
         "cacheControl": (bool, False),      # content parts take cache_control
         "names": (str, "all"),              # whose messages may have a name: all, user, none
     },
     "tools": {
-        "required": ((str, type(None)), "required"),  # the tool_choice that demands a call; null: none can be demanded
-        "idLength": (int, None),            # ids of calls must have exactly so many letters or digits
+        "required": ((str, type(None)), "required"),  # the tool_choice that requires a call; null: none can be required
+        "idLength": (int, None),            # ids of calls have exactly this number of letters or digits
     },
     "reasoning": {
-        "asObject": (bool, False),          # it is asked for by an object
-        "thoughts": (str, None),            # where earlier thoughts are sent back
-        "counted": (str, "inside"),         # whether reasoning_tokens are in completion_tokens: inside; in total_tokens only: total; or apart
+        "asObject": (bool, False),          # it is requested by an object
+        "sentBackAs": (str, None),          # the field in which earlier reasoning is sent back
+        "counted": (str, "inside"),         # where reasoning_tokens are counted: inside completion_tokens; in total_tokens only: total; or apart
     },
-    "costInUsage": (str, None),             # path below usage of the billed cost: USD, or 1e-10 USD if it ends in _ticks
+    "costInUsage": (str, None),             # path below usage to the billed cost: USD, or 1e-10 USD if it ends in _ticks
     "costHeader": (str, None),              # response header with the cost in USD
     "embeddings": {
         "path": (str, "/embeddings"),       # behind the base URL
         "dimensionsField": (str, "dimensions"),
         "int8": (bool, False),              # vectors in base64 are signed bytes
     },
-    "extraHeaders": (dict, {}),             # sent with each call; {key} stands for the API key
-    "extraBody": (dict, {}),                # sent in each body; {NAME} stands for a variable
-    "models": (list, []),                   # what only some models take; "@name" stands for a list under "shared"
+    "extraHeaders": (dict, {}),             # headers of every request; {key} is the API key
+    "extraBody": (dict, {}),                # fields of every request body; {NAME} is a variable
+    "models": (list, []),                   # rules for some models; "@name" is replaced by the list under "shared"
 }
 FIELDS = {
     "protocol", "protocols", "baseUrl", "baseUrlPieces", "baseUrlEnv", "apiKeyEnv", "apiKeyEnvAlso", "bearerEnv", "auth", "local", "aliases", "quirks",
@@ -77,7 +77,7 @@ def names(cell):
 
 
 def base_url(cell):
-    """The URL before the wire's own path, or "" if the user must give it."""
+    """The URL before the path of the wire's requests, or "" if the user must set it."""
     url = cell.removeprefix("(required)").split("[")[0].strip()
     return url.removesuffix("/").removesuffix("/chat/completions").removesuffix("/messages")
 
@@ -118,14 +118,14 @@ def served_row(row, fix, docs, all_ids):
 
 
 def added_row(prefix, row):
-    """The row of a provider that the table does not have."""
+    """The row of a provider that is not in the table."""
     assert row.keys() <= FIELDS | {"docs", "source", "checked", "reason"} and row["docs"] and row["source"] and row["checked"], row
     out = {"id": prefix} | {key: value for key, value in row.items() if key != "reason"}
     return {key: value for key, value in out.items() if value and (key, value) != ("auth", "bearer")}
 
 
 def second_wire(prefix, fix, rows):
-    """The row of a provider's other wire, named by two segments: what the fix does not say is the provider's."""
+    """The row of a provider's other wire, named by two segments. Fields that the fix lacks are taken from the provider's row."""
     assert fix.keys() <= FIELDS | {"reason", "source"} and fix["reason"] and fix["source"], fix
     base = next(row for row in rows if row["id"] == prefix.split("/")[0])
     own = {"id": prefix, "aliases": [], "source": ", ".join(unique((base["source"] + ", " + fix["source"]).split(", ")))}
@@ -157,7 +157,7 @@ def check_quirks(quirks, known, row):
 def check(rows):
     ids = [row["id"] for row in rows]
     all_names = ids + [alias for row in rows for alias in row.get("aliases", [])]
-    assert len(all_names) == len(set(all_names)), "a name stands twice: %s" % sorted({n for n in all_names if all_names.count(n) > 1})
+    assert len(all_names) == len(set(all_names)), "a name is used twice: %s" % sorted({n for n in all_names if all_names.count(n) > 1})
     for row in rows:
         url = row.get("baseUrl", "")
         assert url or row.get("baseUrlEnv"), row

@@ -1,8 +1,8 @@
-"""Packs the price catalogue into prices.tsv.gz, with only the columns that pricing and limits use.
+"""Packs the price catalogue into prices.tsv.gz, with the columns that pricing and limits use.
 
 Source: llm-core/src/main/data/litellm_catalog_compact.tsv, derived from LiteLLM's model price table (MIT,
 LICENSE.litellm). Text inside: a comment row (#source, name and version, date), the column names, then one model a row
-in the order of the source. An empty cell means "not known", which is not the same as 0. Rows with neither a price nor
+in the order of the source. An empty cell means "not known", not 0. Rows with neither a price nor
 a limit in the kept columns are left out.
 
     in, out, cache_read, cache_write, cache_write_1h,   USD per million tokens; cache_write is the five-minute write;
@@ -12,15 +12,15 @@ a limit in the kept columns are left out.
     per_query                                           USD per query (rerank, search)
     max_in, max_out                                     tokens
     deprecation                                         the day the model ends, yyyy-mm-dd
-    tiers   long-context prices, `from:in/out/cache_read/cache_write`, parted by `;`, rising: 200000:2.5/15/0.25/
+    tiers   long-context prices, `from:in/out/cache_read/cache_write`, separated by `;`, ascending: 200000:2.5/15/0.25/
             USD per million tokens. The highest tier whose `from` is LESS than the input tokens of the request (all of
             them, cached ones included) sets the prices of the whole request, not only of what is above it. An empty
-            price in a tier: the base column's price stays.
-    caps    abilities, a letter each: t tools, T tool_choice, P parallel tools, r reasoning, v vision, V video in,
+            price in a tier: the price of the base column applies.
+    caps    abilities, one letter each: t tools, T tool_choice, P parallel tools, r reasoning, v vision, V video in,
             a audio in, A audio out, p PDF in, j JSON schema, c prompt cache, s system messages, f assistant prefill,
             w web search, u computer use, x URL context
 
-The id is LiteLLM's: "groq/llama-3.3-70b-versatile" with the provider in front for most, bare ("gpt-4o") for a few.
+The id is LiteLLM's: most have the provider in front ("groq/llama-3.3-70b-versatile"), a few have not ("gpt-4o").
 
 Run from the repository root: python3 llm-core/tools/pack_prices.py
 """
@@ -44,13 +44,13 @@ def make():
     with open(SOURCE, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     ids = [row["id"] for row in rows]
-    assert len(ids) == len(set(ids)), "an id stands twice"
+    assert len(ids) == len(set(ids)), "an id is used twice"
     kept = [row for row in rows if any(row[name] for name in FACTS)]
     return HEADER + "".join("\t".join(cells) + "\n" for cells in [COLUMNS] + [[row[name] for name in COLUMNS] for row in kept])
 
 
 def pack(text):
-    """The same bytes for the same text: no name, no time in the gzip header, one level."""
+    """Gives the same bytes for the same text: no name and no time in the gzip header, one compression level."""
     buffer = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=buffer, mtime=0) as file:
         file.write(text.encode("utf-8"))

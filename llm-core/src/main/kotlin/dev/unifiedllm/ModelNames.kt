@@ -20,7 +20,8 @@ internal class ModelNames(builder: LlmBuilder) {
 
     private val resolver = TargetResolver(
         registry,
-        environment::get,
+        Protocols,
+        environment,
         builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name },
         AwsProfiles(environment)::region,
         catalogue = { PriceCatalog.packed.models },
@@ -47,7 +48,7 @@ internal class ModelNames(builder: LlmBuilder) {
         if ('/' !in id.name) return null
         val inner = ModelId.parse(id.name)
         val isKnown = inner.provider == DemoModel.PROVIDER || registry.find(inner.provider).let { it != null && it.id != id.provider }
-        val isReplaced = registry.find(id.provider)?.isReplaced(environment::get) == true // the server behind the base URL has names of its own
+        val isReplaced = registry.find(id.provider)?.isReplaced(environment) == true // the server behind the base URL has names of its own
         return inner.takeIf { isKnown && !isReplaced && !PriceCatalog.packed.lists(id) }
     }
 

@@ -13,26 +13,20 @@ import dev.unifiedllm.protocol.openai.OpenAiResponses
 import dev.unifiedllm.protocol.openai.VertexOpenAi
 import dev.unifiedllm.protocol.replicate.ReplicatePredictions
 import dev.unifiedllm.protocol.watsonx.WatsonxChat
+import dev.unifiedllm.provider.Wires
 
 /** All wires, by the names that provider rows use. */
-internal object Protocols {
-    private val all: Map<String, Protocol> = listOf(
-        OpenAiChat,
-        OpenAiResponses,
-        OllamaChat,
-        AnthropicMessages,
-        AnthropicVertex,
-        GeminiGenerate,
-        VertexGemini,
-        VertexOpenAi,
-        BedrockConverse,
-        CohereChat,
-        ReplicatePredictions,
-        WatsonxChat(OpenAiChat),
-    ).associateBy { it.name }
-
-    val names: Set<String> get() = all.keys
-
-    /** @throws IllegalStateException if no wire has this name */
-    fun named(name: String): Protocol = checkNotNull(all[name]) { "no wire is called $name" }
-}
+internal object Protocols : Wires<Protocol>(
+    OpenAiChat,
+    OpenAiResponses,
+    OllamaChat,
+    AnthropicMessages,
+    AnthropicVertex,
+    GeminiGenerate,
+    VertexGemini,
+    VertexOpenAi,
+    BedrockConverse,
+    CohereChat,
+    ReplicatePredictions,
+    WatsonxChat(OpenAiChat),
+)

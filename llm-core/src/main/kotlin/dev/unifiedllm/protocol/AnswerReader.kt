@@ -144,7 +144,7 @@ internal class AnswerReader(
         return when {
             first == '<' -> throw malformed("the server sent a web page: is ${target.baseUrl} the address of an API?", null)
             type == "application/x-ndjson" || type == "application/jsonl" -> NdjsonDecoder()
-            first == '{' || first == '[' -> if (target.protocol == WireNames.OLLAMA_CHAT && !whole) NdjsonDecoder() else WholeBodyDecoder()
+            first == '{' || first == '[' -> if (target.wire.streamsJsonLines && !whole) NdjsonDecoder() else WholeBodyDecoder()
             else -> SseDecoder(takesBareErrors = true)
         }
     }

@@ -2,7 +2,7 @@ package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.Usage
 
-/** The counters of a wire whose input leaves out what a cache gave or took. They are cumulative: the last figures stand. */
+/** The usage of a wire whose input tokens exclude those read from a cache or written to it. Counters are cumulative: the last values count. */
 internal class CachedUsage {
     var input: Long? = null
     var output: Long? = null
@@ -12,7 +12,7 @@ internal class CachedUsage {
     var written1h: Long? = null
     var reasoning: Long? = null
 
-    /** Null: not reported. */
+    /** The usage with cached tokens in the input; null if the provider reported none. */
     fun usage(): Usage? {
         if (input == null && output == null) return null
         val parts = listOfNotNull(written5m, written1h)

@@ -6,19 +6,19 @@ import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonObject
 
-/** A text in a list of content, as many wires have it. */
+/** A text part of a content list, in the form of many wires. */
 internal fun textPart(text: String): JsonObject = buildJsonObject {
     put("type", "text")
     put("text", text)
 }
 
-/** An image as OpenAI's chat wire, and those that follow it, have it. */
+/** An image part in the form of OpenAI's chat wire and those that follow it. */
 internal fun imagePart(url: String): JsonObject = buildJsonObject {
     put("type", "image_url")
     putJsonObject("image_url") { put("url", url) }
 }
 
-/** [part] with the mark that the prompt may be cached up to here, as Anthropic has it, and those who pass it on. */
+/** [part] with a cache breakpoint after it, in the form of Anthropic and of gateways to Anthropic. */
 internal fun cacheMarked(part: JsonObject, ttl: CacheTtl): JsonObject {
     val control = buildJsonObject {
         put("type", "ephemeral")

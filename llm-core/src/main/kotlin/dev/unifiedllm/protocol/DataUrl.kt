@@ -7,7 +7,7 @@ import java.util.Base64
 internal class DataUrl(val mediaType: String, val base64: String) {
     val bytes: ByteArray get() = Base64.getMimeDecoder().decode(base64)
 
-    /** Null for what is not base64. */
+    /** The content as text; null if it is not base64. */
     fun text(): String? = try {
         bytes.decodeToString()
     } catch (_: IllegalArgumentException) {
@@ -19,7 +19,7 @@ internal class DataUrl(val mediaType: String, val base64: String) {
     companion object {
         private const val SCHEME = "data:"
 
-        /** Null for a URL of another kind. */
+        /** Null if [url] has another scheme. */
         fun parse(url: String): DataUrl? {
             if (!url.startsWith(SCHEME, ignoreCase = true) || ',' !in url) return null
             val head = url.substring(SCHEME.length).substringBefore(',')

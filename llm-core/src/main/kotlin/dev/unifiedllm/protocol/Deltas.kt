@@ -10,23 +10,23 @@ import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.error.quote
 
-/** Adds [text], if there is any. */
+/** Adds [text], unless it is empty. */
 internal fun MutableList<Delta>.addText(text: String?) {
     if (!text.isNullOrEmpty()) this += Delta.Text(text)
 }
 
-/** Adds a thought, if it says something or is sealed. */
-internal fun MutableList<Delta>.addReasoning(text: String?, seal: String? = null) {
-    if (!text.isNullOrEmpty() || seal != null) this += Delta.Reasoning(text.orEmpty(), seal)
+/** Adds reasoning, unless it has neither text nor signature. */
+internal fun MutableList<Delta>.addReasoning(text: String?, signature: String? = null) {
+    if (!text.isNullOrEmpty() || signature != null) this += Delta.Reasoning(text.orEmpty(), signature)
 }
 
-/** Adds the end of the answer, and that nobody counted its tokens where [usage] is null. */
+/** Adds the finish, and a warning if [usage] is null. */
 internal fun MutableList<Delta>.addFinish(reason: FinishReason, usage: Usage?, cost: Cost = Cost.Unknown("not priced")) {
     if (usage == null) this += Delta.Warning("the provider did not report the tokens used")
     this += Delta.Finish(reason, usage, cost)
 }
 
-/** The usage of a wire that counts no more than this; null: not reported. */
+/** The usage of a wire that counts input and output only; null if the provider reported neither. */
 internal fun plainUsage(input: Long?, output: Long?): Usage? = if (input == null && output == null) {
     null
 } else {
@@ -36,10 +36,10 @@ internal fun plainUsage(input: Long?, output: Long?): Usage? = if (input == null
     }
 }
 
-/** An error that came when the answer was complete: it is told, and ends nothing. */
+/** The warning for an error that came after the answer was complete. */
 internal fun lateError(error: ProviderError, target: Target): Delta.Warning =
     Delta.Warning("the provider reported an error after its answer: ${quote(error.message.orEmpty(), target.key?.reveal())}")
 
-/** The answer of [target] is not what its wire says. */
-internal fun malformed(target: Target, what: String, cause: Throwable? = null): LlmException =
-    LlmException.MalformedResponse("The answer of ${target.id} cannot be read: $what", cause, LlmException.Details(target.id))
+/** The failure for a response of [target] that does not follow its wire. */
+internal fun malformed(target: Target, problem: String, cause: Throwable? = null): LlmException =
+    LlmException.MalformedResponse("The response of ${target.id} cannot be read: $problem", cause, LlmException.Details(target.id))

@@ -3,7 +3,10 @@ package dev.unifiedllm.protocol
 import dev.unifiedllm.transport.TransportRequest
 import kotlin.time.Duration
 
-/** A further request that an answer needs: a stream, a state or an end that the response before it only named. It carries the key: its [url] must be the provider's own. */
+/**
+ * A further request that an answer needs, for the stream or the state that the response before it names. It is sent with the key, so [url] must be at the
+ * provider.
+ */
 internal class FollowUp(
     val url: String,
     val accept: String = "application/json",
@@ -11,13 +14,11 @@ internal class FollowUp(
     /** How long to wait before it is sent. */
     val delay: Duration = Duration.ZERO,
 ) {
-    /** As it is sent after [first], whose headers it takes over. */
+    /** The request, with the headers of [first]. */
     fun after(first: TransportRequest): TransportRequest =
         TransportRequest(
             url,
-            first.headers.filterNot { (name, _) ->
-                name.equals("Accept", ignoreCase = true)
-            } + ("Accept" to accept),
+            first.headers.filterNot { (name, _) -> name.equals("Accept", ignoreCase = true) } + ("Accept" to accept),
             ByteArray(0),
             method = method,
         )

@@ -10,7 +10,7 @@ import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonObject
 
-/** A tool as OpenAI's chat wire, and those that follow it, describe one. */
+/** A tool in the form of OpenAI's chat wire and those that follow it. */
 internal fun functionTool(tool: Tool): JsonObject = buildJsonObject {
     put("type", "function")
     putJsonObject("function") {
@@ -20,7 +20,7 @@ internal fun functionTool(tool: Tool): JsonObject = buildJsonObject {
     }
 }
 
-/** A call of one on the same wires, under [id]. */
+/** A tool call in the form of the same wires, with [id]. */
 internal fun functionCall(id: String, call: Part.ToolCall): JsonObject = buildJsonObject {
     put("id", id)
     put("type", "function")
@@ -30,23 +30,23 @@ internal fun functionCall(id: String, call: Part.ToolCall): JsonObject = buildJs
     }
 }
 
-/** Never empty: some servers parse what they wrote themselves. */
+/** The arguments of [call] as JSON text. It is never empty: some servers parse the arguments that are sent back. */
 internal fun argumentsText(call: Part.ToolCall): String = call.arguments.ifBlank { "{}" }
 
-/** The arguments as the object that some wires want; what is no object becomes an empty one. */
+/** The arguments of [call] as an object; an empty one if they are not an object. */
 internal fun argumentsObject(call: Part.ToolCall): JsonObject = try {
     Json.parseToJsonElement(argumentsText(call)) as? JsonObject ?: JsonObject(emptyMap())
 } catch (_: SerializationException) {
     JsonObject(emptyMap())
 }
 
-/** What [tool] takes, as the schema of an object: some wires refuse one that does not say so. */
+/** The parameters of [tool] with `"type":"object"`, which some wires require. */
 internal fun objectSchema(tool: Tool): JsonObject = if ("type" in tool.parameters) tool.parameters else JsonObject(ANY_OBJECT + tool.parameters)
 
-/** The schema that says no more. */
+/** The schema of any object. */
 internal val ANY_OBJECT: JsonObject = JsonObject(mapOf("type" to JsonPrimitive("object")))
 
-/** [id] with nothing in it but what the wire takes: letters, digits, `_` and `-`. The same id always becomes the same. */
-internal fun toolUseId(id: String): String = if (id.isEmpty()) "_" else NOT_OF_AN_ID.replace(id, "_")
+/** [id] with every character but letters, digits, `_` and `-` replaced. The same id always gives the same result. */
+internal fun toolUseId(id: String): String = if (id.isEmpty()) "_" else NOT_IN_ID.replace(id, "_")
 
-private val NOT_OF_AN_ID = Regex("[^a-zA-Z0-9_-]")
+private val NOT_IN_ID = Regex("[^a-zA-Z0-9_-]")

@@ -8,18 +8,18 @@ import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.buildJsonArray
 
-/** The word for a role on every wire that has these four. */
+/** The name of the role, on the wires that have all four. */
 internal val Role.wireName: String get() = name.lowercase()
 
-/** [messages] behind the target's own. */
+/** The target's system message, if it has one, and [messages]. */
 internal fun Target.withSystem(messages: List<Message>): List<Message> = listOfNotNull(systemMessage?.let(Message::system)) + messages
 
-/** What [messages] say to the system, wherever it stands, behind the target's own. */
+/** The system messages: the target's, then those in [messages]. */
 internal fun Target.systemOf(messages: List<Message>): List<Message> = withSystem(messages).filter { it.role == Role.SYSTEM }
 
 /**
- * [messages] behind the target's own, as a list on a wire where each tool result is a message of its own: [result] writes one, before what else
- * stands in its message, which [rest] writes.
+ * The messages of a wire on which each tool result is a separate message, with the target's system message first. [result] writes a tool result; [rest]
+ * then writes the other parts of its message.
  */
 internal fun Target.messageList(messages: List<Message>, result: (Part.ToolResult) -> JsonObject, rest: (Message) -> JsonObject): JsonArray =
     buildJsonArray {
@@ -30,7 +30,7 @@ internal fun Target.messageList(messages: List<Message>, result: (Part.ToolResul
         }
     }
 
-/** Says once that names of participants were left out, where [messages] have some. */
+/** Adds one warning if [messages] have names of participants. */
 internal fun withoutNames(messages: List<Message>, warnings: MutableList<String>) {
-    if (messages.any { it.name != null }) warnings += "names of participants are not taken here and were left out"
+    if (messages.any { it.name != null }) warnings += "this provider takes no names of participants: they were left out"
 }

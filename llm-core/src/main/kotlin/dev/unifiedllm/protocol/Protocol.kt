@@ -8,38 +8,36 @@ import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.protocol.json.JsonSyntaxException
 import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.WireFacts
 import dev.unifiedllm.transport.TransportRequest
 import dev.unifiedllm.transport.framing.Frame
 
-/** A wire: how a request is written for it, and how its answers are read. Pure: it opens no socket and keeps no state of its own. */
-internal interface Protocol : Codec<ChatRequest> {
-    /** The name that provider rows call it by. */
-    val name: String
-
-    /** How vectors are asked for; null: this wire carries none. */
+/** A wire: encodes requests and decodes responses, and states the facts about itself. It opens no socket and keeps no state. */
+internal interface Protocol : Codec<ChatRequest>, WireFacts {
+    /** The codec for embeddings; null if the wire has none. */
     val embeddings: Codec<EmbeddingRequest>? get() = null
 
-    /** How images are asked for; null: this wire makes none. */
+    /** The codec for images; null if the wire has none. */
     val images: Codec<ImageRequest>? get() = null
 }
 
-/** How one kind of request is written, and how its answers are read. */
+/** Encodes one kind of request and decodes the responses to it. */
 internal interface Codec<in R : Request> {
-    /** What is sent, and what could not be: a text for each option that the wire or the provider lacks. */
+    /** Encodes [request]. Adds to [warnings] a text for each setting that the wire or the provider does not have. */
     fun encode(request: R, target: Target, warnings: MutableList<String>): TransportRequest
 
-    /** Reads one answer. */
+    /** A new decoder, for one response. */
     fun decoder(target: Target): Decoder
 }
 
-/** Reads the frames of one answer; a whole body is one frame. Not thread-safe. */
+/** Decodes the frames of one response to deltas. A body that is not streamed is one frame. Not thread-safe. */
 internal interface Decoder {
-    /** How far the answer is. */
+    /** How much of the answer has been decoded. */
     enum class Progress {
-        /** More must come: ending here is a cut. */
+        /** The answer is not complete: if the body ends here, it was cut. */
         OPEN,
 
-        /** The answer is complete; figures may still follow. */
+        /** The answer is complete; usage may still follow. */
         COMPLETE,
 
         /** Nothing follows. */
@@ -49,22 +47,22 @@ internal interface Decoder {
     val progress: Progress
 
     /**
-     * Adds to [out] what [frame] says.
+     * Adds the deltas of [frame] to [out].
      *
      * @throws JsonSyntaxException if it is not JSON
-     * @throws dev.unifiedllm.LlmException if it is an error of the provider's
+     * @throws dev.unifiedllm.LlmException if it is an error of the provider
      */
     fun decode(frame: Frame, out: MutableList<Delta>)
 
-    /** Adds what is only known at the end, and the finish. Called once, when [progress] is not OPEN. */
+    /** Adds the deltas that are known only at the end, and the finish. Called once, when [progress] is not OPEN. */
     fun finish(out: MutableList<Delta>)
 
-    /** What was said instead of an answer; null if one has begun, or nothing was said. Called at the end of a body after which [progress] is OPEN. */
+    /** The error that a body with status 200 holds in place of an answer; null if there is none. Called if [progress] is OPEN at the end of the body. */
     fun errorInBody(): LlmException? = null
 
-    /** What is to be asked next for the answer to go on, or for its figures where it is complete. Called once at the end of each response. */
+    /** The request that continues the answer, or that brings its usage; null if none is needed. Called once at the end of each response. */
     fun followUp(): FollowUp? = null
 
-    /** What tells the provider, in the middle of an answer, that nobody waits for the rest; null where leaving says it. */
+    /** The request that tells the provider to stop an answer that was cancelled; null if closing the connection does. */
     fun cancelUpstream(): FollowUp? = null
 }

@@ -9,7 +9,7 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.doubleOrNull
 
-/** [body] without what the model refuses, each with a warning. */
+/** [body] without the fields that the model refuses. Adds a warning for each. */
 internal fun withoutRefused(body: JsonObject, target: Target, warnings: MutableList<String>, reasoning: Effort? = null): JsonObject {
     val rule = target.provider.quirks.rule(target.name) ?: return body
     if (rule.takesWithoutReasoning && reasoning == Effort.NONE) return body
@@ -20,34 +20,34 @@ internal fun withoutRefused(body: JsonObject, target: Target, warnings: MutableL
 
 private val JsonElement.isOne: Boolean get() = (this as? JsonPrimitive)?.doubleOrNull == 1.0
 
-/** The wire's word for [effort]. */
+/** The name of [effort] on the wire. */
 internal fun effort(effort: Effort, target: Target, warnings: MutableList<String>): String {
     if (effort != Effort.MAX) return effort.name.lowercase()
     target.provider.quirks.rule(target.name)?.maxEffort?.let { return it }
-    warnings += "reasoning MAX was sent as \"high\", the most that is known of this model"
+    warnings += "reasoning MAX was sent as \"high\", the highest known effort of this model"
     return "high"
 }
 
-/** The word for an effort where three are known. */
+/** The name of the effort for a model that knows three. */
 internal val Effort.ofThree: String get() = when (this) {
     Effort.NONE, Effort.MINIMAL, Effort.LOW -> "low"
     Effort.MEDIUM -> "medium"
     Effort.HIGH, Effort.MAX -> "high"
 }
 
-/** [body] with the raw options over it: lists of tools and of what to include grow, objects in [merged] take the fields, all else is replaced. */
+/** [body] with the provider options. Lists in `tools` and `include` are joined, the objects named in [merged] are merged, other fields are replaced. */
 internal fun withOptions(body: JsonObject, options: JsonObject, merged: Set<String>): JsonObject {
     if (options.isEmpty()) return body
     val all = body.toMutableMap()
     for ((name, value) in options) {
-        val own = body[name]
+        val field = body[name]
         all[name] = when {
-            name in GROWING && own is JsonArray && value is JsonArray -> JsonArray((own + value).distinct())
-            name in merged && own is JsonObject && value is JsonObject -> JsonObject(own + value)
+            name in JOINED && field is JsonArray && value is JsonArray -> JsonArray((field + value).distinct())
+            name in merged && field is JsonObject && value is JsonObject -> JsonObject(field + value)
             else -> value
         }
     }
     return JsonObject(all)
 }
 
-private val GROWING = setOf("tools", "include")
+private val JOINED = setOf("tools", "include")

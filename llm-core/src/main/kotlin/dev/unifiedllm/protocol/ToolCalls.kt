@@ -10,22 +10,22 @@ import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 
-/** What is known of one of the answers so far. */
+/** The state of one choice of a response. */
 internal class ChoiceState {
     var finish: String? = null
 
-    /** True once a piece of it has come; what a later chunk says in full is then known. */
+    /** True once a delta of it has come. A complete message in a later chunk then repeats what is known. */
     var isStreamed = false
 
-    /** True when it came in full. */
+    /** True if it came as a complete message. */
     var isWhole = false
     val isComplete: Boolean get() = finish != null || isWhole
     val calls = mutableListOf<OpenCall>()
 }
 
-/** A tool call whose first fragment has come. */
+/** A tool call of which at least one fragment has come. */
 internal class OpenCall(val wireIndex: Int?, val id: String?, var name: String?) {
-    /** What has come of them, kept where no id tells this call from the next. */
+    /** The arguments so far; kept only for a call without id, to tell it from the next call. */
     private val arguments = if (id == null) StringBuilder() else null
 
     fun add(fragment: String) {
@@ -33,16 +33,18 @@ internal class OpenCall(val wireIndex: Int?, val id: String?, var name: String?)
     }
 
     /**
-     * True if a fragment at its place belongs to it. Another id begins a new call; without a name it is only a server's that makes one for each
-     * fragment. Where neither has an id another name begins a new call, and so does the same once the arguments are whole.
+     * True if a fragment at the same place belongs to this call.
+     *
+     * A new id begins a new call, unless the fragment has an index and no name: some servers give each fragment an id of its own. Without ids a new
+     * name begins a new call, and so does the same name once the arguments are complete.
      */
     fun continues(id: String?, name: String?, isIndexed: Boolean): Boolean = when {
         id != null && this.id != null -> id == this.id || (isIndexed && name == null)
         id != null || arguments == null || name == null || this.name == null -> true
-        else -> name == this.name && !isWhole(arguments)
+        else -> name == this.name && !isComplete(arguments)
     }
 
-    private fun isWhole(text: CharSequence): Boolean {
+    private fun isComplete(text: CharSequence): Boolean {
         if (!text.endsWith('}')) return false
         return try {
             Json.parseToJsonElement(text.toString()) is JsonObject
@@ -52,7 +54,7 @@ internal class OpenCall(val wireIndex: Int?, val id: String?, var name: String?)
     }
 }
 
-/** The `tool_calls` of one chunk, read before it is known which answer they belong to. */
+/** The `tool_calls` of one chunk. They are read before the choice is known to which they belong. */
 internal class CallFragments {
     private class Fragment(val index: Int?, val id: String?, val name: String?, val arguments: String)
 
@@ -66,17 +68,17 @@ internal class CallFragments {
         var index: Int? = null
         var id: String? = null
         var function = NO_FUNCTION
-        val isCall = json.members(CALL) { member ->
+        val isCall = json.members(CallMember) { member ->
             when (member) {
-                0 -> index = json.longOrNull()?.toInt()
-                1 -> id = json.stringOrNull()?.ifEmpty { null }
-                2 -> function = function(json)
+                CallMember.INDEX -> index = json.longOrNull()?.toInt()
+                CallMember.ID -> id = json.stringOrNull()?.ifEmpty { null }
+                CallMember.FUNCTION -> function = function(json)
             }
         }
         if (isCall) add(Fragment(index, id, function.first, function.second))
     }
 
-    /** The one call of `function_call`, which came before there were `tool_calls`: without an id, and empty where there is none. */
+    /** Reads `function_call`, the older form of `tool_calls`: one call without an id. It is empty if there is no call. */
     fun readLegacy(json: JsonCursor) {
         val (name, arguments) = function(json)
         if (name != null || arguments.isNotEmpty()) add(Fragment(null, null, name, arguments))
@@ -87,16 +89,21 @@ internal class CallFragments {
     private fun function(json: JsonCursor): Pair<String?, String> {
         var name: String? = null
         var arguments = ""
-        json.members(FUNCTION) { member -> if (member == 0) name = json.stringOrNull()?.ifEmpty { null } else arguments = json.arguments() }
+        json.members(FunctionMember) { member ->
+            when (member) {
+                FunctionMember.NAME -> name = json.stringOrNull()?.ifEmpty { null }
+                FunctionMember.ARGUMENTS -> arguments = json.arguments()
+            }
+        }
         return name to arguments
     }
 
     private fun add(fragment: Fragment) {
-        val read = fragments ?: mutableListOf<Fragment>().also { fragments = it }
-        read += fragment
+        val list = fragments ?: mutableListOf<Fragment>().also { fragments = it }
+        list += fragment
     }
 
-    /** Adds the fragments as deltas: a fragment belongs to the last call with its index, else with its id, unless it begins another. */
+    /** Adds the fragments as deltas. A fragment belongs to the last call with its index or, if it has none, with its id, unless it begins a new call. */
     fun addTo(out: MutableList<Delta>, state: ChoiceState, choice: Int) {
         for (fragment in fragments ?: return) {
             val known = state.calls.indexOfLast { call ->
@@ -117,13 +124,22 @@ internal class CallFragments {
     }
 
     private companion object {
-        val CALL = JsonNames("index", "id", "function")
-        val FUNCTION = JsonNames("name", "arguments")
         val NO_FUNCTION: Pair<String?, String> = null to ""
+    }
+
+    private object CallMember : JsonNames("index", "id", "function") {
+        const val INDEX = 0
+        const val ID = 1
+        const val FUNCTION = 2
+    }
+
+    private object FunctionMember : JsonNames("name", "arguments") {
+        const val NAME = 0
+        const val ARGUMENTS = 1
     }
 }
 
-/** Arguments as text, also where a server sends them as an object. */
+/** Reads the arguments of a tool call as text. Some servers send them as an object. */
 internal fun JsonCursor.arguments(): String = when (kind()) {
     JsonKind.STRING -> string()
     JsonKind.NULL -> {

@@ -2,16 +2,17 @@ package dev.unifiedllm.provider
 
 import dev.unifiedllm.chat.ApiKey
 
-/** What a user set in code for AWS; null is left to the environment. */
+/** What the user set in code for AWS. A null is taken from the environment. */
 internal data class AwsSettings(
     val region: String? = null,
-    /** A profile of AWS's configuration files. */
+    /** The name of a profile in AWS's configuration files. */
     val profile: String? = null,
     val keys: AwsKeys? = null,
 ) {
-    /** True when it says who asks: then no key of the environment is taken. */
+    /** True if these settings name the credentials; keys in the environment are then ignored. */
     val isIdentity: Boolean get() = profile != null || keys != null
 
+    /** These settings; those of [other] where these are not set. Keys and profile count as one setting. */
     fun over(other: AwsSettings?): AwsSettings = AwsSettings(
         region ?: other?.region,
         profile ?: if (keys == null) other?.profile else null,
@@ -21,8 +22,8 @@ internal data class AwsSettings(
     companion object {
         fun of(region: String?, profile: String?, accessKeyId: String?, secretAccessKey: String?, sessionToken: String?): AwsSettings {
             require((accessKeyId == null) == (secretAccessKey == null)) { "accessKeyId and secretAccessKey belong together: one of them is missing" }
-            require(sessionToken == null || accessKeyId != null) { "sessionToken belongs to accessKeyId and secretAccessKey, which are missing" }
-            require(profile == null || accessKeyId == null) { "either keys or a profile say who asks, not both" }
+            require(sessionToken == null || accessKeyId != null) { "sessionToken must be set with accessKeyId and secretAccessKey, which are missing" }
+            require(profile == null || accessKeyId == null) { "set either keys or a profile, not both" }
             require(region == null || REGION.matches(region)) { "region must be a name like us-east-1, was \"$region\"" }
             val keys = accessKeyId?.let { AwsKeys(ApiKey.of(it).reveal(), ApiKey.of(secretAccessKey!!), sessionToken?.let(ApiKey::of)) }
             return AwsSettings(region, profile, keys)
@@ -32,7 +33,7 @@ internal data class AwsSettings(
     }
 }
 
-/** A pair of AWS's keys. @property sessionToken with keys that expire */
+/** A pair of AWS access keys. @property sessionToken belongs to temporary keys; null for others */
 internal data class AwsKeys(val accessKeyId: String, val secretAccessKey: ApiKey, val sessionToken: ApiKey? = null) {
     override fun toString(): String = "AwsKeys(***)"
 }

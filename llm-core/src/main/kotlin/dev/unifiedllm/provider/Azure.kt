@@ -4,67 +4,66 @@ import kotlinx.serialization.Serializable
 import java.net.URLEncoder
 
 /**
- * How a row on Azure addresses its models
+ * How a provider on Azure addresses its models
  * ([Azure OpenAI in Foundry Models, REST reference](https://learn.microsoft.com/azure/ai-foundry/openai/reference), read 2026-11-21).
  */
 @Serializable
 internal data class Azure(
-    /** What follows the resource's origin; `{model}` is the deployment. */
+    /** The path behind the resource's origin; `{model}` is the deployment. */
     val path: String,
-    /** The API's version where none is set; null where the path has one in it. */
+    /** The API version that is used if the user sets none; null if the path names one. */
     val apiVersion: String? = null,
-    /** The same below `/models`, the path of all that Foundry serves. */
+    /** The same for `/models`, the path of every model in Foundry. */
     val modelsApiVersion: String = "2024-05-01-preview",
-    /** Variables with the API's version, the first that is set. */
+    /** Variables that hold the API version; the first that is set counts. */
     val apiVersionEnv: List<String> = emptyList(),
-    /** One of these stands for a key: a token of Entra's, or what one is got by. */
+    /** If one of these is set, no key is needed: it holds an Entra token, or what an Entra token is obtained with. */
     val tokenEnv: List<String> = emptyList(),
-    /** Hosts other than Azure's own serve one model at their origin, and take the key as a bearer key. */
+    /** True if hosts that are not Azure's serve one model at their origin and take the key as a bearer token. */
     val bearerElsewhere: Boolean = false,
 )
 
-/** The parameter that Azure wants in its URLs. */
+/** The query parameter with the API version. */
 internal const val API_VERSION: String = "api-version"
 
-/** Where a model is: the URL before the wire's own path, and what its query has in it. */
+/** Where a model is. @property url before the wire's path. @property query parameters of every request */
 internal class AzureAddress(val url: String, val query: Map<String, String>)
 
 /**
- * The address of [model] at [base], which may be a resource's origin, a path down to `/openai/v1`, to a deployment or to `/models`, or the origin
- * of a gateway of the user's.
+ * The address of [model] at [baseUrl], which is a resource's origin, a path that ends at `/openai/v1`, at a deployment or at `/models`, or the
+ * origin of a user's gateway.
  *
- * @param given the API's version in the base URL; null for none
- * @param set the version in the environment; null for none
+ * @param variableVersion the API version in a variable; null if none is set. The version in the base URL counts first
  */
-internal fun Provider.azureAddress(azure: Azure, base: String, given: String?, set: String?, model: String): AzureAddress {
+internal fun Provider.azureAddress(azure: Azure, baseUrl: BaseUrl, variableVersion: String?, model: String): AzureAddress {
     fun at(url: String, version: String?) = AzureAddress(url, version?.let { mapOf(API_VERSION to it) }.orEmpty())
-    val version = given ?: set ?: azure.apiVersion
+    val base = baseUrl.url
+    val urlVersion = baseUrl.apiVersion
+    val setVersion = urlVersion ?: variableVersion
     val origin = "$base/".substringBefore(DEPLOYMENTS).trimEnd('/').removeSuffix("/openai")
-    val besidePath = given?.takeUnless { it.first().isDigit() } // where the path has the version, a dated one is refused
+    val undatedVersion = urlVersion?.takeUnless { it.first().isDigit() } // "preview"; Azure refuses a dated version beside a path that names one
     // The oldest hosts have no /models.
     val path = if (azure.path == MODELS && hostOf(base).endsWith(".openai.azure.com")) "$DEPLOYMENTS{model}" else azure.path
     return when {
-        base.endsWith("/v1") -> at(base, besidePath)
-        azure.apiVersion == null -> at(origin + path, besidePath)
-        base.endsWith(MODELS) -> at(base, given ?: set ?: azure.modelsApiVersion)
-        DEPLOYMENTS in base -> at(base, version)
-        azure.bearerElsewhere && !isAt(base) -> at(base, given)
-        else -> at(origin + path.replace("{model}", segment(model)), if (path == MODELS) given ?: set ?: azure.modelsApiVersion else version)
+        base.endsWith("/v1") -> at(base, undatedVersion)
+        azure.apiVersion == null -> at(origin + path, undatedVersion)
+        base.endsWith(MODELS) -> at(base, setVersion ?: azure.modelsApiVersion)
+        DEPLOYMENTS in base -> at(base, setVersion ?: azure.apiVersion)
+        azure.bearerElsewhere && !isAt(base) -> at(base, urlVersion)
+        else -> at(origin + path.replace("{model}", pathSegment(model)), setVersion ?: if (path == MODELS) azure.modelsApiVersion else azure.apiVersion)
     }
 }
 
 private const val MODELS = "/models"
 private const val DEPLOYMENTS = "/openai/deployments/"
 
-private fun segment(text: String): String = URLEncoder.encode(text, Charsets.UTF_8).replace("+", "%20")
+private fun pathSegment(text: String): String = URLEncoder.encode(text, Charsets.UTF_8).replace("+", "%20")
 
-/** The row as it is at [address]: versions before `max_completion_tokens` take `max_tokens` only. */
-internal fun Provider.fitted(azure: Azure, address: AzureAddress): Provider {
+/** The row as it is at [address]: API versions without `max_completion_tokens` take `max_tokens`, and hosts that are not Azure's a bearer token. */
+internal fun Provider.fittedTo(address: AzureAddress?): Provider {
+    if (address == null) return this
     val version = address.query[API_VERSION]
     val isOld = version != null && version < "2024-09"
-    val takesBearer = azure.bearerElsewhere && !isAt(address.url)
+    val takesBearer = azure?.bearerElsewhere == true && !isAt(address.url)
     return copy(quirks = if (isOld) quirks.copy(maxTokensField = "max_tokens") else quirks, auth = if (takesBearer) Provider.Auth.BEARER else auth)
 }
-
-/** True if [url] is on one of the hosts that mean this row. */
-internal fun Provider.isAt(url: String): Boolean = hosts.isNotEmpty() && hostOf(url).let { host -> hosts.any { host.endsWith(it) } }

@@ -1,7 +1,7 @@
 package dev.unifiedllm.provider
 
 /**
- * The variables that a client reads: those of the process, or those that [lookup] gives.
+ * The variables that a client reads: those of the process, or those that [lookup] returns.
  *
  * Values are trimmed; a variable whose value is empty then counts as absent.
  */

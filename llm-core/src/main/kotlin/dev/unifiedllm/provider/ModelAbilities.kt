@@ -1,6 +1,6 @@
 package dev.unifiedllm.provider
 
-/** What a model can do, as the catalogue has it; a null means that it does not say, and then nothing is held back. */
+/** What a model can do, by the price catalogue. A null limit is not known, and none is enforced. */
 internal data class ModelAbilities(
     val tools: Boolean,
     val vision: Boolean,
@@ -12,7 +12,7 @@ internal data class ModelAbilities(
     val maxOutputTokens: Long?,
 ) {
     companion object {
-        /** By the letters of llm-core/tools/pack_prices.py. */
+        /** Reads the letters in the column `caps` of the catalogue: see llm-core/tools/pack_prices.py. */
         fun of(letters: String, maxInputTokens: Long?, maxOutputTokens: Long?): ModelAbilities = ModelAbilities(
             tools = 't' in letters,
             vision = 'v' in letters,

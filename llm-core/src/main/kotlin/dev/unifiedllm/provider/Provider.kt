@@ -3,52 +3,53 @@ package dev.unifiedllm.provider
 import kotlinx.serialization.SerialName
 import kotlinx.serialization.Serializable
 
-/** A provider as a row of data: where it is, how it is spoken to, where its key is found. */
+/** A provider as a row of data: its address, its wire and where its key is found. */
 @Serializable
 internal data class Provider(
     val id: String,
-    /** Which wire it speaks: the name of a Protocol. */
+    /** The name of its wire: see [WireFacts.name]. */
     val protocol: String,
-    /** Which other wire the models speak whose names begin so. */
+    /** The wires of models that use another one, by the prefix of their names. */
     val protocols: Map<String, String> = emptyMap(),
-    /** Up to the wire's own path; `{NAME}` is filled from the environment. Null: the user must give one. */
+    /** The URL before the path of the wire's requests; `{NAME}` is filled from the environment. Null: the user must set one. */
     val baseUrl: String? = null,
-    /** Pieces of the filled [baseUrl] that are written otherwise, such as the host of a region without a host of its own. */
+    /** Replacements in the filled [baseUrl], such as for a region that has no host of its own. */
     val baseUrlPieces: Map<String, String> = emptyMap(),
-    /** Variables that replace [baseUrl], the first that is set. */
+    /** Variables that may hold another base URL; the first that is set counts. */
     val baseUrlEnv: List<String> = emptyList(),
-    /** Variables that may hold the key, the first that is set. */
+    /** Variables that may hold the key; the first that is set counts. */
     val apiKeyEnv: List<String> = emptyList(),
-    /** Those of [apiKeyEnv] that hold a token instead, which is sent as [Auth.BEARER] whatever [auth] is. */
+    /** Those of [apiKeyEnv] that hold a token. It is sent as [Auth.BEARER], whatever [auth] is. */
     val bearerEnv: List<String> = emptyList(),
     val auth: Auth = Auth.BEARER,
-    /** How Azure addresses models, where it is Azure. */
+    /** How the provider addresses models, if it is on Azure; else null. */
     val azure: Azure? = null,
-    /** Ends of host names: a base URL on one of them means this row, also where another row on the same wire is named. */
+    /** Suffixes of host names. A base URL on such a host means this row, even if the user named another row on the same wire. */
     val hosts: List<String> = emptyList(),
-    /** A server that users run themselves: nobody bills it. */
+    /** True for a server that users run themselves. It is not billed. */
     val local: Boolean = false,
     val aliases: List<String> = emptyList(),
     val quirks: Quirks = Quirks(),
-    /** The provider's own documentation. */
+    /** The URL of the provider's documentation. */
     val docs: String? = null,
     val source: String? = null,
     val checked: String? = null,
     val note: String? = null,
 ) {
-    /** The wire that [model] speaks: the name of a Protocol. */
+    /** The name of the wire on which [model] is served. */
     fun protocol(model: String): String = protocols.entries.firstOrNull { model.startsWith(it.key) }?.value ?: protocol
 
     @Serializable
     enum class Auth {
-        /** `Authorization: Bearer KEY`; without a key nothing is sent. */
+        /** `Authorization: Bearer KEY`; a key is required. */
         @SerialName("bearer")
         BEARER,
 
-        /** As [BEARER] when there is a key, else no header. */
+        /** `Authorization: Bearer KEY` if there is a key; else no header. */
         @SerialName("optional")
         OPTIONAL,
 
+        /** No header; there is no key. */
         @SerialName("none")
         NONE,
 
@@ -56,7 +57,7 @@ internal data class Provider(
         @SerialName("x-api-key")
         X_API_KEY,
 
-        /** `api-key: KEY`, or a bearer token of Entra's */
+        /** `api-key: KEY`, or an Entra bearer token. */
         @SerialName("api-key")
         API_KEY,
 
@@ -68,15 +69,15 @@ internal data class Provider(
         @SerialName("token")
         TOKEN,
 
-        /** AWS Signature Version 4, or a bearer key. */
+        /** An AWS Signature Version 4, or a bearer key. */
         @SerialName("aws")
         AWS,
 
-        /** A bearer token that Google gives for a service account or a user's own credentials; a key is such a token. */
+        /** A bearer token that Google issues for a service account or a user's credentials; a key is such a token. */
         @SerialName("google")
         GOOGLE,
 
-        /** A bearer token that IBM's IAM gives for the key. */
+        /** A bearer token that IBM's IAM issues for the key. */
         @SerialName("ibm")
         IBM,
     }

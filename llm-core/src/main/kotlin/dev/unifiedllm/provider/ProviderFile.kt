@@ -11,38 +11,38 @@ import java.util.regex.PatternSyntaxException
 import kotlin.io.path.readText
 
 /**
- * The rows in [file], a JSON list of the shape of our own providers.json, checked.
+ * Reads and checks the providers in [file], a JSON list of rows like those of providers.json.
  *
- * @param wires the names of the wires that there are
+ * @param wires the names of all wires
  * @throws Configuration if it cannot be read, or a row is wrong
  */
 internal fun readProviders(file: Path, wires: Set<String>): List<Provider> {
-    fun wrong(what: String, cause: Throwable? = null): Nothing =
-        throw Configuration("The providers in $file cannot be used: $what. It is a JSON list of rows like those of providers.json in docs/providers.md.", cause)
+    fun wrong(problem: String, cause: Throwable? = null): Nothing =
+        throw Configuration("The providers in $file cannot be used: $problem. It must be a JSON list of rows, as docs/providers.md shows.", cause)
 
     val rows = try {
         Json.decodeFromString(ListSerializer(Provider.serializer()), file.readText())
     } catch (unreadable: IOException) {
         wrong("the file cannot be read (${unreadable.javaClass.simpleName})", unreadable)
     } catch (broken: SerializationException) {
-        val said = broken.message.orEmpty().substringBefore("JSON input:").substringBefore("Use 'ignoreUnknownKeys").lines().joinToString(" ")
-        wrong(NO_SUCH_WORD.replace(said, "there is no word").trim().trimEnd('.'), broken)
+        val message = broken.message.orEmpty().substringBefore("JSON input:").substringBefore("Use 'ignoreUnknownKeys").lines().joinToString(" ")
+        wrong(UNKNOWN_VALUE.replace(message, "there is no value").trim().trimEnd('.'), broken)
     }
     for (row in rows) problem(row, wires)?.let { wrong("the row \"${row.id}\" $it") }
-    rows.groupBy { it.id }.values.firstOrNull { it.size > 1 }?.let { wrong("the id \"${it[0].id}\" stands twice") }
+    rows.groupBy { it.id }.values.firstOrNull { it.size > 1 }?.let { wrong("the id \"${it[0].id}\" is used twice") }
     return rows
 }
 
 private fun problem(row: Provider, wires: Set<String>): String? = when {
-    !ID.matches(row.id) -> "has an id that is not made of letters, digits, \".\", \"_\" and \"-\", in at most two segments"
-    row.aliases.any { !ID.matches(it) } -> "has an alias that is no id"
-    (row.protocols.values + row.protocol).any { it !in wires } -> "speaks a wire that is none of ${wires.sorted().joinToString()}"
+    !ID.matches(row.id) -> "has an id that is not one or two segments of letters, digits, \".\", \"_\" and \"-\""
+    row.aliases.any { !ID.matches(it) } -> "has an alias that is not a valid id"
+    (row.protocols.values + row.protocol).any { it !in wires } -> "names a wire that is none of ${wires.sorted().joinToString()}"
     row.baseUrl == null && row.baseUrlEnv.isEmpty() -> "has neither baseUrl nor baseUrlEnv"
     row.baseUrl != null && !URL.containsMatchIn(row.baseUrl) -> "has a baseUrl that does not begin with https://, http:// or a {VARIABLE}"
-    row.auth in KEYED && row.apiKeyEnv.isEmpty() -> "wants a key and names no variable for it in apiKeyEnv; a server without keys has \"auth\": \"none\""
+    row.auth in KEYED && row.apiKeyEnv.isEmpty() -> "needs a key and names no variable for it in apiKeyEnv; for a server without keys set \"auth\": \"none\""
     row.quirks.tools.idLength.let { it != null && it < 1 } -> "has a length below 1 in quirks.tools.idLength"
-    row.quirks.models.any { !isPattern(it.pattern) } -> "has a pattern in quirks.models that is no regular expression"
-    (row.apiKeyEnv + row.baseUrlEnv).any { !VARIABLE.matches(it) } -> "names a variable that is not made of letters, digits and \"_\""
+    row.quirks.models.any { !isPattern(it.pattern) } -> "has a pattern in quirks.models that is not a regular expression"
+    (row.apiKeyEnv + row.baseUrlEnv).any { !VARIABLE.matches(it) } -> "names a variable that has characters other than letters, digits and \"_\""
     else -> null
 }
 
@@ -53,8 +53,8 @@ private fun isPattern(text: String): Boolean = try {
     false
 }
 
-/** How the parser says it, with a class of ours in it. */
-private val NO_SUCH_WORD = Regex("""^\S+ does not contain element with name""")
+/** The beginning of the parser's message for an unknown value of an enum. It names an internal class. */
+private val UNKNOWN_VALUE = Regex("""^\S+ does not contain element with name""")
 private val ID = Regex("""[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?""")
 private val URL = Regex("""^(https?://\S+|\{[A-Z0-9_|]+}\S*)$""")
 private val VARIABLE = Regex("[A-Za-z_][A-Za-z0-9_]*")

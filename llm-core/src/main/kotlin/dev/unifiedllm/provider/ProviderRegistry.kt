@@ -3,21 +3,21 @@ package dev.unifiedllm.provider
 import kotlinx.serialization.builtins.ListSerializer
 import kotlinx.serialization.json.Json
 
-/** All rows, found by id or alias. */
+/** The providers, found by id or alias. */
 internal class ProviderRegistry private constructor(private val byName: Map<String, Provider>) {
     constructor(rows: List<Provider>) : this(named(rows))
 
     val rows: List<Provider> = byName.values.distinct().sortedBy { it.id }
 
-    /** These rows and [others], whose names go before. */
+    /** These rows and [others]. A row of [others] replaces the one with its id, and its names count first. */
     fun plus(others: List<Provider>): ProviderRegistry = ProviderRegistry(byName.filterValues { row -> others.none { it.id == row.id } } + named(others))
 
     fun find(name: String): Provider? = byName[name] ?: byName[name.lowercase()]
 
-    /** The row on the wire of [row] that a base URL on its host means, where [url] is one. */
+    /** The row, on the same wire as [row], whose hosts include that of [url]; null if there is none. */
     fun hostedAt(url: String, row: Provider): Provider? = if (row.isAt(url)) row else rows.firstOrNull { it.protocol == row.protocol && it.isAt(url) }
 
-    /** Names like [name], nearest first. */
+    /** Names similar to [name], most similar first. */
     fun near(name: String): List<String> = nearest(name, byName.keys)
 
     companion object {
@@ -34,7 +34,7 @@ internal class ProviderRegistry private constructor(private val byName: Map<Stri
 
 private const val NEAR = 4
 
-/** At most four of [names] that look like [name], nearest first. */
+/** At most four of [names] that are similar to [name], most similar first. */
 internal fun nearest(name: String, names: Collection<String>): List<String> {
     val wanted = name.lowercase()
     return names.map { it to closeness(wanted, it.lowercase()) }
@@ -47,7 +47,7 @@ internal fun nearest(name: String, names: Collection<String>): List<String> {
 private fun closeness(wanted: String, candidate: String): Int =
     if (wanted.length >= 3 && (candidate.startsWith(wanted) || (wanted.startsWith(candidate) && candidate.length >= 3))) 1 else distance(wanted, candidate)
 
-/** Levenshtein's edit distance. */
+/** The Levenshtein distance. */
 private fun distance(a: String, b: String): Int {
     var previous = IntArray(b.length + 1) { it }
     for (i in 1..a.length) {

@@ -4,38 +4,39 @@ import dev.unifiedllm.chat.Role
 import kotlinx.serialization.SerialName
 import kotlinx.serialization.Serializable
 
-/** In what a provider differs from its wire: only what changes a request or its decoding, in at most a dozen fields. */
+/** How a provider differs from its wire. Only what changes a request or its decoding is here, in at most a dozen fields. */
 @Serializable
 internal data class Quirks(
-    /** The field that bounds the answer. */
+    /** The field that limits the output tokens. */
     val maxTokensField: String = "max_tokens",
+    /** The highest temperature that the provider accepts; null: any. */
     val temperatureMax: Double? = null,
-    /** False: `stream_options` is refused. */
+    /** False if the provider refuses `stream_options`. */
     val streamUsage: Boolean = true,
     val messages: Messages = Messages(),
     val tools: Tools = Tools(),
     val reasoning: Reasoning = Reasoning(),
-    /** The path below `usage` to the cost as billed: in dollars, or in 1e-10 dollars where it ends with `_ticks`. */
+    /** The path below `usage` to the billed cost: in dollars, or in 1e-10 dollars if it ends with `_ticks`. */
     val costInUsage: String? = null,
-    /** The response header with the cost of a whole answer in dollars. */
+    /** The response header with the cost in dollars, for responses that are not streamed. */
     val costHeader: String? = null,
-    /** Sent with every request; `{key}` is the API key, `{NAME}` a variable, without which the header is left out. */
+    /** Headers of every request. `{key}` is the API key; `{NAME}` is a variable, without which the header is left out. */
     val extraHeaders: Map<String, String> = emptyMap(),
-    /** Fields of every body, on the one wire that wants some (watsonx-chat); `{NAME}` is a variable, without which the field is left out. */
+    /** Fields of every request body on the wire watsonx-chat. `{NAME}` is a variable, without which the field is left out. */
     val extraBody: Map<String, String> = emptyMap(),
-    /** How vectors are asked for, where that is not OpenAI's way. */
+    /** How embeddings are requested, if not as at OpenAI. */
     val embeddings: Embeddings = Embeddings(),
-    /** What only some of its models take: the first whose pattern fits. */
+    /** Rules for some of the provider's models; the first whose pattern matches counts. */
     val models: List<ModelRule> = emptyList(),
 ) {
-    /** What messages are made of. */
+    /** How messages are written. */
     @Serializable
     data class Messages(
-        /** Content is one text; a list of texts is refused. */
+        /** True if the content must be one string: a list of texts is refused. */
         val contentAsString: Boolean = false,
-        /** Content parts take `cache_control`, as Anthropic has it. */
+        /** True if content parts take `cache_control`, as Anthropic defines it. */
         val cacheControl: Boolean = false,
-        /** Whose messages may have a `name`. */
+        /** The roles whose messages may have a `name`. */
         val names: Names = Names.ALL,
     )
 
@@ -52,29 +53,49 @@ internal data class Quirks(
 
         ;
 
-        fun has(role: Role): Boolean = this == ALL || (this == USER && role == Role.USER)
+        /** True if messages of [role] may have a name. */
+        fun includes(role: Role): Boolean = this == ALL || (this == USER && role == Role.USER)
     }
 
     /** How tools are offered and called. */
     @Serializable
     data class Tools(
-        /** The word for a `tool_choice` that demands a call; null: none can be demanded. */
+        /** The value of `tool_choice` that requires a call; null if none can be required. */
         val required: String? = "required",
-        /** The ids of calls have exactly this many letters and digits. */
+        /** The length of tool call ids, which are letters and digits; null: any. */
         val idLength: Int? = null,
     )
 
-    /** How models are made to think, and what becomes of their thoughts. */
+    /** How reasoning is requested, sent back and counted. */
     @Serializable
     data class Reasoning(
-        /** It is asked for by an object with the effort or the budget, instead of `reasoning_effort`. */
+        /** True if it is requested by an object with the effort or the budget, instead of `reasoning_effort`. */
         val asObject: Boolean = false,
-        /** Where earlier thoughts are sent back; null: nowhere. */
-        val thoughts: Thoughts? = null,
+        /** Where earlier reasoning is sent back; null: it is not. */
+        val sentBackAs: SentBackAs? = null,
+        /** Where reasoning tokens are counted, in addition to their own field. */
         val counted: Counted = Counted.INSIDE,
     )
 
-    /** Where the tokens of reasoning are counted besides in their own field. */
+    @Serializable
+    enum class SentBackAs {
+        /** In `reasoning_content` of every assistant message. */
+        @SerialName("reasoning_content")
+        REASONING_CONTENT,
+
+        /** In `reasoning_content` of assistant messages with tool calls; in others the provider refuses or ignores it. */
+        @SerialName("reasoning_content with tool_calls")
+        REASONING_CONTENT_WITH_TOOL_CALLS,
+
+        /** In `reasoning` of every assistant message. */
+        @SerialName("reasoning")
+        REASONING,
+
+        /** In `reasoning_details`: signed blocks, unchanged. */
+        @SerialName("reasoning_details")
+        REASONING_DETAILS,
+    }
+
     @Serializable
     enum class Counted {
         /** In `completion_tokens`. */
@@ -85,62 +106,44 @@ internal data class Quirks(
         @SerialName("total")
         TOTAL,
 
-        /** Nowhere, though they are billed. */
+        /** In neither, though they are billed. */
         @SerialName("apart")
         APART,
     }
 
+    /** How embeddings are requested and read. */
     @Serializable
     data class Embeddings(
-        /** Behind the base URL. */
+        /** The path behind the base URL. */
         val path: String = "/embeddings",
         /** The field with the length of the vectors. */
         val dimensionsField: String = "dimensions",
-        /** Vectors in base64 are signed bytes, a byte a number, instead of floats. */
+        /** True if base64 vectors are signed bytes, one per number, instead of floats. */
         val int8: Boolean = false,
     )
-
-    @Serializable
-    enum class Thoughts {
-        /** `reasoning_content`, beside every answer. */
-        @SerialName("reasoning_content")
-        CONTENT,
-
-        /** `reasoning_content`, beside tool calls only: elsewhere it is refused or ignored. */
-        @SerialName("reasoning_content with tool_calls")
-        CONTENT_WITH_CALLS,
-
-        /** `reasoning`, beside every answer. */
-        @SerialName("reasoning")
-        TEXT,
-
-        /** `reasoning_details`: signed blocks, unchanged. */
-        @SerialName("reasoning_details")
-        DETAILS,
-    }
 }
 
-/** What the models differ in whose whole name fits [pattern]. */
+/** What is special about the models whose whole name matches [pattern]. */
 @Serializable
 internal data class ModelRule(
     val pattern: String,
-    /** It thinks, and seals its thoughts for the next turn. */
+    /** True for a reasoning model whose reasoning comes encrypted, to be sent back with the next turn. */
     val reasons: Boolean = false,
-    /** The fields that it refuses, `temperature` unless that is 1. */
+    /** The fields that it refuses; `temperature` is accepted if it is 1. */
     val refuses: List<String> = emptyList(),
-    /** True: it takes them when it is asked not to think. */
+    /** True if it accepts these fields when the effort is [dev.unifiedllm.chat.Effort.NONE]. */
     val takesWithoutReasoning: Boolean = false,
-    /** Its word for the greatest effort. */
+    /** Its name for the highest effort; null if that is not known. */
     val maxEffort: String? = null,
-    /** It is told how hard to think, where its wire else says only whether to. */
+    /** True if it takes an effort on a wire that otherwise only switches reasoning on and off. */
     val effortLevels: Boolean = false,
-    /** False: it takes `json_object`, and no schema. */
+    /** False if it takes `json_object` only, and no JSON schema. */
     val jsonSchema: Boolean = true,
 ) {
     private val regex by lazy { Regex(pattern) }
 
-    fun fits(name: String): Boolean = regex.matches(name)
+    fun matches(name: String): Boolean = regex.matches(name)
 }
 
-/** The rule for the model called [name]. */
-internal fun Quirks.rule(name: String): ModelRule? = models.firstOrNull { it.fits(name) }
+/** The rule for the model called [name]; null if there is none. */
+internal fun Quirks.rule(name: String): ModelRule? = models.firstOrNull { it.matches(name) }

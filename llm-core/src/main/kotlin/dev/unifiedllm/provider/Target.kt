@@ -3,34 +3,39 @@ package dev.unifiedllm.provider
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ModelId
 
-/** A model bound to where it is: everything that encoding a request for it needs. */
+/** A model with everything that a request to it needs: the provider's row, the address, the key and the wire. */
 internal class Target(
     val id: ModelId,
     val provider: Provider,
+    /** All wires: the target's own is [wire]. */
+    val wires: Wires<*>,
     /** Without a slash at its end. */
     val baseUrl: String,
     val key: ApiKey?,
-    /** Put before the messages; null for none. */
+    /** Put before the messages of every request; null for none. */
     val systemMessage: String? = null,
-    /** To be told with every answer. */
+    /** Reported with every response. */
     val warnings: List<String> = emptyList(),
-    /** Where a row is AWS's: what was set in code, and the region. */
+    /** The settings for AWS, with the region; null for a provider that is not on AWS. */
     val aws: AwsSettings? = null,
-    /** What the URL of every request ends with. */
+    /** Query parameters of every request. */
     val query: Map<String, String> = emptyMap(),
 ) {
-    /** The name that the provider knows it by. */
+    /** The facts about the wire on which the provider serves this model. */
+    val wire: WireFacts = wires.named(provider.protocol(id.name))
+
+    /** The model's name at the provider. */
     val name: String get() = id.name
 
-    /** The wire that this model speaks: the name of a Protocol. */
-    val protocol: String get() = provider.protocol(name)
+    /** The name of the wire. */
+    val protocol: String get() = wire.name
 
-    /** The same at another address of the same server, where URLs end as they do here. */
-    fun at(baseUrl: String) = Target(id, provider, baseUrl, key, systemMessage, warnings, aws, query)
+    /** This target with another base URL at the same server. */
+    fun at(baseUrl: String): Target = Target(id, provider, wires, baseUrl, key, systemMessage, warnings, aws, query)
 
-    fun withWarning(warning: String): Target = Target(id, provider, baseUrl, key, systemMessage, warnings + warning, aws, query)
+    fun withWarning(warning: String): Target = Target(id, provider, wires, baseUrl, key, systemMessage, warnings + warning, aws, query)
 
-    /** True when nobody bills the answers. */
+    /** True if the model runs on a machine of the user's, so that no provider bills it. */
     val isFree: Boolean get() = provider.local && isPrivateHost(hostOf(baseUrl))
 
     override fun toString(): String = "$id at $baseUrl"

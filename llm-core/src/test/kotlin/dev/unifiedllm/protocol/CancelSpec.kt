@@ -24,7 +24,7 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.runInterruptible
 import kotlin.time.Duration.Companion.milliseconds
 
-/** Deltas at once, then silence: nothing but the client ends it. */
+/** Five deltas at once, then nothing: only the client ends the exchange. */
 private fun LoopbackExchange.fiveThenSilence() {
     sse(*Array(5) { """data: {"choices":[{"index":0,"delta":{"content":"$it "}}]}""" + "\n\n" })
     hold()
@@ -45,8 +45,8 @@ private suspend fun onServer(script: LoopbackExchange.() -> Unit = { fiveThenSil
 private suspend fun whileRunning(work: suspend () -> Unit, block: suspend (Job) -> Unit) = coroutineScope { block(launch(Dispatchers.Default) { work() }) }
 
 class CancelSpec : FunSpec({
-    context("the server sees the close within 100 ms") {
-        context("after k pieces of a reply") {
+    context("the connection is closed within 100 ms") {
+        context("after k deltas of a reply") {
             withData((1..5).toList()) { k ->
                 onServer { llm, server ->
                     val reply = llm.chat("openai/m", "hi")
@@ -57,7 +57,7 @@ class CancelSpec : FunSpec({
             }
         }
 
-        context("after k pieces of a model's stream") {
+        context("after k deltas of a model's stream") {
             withData((1..5).toList()) { k ->
                 onServer { llm, server ->
                     val request = ChatRequest.build("openai/m") { user("hi") }
@@ -90,7 +90,7 @@ class CancelSpec : FunSpec({
             }
         }
 
-        test("between the head and the first piece") {
+        test("between the head and the first delta") {
             onServer({
                 sse()
                 hold()
@@ -117,7 +117,7 @@ class CancelSpec : FunSpec({
         }
     }
 
-    test("nothing is sent before a terminal, nor for a reply that was cancelled before one") {
+    test("nothing is sent for a reply that was cancelled before its first use") {
         onServer { llm, server ->
             val reply = llm.chat("openai/m", "hi")
             reply.cancel()
@@ -126,7 +126,7 @@ class CancelSpec : FunSpec({
         }
     }
 
-    test("a call that is cancelled and one that is not do not mix on a connection") {
+    test("a cancelled call does not disturb another call") {
         onServer { llm, server ->
             repeat(20) {
                 val other = llm.chat("openai/m", "hi")

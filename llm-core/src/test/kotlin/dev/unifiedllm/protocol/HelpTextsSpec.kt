@@ -32,7 +32,7 @@ import kotlin.reflect.KClass
 private const val KEY = "key-of-the-tests"
 private const val RESPONSES_ROW = "responses/"
 
-/** Everything that anyone who has a key has set. */
+/** The keys of all providers that are tested here. */
 private val keys = mapOf(
     "OPENAI_API_KEY" to KEY,
     "ANTHROPIC_API_KEY" to KEY,
@@ -49,9 +49,9 @@ private val keys = mapOf(
 )
 
 /**
- * @param says what stands in the message, beside the model
- * @param partial what had arrived before
- * @param answer of the server; null: nothing may arrive there
+ * @param says texts of the message, beside the model
+ * @param partial the text that arrived before
+ * @param answer of the server; null: no request may arrive there
  */
 private class HelpCase(
     val model: String,
@@ -59,7 +59,7 @@ private class HelpCase(
     vararg val says: String,
     val variables: Map<String, String> = keys,
     val partial: String? = null,
-    val question: ChatRequestBuilder.() -> Unit = { user("hi") },
+    val request: ChatRequestBuilder.() -> Unit = { user("hi") },
     val answer: (LoopbackExchange.() -> Unit)? = null,
 )
 
@@ -77,7 +77,7 @@ private inline fun <reified T : LlmException> status(
     model,
     T::class,
     *says,
-    question = {
+    request = {
         user("hi")
         this.delivery = delivery
     },
@@ -89,12 +89,12 @@ private fun refused(model: String, status: Int, body: String, variable: String, 
 private fun incapable(model: String, status: Int, body: String, vararg says: String, type: String? = null, delivery: Delivery = Delivery.STREAM) =
     status<LlmException.InvalidRequest>(model, status, body, *says, type = type, delivery = delivery)
 
-/** An error among the events of a stream that began well. */
+/** An error in a stream after some content. */
 private inline fun <reified T : LlmException> stream(model: String, vararg events: String, says: List<String>, type: String = "text/event-stream") =
     HelpCase(model, T::class, *says.toTypedArray(), partial = "Hel") {
         head(200, "Content-Type" to type)
         for (event in events) write(event)
-        hold() // the error ends the answer, whatever the server does
+        hold() // the error ends the answer, even if the server keeps the connection
     }
 
 private inline fun <reified T : LlmException> attached(model: String, mediaType: String, vararg says: String) = HelpCase(
@@ -102,7 +102,7 @@ private inline fun <reified T : LlmException> attached(model: String, mediaType:
     T::class,
     *says,
     "strict",
-    question = {
+    request = {
         user("look") { file("bytes".encodeToByteArray(), mediaType, "thing") }
         strict = true
     },
@@ -130,7 +130,7 @@ private suspend fun check(help: HelpCase) {
         val id = ModelId.parse(help.model)
         val row = if (id.name.startsWith(RESPONSES_ROW)) id.provider + "/responses" else id.provider
         Llm.builder().environment(help.variables::get).provider(row) { baseUrl = server.url }.build().use { llm ->
-            val reply = llm.chat(help.model, help.question) // nothing fails before it is asked for
+            val reply = llm.chat(help.model, help.request) // a reply does not fail before it is collected
             val failure = shouldThrow<LlmException> { reply.deltas().toList() }
             withClue("$failure") {
                 failure::class shouldBe help.expected
@@ -147,7 +147,7 @@ private suspend fun check(help: HelpCase) {
 }
 
 class HelpTextsSpec : FunSpec({
-    context("a key that is missing, before anything is sent:") {
+    context("a missing key fails before anything is sent:") {
         withData<HelpCase>(
             { it.model },
             missing<LlmException.Configuration>("openai/gpt-4o", "No API key", "OPENAI_API_KEY"),
@@ -163,7 +163,7 @@ class HelpTextsSpec : FunSpec({
         ) { check(it) }
     }
 
-    test("a key that is missing, at every provider that wants one: its variable is named, and nothing is sent") {
+    test("a missing key, at every provider that needs one: the error names the variable, and nothing is sent") {
         val rows = ProviderRegistry.packed.rows.filter { it.auth !in listOf(Auth.NONE, Auth.OPTIONAL, Auth.AWS, Auth.GOOGLE) && it.apiKeyEnv.isNotEmpty() }
         LoopbackServer { cut() }.use { server ->
             val builder = Llm.builder().environment { null }
@@ -178,7 +178,7 @@ class HelpTextsSpec : FunSpec({
         }
     }
 
-    context("a key that is refused:") {
+    context("a key that the provider refuses:") {
         withData<HelpCase>(
             { it.model },
             refused("openai/gpt-4o", 401, """{"error":{"message":"Incorrect API key provided","code":"invalid_api_key"}}""", "OPENAI_API_KEY"),
@@ -205,7 +205,7 @@ class HelpTextsSpec : FunSpec({
         ) { check(it) }
     }
 
-    context("a model that is not there, or may not be used:") {
+    context("a model that does not exist, or may not be used:") {
         withData<HelpCase>(
             { "${it.model} ${it.expected.simpleName}" },
             status<LlmException.NotFound>("openai/gpt-9", 404, """{"error":{"message":"The model `gpt-9` does not exist"}}""", "\"gpt-9\" a model of openai"),
@@ -221,7 +221,7 @@ class HelpTextsSpec : FunSpec({
         ) { check(it) }
     }
 
-    context("something attached that the wire does not carry, where the call is strict:") {
+    context("an attachment that the wire does not carry fails a strict call:") {
         withData<HelpCase>(
             { "${it.model} ${it.says.first()}" },
             attached<LlmException.InvalidRequest>("openai/gpt-4o", "audio/mpeg", "audio/mpeg", "left out"),
@@ -235,7 +235,7 @@ class HelpTextsSpec : FunSpec({
         ) { check(it) }
     }
 
-    test("something attached that the wire does not carry is a warning with the answer, where the call is not strict") {
+    test("an attachment that the wire does not carry is a warning if the call is not strict") {
         LoopbackServer {
             head(200, "Content-Type" to "application/x-ndjson")
             write(OLLAMA)
@@ -255,7 +255,7 @@ class HelpTextsSpec : FunSpec({
         }
     }
 
-    context("something attached that the model does not read:") {
+    context("an attachment that the model does not read:") {
         withData<HelpCase>(
             { it.model },
             incapable(
@@ -281,7 +281,7 @@ class HelpTextsSpec : FunSpec({
         ) { check(it) }
     }
 
-    context("a model that does not stream, or does nothing else:") {
+    context("a model that does not stream, or only streams:") {
         withData<HelpCase>(
             { "${it.model} ${it.says.first()}" },
             incapable("openai/o3", 400, UNVERIFIED, "must be verified", "Delivery.WHOLE"),
@@ -320,7 +320,7 @@ class HelpTextsSpec : FunSpec({
         ) { check(it) }
     }
 
-    context("inside of a stream that began well, the help is the same, and what had arrived is kept:") {
+    context("in a stream with content the help is the same, and the content is kept:") {
         withData<HelpCase>(
             { "${it.model} ${it.expected.simpleName}" },
             stream<LlmException.PermissionDenied>(
@@ -399,7 +399,7 @@ class HelpTextsSpec : FunSpec({
         ) { check(it) }
     }
 
-    context("Azure's hosts, each with a path or none, over TLS on this machine:") {
+    context("Azure's hosts, with and without a path, over TLS on this machine:") {
         val folder = tempdir().toPath()
         val hosts = listOf("openai", "cognitiveservices", "services.ai").map { "res.$it.azure.com" }
         val properties = mapOf(
@@ -409,7 +409,7 @@ class HelpTextsSpec : FunSpec({
         )
         val ends = arrayOf(CHAT, sse("""{"id":"1","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"""), "data: [DONE]\n\n")
 
-        test("answer where the model is") {
+        test("are requested at the address of the model") {
             LoopbackServer(Certificates.context(Certificates.SERVER)) { sse(*ends) }.use { server ->
                 val (openai, cognitive, foundry) = hosts.map { "https://$it:${server.port}" }
                 val asked = listOf(
@@ -429,12 +429,12 @@ class HelpTextsSpec : FunSpec({
             }
         }
 
-        test("a deployment that is not there is told by its name and address") {
+        test("the error for a missing deployment has its name and address") {
             val gone = """{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist."}}"""
             LoopbackServer(Certificates.context(Certificates.SERVER)) { whole(gone, 404) }.use { server ->
-                val questions = hosts.flatMap { host -> listOf("", "/openai/v1/").map { "openai/gpt-9=https://$host:${server.port}$it" } }
-                val lines = ask(*questions.toTypedArray(), properties = properties)
-                lines shouldHaveSize questions.size * Carrier.entries.size
+                val models = hosts.flatMap { host -> listOf("", "/openai/v1/").map { "openai/gpt-9=https://$host:${server.port}$it" } }
+                val lines = ask(*models.toTypedArray(), properties = properties)
+                lines shouldHaveSize models.size * Carrier.entries.size
                 for (line in lines) {
                     line shouldStartWith "LlmException.NotFound: azure/gpt-9 answered with status 404"
                     line shouldContain "\"gpt-9\" the name of a deployment"

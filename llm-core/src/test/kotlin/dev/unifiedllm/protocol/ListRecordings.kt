@@ -21,15 +21,15 @@ import kotlinx.serialization.json.longOrNull
 import java.math.BigDecimal
 import java.security.MessageDigest
 
-/** Perplexity's vectors are signed bytes (docs.perplexity.ai/api-reference/embeddings-post); who wrote the expectation took four of them for a float. */
+/** Perplexity's vectors are signed bytes (docs.perplexity.ai/api-reference/embeddings-post); the expectation counts four of them as one float. */
 private val Recording.areBytes: Boolean get() = host == "api.perplexity.ai"
 
-/** Vectors: their number, lengths and numbers, in the order of the inputs; the tokens, the cost, the model. */
+/** Checks vectors: their number, lengths and values, in the order of the inputs; the tokens, the cost and the model. */
 internal fun Recording.checkVectors(answer: Answer) {
     answer.failure shouldBe null
     answer.checkGrammar()
     val json = Json.parseToJsonElement(body.decodeToString())
-    // Ollama's own wire has a plain list of them.
+    // Ollama's wire has a plain list.
     val sent = json["embeddings"]?.items() ?: json["data"].items().sortedBy { (it["index"] as? JsonPrimitive)?.int ?: 0 }.map { it["embedding"]!! }
     val vectors = answer.deltas.filterIsInstance<Delta.Embedding>()
     vectors.map { it.index } shouldBe sent.indices.toList()
@@ -55,13 +55,13 @@ private fun Recording.checkVector(vector: FloatArray, sent: JsonElement, want: J
 
 private const val ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-/** RFC 4648, by its own words: four letters of six bits are three bytes, here from 0 to 255. */
+/** Base64 as RFC 4648 defines it: four letters of six bits are three bytes, here from 0 to 255. */
 private fun fromBase64(text: String): List<Int> = text.trimEnd('=').chunked(4).flatMap { letters ->
     val bits = letters.fold(0) { all, letter -> (all shl 6) or ALPHABET.indexOf(letter) } shl 6 * (4 - letters.length)
     listOf(bits shr 16 and 0xFF, bits shr 8 and 0xFF, bits and 0xFF).take(letters.length * 6 / 8)
 }
 
-/** Images: their URLs or bytes, their types where those are stated or to be seen; the tokens and the cost. */
+/** Checks images: their URLs or bytes, their types, the tokens and the cost. */
 internal fun Recording.checkImages(answer: Answer) {
     answer.failure shouldBe null
     answer.checkGrammar()
@@ -96,7 +96,7 @@ private fun typeSeen(item: JsonElement, image: Delta.Media): String = when {
     else -> "image/*"
 }
 
-/** A long text stands in the expectation by its length and hash. */
+/** The expectation has the length and the hash of a long text. */
 private fun isSame(text: String, want: JsonElement) {
     if (want !is JsonObject) {
         text shouldBe want.text
@@ -123,7 +123,7 @@ private fun Recording.checkTotals(answer: Answer, usage: Usage?) {
     val billed = expected["usage"]["cost"].text?.toBigDecimal()
         ?: expected["usage"]["cost"]["total_cost"].text?.toBigDecimal()
         ?: expected["usage"]["cost_in_usd_ticks"].text?.toBigDecimal()?.movePointLeft(10)
-    // A row says which of its provider's figures is the bill.
+    // Only a row states which field is the billed cost.
     if (billed == null || billed <= BigDecimal.ZERO || target().provider.source == null) return
     answer.response.cost.shouldBeInstanceOf<Cost.Known>().amount shouldBe Usd.of(billed)
 }

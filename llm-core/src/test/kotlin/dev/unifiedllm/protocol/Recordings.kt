@@ -55,7 +55,7 @@ internal val JsonElement?.text: String? get() = (this as? JsonPrimitive)?.conten
 
 internal fun JsonElement?.items(): List<JsonElement> = (this as? JsonArray).orEmpty()
 
-/** An exchange with a real provider, as the corpus lays them out. */
+/** A recorded exchange with a real provider, in the layout of the corpus. */
 internal class Recording(private val folder: File) {
     val group: String = folder.parentFile.name
     val name: String = "$group/${folder.name}"
@@ -67,19 +67,19 @@ internal class Recording(private val folder: File) {
     val headers: Map<String, String> = (meta["headers"] as JsonObject).entries.associate { (header, value) -> header.lowercase() to value.text.orEmpty() }
     val isError: Boolean get() = status !in 200..299 || expected["json"]["error"] is JsonObject
 
-    /** The status of the error, also where it stands in a body of status 200. */
+    /** The status of the error, which may be in a body with status 200. */
     val errorStatus: Int get() = (expected["json"]["error"]["status"] as? JsonPrimitive)?.intOrNull ?: status
     val host: String = request["host"].text.orEmpty().replace(Regex("<[^>]*>"), "us-east-1").removeSuffix(":443") // some recorders hide the region
     private val path: String = request["path"].text.orEmpty().substringBefore('?')
 
-    /** What is asked for there; an endpoint that is not spoken is asked for a chat, to see what its errors mean. */
+    /** The kind of request. For an endpoint that is not supported it is a chat, to test its errors. */
     val kind: KClass<out Request> = when {
         path.endsWith("/embeddings") || path.endsWith("/api/embed") -> EmbeddingRequest::class
         path.endsWith("/images/generations") -> ImageRequest::class
         else -> ChatRequest::class
     }
 
-    /** The wire it speaks, at an endpoint that is not spoken that of its provider's errors; null for an answer of such an endpoint. */
+    /** The wire. For errors of an endpoint that is not supported it is the provider's usual wire; null for other responses of such an endpoint. */
     val wire: String? = when {
         path.endsWith("/api/chat") || path.endsWith("/api/generate") || path.endsWith("/api/embed") -> OllamaChat.name
         path.endsWith("/v2/chat") -> CohereChat.name
@@ -91,7 +91,7 @@ internal class Recording(private val folder: File) {
 
     private val whole: Boolean get() = (meta["streaming"] as JsonPrimitive).booleanOrNull == false
 
-    /** The row of its provider, by the folder, else by the host; a plain one where there is none. */
+    /** A target at the provider's row, by the folder or by the host; at a plain row if there is none. */
     fun target(): Target {
         val rows = ProviderRegistry.packed.rows.filter { it.protocol == wire }
         val folder = FOLDERS[group] ?: group
@@ -103,7 +103,7 @@ internal class Recording(private val folder: File) {
         return Target(ModelId(row.id, request["body"]["model"].text ?: "model"), row, baseUrl, ApiKey.of("sk-test"))
     }
 
-    /** Reads the recorded bytes by the path that production takes, cut into [pieces]. */
+    /** Reads the recorded bytes, cut into [pieces], with the code that reads real responses. */
     suspend fun play(pieces: List<ByteArray> = listOf(body), isLost: Boolean = false): Answer {
         val transport = RecordedTransport(status, headers, pieces, isLost)
         val model = ProtocolModel(target(), Protocols.named(wire!!), transport, Deadlines.DEFAULT)
@@ -129,19 +129,19 @@ internal class Recording(private val folder: File) {
             "cohere-v2" to "cohere",
         )
 
-        /** Those of `-Dunifiedllm.fixtures=DIR`, else those of the class path; [name] is the end of a case's name, which must be there. */
+        /** The recordings in `-Dunifiedllm.fixtures=DIR`; without that property those on the class path. */
         fun all(): List<Recording> {
             val given = System.getProperty("unifiedllm.fixtures")
             val corpus = if (given.isNullOrEmpty()) packed else File(given, "corpus")
-            check(corpus.isDirectory) { "$corpus is no folder" }
+            check(corpus.isDirectory) { "$corpus is not a folder" }
             val found = corpus.walkTopDown().filter { it.name == "response.body" }.map { it.parentFile }.sortedBy { it.path }.toList()
             return found.map(::Recording)
         }
 
-        /** True where all that is run is what the project has itself. */
+        /** True if only the recordings of the project are run. */
         val areOwn: Boolean get() = System.getProperty("unifiedllm.fixtures").isNullOrEmpty()
 
-        /** The wire of the provider at [host], whose errors are the same at each of its endpoints; OpenAI's where there is no row. */
+        /** The wire of the provider at [host], whose errors have the same form at all endpoints; OpenAI's if there is no row. */
         private fun errorWire(host: String): String {
             val rows = ProviderRegistry.packed.rows.filter { '/' !in it.id }
             val row = rows.firstOrNull { it.baseUrl?.takeIf { url -> '{' !in url }?.let(::hostOf) == host || it.isAt("https://$host") }
@@ -154,7 +154,7 @@ internal class Recording(private val folder: File) {
     }
 }
 
-/** What a model did: its deltas, and the failure that they ended with. */
+/** The deltas of a model, and the failure at their end. */
 internal class Answer(val deltas: List<Delta>, val failure: Throwable?) {
     val response: ChatResponse get() = ResponseFold().also { fold -> deltas.forEach { fold.add(it) } }.response()
 
@@ -189,12 +189,12 @@ internal suspend fun answer(model: Model, request: Request, watch: (Delta) -> Un
     }
 }
 
-/** One answer in memory, delivered piece by piece; each piece is overwritten as soon as the next is asked for. */
+/** A response in memory, delivered piece by piece. Each piece is overwritten when the next is read. */
 internal class RecordedTransport(
     private val status: Int,
     private val headers: Map<String, String>,
     private val pieces: List<ByteArray>,
-    /** The connection breaks after the last piece, instead of closing properly. */
+    /** True if the connection breaks after the last piece. */
     private val isLost: Boolean = false,
 ) : Transport {
     override suspend fun <T> exchange(request: TransportRequest, deadlines: HeadDeadlines, block: suspend (TransportResponse) -> T): T = block(Response())
@@ -218,7 +218,7 @@ internal class RecordedTransport(
     }
 }
 
-/** The ways in which a body may arrive: cut in two everywhere if it is short, else at 200 places, and in many parts. Seeded. */
+/** Ways to cut a body: in two at every byte of a short body or at 200 bytes of a long one, and in many pieces. Seeded. */
 internal fun ByteArray.splits(): Sequence<List<ByteArray>> {
     val random = Random(size)
     val offsets = if (size <= 4096) (1 until size).toList() else List(200) { random.nextInt(1, size) }

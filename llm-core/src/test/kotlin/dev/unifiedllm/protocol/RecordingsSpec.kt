@@ -39,28 +39,28 @@ import kotlinx.serialization.json.longOrNull
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
-/** The folders of answers that are not read, and why; errors are read everywhere. */
+/** The folders whose responses are not read, with the reason. Errors of all folders are read. */
 private val skipped = mapOf(
-    "bedrock-invoke" to "InvokeModel has a body of its own for each maker of models; Converse reaches them all by one",
-    "count-tokens" to "no request of ours asks how many tokens a text has",
-    "models" to "no request of ours asks which models there are",
+    "bedrock-invoke" to "the body of InvokeModel differs for each maker; Converse has one for all models",
+    "count-tokens" to "there is no request that counts tokens",
+    "models" to "there is no request that lists models",
 )
 
-/** As many as may be skipped of the project's own, less one. */
+/** Fewer recordings of the project than this may be skipped. */
 private const val TOO_MANY = 10
 
-/** Where `expected.json` is not followed: the field, and why. */
+/** The fields in which `expected.json` is not followed, with the reason. */
 private val listed: Map<String, Pair<String, String>> = mapOf(
     "openai-compat-other/u014-parallel-tool-calls-pydantic-ai" to
-        ("tool_calls" to "the server fills every field it knows: an empty `function_call` beside the one tool call is no second call"),
+        ("tool_calls" to "the server fills every field that it knows: the empty `function_call` beside the tool call is not a second call"),
     "gemini-generate/s019-parallel-tool-calls-vercel-ai" to
-        ("arguments" to "the SDK leaves out arguments that come leaf by leaf (partialArgs); GeminiDecodingSpec says what they are"),
+        ("arguments" to "the SDK leaves out arguments that come leaf by leaf (partialArgs); GeminiDecodingSpec tests them"),
     "openai-responses/s012-shell-call-output-vercel-ai" to
-        ("text" to "the pieces in this recording are shorter than the whole text that its last events repeat; pieces already shown count"),
+        ("text" to "the deltas in this recording are shorter than the text that its last events repeat; the deltas count"),
 )
 
-/** What is spoken: the wire, and the kind of its requests where that is not a chat. */
-private val Recording.spoken: String
+/** The wire, and the kind of its requests if that is not a chat. */
+private val Recording.codec: String
     get() = when (kind) {
         EmbeddingRequest::class -> "$wire's embeddings"
         ImageRequest::class -> "$wire's images"
@@ -73,7 +73,7 @@ class RecordingsSpec : FunSpec({
     val all = Recording.all()
     val green = mutableSetOf<String>()
 
-    context("a recorded answer is what the provider's own client reads") {
+    context("a recorded response is decoded as the provider's own client decodes it") {
         withData<Recording>({ it.name }, all.filter { it.wire != null && !it.isError }) { recording ->
             val answer = recording.play()
             when (recording.kind) {
@@ -99,14 +99,14 @@ class RecordingsSpec : FunSpec({
         }
     }
 
-    test("every recording is green, listed, or of an endpoint that is not spoken, with its reason") {
+    test("every recording is green, listed, or of an endpoint that is not supported, with the reason") {
         val (left, read) = all.partition { it.wire == null }
-        val counts = read.groupBy { it.spoken }.toSortedMap().map { (spoken, cases) ->
+        val counts = read.groupBy { it.codec }.toSortedMap().map { (codec, cases) ->
             val isListed = cases.count { it.name in green && it.name in listed }
-            "$spoken ${cases.count { it.name in green }} green of ${cases.size}" + if (isListed > 0) " ($isListed of them listed)" else ""
+            "$codec ${cases.count { it.name in green }} green of ${cases.size}" + if (isListed > 0) " ($isListed of them listed)" else ""
         }
         println("recordings: " + counts.joinToString("; ") + "; ${left.size} skipped of ${all.size}")
-        for ((group, cases) in left.groupBy { it.group }) println("skipped: $group ${cases.size}: ${skipped[group] ?: "no wire of ours is spoken there"}")
+        for ((group, cases) in left.groupBy { it.group }) println("skipped: $group ${cases.size}: ${skipped[group] ?: "its wire is not supported"}")
         read.filter { it.name !in green }.map { it.name }.shouldBeEmpty()
         if (!Recording.areOwn) return@test
         left.map { it.group }.toSet() shouldBe skipped.keys
@@ -118,11 +118,11 @@ private fun Recording.check(answer: Answer) {
     expected["extra"]["block_reason"].text?.let { return checkBlocked(answer, it) }
     val response = answer.response
     val streamError = expected["extra"]["stream_error"]
-    // Cohere's reason for an answer that failed is an error of its own, and typed; so is Responses'.
+    // A failed answer of Cohere and of Responses has a finish reason of its own and is a typed error.
     val isFailure = streamError != null && expected["finish_reason"].text.let { it == null || it == "failed" || (it == "ERROR" && wire == CohereChat.name) }
-    val said = streamError["message"].text ?: streamError.text
+    val message = streamError["message"].text ?: streamError.text
     if (isFailure) {
-        answer.error.message shouldContain said!!
+        answer.error.message shouldContain message!!
         answer.error.partial.shouldNotBeNull().parts shouldBe response.parts
     } else {
         answer.failure shouldBe null
@@ -134,7 +134,7 @@ private fun Recording.check(answer: Answer) {
     if (!isFailure) response.usage shouldBe usage()
     expected["extra"]["model"].text?.let { withClue("model") { response.reportedModel shouldBe it } }
     if (response.usage == null && !isFailure) response.warnings.single() shouldContain "did not report the tokens"
-    if (streamError != null && !isFailure) response.warnings.single() shouldContain said!!
+    if (streamError != null && !isFailure) response.warnings.single() shouldContain message!!
 }
 
 internal fun Answer.checkGrammar(isFailure: Boolean = false) {
@@ -150,9 +150,9 @@ private fun Recording.checkParts(expected: JsonElement, parts: List<Part>) {
     val text = parts.filterIsInstance<Part.Text>().joinToString("") { it.text }
     if (!isListed("text")) withClue("text") { text shouldBe expected["text"].text.orEmpty() + expected["refusal"].text.orEmpty() }
     if (!isListed("reasoning_text")) {
-        // Cohere's plan for its tool calls is what the model thought before them.
-        val thought = expected["reasoning_text"].text.orEmpty() + expected["extra"]["tool_plan"].text.orEmpty()
-        withClue("reasoning") { parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text } shouldBe thought }
+        // Cohere's plan for tool calls is the reasoning before them.
+        val reasoning = expected["reasoning_text"].text.orEmpty() + expected["extra"]["tool_plan"].text.orEmpty()
+        withClue("reasoning") { parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text } shouldBe reasoning }
     }
     val calls = parts.filterIsInstance<Part.ToolCall>()
     val wanted = expected["tool_calls"].items().filterNot { isListed("tool_calls") && it["name"].text == "" }
@@ -188,19 +188,19 @@ private fun Recording.usage(): Usage? = when (wire) {
     else -> openAiUsage()
 }
 
-/** The providers' counters, by their documentation. */
+/** The usage by the providers' documentation. */
 private fun Recording.openAiUsage(): Usage? {
     val raw = expected["usage"]
     fun count(vararg paths: String): Long? =
         paths.firstNotNullOfOrNull { path -> (path.split('.').fold(raw) { at, name -> at[name] } as? JsonPrimitive)?.longOrNull }
 
     val answered = count("completion_tokens") ?: return null
-    val thought = count("completion_tokens_details.reasoning_tokens")
+    val reasoning = count("completion_tokens_details.reasoning_tokens")
     return Usage.build {
         inputTokens = count("prompt_tokens")
-        // xAI and Vercel's gateway count reasoning beside completion_tokens, by what they bill; everybody else inside.
-        outputTokens = if (group == "xai" || host == "ai-gateway.vercel.sh") answered + (thought ?: 0) else answered
-        reasoningTokens = thought
+        // By what they bill, xAI and Vercel's gateway count reasoning beside completion_tokens; all others count it inside.
+        outputTokens = if (group == "xai" || host == "ai-gateway.vercel.sh") answered + (reasoning ?: 0) else answered
+        reasoningTokens = reasoning
         cacheReadTokens = count("prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens", "cached_tokens")
         cacheWriteTokens = count("prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens")
         audioInputTokens = count("prompt_tokens_details.audio_tokens")
@@ -245,14 +245,14 @@ private fun Recording.checkError(answer: Answer) {
     error.status shouldBe status.takeIf { it !in 200..299 }
     if (error.status != null) (headers["x-request-id"] ?: headers["request-id"])?.let { error.requestId shouldBe it }
     error.partial shouldBe null
-    // What looks like a key is not repeated, not even a made-up one.
+    // A text that looks like a key is not repeated, even if it is made up.
     expected["message"].text?.split(KEY)?.forEach { error.message shouldContain it.trim() }
     if (error is LlmException.RateLimited) {
         error.retryAfter shouldBe (headers["retry-after-ms"]?.toInt()?.takeIf { it > 0 }?.milliseconds ?: headers["retry-after"]?.toInt()?.seconds)
     }
 }
 
-/** The type that a failure must have: by its words where they say more than the status. */
+/** The type that a failure must have: by its words if they are more specific than the status. */
 private fun Recording.kind(): String {
     val words = listOf("type", "code", "message").mapNotNull { expected[it].text }
     val byWords = BY_WORDS.firstOrNull { (statuses, pattern) -> errorStatus in statuses && words.any { pattern.containsMatchIn(it) } }

@@ -22,7 +22,7 @@ import dev.unifiedllm.provider.Quirks
 import dev.unifiedllm.provider.Quirks.Messages
 import dev.unifiedllm.provider.Quirks.Names
 import dev.unifiedllm.provider.Quirks.Reasoning
-import dev.unifiedllm.provider.Quirks.Thoughts
+import dev.unifiedllm.provider.Quirks.SentBackAs
 import dev.unifiedllm.provider.Quirks.Tools
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
@@ -40,7 +40,7 @@ import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.jsonObject
 
-/** @param expected the members that the request adds to model, messages and stream; a null is one that must be missing */
+/** @param expected the members of the body beside model, messages and stream; null: it must be missing */
 private class Encoding(
     val title: String,
     val build: ChatRequestBuilder.() -> Unit,
@@ -99,20 +99,20 @@ class RequestEncodingSpec : FunSpec({
             Encoding("two texts are two parts", {
                 message(twoTexts)
             }, """{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}"""),
-            Encoding("two texts are one where content is a text", {
+            Encoding("two texts are joined if content must be a string", {
                 message(twoTexts)
             }, """{"messages":[{"role":"user","content":"ab"}]}""", Quirks(messages = Messages(contentAsString = true))),
             Encoding("a name", { message(named) }, """{"messages":[{"role":"user","name":"ann","content":"hi"}]}"""),
-            Encoding("no name where it is refused", {
+            Encoding("no name if the provider refuses it", {
                 message(named)
             }, """{"messages":[{"role":"user","content":"hi"}]}""", Quirks(messages = Messages(names = Names.NONE)), warning = "names of participants"),
             Encoding(
-                "a tool call beside text, without the thoughts",
+                "a tool call beside text, without the reasoning",
                 { message(calling) },
                 """{"messages":[{"role":"assistant","content":"Let me see.","tool_calls":[{"id":"call_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Rome\"}"}}]}]}""",
             ),
             Encoding(
-                "a tool call alone has null for content, and an object for arguments",
+                "a tool call without text has null as content, and an object as arguments",
                 { message(silent) },
                 """{"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function","function":{"name":"weather","arguments":"{}"}}]}]}""",
             ),
@@ -125,12 +125,12 @@ class RequestEncodingSpec : FunSpec({
                 temperature = 0.5
                 topP = 0.25
             }, """{"temperature":0.5,"top_p":0.25}"""),
-            Encoding("a temperature above the provider's maximum is lowered, and said", {
+            Encoding("a temperature above the provider's maximum is lowered with a warning", {
                 temperature = 1.5
             }, """{"temperature":1.0}""", Quirks(temperatureMax = 1.0), "lowered to 1.0"),
-            Encoding("topK is not of this wire, and said", { topK = 4 }, "{}", warning = "topK"),
+            Encoding("topK is not part of this wire: a warning", { topK = 4 }, "{}", warning = "topK"),
             Encoding("maxTokens", { maxTokens = 7 }, """{"max_tokens":7}"""),
-            Encoding("maxTokens by the provider's name", {
+            Encoding("maxTokens in the field that the provider names", {
                 maxTokens = 7
             }, """{"max_completion_tokens":7}""", Quirks(maxTokensField = "max_completion_tokens")),
             Encoding("stop, seed, penalties, n, user", {
@@ -142,7 +142,7 @@ class RequestEncodingSpec : FunSpec({
                 endUser = "u1"
             }, """{"stop":["x","y"],"seed":3,"presence_penalty":0.5,"frequency_penalty":-0.5,"n":2,"user":"u1"}"""),
             Encoding("reasoning", { reasoning = Effort.MINIMAL }, """{"reasoning_effort":"minimal"}"""),
-            Encoding("reasoning MAX is high, and said", { reasoning = Effort.MAX }, """{"reasoning_effort":"high"}""", warning = "MAX"),
+            Encoding("reasoning MAX is high, with a warning", { reasoning = Effort.MAX }, """{"reasoning_effort":"high"}""", warning = "MAX"),
             Encoding("JSON", { responseFormat = ResponseFormat.Json }, """{"response_format":{"type":"json_object"}}"""),
             Encoding(
                 "JSON by a schema",
@@ -150,7 +150,7 @@ class RequestEncodingSpec : FunSpec({
                 """{"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":{"type":"object"},"strict":true}}}""",
             ),
             Encoding(
-                "JSON by a schema, where none is taken",
+                "JSON by a schema, if the provider takes none",
                 { responseFormat = ResponseFormat.JsonSchema("answer", schema) },
                 """{"response_format":{"type":"json_object"}}""",
                 Quirks(models = listOf(ModelRule(".*", jsonSchema = false))),
@@ -169,11 +169,11 @@ class RequestEncodingSpec : FunSpec({
                 tool(weather)
                 toolChoice = ToolChoice.Required
             }, """{"tools":[$weatherJson],"tool_choice":"required"}"""),
-            Encoding("tool choice required in the provider's word", {
+            Encoding("tool choice required, by the provider's name for it", {
                 tool(weather)
                 toolChoice = ToolChoice.Required
             }, """{"tools":[$weatherJson],"tool_choice":"any"}""", Quirks(tools = Tools(required = "any"))),
-            Encoding("tool choice required where there is none, and said", {
+            Encoding("tool choice required is left out with a warning if the provider has none", {
                 tool(weather)
                 toolChoice = ToolChoice.Required
             }, """{"tools":[$weatherJson]}""", Quirks(tools = Tools(required = null)), "toolChoice Required"),
@@ -186,19 +186,19 @@ class RequestEncodingSpec : FunSpec({
                 serviceTier = "flex"
                 metadata("team", "a")
             }, """{"logprobs":true,"top_logprobs":2,"service_tier":"flex","metadata":{"team":"a"}}"""),
-            Encoding("one call at a time, where there are tools", {
+            Encoding("no parallel tool calls, if there are tools", {
                 tool(weather)
                 parallelToolCalls = false
             }, """{"tools":[$weatherJson],"parallel_tool_calls":false}"""),
-            Encoding("a budget for thinking is not of this wire, and said", { reasoningBudget = 99 }, "{}", warning = "reasoningBudget"),
-            Encoding("a budget for thinking in the object of some providers", {
+            Encoding("a reasoning budget is not part of this wire: a warning", { reasoningBudget = 99 }, "{}", warning = "reasoningBudget"),
+            Encoding("a reasoning budget in the object of some providers", {
                 reasoningBudget = 99
             }, """{"reasoning":{"max_tokens":99}}""", Quirks(reasoning = Reasoning(asObject = true))),
             Encoding("an effort in the object of some providers", {
                 reasoning = Effort.LOW
             }, """{"reasoning":{"effort":"low"}}""", Quirks(reasoning = Reasoning(asObject = true))),
             Encoding(
-                "what a model refuses is left out, and said",
+                "a field that the model refuses is left out with a warning",
                 {
                     seed = 1
                     presencePenalty = 0.5
@@ -207,11 +207,11 @@ class RequestEncodingSpec : FunSpec({
                 Quirks(models = listOf(ModelRule("x.*", refuses = listOf("seed")), ModelRule("m", refuses = listOf("presence_penalty")))),
                 "presence_penalty",
             ),
-            Encoding("reasoning MAX in the model's word", {
+            Encoding("reasoning MAX by the model's name for it", {
                 reasoning = Effort.MAX
             }, """{"reasoning_effort":"xhigh"}""", Quirks(models = listOf(ModelRule("m", maxEffort = "xhigh")))),
             Encoding(
-                "a document is a part, and a sound is left out, and said",
+                "a document is a part; an audio file is left out with a warning",
                 {
                     user("a") {
                         file("data:application/pdf;base64,JVBE", "application/pdf", "a.pdf")
@@ -219,14 +219,14 @@ class RequestEncodingSpec : FunSpec({
                     }
                 },
                 """{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,JVBE"}}]}]}""",
-                warning = "sound",
+                warning = "audio",
             ),
-            Encoding("a cache mark is not needed", {
+            Encoding("a cache breakpoint is not needed", {
                 user("a")
                 cacheBreakpoint()
             }, """{"messages":[{"role":"user","content":"a"}]}"""),
             Encoding(
-                "a cache mark where one is taken",
+                "a cache breakpoint, if the provider takes one",
                 {
                     user("a")
                     cacheBreakpoint(CacheTtl.ONE_HOUR)
@@ -234,44 +234,44 @@ class RequestEncodingSpec : FunSpec({
                 """{"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}]}]}""",
                 Quirks(messages = Messages(cacheControl = true)),
             ),
-            Encoding("a name in the one role that may have it", {
+            Encoding("a name in the only role that may have one", {
                 message(named)
             }, """{"messages":[{"role":"user","name":"ann","content":"hi"}]}""", Quirks(messages = Messages(names = Names.USER))),
             Encoding("no name in another role", {
                 message(Message(Role.ASSISTANT, named.parts, named.name))
             }, """{"messages":[{"role":"assistant","content":"hi"}]}""", Quirks(messages = Messages(names = Names.USER)), warning = "names of participants"),
-            Encoding("tools of the provider's own join ours, as they are", {
+            Encoding("tools of the provider are added to those of the request, unchanged", {
                 tool(weather)
                 providerOptions { put("tools", Json.parseToJsonElement("""[{"type":"function","function":{"name":"f","strict":true}},{"type":"web"}]""")) }
             }, """{"tools":[$weatherJson,{"type":"function","function":{"name":"f","strict":true}},{"type":"web"}]}"""),
             Encoding(
-                "thoughts beside a call, where they must come back so",
+                "reasoning beside a tool call, where the provider takes it there only",
                 {
                     message(calling)
                     message(thought)
                 },
                 """{"messages":[{"role":"assistant","content":"Let me see.","reasoning_content":"hm","tool_calls":[$CALL_JSON]},{"role":"assistant","content":"a"}]}""",
-                Quirks(reasoning = Reasoning(thoughts = Thoughts.CONTENT_WITH_CALLS)),
+                Quirks(reasoning = Reasoning(sentBackAs = SentBackAs.REASONING_CONTENT_WITH_TOOL_CALLS)),
             ),
-            Encoding("thoughts beside every answer", {
+            Encoding("reasoning in every assistant message", {
                 message(thought)
-            }, """{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm"}]}""", Quirks(reasoning = Reasoning(thoughts = Thoughts.CONTENT))),
-            Encoding("thoughts by their other name", {
+            }, """{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm"}]}""", Quirks(reasoning = Reasoning(sentBackAs = SentBackAs.REASONING_CONTENT))),
+            Encoding("reasoning under its other name", {
                 message(thought)
-            }, """{"messages":[{"role":"assistant","content":"a","reasoning":"hm"}]}""", Quirks(reasoning = Reasoning(thoughts = Thoughts.TEXT))),
-            Encoding("thoughts without a seal are not sent where sealed ones are", {
+            }, """{"messages":[{"role":"assistant","content":"a","reasoning":"hm"}]}""", Quirks(reasoning = Reasoning(sentBackAs = SentBackAs.REASONING))),
+            Encoding("reasoning without a signature is not sent where signed blocks are", {
                 message(thought)
-            }, """{"messages":[{"role":"assistant","content":"a"}]}""", Quirks(reasoning = Reasoning(thoughts = Thoughts.DETAILS))),
+            }, """{"messages":[{"role":"assistant","content":"a"}]}""", Quirks(reasoning = Reasoning(sentBackAs = SentBackAs.REASONING_DETAILS))),
             Encoding(
-                "sealed thoughts are sent as they are",
+                "signed blocks are sent unchanged",
                 { message(Message(Role.ASSISTANT, listOf(Part.Text("a"), Part.Reasoning("hm", """[{"type":"reasoning.encrypted","data":"gA"}]""")))) },
                 """{"messages":[{"role":"assistant","content":"a","reasoning_details":[{"type":"reasoning.encrypted","data":"gA"}]}]}""",
-                Quirks(reasoning = Reasoning(thoughts = Thoughts.DETAILS)),
+                Quirks(reasoning = Reasoning(sentBackAs = SentBackAs.REASONING_DETAILS)),
             ),
-            Encoding("a stream asks for its usage", {}, """{"stream":true,"stream_options":{"include_usage":true}}"""),
-            Encoding("a stream does not where that is refused", {}, """{"stream":true}""", Quirks(streamUsage = false)),
-            Encoding("a whole answer is not a stream", { delivery = Delivery.WHOLE }, "{}"),
-            Encoding("providerOptions have the last word", {
+            Encoding("usage is requested for a stream", {}, """{"stream":true,"stream_options":{"include_usage":true}}"""),
+            Encoding("usage is not requested for a stream if the provider refuses that", {}, """{"stream":true}""", Quirks(streamUsage = false)),
+            Encoding("delivery WHOLE does not stream", { delivery = Delivery.WHOLE }, "{}"),
+            Encoding("providerOptions replace settings", {
                 temperature = 0.5
                 providerOptions {
                     put("temperature", 0.75)
@@ -283,7 +283,7 @@ class RequestEncodingSpec : FunSpec({
             check(OpenAiChat, encoding, plain)
         }
 
-        test("the settings of the target and its system message come first") {
+        test("the target's settings are sent, and its system message comes first") {
             val request = OpenAiChat.send(target(OpenAiChat, Quirks(extraHeaders = mapOf("X-Sub" to "k={key}")), system = "be short")) { user("u") }
             request.url shouldBe "https://host/v1/chat/completions"
             request.json["model"].text shouldBe "m"
@@ -295,13 +295,13 @@ class RequestEncodingSpec : FunSpec({
             request.headers.single { it.first == "User-Agent" }.second shouldStartWith "unified-llm/"
         }
 
-        test("a whole answer is asked for as JSON, and without a key there is no header for one") {
+        test("delivery WHOLE accepts JSON, and without a key there is no header for one") {
             val request = OpenAiChat.send(target(OpenAiChat, key = null)) { delivery = Delivery.WHOLE }
             request.headers.map { it.first } shouldBe listOf("Accept", "User-Agent")
             request.headers shouldContain ("Accept" to "application/json")
         }
 
-        test("an id of another length becomes one that fits, always the same, and a call and its result keep theirs in common") {
+        test("an id of another length is replaced, always by the same, so that a call and its result still match") {
             val json = OpenAiChat.send(target(OpenAiChat, Quirks(tools = Tools(idLength = 9)))) {
                 message(silent)
                 message(results)
@@ -329,21 +329,21 @@ class RequestEncodingSpec : FunSpec({
                 assistant("a")
             }, """{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}"""),
             Encoding("an image is its bytes", { message(image) }, """{"messages":[{"role":"user","content":"What is it?","images":["iVBO"]}]}"""),
-            Encoding("a name is left out, and said", {
+            Encoding("a name is left out with a warning", {
                 message(named)
                 message(named)
             }, """{"messages":[{"role":"user","content":"hi"},{"role":"user","content":"hi"}]}""", warning = "names of participants"),
-            Encoding("also where its URL is not base64", {
+            Encoding("an image is its bytes, even if its URL is not base64", {
                 user("What is it?") { image("data:image/svg+xml,%3Csvg/%3E") }
             }, """{"messages":[{"role":"user","content":"What is it?","images":["PHN2Zy8+"]}]}"""),
             Encoding(
-                "an image at a URL is left out, and said",
+                "an image at a URL is left out with a warning",
                 { user("What is it?") { image("https://host/cat.png") } },
                 """{"messages":[{"role":"user","content":"What is it?"}]}""",
                 warning = "image",
             ),
             Encoding(
-                "a tool call's arguments are an object, and thoughts are sent back",
+                "the arguments of a tool call are an object, and reasoning is sent back",
                 { message(calling) },
                 """{"messages":[{"role":"assistant","content":"Let me see.","thinking":"hm","tool_calls":[{"function":{"name":"weather","arguments":{"city":"Rome"}}}]}]}""",
             ),
@@ -357,7 +357,7 @@ class RequestEncodingSpec : FunSpec({
                 { message(results) },
                 """{"messages":[{"role":"tool","tool_name":"weather","content":"sunny"},{"role":"tool","tool_name":"weather","content":"rain"}]}""",
             ),
-            Encoding("a cache mark beside a result is no message of its own", {
+            Encoding("a cache breakpoint beside a result adds no message", {
                 toolResult("call_1", "weather", "sunny")
                 cacheBreakpoint()
             }, """{"messages":[{"role":"tool","tool_name":"weather","content":"sunny"}]}"""),
@@ -371,7 +371,7 @@ class RequestEncodingSpec : FunSpec({
                 frequencyPenalty = -0.5
             }, """{"options":{"temperature":0.5,"top_p":0.25,"top_k":4,"num_predict":7,"seed":3,"presence_penalty":0.5,"frequency_penalty":-0.5}}"""),
             Encoding("stop is an option", { stop("x") }, """{"options":{"stop":["x"]}}"""),
-            Encoding("providerOptions join the options, and have the last word", {
+            Encoding("providerOptions are merged into the options, and replace settings", {
                 temperature = 0.5
                 maxTokens = 7
                 providerOptions {
@@ -379,33 +379,33 @@ class RequestEncodingSpec : FunSpec({
                     put("keep_alive", "5m")
                 }
             }, """{"options":{"temperature":0.75,"num_predict":7,"num_ctx":4096},"keep_alive":"5m"}"""),
-            Encoding("n is left out, and said", { n = 2 }, "{}", warning = "n was left out"),
-            Encoding("the end user is left out, and said", { endUser = "u1" }, "{}", warning = "end user"),
+            Encoding("n is left out with a warning", { n = 2 }, "{}", warning = "n was left out"),
+            Encoding("the end user is left out with a warning", { endUser = "u1" }, "{}", warning = "end user"),
             Encoding("reasoning", { reasoning = Effort.HIGH }, """{"think":true}"""),
             Encoding("no reasoning", { reasoning = Effort.NONE }, """{"think":false}"""),
-            Encoding("a model with levels is told how hard to think", { reasoning = Effort.MAX }, """{"think":"high"}""", leveled),
-            Encoding("and cannot be told not to", { reasoning = Effort.NONE }, """{"think":"low"}""", leveled, warning = "cannot be switched off"),
-            Encoding("a budget is left out, and said", { reasoningBudget = 100 }, "{}", warning = "reasoningBudget"),
+            Encoding("the effort for a model that takes one", { reasoning = Effort.MAX }, """{"think":"high"}""", leveled),
+            Encoding("a model that takes an effort always reasons", { reasoning = Effort.NONE }, """{"think":"low"}""", leveled, warning = "cannot be switched off"),
+            Encoding("a budget is left out with a warning", { reasoningBudget = 100 }, "{}", warning = "reasoningBudget"),
             Encoding("probabilities", { topLogprobs = 3 }, """{"logprobs":true,"top_logprobs":3}"""),
-            Encoding("the service tier is left out, and said", { serviceTier = "flex" }, "{}", warning = "serviceTier"),
-            Encoding("that calls come singly is left out, and said", { parallelToolCalls = false }, "{}", warning = "parallelToolCalls"),
-            Encoding("metadata is left out, and said", { metadata("a", "b") }, "{}", warning = "metadata"),
+            Encoding("the service tier is left out with a warning", { serviceTier = "flex" }, "{}", warning = "serviceTier"),
+            Encoding("parallelToolCalls = false is left out with a warning", { parallelToolCalls = false }, "{}", warning = "parallelToolCalls"),
+            Encoding("metadata is left out with a warning", { metadata("a", "b") }, "{}", warning = "metadata"),
             Encoding("JSON", { responseFormat = ResponseFormat.Json }, """{"format":"json"}"""),
             Encoding("JSON by a schema", { responseFormat = ResponseFormat.JsonSchema("answer", schema) }, """{"format":{"type":"object"}}"""),
             Encoding("tools", { tool(weather) }, """{"tools":[$weatherJson]}"""),
-            Encoding("no tools where none may be called", {
+            Encoding("no tools if none may be called", {
                 tool(weather)
                 toolChoice = ToolChoice.None
             }, "{}"),
-            Encoding("a tool cannot be required, and that is said", {
+            Encoding("a required tool is left out with a warning", {
                 tool(weather)
                 toolChoice = ToolChoice.Required
             }, """{"tools":[$weatherJson]}""", warning = "toolChoice"),
             Encoding("a stream", {}, """{"stream":true}"""),
-            Encoding("a whole answer is not a stream", { delivery = Delivery.WHOLE }, """{"stream":false}"""),
+            Encoding("delivery WHOLE does not stream", { delivery = Delivery.WHOLE }, """{"stream":false}"""),
         ) { encoding -> check(OllamaChat, encoding, setOf("model", "messages", "stream")) }
 
-        test("the address is /api/chat, also behind a base URL of the other wire") {
+        test("the path is /api/chat, even with a base URL of OpenAI's wire") {
             for (base in listOf("http://localhost:11434", "http://localhost:11434/v1")) {
                 val request = OllamaChat.send(target(OllamaChat, key = null, baseUrl = base)) {}
                 request.url shouldBe "http://localhost:11434/api/chat"

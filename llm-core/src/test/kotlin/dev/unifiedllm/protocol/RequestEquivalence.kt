@@ -24,23 +24,23 @@ import kotlinx.serialization.json.contentOrNull
 import kotlinx.serialization.json.jsonObject
 import java.io.File
 
-/** The request of a recording, as another client sent it. */
+/** The request of a recording, sent by another client. */
 internal class RecordedRequest(folder: File) {
     private val json = Json.parseToJsonElement(folder.resolve("request.json").readText()).jsonObject
     val group: String = folder.parentFile.name
     val name: String = "$group/${folder.name}"
     val host: String = string("host").orEmpty().replace(Regex("<[^>]*>"), "us-east-1") // some recorders hide the region
 
-    /** With its query. */
+    /** The path with its query. */
     val pathAndQuery: String = string("path").orEmpty()
     val path: String = pathAndQuery.substringBefore('?')
 
-    /** Null where the source did not record it, or cut it. */
+    /** Null if the source did not record the body, or cut it. */
     val body: JsonObject? = (json["body"] as? JsonObject)?.takeUnless { (json["body_truncated"] as? JsonPrimitive)?.booleanOrNull == true }
 
     private fun string(field: String) = (json[field] as? JsonPrimitive)?.contentOrNull
 
-    /** The row on [protocol] that the folder names; where the recorded host is another row's, that one; a plain one where there is neither. */
+    /** The row on [protocol] that the folder names, or that of the recorded host; a plain row if there is neither. */
     fun row(protocol: Protocol, folders: Map<String, String> = emptyMap()): Provider {
         val rows = ProviderRegistry.packed.rows.filter { it.protocol == protocol.name }
         val named = (folders[group] ?: group).let { name -> rows.firstOrNull { it.id == name || it.id == "$name/responses" } }
@@ -61,17 +61,17 @@ internal class RecordedRequest(folder: File) {
     }
 }
 
-/** One field in which our request is not the recorded one; null: it is not there. [path] has `[]` for each index. */
+/** A field in which our request differs from the recorded one; null: the field is missing. [path] has `[]` for each index. */
 internal class Difference(val path: String, val recorded: JsonElement?, val ours: JsonElement?) {
     override fun toString(): String = "$path: recorded ${recorded ?: "nothing"}, ours ${ours ?: "nothing"}"
 }
 
 /**
- * A row of the table of differences that are all right.
+ * A difference that is allowed.
  *
- * @property reason why the provider understands the same by both
- * @property path which fields: `*` stands for anything
- * @property only the ends of the names of the recordings it holds for; empty: all of them
+ * @property reason why both requests mean the same to the provider
+ * @property path the fields: `*` matches any text
+ * @property only the suffixes of the names of the recordings that it applies to; empty: all
  */
 internal class Explained(val reason: String, val path: String, vararg val only: String, val holds: (Difference) -> Boolean) {
     private val pattern = Regex(path.split("*").joinToString(".*") { Regex.escape(it) })
@@ -80,15 +80,15 @@ internal class Explained(val reason: String, val path: String, vararg val only: 
         pattern.matches(difference.path) && (only.isEmpty() || only.any(recording.name::endsWith)) && holds(difference)
 }
 
-/** Two ways to write the same: both requests are rewritten before they are compared. @property reason why the provider understands the same by both */
+/** Two forms of one thing: both requests are rewritten before they are compared. @property reason why both forms mean the same to the provider */
 internal class SameForm(val reason: String, val rewrite: (JsonObject) -> JsonObject)
 
 /**
- * One wire in [RequestEquivalenceSpec]: how its recorded bodies are said in our words, and where ours may differ from them.
+ * One wire in [RequestEquivalenceSpec]: how its recorded bodies are built and encoded here, and where the result may differ.
  *
- * @property belongs which recordings are of this wire
- * @property encode says the recorded body in our words, and that on the wire
- * @property skipped recordings that cannot be said in our words, by the end of their name, and why
+ * @property belongs true for the recordings of this wire
+ * @property encode builds the request of the recorded body, and encodes it
+ * @property skipped recordings whose request cannot be built here, by the suffix of their name, with the reason
  */
 internal class WireEquivalence(
     val name: String,
@@ -102,10 +102,10 @@ internal class WireEquivalence(
     /**
      * A chat.
      *
-     * @param convert says the recorded conversation through the builder; what it returns are the names of the fields that it read. The others are
-     * sent as providerOptions, if they are among [options]
-     * @param options fields that have no setting of ours: a caller sends them by providerOptions
-     * @param delivery streamed or whole, where the body does not say it
+     * @param convert builds the recorded conversation and returns the names of the fields that it read. The others are sent as providerOptions, if
+     * they are among [options]
+     * @param options fields without a setting: a caller sends them by providerOptions
+     * @param delivery streamed or not, if the body does not state it
      */
     constructor(
         protocol: Protocol,
@@ -134,7 +134,7 @@ internal class WireEquivalence(
         sameForms,
     )
 
-    /** @param used takes the forms that were met */
+    /** @param used collects the forms that were found */
     fun differences(recording: RecordedRequest, used: MutableSet<SameForm>): List<Difference> {
         val body = recording.body!!
         val encoded = encode(recording, body, target(recording, body))
@@ -152,7 +152,7 @@ private fun WireEquivalence.inOneForm(body: JsonObject, used: MutableSet<SameFor
     form.rewrite(before).also { if (it != before) used += form }
 }
 
-/** [list] of this object with each element that is an object rewritten. */
+/** This object with every object in its list [list] rewritten. */
 internal fun JsonObject.each(list: String, rewrite: (JsonObject) -> JsonObject): JsonObject {
     val elements = this[list] as? JsonArray ?: return this
     return JsonObject(this + (list to JsonArray(elements.map { if (it is JsonObject) rewrite(it) else it })))
@@ -175,7 +175,7 @@ private fun isSameNumber(a: JsonElement?, b: JsonElement?): Boolean {
     return number(a)?.let { one -> number(b)?.compareTo(one) } == 0
 }
 
-/** True where a recorded null stands for what is left out. */
+/** True if the recorded field is null and ours is missing. */
 internal val Difference.isNullForNothing: Boolean get() = recorded is JsonNull && ours == null
 
 internal val Difference.isLeftOut: Boolean get() = ours == null

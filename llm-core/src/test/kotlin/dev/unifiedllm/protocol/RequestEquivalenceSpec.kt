@@ -16,7 +16,7 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
 import io.kotest.matchers.collections.shouldBeEmpty
 
-/** A wire's converter and table stand in a file of their own, and here. */
+/** All wires. Each has its own file. */
 private val wires = listOf(
     openAiChatEquivalence,
     openAiResponsesEquivalence,
@@ -31,7 +31,7 @@ private val wires = listOf(
     ollamaEquivalence,
 )
 
-/** The same question, said in our words, gives the request that another client sent; what differs is in the wire's table. */
+/** The same request, built here, is encoded as another client encoded it. Allowed differences are listed with the wire. */
 class RequestEquivalenceSpec : FunSpec({
     val all = RecordedRequest.all()
     for (wire in wires) {

@@ -22,7 +22,7 @@ import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonPrimitive
 import kotlin.time.Duration.Companion.seconds
 
-/** A recorded body, and where its framing ends its frames. */
+/** A recorded body and its framing. */
 private class Body(val recording: String, val framing: Framing) {
     val bytes = Recording.named(recording).body
     val protocol = Protocols.named(Recording.named(recording).wire!!)
@@ -34,7 +34,7 @@ private class Body(val recording: String, val framing: Framing) {
 
 private enum class Framing { EVENTS, LINES, WHOLE }
 
-/** What the first [size] bytes say, read independently of the code under test: the texts in order, and whether the terminal event is among them. */
+/** The texts in the first [size] bytes, in order, and whether the terminal event is among them. Read independently of the code under test. */
 private fun Body.arrived(size: Int): Pair<String, Boolean> {
     val text = bytes.copyOf(size).decodeToString()
     val frames = when (framing) {
@@ -42,27 +42,27 @@ private fun Body.arrived(size: Int): Pair<String, Boolean> {
         Framing.LINES -> text.split("\n").let { lines -> if (isJson(lines.last())) lines else lines.dropLast(1) }
         Framing.WHOLE -> listOf(text).filter(::isJson)
     }.filter { it.isNotBlank() }.map(Json::parseToJsonElement)
-    val said = StringBuilder()
+    val texts = StringBuilder()
     for (frame in frames) {
         val message = frame["choices"].items().firstOrNull().let { it["delta"] ?: it["message"] } ?: frame["message"] ?: frame
         listOf(message["content"], message["response"], message["tool_calls"].items().firstOrNull()["function"]["arguments"])
-            .forEach { said.append(it.text.orEmpty()) }
+            .forEach { texts.append(it.text.orEmpty()) }
     }
     val isTerminal = { frame: JsonElement -> frame["choices"].items().any { it["finish_reason"].text != null } || frame["done"] == JsonPrimitive(true) }
-    return said.toString() to frames.any(isTerminal)
+    return texts.toString() to frames.any(isTerminal)
 }
 
 private fun isJson(text: String): Boolean = text.trimEnd().endsWith("}") && runCatching { Json.parseToJsonElement(text) }.isSuccess
 
 private fun Body.check(size: Int, answer: Answer) = withClue({ "$recording cut after $size of ${bytes.size} bytes" }) {
-    val (said, isComplete) = arrived(size)
+    val (text, isComplete) = arrived(size)
     if (isComplete) {
         answer.failure shouldBe null
     } else {
         answer.failure.shouldBeInstanceOf<LlmException.StreamInterrupted>()
     }
     val response = answer.response
-    response.text + response.toolCalls.joinToString("") { it.arguments } shouldBe said
+    response.text + response.toolCalls.joinToString("") { it.arguments } shouldBe text
     if (!isComplete) {
         answer.error.partial?.parts.orEmpty() shouldBe response.parts
         answer.error.partial?.finishReason shouldBe null
@@ -81,7 +81,7 @@ class TruncationSpec : FunSpec({
         Body("ollama-chat/u019-text-openllmetry", Framing.WHOLE),
     )
 
-    context("a body that ends at any byte is a success only after its terminal event, and the partial answer is what had arrived") {
+    context("a body that ends at any byte is complete only after its terminal event; the partial answer is what arrived") {
         withData(bodies) { body ->
             for (size in 0 until body.bytes.size) {
                 val transport = RecordedTransport(200, body.headers, listOf(body.bytes.copyOf(size)))
@@ -90,7 +90,7 @@ class TruncationSpec : FunSpec({
         }
     }
 
-    context("so is one that is lost at any byte") {
+    context("a connection that is lost at any byte gives the same") {
         withData(bodies) { body ->
             for (size in 0 until body.bytes.size) {
                 val sofar = body.bytes.copyOf(size)
@@ -101,7 +101,7 @@ class TruncationSpec : FunSpec({
     }
 
     val endings = mapOf<String, LoopbackExchange.(Body, Int) -> Unit>(
-        "FIN where nothing says how long the body is" to { body, size ->
+        "FIN, for a body without length" to { body, size ->
             head(200, "Content-Type" to body.headers.getValue("content-type"), "Connection" to "close")
             write(body.bytes.copyOf(size))
             cut()
@@ -111,7 +111,7 @@ class TruncationSpec : FunSpec({
             write(body.bytes.copyOf(size))
             cut()
         },
-        "FIN inside of a chunk" to { body, size ->
+        "FIN inside a chunk" to { body, size ->
             head(200, "Content-Type" to body.headers.getValue("content-type"))
             raw("${body.bytes.size.toString(16)}\r\n")
             raw(body.bytes.copyOf(size))

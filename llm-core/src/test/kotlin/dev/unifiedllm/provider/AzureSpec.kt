@@ -15,7 +15,7 @@ import io.kotest.matchers.string.shouldNotContain
 
 private val resource = mapOf("AZURE_RESOURCE_NAME" to "res", "AZURE_API_KEY" to "k")
 
-/** @param baseUrl in code; null: that of the environment */
+/** @param baseUrl set in code; null: that of the environment */
 private class Addressing(
     val model: String,
     val url: String,
@@ -116,17 +116,17 @@ class AzureSpec : FunSpec({
         error.message shouldContain "AZURE_API_BASE"
     }
 
-    test("without a key the error names its variable; a token of Entra's stands for one") {
+    test("without a key the error names its variable; an Entra token replaces the key") {
         shouldThrow<LlmException.Configuration> { target("azure/gpt-4o", null, resource - "AZURE_API_KEY") }.message shouldContain "AZURE_API_KEY"
         target("azure/gpt-4o", null, resource - "AZURE_API_KEY" + ("AZURE_AD_TOKEN" to "t")).key shouldBe null
     }
 
-    test("OpenAI's key is not taken for a resource that code names") {
+    test("OpenAI's key is not used for a resource that is set in code") {
         val error = shouldThrow<LlmException.Configuration> { target("openai/gpt-4o", "https://res.openai.azure.com", mapOf("OPENAI_API_KEY" to "k")) }
         error.message shouldContain "AZURE_API_KEY"
     }
 
-    test("what is set for a provider holds on its other wire, and what is set for that wire goes before") {
+    test("settings of a provider count for its other wire, after settings for that wire") {
         val settings = mapOf(
             "openai" to ProviderSettings(ApiKey.of("k"), "https://gateway.example/v1"),
             "azure/responses" to ProviderSettings(baseUrl = "https://mine.openai.azure.com"),
@@ -139,7 +139,7 @@ class AzureSpec : FunSpec({
         azure.key!!.reveal() shouldBe "k"
     }
 
-    test("another parameter in a base URL is refused, and everywhere but on Azure the version, too") {
+    test("another parameter in a base URL is refused; outside of Azure the version is refused, too") {
         for ((model, url) in listOf("azure/m" to "https://res.openai.azure.com?code=secret", "groq/m" to "https://api.groq.com/openai/v1?api-version=1")) {
             val error = shouldThrow<LlmException.Configuration> { target(model, url, resource + ("GROQ_API_KEY" to "k")) }
             error.message shouldContain "query"
@@ -147,7 +147,7 @@ class AzureSpec : FunSpec({
         }
     }
 
-    test("headers that variables fill are sent where they are set") {
+    test("headers with variables are sent if the variables are set") {
         val environment = mapOf("OPENAI_API_KEY" to "k", "OPENAI_ORGANIZATION" to "org-1")
         val target = TargetResolver(
             ProviderRegistry.packed,

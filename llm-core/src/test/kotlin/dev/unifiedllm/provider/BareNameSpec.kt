@@ -10,7 +10,7 @@ import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 
-/** Every key is set, so that only the name decides. */
+/** A resolver with every key set, so that only the name decides. */
 private fun resolver(variables: Map<String, String> = emptyMap()) = TargetResolver(
     ProviderRegistry.packed,
     { name -> variables[name] ?: "sk-test".takeIf { name.endsWith("_KEY") } },
@@ -18,7 +18,7 @@ private fun resolver(variables: Map<String, String> = emptyMap()) = TargetResolv
     catalogue = { PriceCatalog.packed.models },
 )
 
-private fun placed(name: String, variables: Map<String, String> = emptyMap()) = resolver(variables).resolve(ModelId.parse(name)).id.toString()
+private fun resolved(name: String, variables: Map<String, String> = emptyMap()) = resolver(variables).resolve(ModelId.parse(name)).id.toString()
 
 class BareNameSpec : FunSpec({
     context("a name that only one provider has needs no prefix") {
@@ -33,68 +33,68 @@ class BareNameSpec : FunSpec({
             "pixtral-12b" to "mistral", "open-mistral-nemo" to "mistral", "deepseek-chat" to "deepseek", "sonar" to "perplexity", "sonar-pro" to "perplexity",
             "kimi-k2" to "moonshot", "moonshot-v1-8k" to "moonshot", "glm-4.6" to "zai", "qwen-max" to "dashscope", "qwen3-coder-plus" to "dashscope",
             "llama3:8b" to "ollama", "qwen2.5:7b" to "ollama", "deepseek-r1:8b" to "ollama", "gpt-oss:20b" to "ollama",
-        ) { (name, provider) -> placed(name) shouldBe "$provider/$name" }
+        ) { (name, provider) -> resolved(name) shouldBe "$provider/$name" }
     }
 
-    test("Claude is Anthropic's, whether or not it is served here") {
+    test("Claude without prefix is Anthropic's, in any case") {
         ModelFamilies.packed.provider("claude-3-haiku-20240307") shouldBe "anthropic"
         ModelFamilies.packed.provider("Claude-3-Opus") shouldBe "anthropic"
         ModelFamilies.packed.provider("anthropic.claude-3-haiku-20240307-v1:0") shouldBe "bedrock"
     }
 
-    test("every family's provider is known: served, or not served with a reason") {
+    test("the provider of every family is served, or not served with a reason") {
         for (provider in ModelFamilies.packed.providers) (ProviderRegistry.packed.find(provider) ?: NotServed.reason(provider)).shouldNotBeNull()
     }
 
-    test("a family whose provider is not served says so") {
-        val error = shouldThrow<LlmException.Configuration> { placed("stable-diffusion-xl") }
+    test("the error for a family whose provider is not served gives the reason") {
+        val error = shouldThrow<LlmException.Configuration> { resolved("stable-diffusion-xl") }
         error.message shouldContain "\"stability\", to which \"stable-diffusion-xl\" belongs, is known, but not served (wire: stability-image)"
-        shouldThrow<LlmException.Configuration> { placed("stability/sd3") }.message shouldContain "is known, but not served (wire: stability-image)"
+        shouldThrow<LlmException.Configuration> { resolved("stability/sd3") }.message shouldContain "is known, but not served (wire: stability-image)"
     }
 
-    test("a name that many have, or none, is an error with the nearest models") {
+    test("a name that several providers have, or none, is an error that suggests similar models") {
         for (name in listOf("llama-3.3-70b", "lama-3.3-70b")) {
-            val error = shouldThrow<LlmException.Configuration> { placed(name) }
-            error.message shouldContain "does not say which provider"
+            val error = shouldThrow<LlmException.Configuration> { resolved(name) }
+            error.message shouldContain "does not name a provider"
             error.message shouldContain "\"cerebras/llama-3.3-70b\""
         }
-        shouldThrow<LlmException.Configuration> { placed("zzz") }.message shouldContain "OPENAI_BASE_URL"
+        shouldThrow<LlmException.Configuration> { resolved("zzz") }.message shouldContain "OPENAI_BASE_URL"
     }
 
-    test("a provider's name alone asks for one of its models") {
+    test("the error for a provider's name alone asks for one of its models") {
         for (name in listOf("openai", "groq", "google")) {
-            shouldThrow<LlmException.Configuration> { placed(name) }.message shouldContain "\"$name\" is a provider: say which of its models to ask"
+            shouldThrow<LlmException.Configuration> { resolved(name) }.message shouldContain "\"$name\" is a provider. Name one of its models"
         }
     }
 
-    test("behind a base URL of the user's a bare name is passed on, whatever its family") {
+    test("with a base URL set by the user, a name without prefix is passed on, whatever its family") {
         val variables = mapOf("OPENAI_BASE_URL" to "http://localhost:4000/v1")
-        for (name in listOf("claude-3-opus", "llama-3-70b", "mistral-large")) placed(name, variables) shouldBe "openai/$name"
+        for (name in listOf("claude-3-opus", "llama-3-70b", "mistral-large")) resolved(name, variables) shouldBe "openai/$name"
     }
 
-    test("OpenAI's own address is no server of the user's: a bare name goes to its family") {
+    test("a base URL at OpenAI's own host replaces no server: a name without prefix goes to the provider of its family") {
         for (base in listOf("https://api.openai.com/v1", "https://api.openai.com", "https://eu.api.openai.com/v1/")) {
             val variables = mapOf("OPENAI_BASE_URL" to base)
-            placed("claude-3-haiku-20240307", variables) shouldBe "anthropic/claude-3-haiku-20240307"
-            placed("gpt-4o", variables) shouldBe "openai/gpt-4o"
+            resolved("claude-3-haiku-20240307", variables) shouldBe "anthropic/claude-3-haiku-20240307"
+            resolved("gpt-4o", variables) shouldBe "openai/gpt-4o"
             resolver(variables).resolve(ModelId.parse("gpt-4o")).baseUrl shouldBe base.trimEnd('/')
-            shouldThrow<LlmException.Configuration> { placed("llama-3-70b", variables) }.message shouldContain "does not say which provider"
+            shouldThrow<LlmException.Configuration> { resolved("llama-3-70b", variables) }.message shouldContain "does not name a provider"
         }
     }
 
-    test("a server at home replaces another at home, also under its usual address") {
-        fun isReplaced(row: String, base: String?) = ProviderRegistry.packed.find(row)!!.isReplaced { base }
+    test("a base URL replaces a provider on this machine, even one at the same address") {
+        fun isReplaced(row: String, base: String?) = ProviderRegistry.packed.find(row)!!.isReplaced(Environment { base })
         for (row in listOf("litellm_proxy", "ollama")) isReplaced(row, "http://localhost:4000") shouldBe true
         isReplaced("openai", "not a URL") shouldBe true
         isReplaced("openai", "https://api.openai.com.example.com/v1") shouldBe true
         isReplaced("openai", " ") shouldBe false
     }
 
-    test("USE_LITELLM_PROXY sends everything to the proxy, names whole") {
+    test("USE_LITELLM_PROXY sends every model to the proxy, under its whole name") {
         val variables = mapOf("USE_LITELLM_PROXY" to "true")
-        placed("gpt-4o", variables) shouldBe "litellm_proxy/gpt-4o"
-        placed("groq/llama3-8b-8192", variables) shouldBe "litellm_proxy/groq/llama3-8b-8192"
-        placed("litellm_proxy/mine", variables) shouldBe "litellm_proxy/mine"
-        placed("gpt-4o", mapOf("USE_LITELLM_PROXY" to "false")) shouldBe "openai/gpt-4o"
+        resolved("gpt-4o", variables) shouldBe "litellm_proxy/gpt-4o"
+        resolved("groq/llama3-8b-8192", variables) shouldBe "litellm_proxy/groq/llama3-8b-8192"
+        resolved("litellm_proxy/mine", variables) shouldBe "litellm_proxy/mine"
+        resolved("gpt-4o", mapOf("USE_LITELLM_PROXY" to "false")) shouldBe "openai/gpt-4o"
     }
 })

@@ -5,7 +5,6 @@ package dev.unifiedllm.provider
 import dev.unifiedllm.Protocols
 import dev.unifiedllm.e2e.OptionalProgram
 import dev.unifiedllm.e2e.needs
-import dev.unifiedllm.protocol.Protocol
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainAll
 import io.kotest.matchers.ints.shouldBeGreaterThanOrEqual
@@ -37,18 +36,18 @@ class ProviderDataSpec : FunSpec({
         }
     }
 
-    test("at least 180 providers are served, each on a wire that there is") {
+    test("at least 180 providers are served, each on a wire that exists") {
         ProviderRegistry.packed.rows.size shouldBeGreaterThanOrEqual 180
         for (row in ProviderRegistry.packed.rows) for (wire in row.protocols.values + row.protocol) Protocols.named(wire).name shouldBe wire
     }
 
-    test("quirks have at most a dozen fields, and docs/providers.md says what each of them is") {
+    test("quirks have at most a dozen fields, and docs/providers.md explains each of them") {
         Quirks.serializer().descriptor.elementsCount shouldBeLessThanOrEqual 12
         val table = File(root, "docs/providers.md").readLines().filter { it.startsWith("| `") }.map { it.substringAfter('`').substringBefore('`') }
         table shouldContainAll paths(Quirks.serializer().descriptor)
     }
 
-    test("no provider is both served and not") {
+    test("no provider is both served and not served") {
         for (row in ProviderRegistry.packed.rows) NotServed.reason(row.id) shouldBe null
     }
 })

@@ -19,34 +19,34 @@ private fun quirks(members: String) = """[{"id":"mine","protocol":"openai-chat",
 class ProviderFileSpec : FunSpec({
     val file: Path = tempfile("providers", ".json").toPath()
 
-    context("a wrong row is named, with what is wrong") {
+    context("the error names a wrong row and the problem") {
         withData(
-            """[{"id":"mine","protocol":"smoke","baseUrl":"https://h/v1","auth":"none"}]""" to "the row \"mine\" speaks a wire that is none of",
+            """[{"id":"mine","protocol":"smoke","baseUrl":"https://h/v1","auth":"none"}]""" to "the row \"mine\" names a wire that is none of",
             """[{"id":"mine","protocol":"openai-chat","auth":"none"}]""" to "has neither baseUrl nor baseUrlEnv",
             """[{"id":"mine","protocol":"openai-chat","baseUrl":"ftp://h","auth":"none"}]""" to "does not begin with https://",
             """[{"id":"mine","protocol":"openai-chat","baseUrl":"https://h/v1"}]""" to "names no variable for it in apiKeyEnv",
-            """[{"id":"a b","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none"}]""" to "has an id that is not made of",
+            """[{"id":"a b","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none"}]""" to "has an id that is not one or two segments of",
             """[{"id":"mine","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none","quirk":{}}]""" to "quirk",
             """[{"id":"mine","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"magic"}]""" to "magic",
-            quirks(""""noName":true""") to "at path: \$[0].quirks. It is a JSON list",
-            quirks(""""tools":{"strict":true}""") to "at path: \$[0].quirks.tools. It is a JSON list",
-            quirks(""""messages":{"names":"boss"}""") to "cannot be used: there is no word 'boss' at path \$[0].quirks.messages.names",
+            quirks(""""noName":true""") to "at path: \$[0].quirks. It must be a JSON list",
+            quirks(""""tools":{"strict":true}""") to "at path: \$[0].quirks.tools. It must be a JSON list",
+            quirks(""""messages":{"names":"boss"}""") to "cannot be used: there is no value 'boss' at path \$[0].quirks.messages.names",
             quirks(""""tools":{"idLength":0}""") to "the row \"mine\" has a length below 1 in quirks.tools.idLength",
-            quirks(""""models":[{"pattern":"gpt-(4"}]""") to "the row \"mine\" has a pattern in quirks.models that is no regular expression",
+            quirks(""""models":[{"pattern":"gpt-(4"}]""") to "the row \"mine\" has a pattern in quirks.models that is not a regular expression",
             """{"id":"mine"}""" to "cannot be used",
             """[{"id":"x","protocol":"openai-chat","baseUrl":"https://h/v1","auth":"none"},
-                {"id":"x","protocol":"openai-chat","baseUrl":"https://h/v2","auth":"none"}]""" to "stands twice",
+                {"id":"x","protocol":"openai-chat","baseUrl":"https://h/v2","auth":"none"}]""" to "is used twice",
         ) { (text, message) ->
             file.writeText(text)
             shouldThrow<LlmException.Configuration> { Llm.builder().providers(file) }.message shouldContain message
         }
     }
 
-    test("a file that is not there is named") {
+    test("the error names a missing file") {
         shouldThrow<LlmException.Configuration> { Llm.builder().providers(Path.of("nowhere.json")) }.message shouldContain "nowhere.json"
     }
 
-    test("rows of the user's are served, and one with an id or alias of ours goes before ours") {
+    test("rows of the user are served, and replace rows with the same id or alias") {
         val plain = """{"message":{"content":"ho"},"done":true}"""
         LoopbackServer { whole(plain) }.use { server ->
             file.writeText(
@@ -60,7 +60,7 @@ class ProviderFileSpec : FunSpec({
         }
     }
 
-    test("what a model can do is known from the catalogue, and not guessed") {
+    test("what a model can do is taken from the catalogue, and is unknown otherwise") {
         Llm.builder().environment { null }.build().use { llm ->
             val known = abilities(ModelId.parse("openai/gpt-4o"))!!
             known.vision shouldBe true

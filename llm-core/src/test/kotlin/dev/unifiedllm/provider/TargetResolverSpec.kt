@@ -40,8 +40,8 @@ private fun TransportRequest.header(name: String) = headers.filter { it.first.eq
 
 private val TEMPLATE = Regex("""\{(\w+)}""")
 
-/** Everything that a row needs from the environment, but for its key. */
-private fun surroundings(row: Provider): Map<String, String> = buildMap {
+/** The variables that a row needs, except its key. */
+private fun variables(row: Provider): Map<String, String> = buildMap {
     val base = row.baseUrl
     if (base == null) put(row.baseUrlEnv.first(), "https://self-hosted.example.com/v1")
     for (variable in TEMPLATE.findAll(base.orEmpty())) {
@@ -55,7 +55,7 @@ private fun expectedUrl(row: Provider, environment: Map<String, String>): String
     return base.trimEnd('/') + if (row.protocol == "ollama-chat") "/api/chat" else "/chat/completions"
 }
 
-/** True for a bearer key, or none, at a fixed address on the two wires that need nothing else. */
+/** True for a row on one of the two wires with a bearer key or none and a fixed base URL. */
 private val Provider.isPlain: Boolean
     get() = protocol in setOf("openai-chat", "ollama-chat") && auth in setOf(Provider.Auth.BEARER, Provider.Auth.OPTIONAL) &&
         azure == null && hosts.isEmpty() && baseUrl?.contains(PLACE) != true
@@ -63,15 +63,15 @@ private val Provider.isPlain: Boolean
 private val PLACE = Regex("""\{(\w+)[|:][^}]*}""")
 private val ANY_PLACE = Regex("""\{(\w+)[^}]*}""")
 
-/** Everything that a row of whatever kind needs from the environment, but for its key. */
-private fun needs(row: Provider): Map<String, String> = buildMap {
+/** The variables that a row of any kind needs, except its key. */
+private fun allVariables(row: Provider): Map<String, String> = buildMap {
     if (row.baseUrl == null) put(row.baseUrlEnv.first(), "https://acme.services.ai.azure.com")
     val places = ANY_PLACE.findAll(row.baseUrl.orEmpty()) + row.quirks.extraBody.values.asSequence().flatMap { ANY_PLACE.findAll(it) }
     for (place in places) put(place.groupValues[1], "acme")
 }
 
-/** The header that carries the key of [variable], and what stands in it; null where a credential exchanges it. */
-private fun carrier(row: Provider, variable: String): Pair<String, String>? = when {
+/** The header for the key in [variable], and its value; null if a credential exchanges the key. */
+private fun keyHeader(row: Provider, variable: String): Pair<String, String>? = when {
     variable in row.bearerEnv -> "authorization" to "Bearer $KEY"
     row.auth == Provider.Auth.X_API_KEY -> "x-api-key" to KEY
     row.auth == Provider.Auth.API_KEY -> "api-key" to KEY
@@ -85,41 +85,41 @@ class TargetResolverSpec : FunSpec({
     val all = ProviderRegistry.packed.rows
     val rows = all.filter { it.isPlain }
 
-    test("there are as many rows as the table has") {
+    test("the registry has all rows of the table") {
         all.size shouldBeGreaterThan 200
         rows.size shouldBeGreaterThan 178
     }
 
-    context("a row with an address or a key of its own kind is reached from the environment alone, its key in one header and nowhere else:") {
+    context("a row with a special address or key is resolved from the environment alone, and its key is in one header only:") {
         withData<Provider>({ it.id }, all.filterNot { it.isPlain }) { row ->
             for (variable in row.apiKeyEnv) {
-                val target = resolver(needs(row) + (variable to KEY)).resolve(ModelId.parse("${row.id}/some-model"))
+                val target = resolver(allVariables(row) + (variable to KEY)).resolve(ModelId.parse("${row.id}/some-model"))
                 target.provider.id shouldBe row.id
                 val request = target.encoded()
                 request.url shouldStartWith "http"
                 request.url shouldNotContain "{"
                 (request.url + request.body.decodeToString() + "$request $target") shouldNotContain KEY
                 val carriers = request.headers.filter { KEY in it.second }.map { it.first.lowercase() to it.second }
-                carriers shouldBe listOfNotNull(carrier(row, variable))
+                carriers shouldBe listOfNotNull(keyHeader(row, variable))
             }
         }
     }
 
-    context("without its key such a row's error names the variable, unless another proof takes its place:") {
+    context("without the key of such a row the error names the variable, unless another credential replaces it:") {
         withData<Provider>({ it.id }, all.filterNot { it.isPlain }) { row ->
             val model = ModelId.parse("${row.id}/some-model")
             if (row.auth in setOf(Provider.Auth.OPTIONAL, Provider.Auth.AWS, Provider.Auth.GOOGLE)) {
-                resolver(needs(row)).resolve(model).key.shouldBeNull()
+                resolver(allVariables(row)).resolve(model).key.shouldBeNull()
             } else {
-                shouldThrow<LlmException.Configuration> { resolver(needs(row)).resolve(model) }.message!! shouldContain row.apiKeyEnv.first()
+                shouldThrow<LlmException.Configuration> { resolver(allVariables(row)).resolve(model) }.message!! shouldContain row.apiKeyEnv.first()
             }
         }
     }
 
-    context("from the environment alone a request goes to the right place with the right key:") {
+    context("a row is resolved from the environment alone, with the right URL and key:") {
         withData<Provider>({ it.id }, rows) { row ->
             for (variable in row.apiKeyEnv) {
-                val environment = surroundings(row) + (variable to KEY)
+                val environment = variables(row) + (variable to KEY)
                 for (name in row.aliases + row.id) {
                     val target = resolver(environment).resolve(ModelId(name, "some/model"))
                     target.id shouldBe ModelId(row.id, "some/model")
@@ -134,18 +134,18 @@ class TargetResolverSpec : FunSpec({
         }
     }
 
-    context("a variable with another base URL replaces the row's:") {
+    context("a variable replaces the row's base URL:") {
         withData<Provider>({ it.id }, rows.filter { it.baseUrlEnv.isNotEmpty() }) { row ->
             for (variable in row.baseUrlEnv) {
-                val environment = surroundings(row) - row.baseUrlEnv.toSet() + (row.apiKeyEnv.first() to KEY) + (variable to " https://other.example.com/v1/ ")
+                val environment = variables(row) - row.baseUrlEnv.toSet() + (row.apiKeyEnv.first() to KEY) + (variable to " https://other.example.com/v1/ ")
                 resolver(environment).resolve(ModelId(row.id, "m")).baseUrl shouldBe "https://other.example.com/v1"
             }
         }
     }
 
-    context("without its key the error names the variable; a server of the user's own needs none:") {
+    context("without the key the error names the variable; a server that users run themselves needs none:") {
         withData<Provider>({ it.id }, rows) { row ->
-            val environment = surroundings(row)
+            val environment = variables(row)
             if (row.auth == Provider.Auth.BEARER) {
                 for (empty in listOf(emptyMap(), mapOf(row.apiKeyEnv.first() to " "))) {
                     val failure = shouldThrow<LlmException.Configuration> { resolver(environment + empty).resolve(ModelId(row.id, "m")) }
@@ -160,25 +160,48 @@ class TargetResolverSpec : FunSpec({
         }
     }
 
-    context("what a row needs and is not set is named:") {
-        withData<Provider>({ it.id }, rows.filter { surroundings(it).isNotEmpty() }) { row ->
-            val needed = surroundings(row).keys.first()
+    test("the error for a missing key shows the variable, then the setting in Kotlin and in Java") {
+        val inCode = "or in code: provider(\"openai\") { apiKey = \"…\" } (Kotlin), provider(\"openai\", p -> p.apiKey(\"…\")) (Java)."
+        refused("openai/gpt-4o") shouldStartWith "No API key for openai/gpt-4o. Set the variable OPENAI_API_KEY; $inCode"
+        refused("openai/gpt-4o", "OPENAI_API_KEY" to " ") shouldStartWith
+            "No API key for openai/gpt-4o. The variable OPENAI_API_KEY is set, but empty. Set it to the key; $inCode"
+    }
+
+    test("so does every other error that a setting in code can mend") {
+        refused("hosted_vllm/m") shouldContain
+            "Set the variable HOSTED_VLLM_API_BASE; or in code: provider(\"hosted_vllm\") { baseUrl = \"https://…\" } (Kotlin), " +
+            "provider(\"hosted_vllm\", p -> p.baseUrl(\"https://…\")) (Java)."
+        refused("openai/m", "OPENAI_API_KEY" to KEY, "OPENAI_BASE_URL" to "http://gpu-box/v1") shouldContain
+            "provider(\"openai\") { allowInsecure = true } (Kotlin), provider(\"openai\", p -> p.allowInsecure(true)) (Java)."
+        refused("openai/m", settings = mapOf("openai" to ProviderSettings(baseUrl = "https://h.example.com/v1"))) shouldContain
+            "Set apiKey beside baseUrl: provider(\"openai\") { apiKey = \"…\" } (Kotlin), provider(\"openai\", p -> p.apiKey(\"…\")) (Java)."
+        refused("bedrock/m") shouldContain "bedrock(\"m\", region = \"us-east-1\") (Kotlin), provider(\"bedrock\", p -> p.aws(\"us-east-1\")) (Java)."
+    }
+
+    test("the error for a base URL that a variable is a part of names the variable") {
+        refused("azure/m", "AZURE_API_KEY" to KEY, "AZURE_RESOURCE_NAME" to "a b") shouldContain
+            "The base URL for azure/m, set by the provider's row with AZURE_RESOURCE_NAME in it, is not a URL."
+    }
+
+    context("the error names a missing variable:") {
+        withData<Provider>({ it.id }, rows.filter { variables(it).isNotEmpty() }) { row ->
+            val needed = variables(row).keys.first()
             shouldThrow<LlmException.Configuration> { resolver(mapOf(row.apiKeyEnv.first() to KEY)).resolve(ModelId(row.id, "m")) }.message!! shouldContain
                 needed
         }
     }
 
-    test("names and aliases are unique, and every row names a wire that there is") {
+    test("names and aliases are unique, and every row names a wire that exists") {
         val names = rows.flatMap { it.aliases + it.id }
         names.size shouldBe names.toSet().size
         rows.forEach { Protocols.named(it.protocol) }
     }
 
-    test("capitals in a provider's name do not matter") {
+    test("a provider's name is found in any case") {
         resolve("OpenAI/gpt-4o", "OPENAI_API_KEY" to KEY).id shouldBe ModelId("openai", "gpt-4o")
     }
 
-    context("an unknown provider: near names") {
+    context("the error for an unknown provider suggests similar names") {
         withData<Pair<String, String>>(
             { "${it.first} -> ${it.second}" },
             "opneai/gpt-4o" to "openai/gpt-4o",
@@ -194,15 +217,16 @@ class TargetResolverSpec : FunSpec({
         }
     }
 
-    test("a provider that is like no other gets the remedy without a guess") {
+    test("the error for a provider that is similar to no other shows how to add a server, in Kotlin and in Java") {
         val said = refused("qqqqqqqqqqqq/model")
         said shouldNotContain "Did you mean"
-        said shouldContain "provider(\"qqqqqqqqqqqq\")"
+        said shouldContain "configure { provider(\"qqqqqqqqqqqq\") { baseUrl = \"https://…/v1\" } } (Kotlin)"
+        said shouldContain "Llm.builder().provider(\"qqqqqqqqqqqq\", p -> p.baseUrl(\"https://…/v1\")) (Java)"
     }
 
-    test("a bare name says what to write, or goes to the server that OPENAI_BASE_URL names") {
-        refused("gpt-4o") shouldContain "OPENAI_API_KEY" // placed by its family
-        refused("my-own-model") shouldContain "does not say which provider"
+    test("the error for a name without prefix says what to write; with OPENAI_BASE_URL set there is no error") {
+        refused("gpt-4o") shouldContain "OPENAI_API_KEY" // the provider of its family
+        refused("my-own-model") shouldContain "does not name a provider"
         for (variable in listOf("OPENAI_BASE_URL", "OPENAI_API_BASE")) {
             val base = variable to "http://localhost:8000/v1"
             for (name in listOf("my-model", "some-org/Llama-3", "openai/gpt-4o", "openai/meta-llama/Llama-3", "qqqqqq/x/y")) {
@@ -213,10 +237,10 @@ class TargetResolverSpec : FunSpec({
             }
             resolve("groq/llama-3", base, "OPENAI_API_KEY" to KEY, "GROQ_API_KEY" to KEY).provider.id shouldBe "groq"
         }
-        refused("my-own-model", "OPENAI_BASE_URL" to " ") shouldContain "does not say which provider"
+        refused("my-own-model", "OPENAI_BASE_URL" to " ") shouldContain "does not name a provider"
     }
 
-    test("the LiteLLM proxy: by either variable, else on this machine; every name is its own") {
+    test("the LiteLLM proxy is at the URL of a variable, else on this machine, and gets whole names") {
         resolve("litellm_proxy/gpt-4o").baseUrl shouldBe "http://localhost:4000"
         resolve("litellm_proxy/anthropic/claude").name shouldBe "anthropic/claude"
         resolve("litellm_proxy/m", "LITELLM_PROXY_API_BASE" to "https://b.example.com").baseUrl shouldBe "https://b.example.com"
@@ -232,7 +256,7 @@ class TargetResolverSpec : FunSpec({
         }
     }
 
-    test("ollama/ and ollama_chat/ both speak Ollama's own wire, here or where the variable says, with or without /v1") {
+    test("ollama/ and ollama_chat/ use Ollama's wire, on this machine or at the URL of the variable, with or without /v1") {
         for (name in listOf("ollama/llama3", "ollama_chat/llama3", "ollama-chat/llama3")) {
             resolve(name).encoded().url shouldBe "http://localhost:11434/api/chat"
             val paths = listOf("", "/", "/v1", "/api/chat", "/api", "/api/", "/api/generate", "/api/tags", "/v1/chat/completions")
@@ -245,7 +269,7 @@ class TargetResolverSpec : FunSpec({
         resolve("ollama/llama3", "OLLAMA_API_BASE" to "http://gpu-box:11434").isFree shouldBe true
     }
 
-    context("Gemini's address, however it was pasted") {
+    context("Gemini's base URL, pasted with any path") {
         val url = "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse"
         val paths = listOf(
             "",
@@ -263,7 +287,7 @@ class TargetResolverSpec : FunSpec({
         }
     }
 
-    test("a region before a model of Bedrock's is where it is asked, and no part of its name") {
+    test("the region before a Bedrock model decides the host, and is not part of the name") {
         val keys = arrayOf("AWS_ACCESS_KEY_ID" to "a", "AWS_SECRET_ACCESS_KEY" to "b", "AWS_REGION" to "eu-central-1")
         for (name in listOf("bedrock/us-east-1/meta.llama3-8b", "bedrock/converse/us-east-1/meta.llama3-8b", "bedrock_converse/us-east-1/meta.llama3-8b")) {
             val target = resolve(name, *keys)
@@ -276,7 +300,7 @@ class TargetResolverSpec : FunSpec({
             "arn:aws:bedrock:us-east-1:1:inference-profile/us.meta.m"
     }
 
-    context("a key that cannot be used is refused, naming the variable and not showing the key:") {
+    context("the error for a key that cannot be used names the variable and does not show the key:") {
         withData("sk-a\nsk-b", "sk-a b", "“sk-a”", "sk-\u0000a") { key ->
             val said = refused("openai/gpt-4o", "OPENAI_API_KEY" to key)
             said shouldContain "OPENAI_API_KEY"
@@ -284,13 +308,13 @@ class TargetResolverSpec : FunSpec({
         }
     }
 
-    test("a key in code goes before the environment's; the call's before the client's") {
+    test("a key in code counts before one in the environment, that of the call before that of the client") {
         val settings = mapOf("openai" to ProviderSettings(ApiKey.of("client")))
         resolve("openai/m", "OPENAI_API_KEY" to KEY, settings = settings).key shouldBe ApiKey.of("client")
         resolver(emptyMap(), settings).resolve(ModelId.parse("openai/m"), ProviderSettings(ApiKey.of("call"))).key shouldBe ApiKey.of("call")
     }
 
-    context("base URLs, put right (fault 212):") {
+    context("base URLs that are corrected (fault 212):") {
         withData<Pair<String, String>>(
             { it.first },
             "https://h.example.com/v1" to "https://h.example.com/v1",
@@ -312,7 +336,7 @@ class TargetResolverSpec : FunSpec({
         ) { (text, base) -> resolve("openai/m", "OPENAI_API_KEY" to KEY, "OPENAI_BASE_URL" to text).baseUrl shouldBe base }
     }
 
-    context("base URLs, refused, naming where they were set and showing no password (fault 212):") {
+    context("the error for a base URL that is refused names where it was set and shows no password (fault 212):") {
         withData(
             "h.example.com/v1",
             "localhost:8000/v1",
@@ -344,7 +368,7 @@ class TargetResolverSpec : FunSpec({
         }
     }
 
-    context("a key does not travel over http:// to another machine, unless that is allowed:") {
+    context("a key is not sent over http:// to another machine, unless that is allowed:") {
         withData(
             "http://gpu-box:8000/v1",
             "http://10.0.0.5/v1",
@@ -360,11 +384,11 @@ class TargetResolverSpec : FunSpec({
             said shouldNotContain KEY
             val allowed = mapOf("openai" to ProviderSettings(allowInsecure = true))
             resolve("openai/m", "OPENAI_API_KEY" to KEY, "OPENAI_BASE_URL" to base, settings = allowed).key shouldBe ApiKey.of(KEY)
-            resolve("hosted_vllm/m", "HOSTED_VLLM_API_BASE" to base).key.shouldBeNull() // without a key there is nothing to lose
+            resolve("hosted_vllm/m", "HOSTED_VLLM_API_BASE" to base).key.shouldBeNull() // there is no key
         }
     }
 
-    context("to this machine it does:") {
+    context("a key is sent over http:// to this machine:") {
         withData("http://localhost:8000/v1", "http://127.0.0.1/v1", "http://127.1.2.3:1/v1", "http://[::1]:8080/v1", "http://a.localhost/v1") { base ->
             resolve("openai/m", "OPENAI_API_KEY" to KEY, "OPENAI_BASE_URL" to base).key shouldBe ApiKey.of(KEY)
         }
@@ -387,7 +411,7 @@ class TargetResolverSpec : FunSpec({
         resolve("openai/m", settings = at("https://h.example.com/v1", ApiKey.of("mine"))).key shouldBe ApiKey.of("mine")
     }
 
-    test("a server of the user's own, under a name of their own") {
+    test("a server that the user adds under a new name") {
         val settings = mapOf("my-vllm" to ProviderSettings(baseUrl = "http://gpu-box:8000/v1"))
         val target = resolve("my-vllm/org/model", settings = settings)
         target.encoded().url shouldBe "http://gpu-box:8000/v1/chat/completions"
@@ -401,7 +425,7 @@ class TargetResolverSpec : FunSpec({
         resolve("my-vllm/m", settings = keyed).isFree shouldBe false
     }
 
-    test("a server of the user's own speaks the wire that the user says, and is shown the key as that wire does") {
+    test("a server that the user adds is on the wire that the user names, and gets the key as that wire sends it") {
         fun gateway(protocol: String, key: String? = KEY) =
             mapOf("gw" to ProviderSettings(key?.let(ApiKey::of), "https://gw.example.com/v1", protocol = protocol))
         val claude = resolve("gw/claude", settings = gateway("anthropic-messages")).encoded()
@@ -421,7 +445,7 @@ class TargetResolverSpec : FunSpec({
         request.header("Authorization") shouldBe listOf("Bearer $KEY")
     }
 
-    test("every request says who it is from, and asks for what it can read") {
+    test("every request has a user agent and the types that can be read") {
         val request = resolve("openai/gpt-4o", "OPENAI_API_KEY" to KEY).encoded()
         request.header("User-Agent").single() shouldStartWith "unified-llm/"
         request.header("Accept") shouldContain "text/event-stream"

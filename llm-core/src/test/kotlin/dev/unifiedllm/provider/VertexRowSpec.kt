@@ -16,7 +16,7 @@ private fun resolve(model: String, vararg environment: Pair<String, String>, set
     TargetResolver(ProviderRegistry.packed, environment.toMap()::get, emptyMap()).resolve(ModelId.parse(model), settings)
 
 class VertexRowSpec : FunSpec({
-    context("the location is in the host, but for those that have one of their own") {
+    context("the location is in the host, except for locations that have a host of their own") {
         withData(
             mapOf(
                 "" to "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1",
@@ -27,11 +27,11 @@ class VertexRowSpec : FunSpec({
         ) { (location, url) -> resolve("vertex_ai/gemini-2.5-pro", "GOOGLE_CLOUD_PROJECT" to "p", "VERTEX_LOCATION" to location).baseUrl shouldBe url }
     }
 
-    test("the project is wanted, by the name of its variable") {
+    test("without a project the error names its variable") {
         shouldThrow<LlmException.Configuration> { resolve("vertex_ai/gemini-2.5-pro") }.message shouldContain "VERTEXAI_PROJECT"
     }
 
-    test("the wire goes by the model's name") {
+    test("the model's name decides the wire") {
         resolve("vertex_ai/gemini-2.5-pro", "VERTEXAI_PROJECT" to "p").protocol shouldBe "vertex-gemini"
         resolve("vertex_ai/claude-opus-4@20250514", "VERTEXAI_PROJECT" to "p").protocol shouldBe "anthropic-vertex"
         val open = resolve("vertex_ai/meta/llama-4", "VERTEXAI_PROJECT" to "p")
@@ -41,14 +41,14 @@ class VertexRowSpec : FunSpec({
         resolve("google/gemini-2.5-pro", "GOOGLE_API_KEY" to "k").protocol shouldBe "gemini-generate"
     }
 
-    test("URLs with a path of the wire's own end as all of the target's do") {
+    test("URLs with a path of the wire have the target's query") {
         val open = resolve("vertex_ai/meta/llama-4", "VERTEXAI_PROJECT" to "p")
         val gateway = Target(open.id, open.provider, "https://gateway.example", null, query = mapOf("tenant" to "a"))
         val request = Protocols.named(open.protocol).encode(ChatRequest.build(open.id) { user("hi") }, gateway, mutableListOf())
         request.url shouldBe "https://gateway.example/endpoints/openapi/chat/completions?tenant=a"
     }
 
-    test("without a token nothing is missing yet; one from the environment is not sent to a host set in code") {
+    test("the token may be missing; one from the environment is not sent to a host set in code") {
         resolve("vertex_ai/m", "VERTEXAI_PROJECT" to "p").key shouldBe null
         resolve("vertex_ai/m", "VERTEXAI_PROJECT" to "p", "VERTEX_ACCESS_TOKEN" to "ya29").key shouldBe ApiKey.of("ya29")
         val elsewhere = ProviderSettings(baseUrl = "https://proxy.example/v1")
@@ -58,7 +58,7 @@ class VertexRowSpec : FunSpec({
         resolve("vertex_ai/m", settings = elsewhere.copy(apiKey = ApiKey.of("ya29"))).key shouldBe ApiKey.of("ya29")
     }
 
-    test("a Gemini key may stand in any of its variables, the first that is set") {
+    test("a Gemini key is in the first of its variables that is set") {
         for (name in listOf("GEMINI_API_KEY", "GOOGLE_API_KEY")) {
             resolve("google-gemini/m", name to "k", "GOOGLE_GENERATIVE_AI_API_KEY" to "z").key shouldBe
                 ApiKey.of("k")

@@ -10,8 +10,8 @@ import dev.unifiedllm.protocol.ClaudeThinking
 import dev.unifiedllm.protocol.ClaudeVersion
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
-import dev.unifiedllm.protocol.WireNames
 import dev.unifiedllm.protocol.anthropicWord
+import dev.unifiedllm.protocol.claudeFamily
 import dev.unifiedllm.protocol.effort
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
@@ -20,6 +20,7 @@ import dev.unifiedllm.protocol.sampling
 import dev.unifiedllm.protocol.withOptions
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withoutNames
+import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
 import kotlinx.serialization.json.JsonObject
@@ -32,7 +33,11 @@ import kotlinx.serialization.json.putJsonObject
 
 /** `POST …/v1/messages`, as Anthropic documents it (docs.anthropic.com/en/api/messages, version 2023-06-01). */
 internal object AnthropicMessages : Protocol {
-    override val name: String = WireNames.ANTHROPIC_MESSAGES
+    override val name: String = "anthropic-messages"
+
+    override val customServerAuth: Provider.Auth get() = Provider.Auth.X_API_KEY
+
+    override fun signatureFamily(model: String): String? = claudeFamily(model)
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val body = anthropicBody(request, target, warnings) { put("model", target.name) }
@@ -46,7 +51,11 @@ internal object AnthropicMessages : Protocol {
 
 /** The same at Google: the model stands in the path, the version in the body. */
 internal object AnthropicVertex : Protocol {
-    override val name: String = WireNames.ANTHROPIC_VERTEX
+    override val name: String = "anthropic-vertex"
+
+    override val customServerAuth: Provider.Auth get() = Provider.Auth.GOOGLE
+
+    override fun signatureFamily(model: String): String? = claudeFamily(model)
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val body = anthropicBody(request, target, warnings) { put("anthropic_version", "vertex-2023-10-16") }

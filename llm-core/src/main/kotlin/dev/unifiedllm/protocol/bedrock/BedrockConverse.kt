@@ -11,8 +11,8 @@ import dev.unifiedllm.protocol.ClaudeThinking
 import dev.unifiedllm.protocol.ClaudeVersion
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
-import dev.unifiedllm.protocol.WireNames
 import dev.unifiedllm.protocol.anthropicWord
+import dev.unifiedllm.protocol.claudeFamily
 import dev.unifiedllm.protocol.effort
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
@@ -22,6 +22,7 @@ import dev.unifiedllm.protocol.sampling
 import dev.unifiedllm.protocol.withOptions
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withoutNames
+import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
 import kotlinx.serialization.json.JsonElement
@@ -41,7 +42,11 @@ import kotlinx.serialization.json.putJsonObject
  * of providerOptions whose name is no field of the wire's own (such as `guardrailConfig`, `performanceConfig`). Objects are merged.
  */
 internal object BedrockConverse : Protocol {
-    override val name: String = WireNames.BEDROCK_CONVERSE
+    override val name: String = "bedrock-converse"
+
+    override val customServerAuth: Provider.Auth get() = Provider.Auth.AWS
+
+    override fun signatureFamily(model: String): String? = claudeFamily(model)
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val content = BedrockContent(target, warnings)

@@ -11,7 +11,6 @@ import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.protocol.DataUrl
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
-import dev.unifiedllm.protocol.WireNames
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.functionCall
 import dev.unifiedllm.protocol.functionTool
@@ -39,7 +38,10 @@ import kotlinx.serialization.json.putJsonObject
 
 /** `POST /v2/chat`, Cohere's own wire (docs.cohere.com/v2/reference/chat). */
 internal object CohereChat : Protocol {
-    override val name: String = WireNames.COHERE_CHAT
+    override val name: String = "cohere-chat"
+
+    /** Nothing is signed here. Plans for tool calls go back to every Cohere model, and to no other. */
+    override fun signatureFamily(model: String): String = "cohere"
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val body = buildJsonObject {

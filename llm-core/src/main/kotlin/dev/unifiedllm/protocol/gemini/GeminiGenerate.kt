@@ -7,10 +7,10 @@ import dev.unifiedllm.chat.Tool
 import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
-import dev.unifiedllm.protocol.WireNames
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.withQuery
+import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
 import kotlinx.serialization.json.JsonArray
@@ -25,9 +25,16 @@ import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
 
+/** Gemini's signatures are valid at AI Studio and at Vertex AI. */
+private const val GEMINI = "gemini"
+
 /** `POST …/models/{model}:generateContent` of the Gemini API (ai.google.dev/api/generate-content, read 2026-11-21). */
 internal object GeminiGenerate : Protocol {
-    override val name: String = WireNames.GEMINI_GENERATE
+    override val name: String = "gemini-generate"
+
+    override val customServerAuth: Provider.Auth get() = Provider.Auth.X_GOOG_API_KEY
+
+    override fun signatureFamily(model: String): String = GEMINI
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val given = target.baseUrl.replace(PASTED, "")
@@ -47,7 +54,11 @@ internal object GeminiGenerate : Protocol {
 
 /** The same at Vertex AI, where the model belongs to a publisher or is an endpoint's number. */
 internal object VertexGemini : Protocol {
-    override val name: String = WireNames.VERTEX_GEMINI
+    override val name: String = "vertex-gemini"
+
+    override val customServerAuth: Provider.Auth get() = Provider.Auth.GOOGLE
+
+    override fun signatureFamily(model: String): String = GEMINI
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val publisher = target.name.substringBefore('/', "google")

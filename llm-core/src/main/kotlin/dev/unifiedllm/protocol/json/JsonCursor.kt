@@ -7,22 +7,19 @@ import java.math.BigDecimal
 internal enum class JsonKind { OBJECT, ARRAY, STRING, NUMBER, BOOLEAN, NULL }
 
 /**
- * The bytes are no JSON, or not of the kind that was asked for. The message holds nothing of the input.
+ * The bytes are not JSON, or not a value of the requested kind. The message has nothing of the input in it.
  *
- * @property isCut true when the text ends too early, and is well-formed as far as it goes
+ * @property isCut true if the text ends too early and is well-formed up to its end
  */
 internal class JsonSyntaxException(message: String, offset: Int, val isCut: Boolean) : RuntimeException("$message at byte $offset")
 
 /**
  * Reads one JSON text ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259), strictly) from a slice of bytes, value by
- * value, and allocates nothing but the results.
+ * value. Only the results are allocated.
  *
- * The caller's own nesting is the stack: each value must be read or skipped before the next member or element is asked for.
- * Members come in the order of the text, duplicates included. Malformed UTF-8 in a string becomes U+FFFD; lone
- * surrogates are kept. Values nested deeper than 512 are refused.
- *
- *     c.beginObject()
- *     while (true) when (c.next(NAMES)) { 0 -> text = c.stringOrNull(); JsonNames.END -> break; else -> c.skip() }
+ * The caller must read or skip each value before it steps to the next member or element. Members come in the order of the
+ * text, duplicates included. Malformed UTF-8 in a string becomes U+FFFD; lone surrogates are kept. Values nested deeper than
+ * 512 are refused. [members] and [elements] are the usual way to read objects and arrays.
  */
 internal class JsonCursor {
     private var bytes = ByteArray(0)
@@ -31,10 +28,10 @@ internal class JsonCursor {
     private var at = 0
     private var depth = 0
 
-    /** True between the opening of an object or array and its first member or element. */
+    /** True between the opening bracket and the first member or element. */
     private var opened = false
 
-    // the token scanned last: a string's content or a number
+    // The last scanned token: the content of a string, or a number.
     private var tokenStart = 0
     private var tokenEnd = 0
     private var escaped = false
@@ -55,7 +52,7 @@ internal class JsonCursor {
         return this
     }
 
-    /** The kind of the value that comes next, by its first byte. */
+    /** The kind of the next value, by its first byte. */
     fun kind(): JsonKind = when (peek()) {
         '"'.code -> JsonKind.STRING
         '{'.code -> JsonKind.OBJECT
@@ -70,17 +67,17 @@ internal class JsonCursor {
 
     fun beginArray() = open('[')
 
-    /** Steps to the next member's value. Answers with the index of its name in [names], [JsonNames.OTHER] or [JsonNames.END]. */
+    /** Steps to the next member's value. Returns the index of its name in [names], [JsonNames.OTHER] or [JsonNames.END]. */
     fun next(names: JsonNames): Int = when {
         !nextMember() -> JsonNames.END
         nameEscaped -> names.indexOf(name())
         else -> names.indexOf(bytes, nameStart, nameEnd)
     }
 
-    /** The name of the member that [next] stepped to; ask before its value is read. */
+    /** The name of the member that [next] stepped to. Valid until its value is read. */
     fun name(): String = if (nameEscaped) JsonToken.unescape(bytes, nameStart, nameEnd) else utf8(bytes, nameStart, nameEnd)
 
-    /** Steps to the next element; false when the array is closed. */
+    /** Steps to the next element; false at the end of the array. */
     fun nextElement(): Boolean = step(']')
 
     fun string(): String {
@@ -92,7 +89,7 @@ internal class JsonCursor {
         }
     }
 
-    /** Which of [names] a string is, without making it; [JsonNames.OTHER] for another string or kind. */
+    /** The index of a string in [names], without creating the string; [JsonNames.OTHER] for another string or kind. */
     fun stringIndex(names: JsonNames): Int {
         if (!isKind(JsonKind.STRING)) return JsonNames.OTHER
         scanString()
@@ -101,7 +98,7 @@ internal class JsonCursor {
 
     fun stringOrNull(): String? = if (isKind(JsonKind.STRING)) string() else null
 
-    /** An integer in whatever notation (1, 1.0, 1e3); null for a fraction, and for what a Long cannot hold. */
+    /** An integer in any notation (1, 1.0, 1e3); null for a fraction, and for a value that does not fit in a Long. */
     fun longOrNull(): Long? {
         if (!isKind(JsonKind.NUMBER)) return null
         scanNumber()
@@ -122,13 +119,13 @@ internal class JsonCursor {
         return value
     }
 
-    /** Like [beginObject], but a value of another kind is skipped, and false. */
+    /** Like [beginObject], but skips a value of another kind and returns false. */
     fun enterObject(): Boolean = isKind(JsonKind.OBJECT).also { if (it) beginObject() }
 
-    /** Like [beginArray], but a value of another kind is skipped, and false. */
+    /** Like [beginArray], but skips a value of another kind and returns false. */
     fun enterArray(): Boolean = isKind(JsonKind.ARRAY).also { if (it) beginArray() }
 
-    /** Steps over a value of any kind, and checks it all. */
+    /** Steps over a value of any kind and checks its syntax. */
     fun skip() {
         when (kind()) {
             JsonKind.STRING -> scanString()
@@ -146,7 +143,7 @@ internal class JsonCursor {
         }
     }
 
-    /** The text of the next value as it stands, checked. */
+    /** The text of the next value, whose syntax is checked. */
     fun raw(): String {
         peek()
         val from = at
@@ -154,14 +151,14 @@ internal class JsonCursor {
         return utf8(bytes, from, at)
     }
 
-    /** Checks that nothing but white space is left. */
+    /** Checks that only white space is left. */
     fun end() {
         if (peek() != NOTHING) fail("expected the end")
     }
 
     private fun isKind(kind: JsonKind): Boolean = (kind() == kind).also { if (!it) skip() }
 
-    /** The first byte that is not white space, which the cursor then stands at. */
+    /** Steps to the first byte that is not white space, and returns it. */
     private fun peek(): Int {
         while (at < end) {
             val byte = bytes[at].toInt()
@@ -177,7 +174,7 @@ internal class JsonCursor {
         opened = true
     }
 
-    /** Steps over the comma, if one is due, or the closing [bracket]: then false. */
+    /** Steps over the comma, if one is expected; or over the closing [bracket], and returns false. */
     private fun step(bracket: Char): Boolean {
         val byte = peek()
         val first = opened

@@ -1,8 +1,10 @@
 package dev.unifiedllm.protocol.json
 
 /**
- * Reads the next value as an object: calls [read] for each member that [names] asks for, in the order of the text, with its index there. [read]
- * must read or skip the member's value; other members are stepped over. A value of another kind is stepped over as well, and false.
+ * Reads the next value as an object: calls [read] for each member that is in [names], in the order of the text, with its index in [names]. [read]
+ * must read or skip the member's value. Other members are skipped.
+ *
+ * @return false if the value is not an object; it is then skipped
  */
 internal inline fun JsonCursor.members(names: JsonNames, read: (Int) -> Unit): Boolean {
     if (!enterObject()) return false
@@ -13,10 +15,10 @@ internal inline fun JsonCursor.members(names: JsonNames, read: (Int) -> Unit): B
     }
 }
 
-/** Reads the next value as an array: calls [read] for each element, which it must read or skip. A value of another kind is stepped over. */
+/** Reads the next value as an array: calls [read] for each element, which it must read or skip. A value of another kind is skipped. */
 internal inline fun JsonCursor.elements(read: () -> Unit) {
     if (enterArray()) while (nextElement()) read()
 }
 
-/** A number of tokens; null for what is none, or negative: it counts as not reported. */
+/** Reads a number of tokens; null, which means not reported, if the value is negative or not an integer. */
 internal fun JsonCursor.tokens(): Long? = longOrNull()?.takeIf { it >= 0 }

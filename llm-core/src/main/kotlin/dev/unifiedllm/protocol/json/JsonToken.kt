@@ -3,9 +3,9 @@ package dev.unifiedllm.protocol.json
 import dev.unifiedllm.transport.framing.utf8
 import java.math.BigDecimal
 
-/** Gives the values of tokens that [JsonCursor] has scanned, and which are therefore well-formed. */
+/** Converts tokens that [JsonCursor] has scanned, and that are therefore well-formed, to values. */
 internal object JsonToken {
-    /** The letters that may follow a backslash, but for u. */
+    /** The letters that may follow a backslash, except u. */
     const val ESCAPES: String = "\"\\/bfnrt"
     private const val ESCAPED = "\"\\/\b\u000c\n\r\t"
     private const val LONG_DIGITS = 18
@@ -42,7 +42,7 @@ internal object JsonToken {
         if (end > start) text.append(utf8(bytes, start, end))
     }
 
-    /** The value of digits with at most a minus; null when a Long cannot hold it. */
+    /** The value of an optional minus and digits; null if it does not fit in a Long. */
     fun long(bytes: ByteArray, start: Int, end: Int): Long? {
         if (end - start > LONG_DIGITS) return String(bytes, start, end - start, Charsets.ISO_8859_1).toLongOrNull()
         val negative = bytes[start].toInt() == '-'.code
@@ -51,14 +51,14 @@ internal object JsonToken {
         return if (negative) -value else value
     }
 
-    /** The value of a number with a fraction or an exponent; null when it is no integer, or a Long cannot hold it. */
+    /** The value of a number with a fraction or an exponent; null if it is not an integer or does not fit in a Long. */
     fun wholeLong(bytes: ByteArray, start: Int, end: Int): Long? = try {
         decimal(bytes, start, end)?.longValueExact()
     } catch (_: ArithmeticException) {
         null
     }
 
-    /** Null past a bound: BigDecimal takes quadratic time for many digits, and its users for a large exponent. */
+    /** Null for numbers that are too long: BigDecimal takes quadratic time for many digits, and arithmetic with a large exponent does as well. */
     fun decimal(bytes: ByteArray, start: Int, end: Int): BigDecimal? {
         if (end - start > MAX_NUMBER_LENGTH) return null
         val text = String(bytes, start, end - start, Charsets.ISO_8859_1)

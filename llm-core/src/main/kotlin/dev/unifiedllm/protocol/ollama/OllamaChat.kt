@@ -12,7 +12,6 @@ import dev.unifiedllm.protocol.Codec
 import dev.unifiedllm.protocol.DataUrl
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
-import dev.unifiedllm.protocol.WireNames
 import dev.unifiedllm.protocol.argumentsObject
 import dev.unifiedllm.protocol.effort
 import dev.unifiedllm.protocol.encode
@@ -41,7 +40,13 @@ private val PASTED = Regex("/(v1|api(/(generate|tags|embed|embeddings|version))?
 
 /** `POST /api/chat`, Ollama's own wire: a JSON text a line (github.com/ollama/ollama, docs/api.md). */
 internal object OllamaChat : Protocol {
-    override val name: String = WireNames.OLLAMA_CHAT
+    override val name: String = "ollama-chat"
+
+    override val requestPaths: List<String> get() = listOf("/api/chat")
+
+    override val streamsJsonLines: Boolean get() = true
+
+    override fun notFoundHint(target: Target, path: String?): String = "If the model is not on the server yet, run: ollama pull ${target.name}."
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val streamed = request.delivery == Delivery.STREAM

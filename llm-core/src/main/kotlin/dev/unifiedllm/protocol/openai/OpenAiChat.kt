@@ -9,7 +9,6 @@ import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.protocol.Codec
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
-import dev.unifiedllm.protocol.WireNames
 import dev.unifiedllm.protocol.effort
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.functionTool
@@ -30,29 +29,36 @@ import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
 
-/** `POST …/chat/completions`, as OpenAI documents it (platform.openai.com/docs/api-reference/chat) and most providers speak it. */
+/** `POST …/chat/completions`, as OpenAI documents it (platform.openai.com/docs/api-reference/chat) and most providers serve it. */
 internal object OpenAiChat : Protocol {
-    override val name: String = WireNames.OPENAI_CHAT
+    override val name: String = "openai-chat"
+
+    override val requestPaths: List<String> get() = listOf("/chat/completions", "/completions", OpenAiEmbeddings.PATH, OpenAiImages.PATH)
+
+    override fun notFoundHint(target: Target, path: String?): String? {
+        if (path != null || "/v1" in target.baseUrl) return null
+        return "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address (is \"/v1\" missing)?"
+    }
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val quirks = target.provider.quirks
-        val own = buildJsonObject {
+        val fields = buildJsonObject {
             put("model", target.name)
             put("messages", OpenAiChatMessages(target, warnings).write(request.messages))
             settings(request, target, warnings)
-            thinking(request, target, warnings)
+            reasoning(request, target, warnings)
             if (request.tools.isNotEmpty()) tools(request, quirks.tools, warnings)
             if (request.delivery == Delivery.STREAM) {
                 put("stream", true)
                 if (quirks.streamUsage) putJsonObject("stream_options") { put("include_usage", true) }
             }
         }
-        val body = withOptions(withoutRefused(own, target, warnings, request.reasoning), request.providerOptions, MERGED)
+        val body = withOptions(withoutRefused(fields, target, warnings, request.reasoning), request.providerOptions, MERGED)
         val url = withQuery(target.baseUrl + "/chat/completions", request, target)
         return TransportRequest(url, headers(target, request), body.toString().encodeToByteArray())
     }
 
-    /** The options whose fields join ours. */
+    /** The provider options whose fields are merged into the fields of the same name. */
     private val MERGED = setOf("stream_options", "reasoning")
 
     override fun decoder(target: Target): Decoder = OpenAiChatDecoder(target)
@@ -64,12 +70,12 @@ internal object OpenAiChat : Protocol {
     private fun JsonObjectBuilder.settings(request: ChatRequest, target: Target, warnings: MutableList<String>) {
         val quirks = target.provider.quirks
         request.temperature?.let {
-            val most = quirks.temperatureMax ?: Double.MAX_VALUE
-            if (it > most) warnings += "temperature $it was lowered to $most, the provider's maximum"
-            put("temperature", minOf(it, most))
+            val max = quirks.temperatureMax ?: Double.MAX_VALUE
+            if (it > max) warnings += "temperature $it was lowered to $max, the provider's maximum"
+            put("temperature", minOf(it, max))
         }
         request.topP?.let { put("top_p", it) }
-        request.topK?.let { warnings += "topK is not part of this wire and was left out; where the server takes it: providerOptions { put(\"top_k\", $it) }" }
+        request.topK?.let { warnings += "topK is not part of this wire and was left out; if the server takes it, set providerOptions { put(\"top_k\", $it) }" }
         request.maxTokens?.let { put(quirks.maxTokensField, it) }
         if (request.stop.isNotEmpty()) putJsonArray("stop") { request.stop.forEach { add(it) } }
         request.seed?.let { put("seed", it) }
@@ -99,17 +105,17 @@ internal object OpenAiChat : Protocol {
             } else {
                 put("type", "json_object")
                 if (format is ResponseFormat.JsonSchema) {
-                    warnings += "${target.id} takes no JSON schema: any JSON object was asked for; name the fields, and the word JSON, in the prompt"
+                    warnings += "${target.id} takes no JSON schema: any JSON object was requested; name the fields, and the word JSON, in the prompt"
                 }
             }
         }
     }
 
-    private fun JsonObjectBuilder.thinking(request: ChatRequest, target: Target, warnings: MutableList<String>) {
+    private fun JsonObjectBuilder.reasoning(request: ChatRequest, target: Target, warnings: MutableList<String>) {
         val effort = request.reasoning?.let { effort(it, target, warnings) }
         val budget = request.reasoningBudget
         if (!target.provider.quirks.reasoning.asObject) {
-            if (budget != null) warnings += "reasoningBudget is not part of this wire and was left out; reasoning = Effort.… is"
+            if (budget != null) warnings += "reasoningBudget is not part of this wire and was left out; set reasoning = Effort.… instead"
             effort?.let { put("reasoning_effort", it) }
         } else if (effort != null || budget != null) {
             putJsonObject("reasoning") { if (budget != null) put("max_tokens", budget) else put("effort", effort) }
@@ -119,27 +125,27 @@ internal object OpenAiChat : Protocol {
     private fun JsonObjectBuilder.tools(request: ChatRequest, quirks: Quirks.Tools, warnings: MutableList<String>) {
         putJsonArray("tools") { request.tools.forEach { add(functionTool(it)) } }
         request.parallelToolCalls?.let { put("parallel_tool_calls", it) }
-        val choice: JsonElement = when (val wanted = request.toolChoice) {
+        val choice: JsonElement = when (val toolChoice = request.toolChoice) {
             null -> return
             ToolChoice.Auto -> JsonPrimitive("auto")
             ToolChoice.None -> JsonPrimitive("none")
             ToolChoice.Required -> {
                 if (quirks.required == null) {
-                    warnings += "the provider cannot be made to call a tool: toolChoice Required was left out"
+                    warnings += "the provider has no setting that requires a tool call: toolChoice Required was left out"
                     return
                 }
                 JsonPrimitive(quirks.required)
             }
             is ToolChoice.Named -> buildJsonObject {
                 put("type", "function")
-                putJsonObject("function") { put("name", wanted.name) }
+                putJsonObject("function") { put("name", toolChoice.name) }
             }
         }
         put("tool_choice", choice)
     }
 }
 
-/** [id], made to fit where a provider takes only ids of one length: the same id always becomes the same. */
+/** [id] in the length that the provider requires. The same id always gives the same result. */
 internal fun toolCallId(id: String, quirks: Quirks): String {
     val length = quirks.tools.idLength ?: return id
     if (id.length == length && id.all { it.isLetterOrDigit() }) return id

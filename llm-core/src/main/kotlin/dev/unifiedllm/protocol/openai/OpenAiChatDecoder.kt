@@ -13,26 +13,24 @@ import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
-import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.lateError
-import dev.unifiedllm.protocol.source
-import dev.unifiedllm.provider.Quirks.Thoughts
+import dev.unifiedllm.provider.Quirks.SentBackAs
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
 import kotlinx.serialization.json.Json
 
-/** Reads chunks and whole completions alike: `delta` and `message` hold the same fields. */
+/** Decodes the chunks of a stream, and completions that are not streamed: the same fields stand in `delta` and `message`. */
 internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
     private val usage = OpenAiUsage(target.provider.quirks)
     private val content = mutableListOf<Delta>()
     private val choices = mutableListOf<ChoiceState>()
-    private val details = if (target.provider.quirks.reasoning.thoughts == Thoughts.DETAILS) ReasoningDetails() else null
-    private val sources = linkedSetOf<Delta.Source>()
+    private val details = if (target.provider.quirks.reasoning.sentBackAs == SentBackAs.REASONING_DETAILS) ReasoningDetails() else null
+    private val sources = ChatSources()
     private var id: String? = null
     private var model: String? = null
     private var started = false
@@ -40,8 +38,8 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private var refused = false
     private var errorText: String? = null
 
-    /** What came last before any answer: if none follows, it says why. */
-    private var stray: String? = null
+    /** The last text before the first choice. If no choice follows, it may be an error. */
+    private var textBeforeChoices: String? = null
 
     override val progress: Progress
         get() = when {
@@ -58,22 +56,22 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         }
         val wasComplete = progress != Progress.OPEN
         json.reset(frame.bytes, frame.start, frame.end)
-        val isChunk = json.members(CHUNK) { member ->
+        val isChunk = json.members(ChatChunk) { member ->
             when (member) {
-                0 -> json.enterChoices()
-                1 -> json.stringOrNull()?.let { if (id == null) id = it }
-                2 -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
-                3 -> usage.read(json)
-                4 -> errorText = json.raw().takeUnless { it in NO_ERROR }
-                5 -> json.groq()
-                6 -> json.citations()
-                7 -> json.searchResults()
+                ChatChunk.CHOICES -> json.choices()
+                ChatChunk.ID -> json.stringOrNull()?.let { if (id == null) id = it }
+                ChatChunk.MODEL -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
+                ChatChunk.USAGE -> usage.read(json)
+                ChatChunk.ERROR -> errorText = json.raw().takeUnless { it in NO_ERROR }
+                ChatChunk.X_GROQ -> json.groq()
+                ChatChunk.CITATIONS -> sources.readCitations(json)
+                ChatChunk.SEARCH_RESULTS -> sources.readSearchResults(json)
             }
         }
         if (!isChunk) return
         json.end()
-        errorText?.let { failed(it, wasComplete, out) }
-        if (choices.isEmpty()) stray = frame.text()
+        errorText?.let { error(it, wasComplete, out) }
+        if (choices.isEmpty()) textBeforeChoices = frame.text()
         if (choices.isNotEmpty() || content.isNotEmpty()) start(out)
         out += content
         content.clear()
@@ -81,18 +79,18 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
     override fun finish(out: MutableList<Delta>) {
         start(out)
-        details?.sealed()?.let { out += Delta.Reasoning("", it) }
-        out += sources
+        details?.signature()?.let { out += Delta.Reasoning("", it) }
+        out += sources.all
         out.addFinish(reason(), usage.usage(), usage.cost(target))
     }
 
     override fun errorInBody(): LlmException? {
-        val said = stray?.takeIf { choices.isEmpty() }?.let { ProviderError.of(it) } ?: return null
-        return if (said.message == null) null else HttpErrors(target).exception(said)
+        val error = textBeforeChoices?.takeIf { choices.isEmpty() }?.let { ProviderError.of(it) } ?: return null
+        return if (error.message == null) null else HttpErrors(target).exception(error)
     }
 
-    /** An error ends the answer, unless that was complete before it. */
-    private fun failed(text: String, wasComplete: Boolean, out: MutableList<Delta>) {
+    /** Throws an error that came before the answer was complete; a later one becomes a warning. */
+    private fun error(text: String, wasComplete: Boolean, out: MutableList<Delta>) {
         val error = ProviderError.of(Json.parseToJsonElement("{\"error\":$text}"))
         if (!wasComplete) throw HttpErrors(target).exception(error)
         errorText = null
@@ -107,122 +105,104 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
     private fun isDone(frame: Frame): Boolean = DONE.indices.all { frame.bytes[frame.start + it] == DONE[it] }
 
-    private fun JsonCursor.enterChoices() {
+    private fun JsonCursor.choices() {
         var position = 0
         elements { choice(position++) }
     }
 
-    /** A piece of an answer, or all of it. Some servers send both side by side: then the piece counts, if it says anything. */
+    /** Reads a delta or a message. If a server sends both, the delta counts, unless it is empty. */
     private fun JsonCursor.choice(position: Int) {
         val before = content.size
         var index = position
         var finish: String? = null
-        var whole: Said? = null
-        var piece: Said? = null
-        val isChoice = members(CHOICE) { member ->
+        var message: MessageContent? = null
+        var delta: MessageContent? = null
+        val isChoice = members(ChatChoice) { member ->
             when (member) {
-                0 -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
-                1 -> piece = said(before)
-                2 -> whole = said(before)
-                3 -> finish = stringOrNull()
+                ChatChoice.INDEX -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
+                ChatChoice.DELTA -> delta = messageContent(before)
+                ChatChoice.MESSAGE -> message = messageContent(before)
+                ChatChoice.FINISH_REASON -> finish = stringOrNull()
             }
         }
         if (!isChoice) return
         if (choices.size <= index) repeat(index + 1 - choices.size) { choices += ChoiceState() }
         val state = choices[index]
-        val said = if (piece?.isEmpty == false || state.isStreamed) piece else whole
-        if (piece == null) {
-            state.isWhole = state.isWhole || said != null
-        } else if (said === piece) {
+        val read = if (delta?.isEmpty == false || state.isStreamed) delta else message
+        if (delta == null) {
+            state.isWhole = state.isWhole || read != null
+        } else if (read === delta) {
             state.isStreamed = true
         }
-        said?.content?.mapTo(content) { if (index > 0) it.ofChoice(index) else it }
-        said?.fragments?.addTo(content, state, index)
+        read?.deltas?.mapTo(content) { if (index > 0) it.ofChoice(index) else it }
+        read?.fragments?.addTo(content, state, index)
         if (finish != null && state.finish == null && (finish.isNotEmpty() || state.calls.isNotEmpty())) state.finish = finish
     }
 
-    private class Said(val content: List<Delta>, val fragments: CallFragments) {
-        val isEmpty: Boolean get() = content.isEmpty() && fragments.isEmpty
+    private class MessageContent(val deltas: List<Delta>, val fragments: CallFragments) {
+        val isEmpty: Boolean get() = deltas.isEmpty() && fragments.isEmpty
     }
 
-    /** What a message says; it is taken out of [content] again. Null where there is none. */
-    private fun JsonCursor.said(before: Int): Said? {
+    /** Reads the next value as a message, and takes what it added to [content] after [before] out again. Null if it is not an object. */
+    private fun JsonCursor.messageContent(before: Int): MessageContent? {
         if (kind() != JsonKind.OBJECT) {
             skip()
             return null
         }
         val fragments = CallFragments()
         message(fragments)
-        val said = content.subList(before, content.size)
-        return Said(said.toList(), fragments).also { said.clear() }
+        val added = content.subList(before, content.size)
+        return MessageContent(added.toList(), fragments).also { added.clear() }
     }
 
     private fun JsonCursor.message(fragments: CallFragments) {
-        var thought = false
-        members(MESSAGE) { member ->
+        var hasReasoning = false
+        members(ChatMessage) { member ->
             when (member) {
-                0 -> text()
-                1, 2 -> stringOrNull()?.let {
-                    if (it.isNotEmpty() && !thought) {
+                ChatMessage.CONTENT -> text()
+                ChatMessage.REASONING_CONTENT, ChatMessage.REASONING -> stringOrNull()?.let {
+                    if (it.isNotEmpty() && !hasReasoning) {
                         content += Delta.Reasoning(it)
-                        thought = true
+                        hasReasoning = true
                     }
                 }
-                3 -> fragments.read(this)
-                4 -> stringOrNull()?.let {
+                ChatMessage.TOOL_CALLS -> fragments.read(this)
+                ChatMessage.REFUSAL -> stringOrNull()?.let {
                     if (it.isNotEmpty()) {
                         refused = true
                         content += Delta.Text(it)
                     }
                 }
-                5 -> annotations()
-                6 -> fragments.readLegacy(this)
-                7 -> if (details == null) skip() else details.read(this)
+                ChatMessage.ANNOTATIONS -> sources.readAnnotations(this)
+                ChatMessage.FUNCTION_CALL -> fragments.readLegacy(this)
+                ChatMessage.REASONING_DETAILS -> if (details == null) skip() else details.read(this)
             }
         }
     }
 
-    /** A text, or a list of parts of which some may be thoughts. */
+    /** Reads a text, or a list of parts, some of which may be reasoning. */
     private fun JsonCursor.text() {
         if (kind() == JsonKind.STRING) {
             content.addText(string())
         } else {
-            elements { part(thought = false) }
+            elements { part(isReasoning = false) }
         }
     }
 
-    private fun JsonCursor.part(thought: Boolean) {
-        members(PART) { member ->
+    private fun JsonCursor.part(isReasoning: Boolean) {
+        members(ChatPart) { member ->
             when (member) {
-                0 -> if (thought) content.addReasoning(stringOrNull()) else content.addText(stringOrNull())
-                1 -> if (kind() == JsonKind.STRING) content += Delta.Reasoning(string()) else elements { part(thought = true) }
+                ChatPart.TEXT -> if (isReasoning) content.addReasoning(stringOrNull()) else content.addText(stringOrNull())
+                ChatPart.THINKING -> if (kind() == JsonKind.STRING) content += Delta.Reasoning(string()) else elements { part(isReasoning = true) }
             }
         }
     }
 
-    private fun JsonCursor.annotations() {
-        elements { members(ANNOTATION) { source()?.let(::cited) } }
-    }
-
-    private fun cited(found: Delta.Source) {
-        sources.removeIf { it.url == found.url && it.title == null }
-        if (sources.none { it.url == found.url }) sources += found
-    }
-
-    private fun JsonCursor.citations() {
-        if (!enterArray()) return
-        while (nextElement()) stringOrNull()?.let { url -> if (sources.none { it.url == url }) sources += Delta.Source(url) }
-    }
-
-    private fun JsonCursor.searchResults() {
-        elements { source()?.let(::cited) }
-    }
-
     private fun JsonCursor.groq() {
-        members(GROQ) { member ->
+        members(ChatGroq) { member ->
             when (member) {
-                0 -> usage.read(this)
-                1 -> errorText = raw().takeUnless { it in NO_ERROR }
+                ChatGroq.USAGE -> usage.read(this)
+                ChatGroq.ERROR -> errorText = raw().takeUnless { it in NO_ERROR }
             }
         }
     }
@@ -236,7 +216,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
             raw.isEmpty() -> Kind.TOOL_CALLS
             else -> KINDS[raw] ?: Kind.OTHER
         }
-        // A call of the one tool that was named, and of many servers any call, ends with "stop".
+        // "stop" ends a call of the tool that tool_choice named, and at many servers every tool call.
         return FinishReason(if (kind == Kind.STOP && first!!.calls.isNotEmpty()) Kind.TOOL_CALLS else kind, raw)
     }
 
@@ -249,15 +229,9 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private companion object {
         const val MAX_CHOICES = 128
 
-        /** What some gateways write beside every answer. */
+        /** Values of `error` that some gateways send with every answer. */
         val NO_ERROR = setOf("null", "\"\"", "{}", "[]", "false")
         val DONE = "[DONE]".encodeToByteArray()
-        val CHUNK = JsonNames("choices", "id", "model", "usage", "error", "x_groq", "citations", "search_results")
-        val CHOICE = JsonNames("index", "delta", "message", "finish_reason")
-        val MESSAGE = JsonNames("content", "reasoning_content", "reasoning", "tool_calls", "refusal", "annotations", "function_call", "reasoning_details")
-        val PART = JsonNames("text", "thinking")
-        val ANNOTATION = JsonNames("url_citation")
-        val GROQ = JsonNames("usage", "error")
         val KINDS = mapOf(
             "stop" to Kind.STOP,
             "end_turn" to Kind.STOP,

@@ -12,7 +12,7 @@ import dev.unifiedllm.protocol.textPart
 import dev.unifiedllm.protocol.wireName
 import dev.unifiedllm.protocol.withoutNames
 import dev.unifiedllm.provider.Quirks
-import dev.unifiedllm.provider.Quirks.Thoughts
+import dev.unifiedllm.provider.Quirks.SentBackAs
 import dev.unifiedllm.provider.Target
 import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
@@ -27,12 +27,12 @@ import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
 
-/** Writes messages as OpenAI's chat wire has them, in the way of one target. */
+/** Writes messages in the form of OpenAI's chat wire, with the quirks of one target. */
 internal class OpenAiChatMessages(private val target: Target, private val warnings: MutableList<String>) {
     private val quirks: Quirks get() = target.provider.quirks
 
     fun write(messages: List<Message>): JsonArray {
-        withoutNames(messages.filterNot { quirks.messages.names.has(it.role) }, warnings)
+        withoutNames(messages.filterNot { quirks.messages.names.includes(it.role) }, warnings)
         return target.messageList(messages, ::result, ::message)
     }
 
@@ -44,16 +44,16 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
 
     private fun message(message: Message) = buildJsonObject {
         put("role", message.role.wireName)
-        if (quirks.messages.names.has(message.role)) message.name?.let { put("name", it) }
+        if (quirks.messages.names.includes(message.role)) message.name?.let { put("name", it) }
         val calls = message.parts.filterIsInstance<Part.ToolCall>()
         put("content", content(message, hasCalls = calls.isNotEmpty()))
-        if (message.role == Role.ASSISTANT) thoughts(message, hasCalls = calls.isNotEmpty())
+        if (message.role == Role.ASSISTANT) reasoning(message, hasCalls = calls.isNotEmpty())
         if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(functionCall(toolCallId(it.id, quirks), it)) } }
     }
 
     private fun content(message: Message, hasCalls: Boolean): JsonElement {
         val parts = message.parts.filter {
-            it is Part.Text || it is Part.Image || (it is Part.File && !isSound(it)) ||
+            it is Part.Text || it is Part.Image || (it is Part.File && !isAudio(it)) ||
                 (it is Part.CacheBreakpoint && quirks.messages.cacheControl)
         }
         if (parts.isEmpty()) return if (hasCalls) JsonNull else JsonPrimitive("")
@@ -66,8 +66,8 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
         return JsonArray(written)
     }
 
-    private fun isSound(part: Part.File): Boolean = part.mediaType.startsWith("audio/").also {
-        if (it) warnings += "a sound (${part.mediaType}) was left out: only texts, images and documents are sent over this wire"
+    private fun isAudio(part: Part.File): Boolean = part.mediaType.startsWith("audio/").also {
+        if (it) warnings += "an audio file (${part.mediaType}) was left out: this wire carries texts, images and documents only"
     }
 
     private fun part(part: Part): JsonObject = when (part) {
@@ -82,25 +82,25 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
         else -> textPart((part as Part.Text).text)
     }
 
-    /** What the model thought, where its provider wants it back. */
-    private fun JsonObjectBuilder.thoughts(message: Message, hasCalls: Boolean) {
-        val thoughts = message.parts.filterIsInstance<Part.Reasoning>()
-        val field = when (quirks.reasoning.thoughts) {
+    /** Writes the reasoning of an earlier turn, if its provider takes it back. */
+    private fun JsonObjectBuilder.reasoning(message: Message, hasCalls: Boolean) {
+        val parts = message.parts.filterIsInstance<Part.Reasoning>()
+        val field = when (quirks.reasoning.sentBackAs) {
             null -> return
-            Thoughts.CONTENT -> "reasoning_content"
-            Thoughts.CONTENT_WITH_CALLS -> if (hasCalls) "reasoning_content" else return
-            Thoughts.TEXT -> "reasoning"
-            Thoughts.DETAILS -> {
-                val details = if (mayReturnSignatures(message, target)) thoughts.flatMap { details(it.signature) } else emptyList()
+            SentBackAs.REASONING_CONTENT -> "reasoning_content"
+            SentBackAs.REASONING_CONTENT_WITH_TOOL_CALLS -> if (hasCalls) "reasoning_content" else return
+            SentBackAs.REASONING -> "reasoning"
+            SentBackAs.REASONING_DETAILS -> {
+                val details = if (mayReturnSignatures(message, target)) parts.flatMap { details(it.signature) } else emptyList()
                 if (details.isNotEmpty()) put("reasoning_details", JsonArray(details))
                 return
             }
         }
-        val text = thoughts.joinToString("") { it.text }
+        val text = parts.joinToString("") { it.text }
         if (text.isNotEmpty()) put(field, text)
     }
 
-    /** The blocks that [ReasoningDetails] sealed; none for the seal of another wire. */
+    /** The blocks in a signature that [ReasoningDetails] wrote; none if another wire wrote it. */
     private fun details(signature: String?): List<JsonElement> {
         if (signature == null || !signature.startsWith('[')) return emptyList()
         return try {

@@ -23,11 +23,13 @@ import kotlinx.serialization.json.putJsonArray
 import java.util.Base64
 
 /**
- * `POST …/embeddings`, as OpenAI documents it (platform.openai.com/docs/api-reference/embeddings, read 2026-11-21) and most providers speak it.
+ * `POST …/embeddings`, as OpenAI documents it (platform.openai.com/docs/api-reference/embeddings, read 2026-11-21) and most providers serve it.
  *
- * `encoding_format` is not sent: floats are the default, and many servers refuse the field. Both forms are read.
+ * `encoding_format` is not sent: floats are the default, and many servers refuse the field. Floats and base64 are read.
  */
 internal object OpenAiEmbeddings : Codec<EmbeddingRequest> {
+    const val PATH: String = "/embeddings"
+
     override fun encode(request: EmbeddingRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val quirks = target.provider.quirks.embeddings
         val body = buildJsonObject {
@@ -49,10 +51,10 @@ private class OpenAiEmbeddingsDecoder(target: Target) : OpenAiListDecoder(target
     override fun element(position: Int) {
         var index = position
         var vector: FloatArray? = null
-        json.members(ELEMENT) { member ->
+        json.members(Element) { member ->
             when (member) {
-                0 -> json.longOrNull()?.let { if (it in 0..Int.MAX_VALUE) index = it.toInt() }
-                1 -> vector = vector(position)
+                Element.INDEX -> json.longOrNull()?.let { if (it in 0..Int.MAX_VALUE) index = it.toInt() }
+                Element.EMBEDDING -> vector = vector(position)
             }
         }
         vectors += Delta.Embedding(index, vector ?: throw malformed("element $position of its list has no vector"))
@@ -63,26 +65,27 @@ private class OpenAiEmbeddingsDecoder(target: Target) : OpenAiListDecoder(target
         val bytes = try {
             Base64.getDecoder().decode(json.string())
         } catch (wrong: IllegalArgumentException) {
-            throw malformed("vector $position is no base64", wrong)
+            throw malformed("vector $position is not base64", wrong)
         }
         if (areBytes) return FloatArray(bytes.size) { bytes[it].toFloat() }
-        return bytes.littleEndianFloats() ?: throw malformed("vector $position has ${bytes.size} bytes, which are no whole floats")
+        return bytes.littleEndianFloats() ?: throw malformed("vector $position has ${bytes.size} bytes, which is not a whole number of floats")
     }
 
-    /** In the order of the inputs. Where two have one index the servers leave it at 0: then it is the place that counts. */
+    /** Sorts the vectors in the order of the inputs. Some servers give every vector the index 0; then the order of the list counts. */
     override fun content(format: String?): List<Delta> {
-        val isNumbered = vectors.distinctBy { it.index }.size == vectors.size
-        return if (isNumbered) vectors.sortedBy { it.index } else vectors.mapIndexed { position, it -> Delta.Embedding(position, it.vector) }
+        val hasIndexes = vectors.distinctBy { it.index }.size == vectors.size
+        return if (hasIndexes) vectors.sortedBy { it.index } else vectors.mapIndexed { position, it -> Delta.Embedding(position, it.vector) }
     }
 
-    /** Vectors have no tokens of their own: those that came in are all. */
-    override fun usage(counted: OpenAiUsage, out: MutableList<Delta>): Usage? {
-        val sent = counted.usage()?.inputTokens
-        if (sent == null) out += Delta.Warning("the provider did not report the tokens used")
-        return sent?.let { Usage.of(it, 0) }
+    /** Only input tokens are billed. */
+    override fun usage(reported: OpenAiUsage, out: MutableList<Delta>): Usage? {
+        val inputTokens = reported.usage()?.inputTokens
+        if (inputTokens == null) out += Delta.Warning("the provider did not report the tokens used")
+        return inputTokens?.let { Usage.of(it, 0) }
     }
 
-    private companion object {
-        val ELEMENT = JsonNames("index", "embedding")
+    private object Element : JsonNames("index", "embedding") {
+        const val INDEX = 0
+        const val EMBEDDING = 1
     }
 }

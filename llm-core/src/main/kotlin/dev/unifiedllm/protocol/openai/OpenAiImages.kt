@@ -17,11 +17,13 @@ import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 
 /**
- * `POST …/images/generations`, as OpenAI documents it (platform.openai.com/docs/api-reference/images, read 2026-11-21) and others speak it.
+ * `POST …/images/generations`, as OpenAI documents it (platform.openai.com/docs/api-reference/images, read 2026-11-21) and other providers serve it.
  *
- * Whether an image comes as a URL, which may be gone after an hour, or as its bytes, is left to the model: `response_format` is refused by some.
+ * The model decides whether an image comes as a URL, which may expire after an hour, or as base64: some models refuse `response_format`.
  */
 internal object OpenAiImages : Codec<ImageRequest> {
+    const val PATH: String = "/images/generations"
+
     override fun encode(request: ImageRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val body = buildJsonObject {
             put("model", target.name)
@@ -30,7 +32,7 @@ internal object OpenAiImages : Codec<ImageRequest> {
             request.size?.let { put("size", it) }
             request.quality?.let { put("quality", it) }
         }
-        return post(target, "/images/generations", withoutRefused(body, target, warnings))
+        return post(target, PATH, withoutRefused(body, target, warnings))
     }
 
     override fun decoder(target: Target): Decoder = OpenAiImagesDecoder(target)
@@ -46,12 +48,12 @@ private class OpenAiImagesDecoder(target: Target) : OpenAiListDecoder(target) {
         var base64: String? = null
         var type: String? = null
         var prompt: String? = null
-        json.members(ELEMENT) { member ->
+        json.members(Element) { member ->
             when (member) {
-                0 -> url = json.stringOrNull()?.ifEmpty { null }
-                1 -> base64 = json.stringOrNull()?.ifEmpty { null }
-                2 -> type = json.stringOrNull()?.ifEmpty { null }
-                3 -> prompt = json.stringOrNull()?.ifEmpty { null }
+                Element.URL -> url = json.stringOrNull()?.ifEmpty { null }
+                Element.B64_JSON -> base64 = json.stringOrNull()?.ifEmpty { null }
+                Element.MIME_TYPE -> type = json.stringOrNull()?.ifEmpty { null }
+                Element.REVISED_PROMPT -> prompt = json.stringOrNull()?.ifEmpty { null }
             }
         }
         if (url == null && base64 == null) throw malformed("element $position of its list has no image")
@@ -62,22 +64,22 @@ private class OpenAiImagesDecoder(target: Target) : OpenAiListDecoder(target) {
         images.mapNotNull { it.prompt }.distinct().map { Delta.Warning("the provider changed the prompt: $it") } + images.map { media(it, format) }
 
     private fun media(image: Image, format: String?): Delta.Media {
-        val stated = image.type ?: format?.let { "image/$it" }
+        val statedType = image.type ?: format?.let { "image/$it" }
         val data = image.base64
-        if (data == null) return image.url!!.let { url -> Delta.Media(stated ?: typeOfUrl(url) ?: ANY, url) }
-        val type = stated ?: BEGINNINGS.entries.firstOrNull { data.startsWith(it.key) }?.value ?: ANY
+        if (data == null) return image.url!!.let { url -> Delta.Media(statedType ?: typeOfUrl(url) ?: ANY, url) }
+        val type = statedType ?: FIRST_BYTES.entries.firstOrNull { data.startsWith(it.key) }?.value ?: ANY
         return Delta.Media(type, "data:$type;base64,$data")
     }
 
-    /** By the ending of its path, or what a data: URL says. */
+    /** The type that the file extension of [url] means, or that a data: URL states; null if neither is known. */
     private fun typeOfUrl(url: String): String? {
         if (url.startsWith("data:")) return url.substring("data:".length).substringBefore(',').substringBefore(';').ifEmpty { null }
-        return ENDINGS[url.substringBefore('?').substringBefore('#').substringAfterLast('/').substringAfterLast('.', "").lowercase()]
+        return EXTENSIONS[url.substringBefore('?').substringBefore('#').substringAfterLast('/').substringAfterLast('.', "").lowercase()]
     }
 
-    /** Most models count no tokens, which is nothing to warn of. What comes out of one is images, unless it tells them apart. */
-    override fun usage(counted: OpenAiUsage, out: MutableList<Delta>): Usage? {
-        val all = counted.usage() ?: return null
+    /** Most models report no tokens, which is no reason for a warning. All output tokens are image tokens, unless the model reports these. */
+    override fun usage(reported: OpenAiUsage, out: MutableList<Delta>): Usage? {
+        val all = reported.usage() ?: return null
         return Usage.build {
             inputTokens = all.inputTokens
             outputTokens = all.outputTokens
@@ -87,10 +89,9 @@ private class OpenAiImagesDecoder(target: Target) : OpenAiListDecoder(target) {
     }
 
     private companion object {
-        /** An image whose type nobody states. */
+        /** The type of an image if the provider does not state it. */
         const val ANY = "image/*"
-        val ELEMENT = JsonNames("url", "b64_json", "mime_type", "revised_prompt")
-        val ENDINGS = mapOf(
+        val EXTENSIONS = mapOf(
             "png" to "image/png",
             "jpg" to "image/jpeg",
             "jpeg" to "image/jpeg",
@@ -99,7 +100,14 @@ private class OpenAiImagesDecoder(target: Target) : OpenAiListDecoder(target) {
             "svg" to "image/svg+xml",
         )
 
-        /** The first bytes of files, in base64. */
-        val BEGINNINGS = mapOf("iVBORw0KGgo" to "image/png", "/9j/" to "image/jpeg", "UklGR" to "image/webp", "R0lGOD" to "image/gif")
+        /** The first bytes of a file, in base64. */
+        val FIRST_BYTES = mapOf("iVBORw0KGgo" to "image/png", "/9j/" to "image/jpeg", "UklGR" to "image/webp", "R0lGOD" to "image/gif")
+    }
+
+    private object Element : JsonNames("url", "b64_json", "mime_type", "revised_prompt") {
+        const val URL = 0
+        const val B64_JSON = 1
+        const val MIME_TYPE = 2
+        const val REVISED_PROMPT = 3
     }
 }

@@ -23,10 +23,10 @@ import dev.unifiedllm.transport.framing.Frame
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 
-/** Reads what OpenAI's wire answers in one piece: a list, `data`, and beside it the model, the tokens and the cost, or an error. */
+/** Decodes a response of OpenAI's wire that is one list, `data`, with the model, the usage and the cost beside it; or an error. */
 internal abstract class OpenAiListDecoder(private val target: Target) : Decoder {
     protected val json = JsonCursor()
-    private val counted = OpenAiUsage(target.provider.quirks)
+    private val reported = OpenAiUsage(target.provider.quirks)
     private var done = false
 
     final override val progress: Progress get() = if (done) Progress.DONE else Progress.OPEN
@@ -34,11 +34,11 @@ internal abstract class OpenAiListDecoder(private val target: Target) : Decoder 
     /** Reads element number [position] of the list. */
     protected abstract fun element(position: Int)
 
-    /** What the elements are, once all is read. @param format as the answer names it, beside its list; null if it does not */
+    /** The deltas of the elements, once the response has been read. @param format that the response states for all elements; null if it states none */
     protected abstract fun content(format: String?): List<Delta>
 
-    /** What [counted] means here; null: nothing was reported. Adds to [out] what there is to say of it. */
-    protected abstract fun usage(counted: OpenAiUsage, out: MutableList<Delta>): Usage?
+    /** The usage for what the provider [reported]; null if it reported none. Adds warnings to [out]. */
+    protected abstract fun usage(reported: OpenAiUsage, out: MutableList<Delta>): Usage?
 
     final override fun decode(frame: Frame, out: MutableList<Delta>) {
         json.reset(frame.bytes, frame.start, frame.end)
@@ -46,20 +46,20 @@ internal abstract class OpenAiListDecoder(private val target: Target) : Decoder 
         var model: String? = null
         var format: String? = null
         var error: String? = null
-        json.members(ANSWER) { member ->
+        json.members(ResponseMember) { member ->
             when (member) {
-                0 -> elements()
-                1 -> id = json.stringOrNull()
-                2 -> model = json.stringOrNull()
-                3 -> counted.read(json)
-                4 -> format = json.stringOrNull()
-                5 -> if (json.kind() == JsonKind.NULL) json.skip() else error = json.raw()
+                ResponseMember.DATA -> elements()
+                ResponseMember.ID -> id = json.stringOrNull()
+                ResponseMember.MODEL -> model = json.stringOrNull()
+                ResponseMember.USAGE -> reported.read(json)
+                ResponseMember.OUTPUT_FORMAT -> format = json.stringOrNull()
+                ResponseMember.ERROR -> if (json.kind() == JsonKind.NULL) json.skip() else error = json.raw()
             }
         }
         json.end()
         error?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}"))) }
         val content = content(format)
-        if (content.isEmpty()) throw malformed("its list is empty, or not there")
+        if (content.isEmpty()) throw malformed("its list is empty or missing")
         out += Delta.Start(id?.ifEmpty { null }, target.id, model?.ifEmpty { null })
         out += content
         done = true
@@ -71,17 +71,22 @@ internal abstract class OpenAiListDecoder(private val target: Target) : Decoder 
     }
 
     final override fun finish(out: MutableList<Delta>) {
-        val usage = usage(counted, out)
-        out += Delta.Finish(FinishReason.STOP, usage, counted.cost(target))
+        val usage = usage(reported, out)
+        out += Delta.Finish(FinishReason.STOP, usage, reported.cost(target))
     }
 
-    protected fun malformed(what: String, cause: Throwable? = null): LlmException = malformed(target, what, cause)
+    protected fun malformed(problem: String, cause: Throwable? = null): LlmException = malformed(target, problem, cause)
 
-    private companion object {
-        val ANSWER = JsonNames("data", "id", "model", "usage", "output_format", "error")
+    private object ResponseMember : JsonNames("data", "id", "model", "usage", "output_format", "error") {
+        const val DATA = 0
+        const val ID = 1
+        const val MODEL = 2
+        const val USAGE = 3
+        const val OUTPUT_FORMAT = 4
+        const val ERROR = 5
     }
 }
 
-/** [body] to [path] below the base URL, answered in one piece. */
+/** A request with [body] to [path] below the base URL, whose response is not streamed. */
 internal fun post(target: Target, path: String, body: JsonObject): TransportRequest =
     TransportRequest(withQuery(target.baseUrl + path, target.query), headers(target, "application/json"), body.toString().encodeToByteArray())

@@ -12,7 +12,6 @@ import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.protocol.Codec
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
-import dev.unifiedllm.protocol.WireNames
 import dev.unifiedllm.protocol.argumentsText
 import dev.unifiedllm.protocol.effort
 import dev.unifiedllm.protocol.encode
@@ -46,18 +45,31 @@ import kotlinx.serialization.json.putJsonObject
 /**
  * `POST …/responses`, as OpenAI documents it (platform.openai.com/docs/api-reference/responses).
  *
- * Nothing is stored by the server: the whole conversation is sent each time, the sealed thoughts of the model among it. A summary of them is
- * given only to verified organisations, hence asked for by the caller: `providerOptions { put("reasoning", …"summary": "auto"…) }`.
+ * The server stores nothing: each request has the whole conversation, with the encrypted reasoning of the model. A summary of the reasoning is given
+ * to verified organisations only, so callers request it themselves: `providerOptions { put("reasoning", …"summary": "auto"…) }`.
  */
 internal object OpenAiResponses : Protocol {
-    override val name: String = WireNames.OPENAI_RESPONSES
+    override val name: String = "openai-responses"
 
-    /** The options whose fields join ours. */
+    override val requestPaths: List<String> get() = listOf(PATH)
+
+    override val isOptional: Boolean get() = true
+
+    override fun notFoundHint(target: Target, path: String?): String? {
+        if (path != null) return null
+        val chatProvider = target.provider.id.substringBefore("/responses").takeIf { it != target.provider.id }
+        return "Is \"${target.name}\" a model of ${target.provider.id}, and does ${target.baseUrl} serve $PATH?" +
+            chatProvider?.let { " Over chat completions the model is \"$it/${target.name}\"." }.orEmpty()
+    }
+
+    private const val PATH = "/responses"
+
+    /** The provider options whose fields are merged into the fields of the same name. */
     private val MERGED = setOf("reasoning", "text")
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
-        val (instructions, messages) = hoistSystem(request.messages, target.systemMessage)
-        val own = buildJsonObject {
+        val (instructions, messages) = splitInstructions(request.messages, target.systemMessage)
+        val fields = buildJsonObject {
             put("model", target.name)
             instructions?.let { put("instructions", it) }
             put("input", input(messages, target, warnings))
@@ -67,8 +79,8 @@ internal object OpenAiResponses : Protocol {
             if (request.tools.isNotEmpty()) tools(request)
             if (request.delivery == Delivery.STREAM) put("stream", true)
         }
-        val body = withOptions(withoutRefused(own, target, warnings, request.reasoning), request.providerOptions, MERGED)
-        val url = withQuery(target.baseUrl + "/responses", request, target)
+        val body = withOptions(withoutRefused(fields, target, warnings, request.reasoning), request.providerOptions, MERGED)
+        val url = withQuery(target.baseUrl + PATH, request, target)
         return TransportRequest(url, headers(target, request), body.toString().encodeToByteArray())
     }
 
@@ -89,7 +101,7 @@ internal object OpenAiResponses : Protocol {
         if (request.metadata.isNotEmpty()) putJsonObject("metadata") { request.metadata.forEach { (label, value) -> put(label, value) } }
         request.reasoning?.let { putJsonObject("reasoning") { put("effort", effort(it, target, warnings)) } }
         request.responseFormat?.let { format(it) }
-        val lacking = mapOf(
+        val unsupported = mapOf(
             "topK" to request.topK,
             "stop" to request.stop.ifEmpty { null },
             "seed" to request.seed,
@@ -98,7 +110,7 @@ internal object OpenAiResponses : Protocol {
             "n" to request.n?.takeIf { it > 1 },
             "reasoningBudget" to request.reasoningBudget,
         )
-        for ((setting, value) in lacking) if (value != null) warnings += "$setting is not part of the Responses wire and was left out"
+        for ((setting, value) in unsupported) if (value != null) warnings += "$setting is not part of the Responses wire and was left out"
     }
 
     private fun JsonObjectBuilder.format(format: ResponseFormat) {
@@ -118,11 +130,11 @@ internal object OpenAiResponses : Protocol {
     }
 
     private fun JsonObjectBuilder.include(request: ChatRequest, target: Target) {
-        val wanted = buildList {
+        val included = buildList {
             if (target.provider.quirks.rule(target.name)?.reasons == true) add("reasoning.encrypted_content")
             if (request.logprobs == true || request.topLogprobs != null) add("message.output_text.logprobs")
         }
-        if (wanted.isNotEmpty()) putJsonArray("include") { wanted.forEach { add(it) } }
+        if (included.isNotEmpty()) putJsonArray("include") { included.forEach { add(it) } }
     }
 
     private fun JsonObjectBuilder.tools(request: ChatRequest) {
@@ -133,32 +145,32 @@ internal object OpenAiResponses : Protocol {
                     put("name", tool.name)
                     tool.description?.let { put("description", it) }
                     put("parameters", tool.parameters)
-                    put("strict", false) // the wire's default is true, which takes only some schemas
+                    put("strict", false) // the default, true, accepts only some schemas
                 }
             }
         }
-        val choice: JsonElement = when (val wanted = request.toolChoice) {
+        val choice: JsonElement = when (val toolChoice = request.toolChoice) {
             null -> return
             ToolChoice.Auto -> JsonPrimitive("auto")
             ToolChoice.None -> JsonPrimitive("none")
             ToolChoice.Required -> JsonPrimitive("required")
             is ToolChoice.Named -> buildJsonObject {
                 put("type", "function")
-                put("name", wanted.name)
+                put("name", toolChoice.name)
             }
         }
         put("tool_choice", choice)
     }
 
     private fun input(messages: List<Message>, target: Target, warnings: MutableList<String>) = buildJsonArray {
-        if (messages.any { it.name != null }) warnings += "the Responses wire has no names of participants: they were left out"
+        if (messages.any { it.name != null }) warnings += "the Responses wire has no names of participants; they were left out"
         val customCalls = mutableSetOf<String>()
         for (message in messages) {
-            if (message.role == Role.ASSISTANT) answer(message, target, customCalls).forEach { add(it) } else items(message, customCalls).forEach { add(it) }
+            if (message.role == Role.ASSISTANT) assistantItems(message, target, customCalls).forEach { add(it) } else items(message, customCalls).forEach { add(it) }
         }
     }
 
-    /** A message of the user's or the system's; the results of tools are items of their own, before it. */
+    /** A user or system message. Tool results are separate items before it. */
     private fun items(message: Message, customCalls: Set<String>): List<JsonObject> = buildList {
         for (result in message.parts.filterIsInstance<Part.ToolResult>()) {
             add(
@@ -202,14 +214,14 @@ internal object OpenAiResponses : Protocol {
         }
     }
 
-    /** What the model said is a list of items in its order: sealed thoughts, texts, calls. */
-    private fun answer(message: Message, target: Target, customCalls: MutableSet<String>): List<JsonObject> = buildList {
-        val isOwn = mayReturnSignatures(message, target)
+    /** An assistant message: an item for each reasoning part that can be sent back, each text and each tool call, in order. */
+    private fun assistantItems(message: Message, target: Target, customCalls: MutableSet<String>): List<JsonObject> = buildList {
+        val returnsSignatures = mayReturnSignatures(message, target)
         for (part in message.parts) {
             when (part) {
-                is Part.Reasoning -> if (isOwn) sealedThought(part.signature)?.let(::add)
+                is Part.Reasoning -> if (returnsSignatures) reasoningItem(part.signature)?.let(::add)
                 is Part.ToolCall -> {
-                    val custom = if (isOwn) item(part.signature, "custom_tool_call") else null
+                    val custom = if (returnsSignatures) item(part.signature, "custom_tool_call") else null
                     if (custom != null) customCalls += part.id
                     add(custom?.keep("type", "id", "call_id", "name", "input") ?: functionCall(part))
                 }
@@ -238,8 +250,8 @@ internal object OpenAiResponses : Protocol {
 
     private fun JsonObject.keep(vararg names: String) = JsonObject(filterKeys { it in names }.filterValues { it != JsonNull })
 
-    /** The item that a thought was sealed as, without what only answers have; null for the seal of another wire. */
-    internal fun sealedThought(signature: String?): JsonObject? = item(signature, "reasoning")?.keep("type", "id", "summary", "content", "encrypted_content")
+    /** The reasoning item in [signature], with the fields that requests take; null if another wire wrote the signature. */
+    private fun reasoningItem(signature: String?): JsonObject? = item(signature, "reasoning")?.keep("type", "id", "summary", "content", "encrypted_content")
         ?.let { if ("summary" in it) it else JsonObject(it + ("summary" to JsonArray(emptyList()))) }
 
     private fun item(signature: String?, type: String): JsonObject? {
@@ -253,9 +265,9 @@ internal object OpenAiResponses : Protocol {
     }
 }
 
-/** The texts of the system messages that stand first, joined, and the messages after them. [own] goes before all. */
-internal fun hoistSystem(messages: List<Message>, own: String?): Pair<String?, List<Message>> {
+/** Takes the system messages at the beginning of [messages]: their texts, after [systemMessage], as one text, and the other messages. */
+private fun splitInstructions(messages: List<Message>, systemMessage: String?): Pair<String?, List<Message>> {
     val rest = messages.dropWhile { it.role == Role.SYSTEM }
-    val texts = listOfNotNull(own) + messages.take(messages.size - rest.size).map { it.text }
+    val texts = listOfNotNull(systemMessage) + messages.take(messages.size - rest.size).map { it.text }
     return texts.filter { it.isNotEmpty() }.joinToString("\n\n").ifEmpty { null } to rest
 }

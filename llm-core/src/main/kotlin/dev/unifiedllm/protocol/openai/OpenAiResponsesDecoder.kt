@@ -20,10 +20,10 @@ import dev.unifiedllm.transport.framing.Frame
 import kotlinx.serialization.json.Json
 
 /**
- * Reads the events of a streamed response, and whole responses.
+ * Decodes the events of a streamed response, and responses that are not streamed.
  *
- * An event is known by the `type` in its JSON: some servers send no `event:` lines. What an item says is taken from its pieces; from the item
- * itself where no piece came.
+ * The `type` in an event's JSON decides, since some servers send no `event:` lines. The content of an item is taken from its deltas; if none came,
+ * from the item itself.
  */
 internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
@@ -42,18 +42,18 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         json.reset(frame.bytes, frame.start, frame.end)
-        if (json.kind() != JsonKind.OBJECT) return // [DONE] of some servers is no JSON object; the terminal event has come before it
+        if (json.kind() != JsonKind.OBJECT) return // some servers send [DONE] after the terminal event
         val event = Event()
         read(event)
         json.end()
         when {
             event.type == null -> whole(out)
-            event.type == ERROR -> failed(frame.text())
+            event.type == EventType.ERROR -> failed(frame.text())
             else -> event(event, out)
         }
     }
 
-    /** What an event may hold, whatever its type. */
+    /** The fields of an event, of any type. */
     private class Event {
         var type: Int? = null
         var index = -1L
@@ -63,35 +63,35 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     }
 
     private fun read(event: Event) {
-        json.members(FIELDS) { member ->
+        json.members(EventMember) { member ->
             when (member) {
-                0 -> event.type = json.stringIndex(EVENTS)
-                1 -> event.text = json.stringOrNull()
-                2 -> json.longOrNull()?.let { event.index = it }
-                3 -> event.item = if (json.kind() == JsonKind.OBJECT) json.raw() else null.also { json.skip() }
-                4 -> event.annotation = json.source()
-                5 -> response()
-                6 -> json.stringOrNull()?.let { id = id ?: it }
-                7 -> json.stringOrNull()?.let { model = model ?: it }
-                8 -> json.stringOrNull()?.let { status = it }
-                9 -> output()
-                10 -> usage.read(json)
-                11 -> incompleteDetails()
-                12 -> error()
+                EventMember.TYPE -> event.type = json.stringIndex(EventType)
+                EventMember.DELTA -> event.text = json.stringOrNull()
+                EventMember.OUTPUT_INDEX -> json.longOrNull()?.let { event.index = it }
+                EventMember.ITEM -> event.item = if (json.kind() == JsonKind.OBJECT) json.raw() else null.also { json.skip() }
+                EventMember.ANNOTATION -> event.annotation = json.source()
+                EventMember.RESPONSE -> response()
+                EventMember.ID -> json.stringOrNull()?.let { id = id ?: it }
+                EventMember.MODEL -> json.stringOrNull()?.let { model = model ?: it }
+                EventMember.STATUS -> json.stringOrNull()?.let { status = it }
+                EventMember.OUTPUT -> output()
+                EventMember.USAGE -> usage.read(json)
+                EventMember.INCOMPLETE_DETAILS -> incompleteDetails()
+                EventMember.ERROR -> error()
             }
         }
     }
 
     private fun response() {
-        json.members(RESPONSE) { member ->
+        json.members(ResponseMember) { member ->
             when (member) {
-                0 -> json.stringOrNull()?.let { id = id ?: it }
-                1 -> json.stringOrNull()?.let { model = model ?: it.ifEmpty { null } }
-                2 -> json.stringOrNull()?.let { status = it }
-                3 -> output()
-                4 -> usage.read(json)
-                5 -> incompleteDetails()
-                6 -> error()
+                ResponseMember.ID -> json.stringOrNull()?.let { id = id ?: it }
+                ResponseMember.MODEL -> json.stringOrNull()?.let { model = model ?: it.ifEmpty { null } }
+                ResponseMember.STATUS -> json.stringOrNull()?.let { status = it }
+                ResponseMember.OUTPUT -> output()
+                ResponseMember.USAGE -> usage.read(json)
+                ResponseMember.INCOMPLETE_DETAILS -> incompleteDetails()
+                ResponseMember.ERROR -> error()
             }
         }
     }
@@ -110,27 +110,28 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     }
 
     private fun event(event: Event, out: MutableList<Delta>) {
-        if (event.type == COMPLETED || event.type == INCOMPLETE) return terminal(if (event.type == COMPLETED) "completed" else "incomplete", out)
-        if (event.type == FAILED) failed(errorText?.let { "{\"error\":$it}" } ?: "{}")
-        if (id != null || event.type != JsonNames.OTHER) start(out) // what is unknown may come before the response begins
+        if (event.type == EventType.RESPONSE_COMPLETED) return terminal("completed", out)
+        if (event.type == EventType.RESPONSE_INCOMPLETE) return terminal("incomplete", out)
+        if (event.type == EventType.RESPONSE_FAILED) failed(errorText?.let { "{\"error\":$it}" } ?: "{}")
+        if (id != null || event.type != JsonNames.OTHER) start(out) // events of unknown types may come before the response begins
         val text = event.text.orEmpty()
         when (event.type) {
-            TEXT -> items.text(event.index, text, out)
-            REFUSAL -> items.refusal(event.index, text, out)
-            SUMMARY -> items.thought(event.index, text, isSummary = true, out)
-            REASONING -> items.thought(event.index, text, isSummary = false, out)
-            ARGUMENTS, INPUT -> items.arguments(event.index, text, out)
-            ADDED -> event.item?.let { items.added(event.index, it, out) }
-            ITEM_DONE -> event.item?.let { items.done(event.index, it, out) }
-            ANNOTATION -> event.annotation?.let { items.source(it, out) }
+            EventType.RESPONSE_OUTPUT_TEXT_DELTA -> items.text(event.index, text, out)
+            EventType.RESPONSE_REFUSAL_DELTA -> items.refusal(event.index, text, out)
+            EventType.RESPONSE_REASONING_SUMMARY_TEXT_DELTA -> items.reasoning(event.index, text, isSummary = true, out)
+            EventType.RESPONSE_REASONING_TEXT_DELTA -> items.reasoning(event.index, text, isSummary = false, out)
+            EventType.RESPONSE_FUNCTION_CALL_ARGUMENTS_DELTA, EventType.RESPONSE_CUSTOM_TOOL_CALL_INPUT_DELTA -> items.arguments(event.index, text, out)
+            EventType.RESPONSE_OUTPUT_ITEM_ADDED -> event.item?.let { items.added(event.index, it, out) }
+            EventType.RESPONSE_OUTPUT_ITEM_DONE -> event.item?.let { items.done(event.index, it, out) }
+            EventType.RESPONSE_OUTPUT_TEXT_ANNOTATION_ADDED -> event.annotation?.let { items.source(it, out) }
         }
     }
 
-    /** The response as the last event repeats it counts only where nothing had come before. */
-    private fun terminal(event: String, out: MutableList<Delta>) {
+    /** The last event repeats the response. Its output counts only if no item came before. */
+    private fun terminal(eventStatus: String, out: MutableList<Delta>) {
         start(out)
         if (items.isEmpty) pending.forEachIndexed { index, item -> items.done(index.toLong(), item, out) }
-        status = status?.takeUnless { it == "in_progress" } ?: event
+        status = status?.takeUnless { it == "in_progress" } ?: eventStatus
         progress = Progress.DONE
     }
 
@@ -144,7 +145,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
 
     private fun failed(text: String): Nothing = throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement(text)).withoutEventType())
 
-    /** `"type":"error"` names the event, not the failure. */
+    /** `"type":"error"` is the type of the event, not of the error. */
     private fun ProviderError.withoutEventType() = if (type == "error") ProviderError(message, null, code, param) else this
 
     override fun finish(out: MutableList<Delta>) {
@@ -177,39 +178,76 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     }
 
     private companion object {
-        val FIELDS = JsonNames(
-            "type", "delta", "output_index", "item", "annotation", "response",
-            "id", "model", "status", "output", "usage", "incomplete_details", "error",
-        )
-        val RESPONSE = JsonNames("id", "model", "status", "output", "usage", "incomplete_details", "error")
         val REASON = JsonNames("reason")
-        val EVENTS = JsonNames(
-            "response.output_text.delta",
-            "response.refusal.delta",
-            "response.reasoning_summary_text.delta",
-            "response.reasoning_text.delta",
-            "response.function_call_arguments.delta",
-            "response.custom_tool_call_input.delta",
-            "response.output_item.added",
-            "response.output_item.done",
-            "response.output_text.annotation.added",
-            "response.completed",
-            "response.incomplete",
-            "response.failed",
-            "error",
-        )
-        const val TEXT = 0
-        const val REFUSAL = 1
-        const val SUMMARY = 2
-        const val REASONING = 3
-        const val ARGUMENTS = 4
-        const val INPUT = 5
-        const val ADDED = 6
-        const val ITEM_DONE = 7
-        const val ANNOTATION = 8
-        const val COMPLETED = 9
-        const val INCOMPLETE = 10
-        const val FAILED = 11
+    }
+
+    private object EventMember : JsonNames(
+        "type",
+        "delta",
+        "output_index",
+        "item",
+        "annotation",
+        "response",
+        "id",
+        "model",
+        "status",
+        "output",
+        "usage",
+        "incomplete_details",
+        "error",
+    ) {
+        const val TYPE = 0
+        const val DELTA = 1
+        const val OUTPUT_INDEX = 2
+        const val ITEM = 3
+        const val ANNOTATION = 4
+        const val RESPONSE = 5
+        const val ID = 6
+        const val MODEL = 7
+        const val STATUS = 8
+        const val OUTPUT = 9
+        const val USAGE = 10
+        const val INCOMPLETE_DETAILS = 11
+        const val ERROR = 12
+    }
+
+    private object ResponseMember : JsonNames("id", "model", "status", "output", "usage", "incomplete_details", "error") {
+        const val ID = 0
+        const val MODEL = 1
+        const val STATUS = 2
+        const val OUTPUT = 3
+        const val USAGE = 4
+        const val INCOMPLETE_DETAILS = 5
+        const val ERROR = 6
+    }
+
+    private object EventType : JsonNames(
+        "response.output_text.delta",
+        "response.refusal.delta",
+        "response.reasoning_summary_text.delta",
+        "response.reasoning_text.delta",
+        "response.function_call_arguments.delta",
+        "response.custom_tool_call_input.delta",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.output_text.annotation.added",
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "error",
+    ) {
+        const val RESPONSE_OUTPUT_TEXT_DELTA = 0
+        const val RESPONSE_REFUSAL_DELTA = 1
+        const val RESPONSE_REASONING_SUMMARY_TEXT_DELTA = 2
+        const val RESPONSE_REASONING_TEXT_DELTA = 3
+        const val RESPONSE_FUNCTION_CALL_ARGUMENTS_DELTA = 4
+        const val RESPONSE_CUSTOM_TOOL_CALL_INPUT_DELTA = 5
+        const val RESPONSE_OUTPUT_ITEM_ADDED = 6
+        const val RESPONSE_OUTPUT_ITEM_DONE = 7
+        const val RESPONSE_OUTPUT_TEXT_ANNOTATION_ADDED = 8
+        const val RESPONSE_COMPLETED = 9
+        const val RESPONSE_INCOMPLETE = 10
+        const val RESPONSE_FAILED = 11
         const val ERROR = 12
     }
 }

@@ -11,7 +11,7 @@ import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.contentOrNull
 import kotlinx.serialization.json.jsonObject
 
-/** OpenRouter's `reasoning_details`: blocks of thought, signed or encrypted, that a next turn sends back unchanged. A stream brings them in pieces. */
+/** Collects OpenRouter's `reasoning_details`: blocks of reasoning, signed or encrypted, that are sent back unchanged with the next turn. */
 internal class ReasoningDetails {
     private val pieces = mutableListOf<String>()
 
@@ -20,8 +20,11 @@ internal class ReasoningDetails {
         while (json.nextElement()) if (json.kind() == JsonKind.OBJECT) pieces += json.raw() else json.skip()
     }
 
-    /** All blocks as the text of a JSON list; null if there are none. Pieces of one type and index are one block: its texts are joined. */
-    fun sealed(): String? {
+    /**
+     * The blocks as the text of a JSON list; null if there are none. A stream brings a block in pieces of the same type and index, whose texts are
+     * joined.
+     */
+    fun signature(): String? {
         if (pieces.isEmpty()) return null
         val blocks = mutableListOf<MutableMap<String, Any>>()
         for (piece in pieces) {
@@ -32,7 +35,7 @@ internal class ReasoningDetails {
             for ((field, value) in block) {
                 val text = (value as? JsonPrimitive)?.contentOrNull
                 when {
-                    field in GROWING && text != null -> (target.getOrPut(field) { StringBuilder() } as? StringBuilder)?.append(text)
+                    field in JOINED && text != null -> (target.getOrPut(field) { StringBuilder() } as? StringBuilder)?.append(text)
                     value != JsonNull || field !in target -> target[field] = value
                 }
             }
@@ -45,6 +48,6 @@ internal class ReasoningDetails {
     }
 
     private companion object {
-        val GROWING = setOf("text", "summary", "data")
+        val JOINED = setOf("text", "summary", "data")
     }
 }

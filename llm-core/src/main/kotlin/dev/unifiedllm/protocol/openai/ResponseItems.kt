@@ -8,17 +8,17 @@ import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.source
 
-/** The output items of one response, by their place in it: which of them have been heard of, and what they say in full. */
+/** Turns the output items of one response into deltas, from their deltas or from the complete items. Items are known by their index. */
 internal class ResponseItems {
-    /** What is known of an item. */
+    /** The state of an item. */
     private class Item {
-        /** Its number among the tool calls; -1 for what is none. */
+        /** Its index among the tool calls; -1 if it is not one. */
         var call = -1
 
-        /** True once a piece of it has come: then the item in full says nothing new. */
+        /** True once a delta of it has come: the complete item then repeats what is known. */
         var isStreamed = false
 
-        /** Whether its thoughts come as a summary; null before the first. Where a server sends both, the first kind counts. */
+        /** True if its reasoning comes as a summary; null before the first delta. If a server sends both, the first kind counts. */
         var isSummary: Boolean? = null
     }
 
@@ -54,7 +54,7 @@ internal class ResponseItems {
         text(index, text, out)
     }
 
-    fun thought(index: Long, text: String, isSummary: Boolean, out: MutableList<Delta>) {
+    fun reasoning(index: Long, text: String, isSummary: Boolean, out: MutableList<Delta>) {
         if (text.isEmpty()) return
         val item = item(index)
         if (item.isSummary == !isSummary) return
@@ -74,7 +74,7 @@ internal class ResponseItems {
         if (urls.add(source.url)) out += source
     }
 
-    /** An item has begun: of a tool call this is the id and the name. */
+    /** Reads an item that has begun. For a tool call it has the id and the name. */
     fun added(index: Long, text: String, out: MutableList<Delta>) {
         val read = ResponseItem.read(text)
         if (read.isCall) begin(item(index), read, out)
@@ -86,7 +86,7 @@ internal class ResponseItems {
         out += Delta.ToolCallDelta(item.call, read.callId ?: "call_${item.call}", read.name, "")
     }
 
-    /** An item in full. */
+    /** Reads a complete item. */
     fun done(index: Long, text: String, out: MutableList<Delta>) {
         val read = ResponseItem.read(text)
         val item = item(index)
@@ -99,21 +99,21 @@ internal class ResponseItems {
                 read.sources.forEach { source(it, out) }
             }
             "reasoning" -> {
-                val thought = if (item.isStreamed) "" else read.summary.ifEmpty { read.text }
-                if (thought.isNotEmpty() || read.isSigned) out += Delta.Reasoning(thought, text.takeIf { read.isSigned })
+                val reasoning = if (item.isStreamed) "" else read.summary.ifEmpty { read.text }
+                if (reasoning.isNotEmpty() || read.isSigned) out += Delta.Reasoning(reasoning, text.takeIf { read.isSigned })
             }
             "image_generation_call" -> read.result?.let { out += Delta.Media(read.mediaType, "data:${read.mediaType};base64,$it") }
             else -> if (read.isCall) {
                 begin(item, read, out)
-                val seal = text.takeIf { read.isCustom }
+                val signature = text.takeIf { read.isCustom }
                 val arguments = if (item.isStreamed) "" else read.arguments
-                if (arguments.isNotEmpty() || seal != null) out += Delta.ToolCallDelta(item.call, null, null, arguments, signature = seal)
+                if (arguments.isNotEmpty() || signature != null) out += Delta.ToolCallDelta(item.call, null, null, arguments, signature = signature)
             }
         }
     }
 }
 
-/** One output item. */
+/** An output item. */
 internal class ResponseItem private constructor(private val json: JsonCursor) {
     var type: String? = null
         private set
@@ -139,46 +139,73 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
 
     val isCall: Boolean get() = type == "function_call" || isCustom
 
-    /** True if a next turn can send the item back: it is sealed, or open; one that is neither is kept by the server only. */
+    /** True if the item can be sent back with the next turn: its reasoning is encrypted or plain text. Otherwise only the server has it. */
     val isSigned: Boolean get() = isEncrypted || text.isNotEmpty()
 
     val mediaType: String get() = "image/" + (format ?: "png")
 
     private fun read() {
-        json.members(FIELDS) { member ->
+        json.members(ItemMember) { member ->
             when (member) {
-                0 -> type = json.stringOrNull()
-                1 -> callId = json.stringOrNull()?.ifEmpty { null }
-                2 -> name = json.stringOrNull()
-                3, 4 -> arguments = json.arguments()
-                5 -> parts { text += it }
-                6 -> parts { summary += it }
-                7 -> isEncrypted = json.stringOrNull()?.isNotEmpty() == true
-                8 -> result = json.stringOrNull()?.ifEmpty { null }
-                9 -> format = json.stringOrNull()
+                ItemMember.TYPE -> type = json.stringOrNull()
+                ItemMember.CALL_ID -> callId = json.stringOrNull()?.ifEmpty { null }
+                ItemMember.NAME -> name = json.stringOrNull()
+                ItemMember.ARGUMENTS, ItemMember.INPUT -> arguments = json.arguments()
+                ItemMember.CONTENT -> parts { text += it }
+                ItemMember.SUMMARY -> parts { summary += it }
+                ItemMember.ENCRYPTED_CONTENT -> isEncrypted = json.stringOrNull()?.isNotEmpty() == true
+                ItemMember.RESULT -> result = json.stringOrNull()?.ifEmpty { null }
+                ItemMember.OUTPUT_FORMAT -> format = json.stringOrNull()
             }
         }
     }
 
     private fun parts(add: (String) -> Unit) {
         json.elements {
-            json.members(PART) { member ->
+            json.members(PartMember) { member ->
                 when (member) {
-                    0 -> json.stringOrNull()?.let(add)
-                    1 -> json.stringOrNull()?.let { refusal += it }
-                    2 -> json.elements { json.source()?.let(sources::add) }
+                    PartMember.TEXT -> json.stringOrNull()?.let(add)
+                    PartMember.REFUSAL -> json.stringOrNull()?.let { refusal += it }
+                    PartMember.ANNOTATIONS -> json.elements { json.source()?.let(sources::add) }
                 }
             }
         }
     }
 
     companion object {
-        private val FIELDS = JsonNames("type", "call_id", "name", "arguments", "input", "content", "summary", "encrypted_content", "result", "output_format")
-        private val PART = JsonNames("text", "refusal", "annotations")
-
         fun read(text: String): ResponseItem {
             val bytes = text.encodeToByteArray()
             return ResponseItem(JsonCursor().reset(bytes, 0, bytes.size)).also { it.read() }
         }
+    }
+
+    private object ItemMember : JsonNames(
+        "type",
+        "call_id",
+        "name",
+        "arguments",
+        "input",
+        "content",
+        "summary",
+        "encrypted_content",
+        "result",
+        "output_format",
+    ) {
+        const val TYPE = 0
+        const val CALL_ID = 1
+        const val NAME = 2
+        const val ARGUMENTS = 3
+        const val INPUT = 4
+        const val CONTENT = 5
+        const val SUMMARY = 6
+        const val ENCRYPTED_CONTENT = 7
+        const val RESULT = 8
+        const val OUTPUT_FORMAT = 9
+    }
+
+    private object PartMember : JsonNames("text", "refusal", "annotations") {
+        const val TEXT = 0
+        const val REFUSAL = 1
+        const val ANNOTATIONS = 2
     }
 }

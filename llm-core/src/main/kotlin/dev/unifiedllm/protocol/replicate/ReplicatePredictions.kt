@@ -8,7 +8,6 @@ import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
-import dev.unifiedllm.protocol.WireNames
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.withQuery
@@ -26,7 +25,7 @@ import kotlinx.serialization.json.putJsonObject
  * asked for until it has ended. The inputs are the model's own; those sent here are what its language models share.
  */
 internal object ReplicatePredictions : Protocol {
-    override val name: String = WireNames.REPLICATE_PREDICTIONS
+    override val name: String = "replicate-predictions"
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val version = versionOf(target.name)

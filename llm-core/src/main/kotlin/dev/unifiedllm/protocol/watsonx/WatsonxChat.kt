@@ -5,7 +5,6 @@ import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
-import dev.unifiedllm.protocol.WireNames
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.withQuery
@@ -21,7 +20,7 @@ import kotlinx.serialization.json.jsonObject
  * streams, with the model under another name and the project or deployment space that pays.
  */
 internal class WatsonxChat(private val chat: Protocol) : Protocol {
-    override val name: String = WireNames.WATSONX_CHAT
+    override val name: String = "watsonx-chat"
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val plain = chat.encode(request, target, warnings)

@@ -42,7 +42,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             402 -> quota(said, details)
             403 -> denied(said, details)
             404, 410 -> notFound(said, details)
-            405 -> if (path != null || target.isResponses) {
+            405 -> if (path != null || target.wire.isOptional) {
                 notFound(said, details)
             } else {
                 LlmException.Configuration(
@@ -122,24 +122,18 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         LlmException.PermissionDenied("$said The key is valid but does not allow this. Check its permissions and the region.", details = details)
 
     private fun notFound(said: String, details: LlmException.Details): LlmException {
-        val remedy = if (target.protocol == "ollama-chat") {
-            "If the model is not installed, install it by \"ollama pull ${target.name}\"."
-        } else if (target.provider.azure?.path.orEmpty().contains("{model}")) {
+        val hint = target.wire.notFoundHint(target, path)
+        val remedy = if (target.provider.azure?.path.orEmpty().contains("{model}")) {
             "Is \"${target.name}\" the name of a deployment, and ${target.baseUrl} its address? Azure names a model by its deployment."
+        } else if (hint != null) {
+            hint
         } else if (path != null) {
             "Is \"${target.name}\" a model of ${target.provider.id} for this, and does ${target.baseUrl} serve $path?"
-        } else if (target.isResponses) {
-            val chat = target.provider.id.substringBefore("/responses").takeIf { it != target.provider.id }
-            "Is \"${target.name}\" a model of ${target.provider.id}, and does ${target.baseUrl} serve /responses?" +
-                chat?.let { " Over chat completions the model is \"$it/${target.name}\"." }.orEmpty()
         } else {
-            val missing = if (target.protocol == "openai-chat" && "/v1" !in target.baseUrl) " (is \"/v1\" missing)" else ""
-            "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address$missing?"
+            "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address?"
         }
         return LlmException.NotFound("$said $remedy", details = details)
     }
-
-    private val Target.isResponses: Boolean get() = protocol == "openai-responses"
 
     private fun quota(said: String, details: LlmException.Details) =
         LlmException.QuotaExhausted("$said The credit or quota of the account is used up: top it up$OR_ADD_A_FALLBACK", details = details)

@@ -391,14 +391,14 @@ class AnthropicEncodingSpec : FunSpec({
                 "a tool that must be called excludes it, and that is said",
                 forced,
                 """{"tools":[$WEATHER],"tool_choice":{"type":"any"}}""",
-                "thinking was left out",
+                "reasoning was left out",
             ),
             AnthropicEncoding("so do tool calls without their thoughts", {
                 reasoning = Effort.LOW
                 user("hi")
                 message(Message(Role.ASSISTANT, listOf(Part.Reasoning("hm"), call)))
                 message(Message.tool(result))
-            }, "{}", "thoughts before the last tool calls"),
+            }, "{}", "reasoning before the last tool calls"),
             AnthropicEncoding("not with them", {
                 reasoning = Effort.LOW
                 user("hi")

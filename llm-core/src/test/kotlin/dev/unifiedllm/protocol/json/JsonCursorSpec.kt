@@ -31,7 +31,7 @@ private fun cases(): List<Case> =
 
 private fun cursor(text: String): JsonCursor = cursor(text.encodeToByteArray())
 
-/** Over a slice in the middle of an array, so that what lies around it would show. */
+/** A cursor over a slice in the middle of an array, so that reading outside of the slice is noticed. */
 private fun cursor(bytes: ByteArray): JsonCursor {
     val around = ByteArray(bytes.size + 4) { '1'.code.toByte() }
     bytes.copyInto(around, 2)
@@ -82,7 +82,7 @@ class JsonCursorSpec : FunSpec({
         }
     }
 
-    context("the suite's valid texts have the values that kotlinx.serialization finds") {
+    context("valid texts of the suite have the values that kotlinx.serialization reads") {
         withData<Case>({ it.name }, cases().filter { it.expect == "accept" }) { case ->
             val bytes = Base64.getDecoder().decode(case.bytes)
             val expected = Json.parseToJsonElement(bytes.decodeToString()).plain()
@@ -129,7 +129,7 @@ class JsonCursorSpec : FunSpec({
         ) { (json, text) -> cursor(json).run { string().also { end() } } shouldBe text }
     }
 
-    test("malformed UTF-8 becomes U+FFFD by maximal parts, escapes or not") {
+    test("malformed UTF-8 becomes U+FFFD by maximal subparts, with and without escapes") {
         val surrogate = byteArrayOf(0xED.toByte(), 0xA0.toByte(), 0x80.toByte())
         val quote = "\"".encodeToByteArray()
         cursor(quote + surrogate + quote).string() shouldBe "\uFFFD\uFFFD\uFFFD"
@@ -164,7 +164,7 @@ class JsonCursorSpec : FunSpec({
         ) { (json, value) -> cursor(json).run { longOrNull().also { end() } } shouldBe value }
     }
 
-    context("decimals keep their digits, and absurd ones are null") {
+    context("decimals keep their digits; numbers that are too long are null") {
         withData<Pair<String, BigDecimal?>>(
             { (json, _) -> json.take(40) },
             "0.10" to BigDecimal("0.10"),
@@ -179,7 +179,7 @@ class JsonCursorSpec : FunSpec({
         ) { (json, value) -> cursor(json).run { decimalOrNull().also { end() } } shouldBe value }
     }
 
-    test("a value of another kind than asked for is skipped") {
+    test("a value of another kind than the requested one is skipped") {
         val c = cursor("""[1,"a",true,null,{"a":1},[2],false, {"b":[]} ,[7]]""")
         c.beginArray()
         val seen = mutableListOf<Any?>()
@@ -207,7 +207,7 @@ class JsonCursorSpec : FunSpec({
         c.end()
     }
 
-    test("members that are asked for are read, others and other values are stepped over") {
+    test("the listed members are read; other members and other values are skipped") {
         val names = JsonNames("a", "b")
         val c = cursor("""[{"x":[0],"a":1,"b":[2,3],"a":4}, 5, {"b":-6}, [{"a":7}], {"b":{"a":8}}]""")
         val found = mutableListOf<Long?>()
@@ -219,7 +219,7 @@ class JsonCursorSpec : FunSpec({
         cursor("-6").tokens() shouldBe null
     }
 
-    test("the text of a value is kept as it stands") {
+    test("the text of a value is returned unchanged") {
         val c = cursor(" { \"a\" : { \"é\" :\t[ 1.50 , \"\\u0041\" ] } , \"b\":\"x\" } ")
         c.beginObject()
         c.next(NO_NAMES)
@@ -253,7 +253,7 @@ class JsonCursorSpec : FunSpec({
         shouldThrow<JsonSyntaxException> { repeat(100_000) { c.beginArray().also { c.nextElement() } } }
     }
 
-    context("what is no JSON is refused without a word of it") {
+    context("text that is not JSON is refused, and the message has nothing of it") {
         withData<String>(
             { "<$it>".replace("\n", "\\n") },
             "", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{,}", "{1:2}", "[1 2]", "[,1]", "1 2", "[]]", "{]", "[}",
@@ -265,7 +265,7 @@ class JsonCursorSpec : FunSpec({
         }
     }
 
-    test("an error says where") {
+    test("the message has the position of the error") {
         shouldThrow<JsonSyntaxException> { cursor("[1,x]").skip() }.message shouldBe "expected a value at byte 3"
         shouldThrow<JsonSyntaxException> { cursor("{\"a\" 1}").skip() }.message shouldBe "expected ':' at byte 5"
         shouldThrow<JsonSyntaxException> { cursor("3").string() }.message shouldBe "expected '\"' at byte 0"

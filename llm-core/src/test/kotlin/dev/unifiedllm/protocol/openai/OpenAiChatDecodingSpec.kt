@@ -38,7 +38,7 @@ private fun deltas(vararg deltas: String, finish: String = "tool_calls"): String
     (deltas.map { """{"choices":[{"index":0,"delta":$it}]}""" } + """{"choices":[{"index":0,"delta":{},"finish_reason":"$finish"}]}""" + "[DONE]")
         .joinToString("") { "data: $it\n\n" }
 
-/** One piece of a call, as servers write it. */
+/** A fragment of a tool call, as servers write it. */
 private fun piece(index: Int? = 0, id: String? = null, name: String? = null, arguments: String? = null): String {
     val function = listOfNotNull(name?.let { "\"name\":\"$it\"" }, arguments?.let { "\"arguments\":\"${it.replace("\"", "\\\"")}\"" })
     val fields = listOfNotNull(index?.let { "\"index\":$it" }, id?.let { "\"id\":\"$it\"" }, "\"function\":{${function.joinToString(",")}}")
@@ -51,11 +51,11 @@ private fun calls(vararg pieces: String) = """{"tool_calls":[${pieces.joinToStri
 private class Calls(val title: String, val body: String, vararg val expected: String)
 
 class OpenAiChatDecodingSpec : FunSpec({
-    context("calls, however a server numbers and names them:") {
+    context("tool calls, whatever ids, names and indexes a server gives them:") {
         withData<Calls>(
             { it.title },
             Calls(
-                "each piece has another id (Poolside, vLLM's harmony)",
+                "each fragment has another id (Poolside, vLLM's harmony)",
                 deltas(calls(piece(0, "a1", "f", "")), calls(piece(0, "b2", null, "{\"x\":")), calls(piece(0, "c3", "", "1}"))),
                 "a1 f {\"x\":1}",
             ),
@@ -65,7 +65,7 @@ class OpenAiChatDecodingSpec : FunSpec({
                 "a1 f {}",
             ),
             Calls(
-                "two without ids in one piece, both of index 0 (Gemini's OpenAI wire)",
+                "two without ids in one chunk, both with index 0 (Gemini's OpenAI wire)",
                 deltas(calls(piece(0, "", "f", "{\"x\":1}"), piece(0, "", "g", "{}"))),
                 "call_0 f {\"x\":1}",
                 "call_1 g {}",
@@ -77,12 +77,12 @@ class OpenAiChatDecodingSpec : FunSpec({
                 "call_1 f {\"x\":2}",
             ),
             Calls(
-                "the name is repeated with every piece",
+                "the name is repeated in every fragment",
                 deltas(calls(piece(0, "", "f", "{\"x\"")), calls(piece(0, "", "f", ":1}"))),
                 "call_0 f {\"x\":1}",
             ),
             Calls(
-                "the id is repeated with every piece",
+                "the id is repeated in every fragment",
                 deltas(calls(piece(0, "a1", "f", "{\"x\"")), calls(piece(0, "a1", "f", ":1}"))),
                 "a1 f {\"x\":1}",
             ),
@@ -98,7 +98,7 @@ class OpenAiChatDecodingSpec : FunSpec({
                 "b2 g {\"y\":2}",
             ),
             Calls(
-                "another id with a name begins another call, whatever the index",
+                "a new id with a name begins a new call, whatever the index",
                 deltas(calls(piece(0, "a1", "f", "{}")), calls(piece(0, "b2", "f", "{}"))),
                 "a1 f {}",
                 "b2 f {}",
@@ -109,18 +109,18 @@ class OpenAiChatDecodingSpec : FunSpec({
         }
     }
 
-    context("an answer that ends with calls ends for them, also where the server says that it simply stopped") {
+    context("an answer with tool calls finishes with TOOL_CALLS, even if the server says stop") {
         withData("stop", "tool_calls", "function_call") { raw ->
             val reason = read(deltas(calls(piece(0, "a1", "f", "{}")), finish = raw), STREAM).response.finishReason!!
             reason.kind shouldBe Kind.TOOL_CALLS
             reason.raw shouldBe raw
         }
-        test("but one that was cut was cut") {
+        test("an answer that ends with length keeps LENGTH") {
             read(deltas(calls(piece(0, "a1", "f", "{\"x")), finish = "length"), STREAM).response.finishReason!!.kind shouldBe Kind.LENGTH
         }
     }
 
-    context("what a server says instead of an answer, with status 200, is what failed:") {
+    context("an error in a response with status 200 is typed:") {
         val minimax = """{"id":"1","choices":null,"base_resp":{"status_code":1004,"status_msg":"login fail: carry the API secret key sk-CANARY-0123"}}"""
         withData<Pair<String, String>>(
             { it.first },
@@ -137,7 +137,7 @@ class OpenAiChatDecodingSpec : FunSpec({
                 failure.message shouldNotContain "sk-CANARY"
             }
         }
-        test("an error that says nothing is none") {
+        test("an empty error is no error") {
             for (nothing in listOf("\"\"", "{}", "[]", "false", "null")) {
                 val whole = """{"choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}],"error":$nothing}"""
                 val answer = read(whole, WHOLE)
@@ -145,7 +145,7 @@ class OpenAiChatDecodingSpec : FunSpec({
                 answer.response.text shouldBe "hi"
             }
         }
-        test("a chunk that says something beside the answer is no failure") {
+        test("a chunk with a message beside the answer is no failure") {
             val chunks = listOf("""{"message":"queued"}""", """{"base_resp":{"status_code":0,"status_msg":""}}""").joinToString("") { "data: $it\n\n" }
             val answer = read(chunks + deltas("""{"content":"hi"}""", finish = "stop"), STREAM)
             answer.failure shouldBe null

@@ -42,7 +42,7 @@ import kotlinx.serialization.json.long
 
 private val folders = mapOf("openai-chat" to "openai", "together" to "together_ai", "openai-compat-other" to "-", "ollama-openai" to "-")
 
-/** Answered by machines that users run themselves, and by providers without a row. */
+/** Recordings of servers that users run themselves, and of providers without a row. */
 private val withoutRow = arrayOf(
     "ollama-openai/s007-non-ascii-ruby-llm",
     "ollama-openai/s011-reasoning-ruby-llm",
@@ -59,7 +59,7 @@ internal val openAiChatEquivalence = WireEquivalence(
     options = setOf("moderation", "web_search_options", "thinking", "usage", "reasoning", "safe_prompt", "enable_thinking", "random_seed") +
         setOf("functions", "function_call"),
     sameForms = listOf(
-        SameForm("a developer's message is a system message by its newer name") { body ->
+        SameForm("developer is the newer name of the role system") { body ->
             body.each("messages") { if (it.string("role") == "developer") JsonObject(it + ("role" to JsonPrimitive("system"))) else it }
         },
         SameForm("max_completion_tokens is the newer name of max_tokens") { body ->
@@ -68,19 +68,19 @@ internal val openAiChatEquivalence = WireEquivalence(
     ),
     explained = listOf(
         Explained("null is the default", "*") { it.isNullForNothing },
-        Explained("content left out is no content", "messages[].content") { it.isAdded && it.ours is JsonNull },
-        Explained("a stream is asked for its usage, which the recorded client went without", "stream_options") { it.isAdded },
-        Explained("not to stream is the default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
-        Explained("no tools are an empty list", "tools") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
-        Explained("a tool is a function unless it says otherwise", "tools[].type") { it.isAdded && it.ours == JsonPrimitive("function") },
-        Explained("a choice of a function is one", "tool_choice.type") { it.isAdded && it.ours == JsonPrimitive("function") },
-        Explained("the model chooses by default", "tool_choice") { it.isLeftOut && it.recorded == JsonPrimitive("auto") },
-        Explained("not strict is the default", "tools[].function.strict") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
-        Explained("our tools have no strict mode: the schema is the same", "tools[].function.strict") { it.isLeftOut && it.recorded == JsonPrimitive(true) },
-        Explained("the index of a call belongs to answers", "messages[].tool_calls[].index") { it.isLeftOut },
-        Explained("a server that has no row here is not known to want thoughts back", "messages[].reasoning*", *withoutRow) { it.isLeftOut },
-        Explained("the same service under its other name", "url") { it.at("api.together.ai", "api.together.xyz") },
-        Explained("the router chooses the provider, which the recorded URL names", "url") {
+        Explained("content that is left out is null", "messages[].content") { it.isAdded && it.ours is JsonNull },
+        Explained("usage is requested for streams; the recorded client did not request it", "stream_options") { it.isAdded },
+        Explained("stream is false by default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
+        Explained("an empty list of tools is the default", "tools") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
+        Explained("function is the default type of a tool", "tools[].type") { it.isAdded && it.ours == JsonPrimitive("function") },
+        Explained("function is the default type of a tool choice", "tool_choice.type") { it.isAdded && it.ours == JsonPrimitive("function") },
+        Explained("auto is the default", "tool_choice") { it.isLeftOut && it.recorded == JsonPrimitive("auto") },
+        Explained("strict is false by default", "tools[].function.strict") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
+        Explained("tools have no strict mode here: the schema is the same", "tools[].function.strict") { it.isLeftOut && it.recorded == JsonPrimitive(true) },
+        Explained("the index of a tool call is a field of responses", "messages[].tool_calls[].index") { it.isLeftOut },
+        Explained("it is not known whether a server without a row takes reasoning back", "messages[].reasoning*", *withoutRow) { it.isLeftOut },
+        Explained("two host names of one service", "url") { it.at("api.together.ai", "api.together.xyz") },
+        Explained("the router chooses the provider; the recorded URL names it", "url") {
             it.ours.toString().contains("//router.huggingface.co/v1/") ||
                 it.at("router.huggingface.co", "router.huggingface.co")
         },

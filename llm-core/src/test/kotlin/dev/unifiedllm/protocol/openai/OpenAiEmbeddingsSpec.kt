@@ -41,7 +41,7 @@ private fun target(model: String, baseUrl: String? = null): Target =
 private fun body(target: Target, dimensions: Int? = null): String =
     OpenAiEmbeddings.encode(embeddingRequest(target.id, listOf("a", "b"), dimensions), target, mutableListOf()).body.decodeToString()
 
-/** What a server that answers so gives, at the address that each of the variables [at] names. */
+/** The result with a server that sends this response. Each of the variables [at] holds its URL. */
 private suspend fun ask(model: String, vararg at: String, script: LoopbackExchange.(String) -> Unit): List<Delta> =
     LoopbackServer { script(it.path) }.use { server ->
         val environment = keys + at.associateWith { server.url + "/v1" }
@@ -53,7 +53,7 @@ private suspend fun ask(model: String, vararg at: String, script: LoopbackExchan
 private const val SMALL = "openai/text-embedding-3-small"
 
 class OpenAiEmbeddingsSpec : FunSpec({
-    test("each input has its vector, in the order of the inputs, with the model, the tokens and their price") {
+    test("each input has a vector, in the order of the inputs, with the model, the tokens and the price") {
         val vectors = """{"index":1,"embedding":[1,2e0]},{"embedding":[0.5,-1e-2],"index":0}"""
         val answer = """{"data":[$vectors],"model":"m-1","usage":{"prompt_tokens":5,"total_tokens":5}}"""
         val deltas = ask(SMALL, "OPENAI_BASE_URL") { whole(answer) }
@@ -68,7 +68,7 @@ class OpenAiEmbeddingsSpec : FunSpec({
         finish.cost.shouldBeInstanceOf<Cost.Known>().amount shouldBe Usd.of("0.0000001")
     }
 
-    context("what is sent, and where to") {
+    context("the URL and the body of a request") {
         withData<Triple<String, String?, String>>(
             { (model, base, _) -> model + (base?.let { " at $it" } ?: "") },
             Triple(SMALL, null, "https://api.openai.com/v1/embeddings"),
@@ -97,13 +97,13 @@ class OpenAiEmbeddingsSpec : FunSpec({
         }
     }
 
-    test("the length has the provider's own name, and is left out where none is asked for") {
+    test("the length has the field that the provider names, and is left out if it is not set") {
         body(target(SMALL)) shouldBe """{"model":"text-embedding-3-small","input":["a","b"]}"""
         body(target(SMALL), 8) shouldBe """{"model":"text-embedding-3-small","input":["a","b"],"dimensions":8}"""
         body(target("mistral/codestral-embed"), 8) shouldBe """{"model":"codestral-embed","input":["a","b"],"output_dimension":8}"""
     }
 
-    test("vectors in base64 are little-endian floats, at Perplexity signed bytes; its bill is believed") {
+    test("base64 vectors are little-endian floats, at Perplexity signed bytes; the cost that it reports is used") {
         fun answer(vector: String) = """{"data":[{"embedding":"$vector","index":0}],"usage":{"prompt_tokens":5,"cost":{"total_cost":0.000000028}}}"""
         ask(SMALL, "OPENAI_BASE_URL") { whole(answer("AAAAPwAAgL8=")) }[1] shouldBe Delta.Embedding(0, floatArrayOf(0.5f, -1f))
         val bytes = ask("perplexity/pplx-embed-v1-0.6b", "PERPLEXITY_API_BASE") { whole(answer("9sZ/gA=="), if (it == "/v1/embeddings") 200 else 404) }
@@ -111,7 +111,7 @@ class OpenAiEmbeddingsSpec : FunSpec({
         (bytes.last() as Delta.Finish).cost shouldBe Cost.Known(Usd.of("0.000000028"), "perplexity")
     }
 
-    test("where a server numbers no vectors, or all alike, their places count") {
+    test("if vectors have no index, or all the same, their order counts") {
         for (index in listOf("", ""","index":0""", ""","index":null""")) {
             val answer = """{"data":[{"embedding":[1]$index},{"embedding":[2]$index}],"usage":{"prompt_tokens":1}}"""
             ask(SMALL, "OPENAI_BASE_URL") { whole(answer) }.filterIsInstance<Delta.Embedding>() shouldBe
@@ -125,7 +125,7 @@ class OpenAiEmbeddingsSpec : FunSpec({
         deltas.filterIsInstance<Delta.Warning>().single().message shouldContain "did not report the tokens"
     }
 
-    context("an answer without vectors is no answer") {
+    context("a response without vectors is malformed") {
         withData(
             """{}""",
             """{"data":[]}""",
@@ -141,13 +141,13 @@ class OpenAiEmbeddingsSpec : FunSpec({
         }
     }
 
-    test("a cut answer, and an error in one of status 200, are what they are") {
+    test("a cut response is interrupted, and an error with status 200 is typed") {
         shouldThrow<LlmException.StreamInterrupted> { ask(SMALL, "OPENAI_BASE_URL") { whole("""{"data":[{"embedding":[1""") } }
         val error = """{"error":{"message":"slow down","type":"rate_limit_exceeded"}}"""
         shouldThrow<LlmException.RateLimited> { ask(SMALL, "OPENAI_BASE_URL") { whole(error) } }.message shouldContain "slow down"
     }
 
-    test("a server without vectors is said to have none, perhaps") {
+    test("the error of a server without embeddings says that it may not serve them") {
         for (status in listOf(404, 405)) {
             val error = shouldThrow<LlmException.NotFound> { ask(SMALL, "OPENAI_BASE_URL") { whole("{}", status) } }
             error.message shouldContain "serve /embeddings?"
@@ -155,7 +155,7 @@ class OpenAiEmbeddingsSpec : FunSpec({
         }
     }
 
-    test("the next model of a chain answers where the first fails") {
+    test("the next model of a chain answers if the first fails") {
         val answer = """{"embeddings":[[1]],"prompt_eval_count":1}"""
         LoopbackServer { if (it.path == "/api/embed") whole(answer) else whole("{}", 503) }.use { server ->
             val environment = mapOf("OPENAI_API_KEY" to "sk-test", "OPENAI_BASE_URL" to server.url + "/v1", "OLLAMA_API_BASE" to server.url)

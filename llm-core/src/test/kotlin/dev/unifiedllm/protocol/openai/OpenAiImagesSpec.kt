@@ -35,7 +35,7 @@ private suspend fun ask(request: ImageRequest, answer: String, status: Int = 200
 private const val PLAIN = """{"data":[{"url":"https://example.org/a"}]}"""
 
 class OpenAiImagesSpec : FunSpec({
-    test("an image is asked for by its prompt, number, size and quality, and comes with its tokens and their price") {
+    test("an image request has prompt, number, size and quality; the response has tokens and their price") {
         val answer = """{"created":1,"output_format":"webp","data":[{"b64_json":"UklGRg=="},{"b64_json":"UklGRg=="}],
             "usage":{"input_tokens":10,"output_tokens":100,"total_tokens":110,"input_tokens_details":{"text_tokens":10,"image_tokens":0}}}"""
         val deltas = ask(request("openai/gpt-image-1", "1024x1024", "high"), answer) { server ->
@@ -52,7 +52,7 @@ class OpenAiImagesSpec : FunSpec({
             outputTokens = 100
             imageTokens = 100
         }
-        // 10 at 5 dollars a million, 100 tokens of images at 40
+        // 10 tokens at 5 dollars per million, 100 image tokens at 40
         finish.cost.shouldBeInstanceOf<Cost.Known>().amount shouldBe Usd.of("0.00405")
     }
 
@@ -61,11 +61,11 @@ class OpenAiImagesSpec : FunSpec({
             "usage":{"input_tokens":10,"output_tokens":100,"output_tokens_details":{"image_tokens":90,"text_tokens":10}}}"""
         val finish = ask(request("openai/gpt-image-1.5"), answer).last() as Delta.Finish
         finish.usage?.imageTokens shouldBe 90
-        // 10 at 5 dollars a million, 10 at 10, 90 at 32
+        // 10 tokens at 5 dollars per million, 10 at 10, 90 at 32
         finish.cost.shouldBeInstanceOf<Cost.Known>().amount shouldBe Usd.of("0.00303")
     }
 
-    context("the type is the one stated, else the one that is to be seen") {
+    context("the type is the stated one, else that of the URL or of the first bytes") {
         withData(
             """"url":"https://example.org/a.png","mime_type":"image/jpeg"""" to "image/jpeg",
             """"url":"https://example.org/a.JPG?x=b.png"""" to "image/jpeg",
@@ -82,7 +82,7 @@ class OpenAiImagesSpec : FunSpec({
         }
     }
 
-    test("a changed prompt is told once; tokens that no model of images counts are not missed") {
+    test("a changed prompt is one warning; missing tokens are no warning") {
         val prompt = """"revised_prompt":"A train, red""""
         val answer = """{"data":[{"url":"https://a","revised_prompt":""},{"url":"https://b",$prompt},{"url":"https://c",$prompt}]}"""
         val deltas = ask(request("openai/dall-e-3"), answer)
@@ -91,7 +91,7 @@ class OpenAiImagesSpec : FunSpec({
         (deltas.last() as Delta.Finish).cost.shouldBeInstanceOf<Cost.Unknown>()
     }
 
-    test("what a model is known to refuse is left out with a warning, or refused where the call is strict") {
+    test("a setting that the model refuses is left out with a warning, or fails a strict call") {
         val asked = listOf(request("xai/grok-imagine-image", size = "1x1") to "size", request("openai/dall-e-2", quality = "hd") to "quality")
         for ((request, field) in asked) {
             val deltas = ask(request, PLAIN) { it.requests.single().body shouldBe """{"model":"${request.model.name}","prompt":"a red train","n":2}""" }
@@ -102,20 +102,20 @@ class OpenAiImagesSpec : FunSpec({
         }.message shouldContain "does not take size"
     }
 
-    test("the provider's bill is believed") {
+    test("the cost that the provider reports is used") {
         val answer = """{"data":[{"url":"https://example.org/a.jpeg","mime_type":"image/jpeg"}],"usage":{"cost_in_usd_ticks":200000000}}"""
         val finish = ask(request("xai/grok-imagine-image"), answer).last() as Delta.Finish
         finish.cost shouldBe Cost.Known(Usd.of("0.02"), "xai")
         finish.usage shouldBe null
     }
 
-    test("an answer without an image is no answer") {
+    test("a response without an image is malformed") {
         for (answer in listOf("""{"created":1}""", """{"data":[]}""", """{"data":[{"revised_prompt":"a"}]}""", """{"data":["a"]}""")) {
             shouldThrow<LlmException.MalformedResponse> { ask(request("openai/any"), answer) }
         }
     }
 
-    test("failures are what they are everywhere, and a server without images is said to have none, perhaps") {
+    test("errors are typed, and that of a server without images says that it may not serve them") {
         shouldThrow<LlmException.NotFound> { ask(request("openai/any"), "{}", 404) }.message shouldContain "serve /images/generations?"
         shouldThrow<LlmException.ContentFiltered> { ask(request("openai/any"), """{"error":{"code":"contentFilter","message":"no"}}""", 400) }
     }

@@ -28,13 +28,13 @@ internal val openAiEmbeddingsEquivalence = WireEquivalence(
         OpenAiEmbeddings.encode(embeddingRequest(target.id, inputs, body.int("dimensions") ?: body.int("output_dimension")), target, mutableListOf())
     },
     sameForms = listOf(
-        SameForm("one text is a list of one") { body ->
+        SameForm("one text is a list with one element") { body ->
             body["input"]?.let { if (it is JsonArray) body else JsonObject(body + ("input" to JsonArray(listOf(it)))) } ?: body
         },
     ),
     explained = listOf(
-        Explained("floats are the default, and the same numbers", "encoding_format") { it.isLeftOut },
-        Explained("who asks changes no vector, and has no setting of ours", "user") { it.isLeftOut },
+        Explained("floats are the default and have the same values", "encoding_format") { it.isLeftOut },
+        Explained("the end user does not change a vector and cannot be set", "user") { it.isLeftOut },
         Explained("the recorded base URL had a slash at its end", "url") { it.recorded.text!!.replace("com//", "com/") == it.ours.text },
     ),
 )
@@ -48,7 +48,7 @@ internal val openAiImagesEquivalence = WireEquivalence(
         OpenAiImages.encode(request, target, mutableListOf())
     },
     explained = listOf(
-        Explained("the model refuses it, as the answer to this recording says, or it has no setting of ours", "*") {
+        Explained("the model refuses it, as the recorded response says, or it cannot be set", "*") {
             it.isLeftOut && (it.path == "quality" || it.path in withoutSetting)
         },
     ),
@@ -56,7 +56,7 @@ internal val openAiImagesEquivalence = WireEquivalence(
 
 private val withoutSetting = setOf("background", "moderation", "output_compression", "output_format", "response_format", "style", "user")
 
-/** A text or several; some clients send the numbers of tokens instead. */
+/** One text or several. Some clients send token ids instead. */
 private val JsonElement?.isText: Boolean get() = if (this is JsonArray) all { it.isText } else (this as? JsonPrimitive)?.isString == true
 
 private fun JsonObject.int(name: String): Int? = (this[name] as? JsonPrimitive)?.intOrNull

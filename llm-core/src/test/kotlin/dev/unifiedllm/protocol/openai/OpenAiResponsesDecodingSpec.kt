@@ -40,7 +40,7 @@ private const val COMPLETED =
     """{"type":"response.completed","response":{"id":"r1","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"Hello"}]}],"usage":{"input_tokens":1,"output_tokens":2}}}"""
 
 class OpenAiResponsesDecodingSpec : FunSpec({
-    test("events are known by their JSON, without event lines, and the end may be followed by [DONE]") {
+    test("events are known by their JSON, without event lines, and [DONE] may follow the last") {
         val answer = read(CREATED, HELLO, COMPLETED, "[DONE]")
         answer.failure shouldBe null
         answer.response.text shouldBe "Hello"
@@ -54,11 +54,11 @@ class OpenAiResponsesDecodingSpec : FunSpec({
         answer.response.text shouldBe "Hello"
     }
 
-    test("a stream whose last event says it all is read from that") {
+    test("a stream with the last event only is read from it") {
         read(COMPLETED, "[DONE]").response.text shouldBe "Hello"
     }
 
-    test("an item that comes in full only is read in full") {
+    test("an item without deltas is read when it is complete") {
         val cited = """[{"type":"url_citation","url":"https://a/","title":"A"}]"""
         val item = """{"type":"message","content":[{"type":"output_text","text":"Hi","annotations":$cited}]}"""
         val answer = read(CREATED, """{"type":"response.output_item.done","output_index":0,"item":$item}""", COMPLETED)
@@ -66,7 +66,7 @@ class OpenAiResponsesDecodingSpec : FunSpec({
         answer.response.sources shouldBe listOf(Delta.Source("https://a/", "A"))
     }
 
-    test("a call that comes in full only, and one in pieces by the place of their items") {
+    test("a tool call without deltas, and one with deltas, by the index of their items") {
         val answer = read(
             CREATED,
             """{"type":"response.output_item.added","output_index":1,"item":{"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":""}}""",
@@ -80,7 +80,7 @@ class OpenAiResponsesDecodingSpec : FunSpec({
         answer.response.finishReason!!.kind shouldBe Kind.TOOL_CALLS
     }
 
-    test("thoughts that come as a summary and in full are told once, and sealed by their item") {
+    test("reasoning that comes as a summary and in full is emitted once, with the item as its signature") {
         val item = """{"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"Hm."}],"encrypted_content":"gAAA"}"""
         val answer = read(
             CREATED,
@@ -93,19 +93,19 @@ class OpenAiResponsesDecodingSpec : FunSpec({
         answer.response.parts shouldBe listOf(Part.Reasoning("Hm.", item), Part.Text("Hi"))
     }
 
-    test("a thought that only the server keeps has no seal") {
+    test("reasoning that only the server has is not signed") {
         val item = """{"type":"reasoning","id":"rs_1","summary":[]}"""
         read(CREATED, """{"type":"response.output_item.done","output_index":0,"item":$item}""", HELLO, COMPLETED).response.parts shouldBe
             listOf(Part.Text("Hello"))
     }
 
-    test("a refusal is a text, and the reason") {
+    test("a refusal is a text, and the finish reason") {
         val answer = read(CREATED, """{"type":"response.refusal.delta","output_index":0,"delta":"No."}""", COMPLETED)
         answer.response.text shouldBe "No."
         answer.response.finishReason!!.kind shouldBe Kind.REFUSAL
     }
 
-    test("an incomplete answer says why") {
+    test("an incomplete answer has the reason") {
         fun incomplete(reason: String) = """{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{"reason":"$reason"}}}"""
         read(CREATED, HELLO, incomplete("max_output_tokens")).response.finishReason!!.kind shouldBe Kind.LENGTH
         read(CREATED, HELLO, incomplete("content_filter")).response.finishReason!!.kind shouldBe Kind.CONTENT_FILTER
@@ -118,7 +118,7 @@ class OpenAiResponsesDecodingSpec : FunSpec({
             .filterIsInstance<Delta.Media>() shouldBe listOf(Delta.Media("image/webp", "data:image/webp;base64,iVBO"))
     }
 
-    test("events and items that nobody has heard of change nothing") {
+    test("unknown events and items change nothing") {
         val plain = read(CREATED, HELLO, COMPLETED)
         val answer = read(
             CREATED,
@@ -131,7 +131,7 @@ class OpenAiResponsesDecodingSpec : FunSpec({
         answer shouldBe plain
     }
 
-    test("an error before any content, in either shape, is its type") {
+    test("an error before any content, in either form, is typed") {
         read(
             CREATED,
             """{"type":"error","code":"rate_limit_exceeded","message":"Slow down","param":null}""",
@@ -140,24 +140,24 @@ class OpenAiResponsesDecodingSpec : FunSpec({
             .shouldBeInstanceOf<LlmException.ContextLengthExceeded>()
     }
 
-    test("an error after content keeps what came") {
+    test("an error after content keeps the content") {
         val answer = read(CREATED, HELLO, """{"type":"response.failed","response":{"status":"failed","error":{"code":"server_error","message":"Oh"}}}""")
         answer.error.shouldBeInstanceOf<LlmException.ServerError>().message shouldContain "Oh"
         answer.error.partial!!.text shouldBe "Hello"
     }
 
-    test("a stream without its last event is interrupted, also when it says [DONE]") {
+    test("a stream without its last event is interrupted, even with [DONE]") {
         read(CREATED, HELLO).error.shouldBeInstanceOf<LlmException.StreamInterrupted>()
         read(CREATED, HELLO, "[DONE]").error.shouldBeInstanceOf<LlmException.StreamInterrupted>()
     }
 
-    test("a whole response that failed is an error") {
+    test("a response that is not streamed and failed is an error") {
         val answer = read("""{"object":"response","id":"r1","status":"failed","error":{"code":"insufficient_quota","message":"Empty"},"output":[]}""")
         answer.error.shouldBeInstanceOf<LlmException.QuotaExhausted>()
         answer.deltas.shouldBeEmpty()
     }
 
-    test("a server without the endpoint: the error names the model's name over chat completions") {
+    test("the error of a server without the endpoint has the model's name for chat completions") {
         for (status in listOf(404, 405)) {
             val error = read("""{"detail":"Not Found"}""", status = status, row = "litellm_proxy/responses").error
             error.shouldBeInstanceOf<LlmException.NotFound>().message shouldContain "\"litellm_proxy/m\""

@@ -62,13 +62,13 @@ class OpenAiResponsesEncodingSpec : FunSpec({
         withData<ResponsesEncoding>(
             { it.title },
             ResponsesEncoding("a stream", { delivery = Delivery.STREAM }, """{"stream":true}"""),
-            ResponsesEncoding("system messages that stand first are instructions", {
+            ResponsesEncoding("system messages at the beginning are instructions", {
                 system("Be short.")
                 system("Be kind.")
                 user("hi")
             }, """{"instructions":"Be short.\n\nBe kind."}"""),
             ResponsesEncoding(
-                "what the wire has",
+                "settings of the wire",
                 {
                     temperature = 0.5
                     topP = 0.25
@@ -85,11 +85,11 @@ class OpenAiResponsesEncodingSpec : FunSpec({
                 topLogprobs = 3
             }, """{"top_logprobs":3,"include":["message.output_text.logprobs"]}"""),
             ResponsesEncoding("reasoning", { reasoning = Effort.LOW }, """{"reasoning":{"effort":"low"}}"""),
-            ResponsesEncoding("a summary joins the effort", {
+            ResponsesEncoding("a summary is merged with the effort", {
                 reasoning = Effort.LOW
                 providerOptions { put("reasoning", json("""{"summary":"auto"}""")) }
             }, """{"reasoning":{"effort":"low","summary":"auto"}}"""),
-            ResponsesEncoding("reasoning MAX is high where no more is known, and said", {
+            ResponsesEncoding("reasoning MAX is high, with a warning, if no higher effort is known", {
                 reasoning = Effort.MAX
             }, """{"reasoning":{"effort":"high"}}""", "MAX"),
             ResponsesEncoding("JSON", { responseFormat = ResponseFormat.Json }, """{"text":{"format":{"type":"json_object"}}}"""),
@@ -99,7 +99,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
                 """{"text":{"format":{"type":"json_schema","name":"answer","schema":{"type":"object"},"strict":true}}}""",
             ),
             ResponsesEncoding("tools are flat, and not strict", { tool(weather) }, """{"tools":[$weatherJson]}"""),
-            ResponsesEncoding("the server's own tools join ours", {
+            ResponsesEncoding("tools of the server are added to those of the request", {
                 tool(weather)
                 providerOptions { put("tools", json("""[{"type":"web_search"}]""")) }
             }, """{"tools":[$weatherJson,{"type":"web_search"}]}"""),
@@ -107,18 +107,18 @@ class OpenAiResponsesEncodingSpec : FunSpec({
                 tool(weather)
                 toolChoice = ToolChoice.Named("weather")
             }, """{"tools":[$weatherJson],"tool_choice":{"type":"function","name":"weather"}}"""),
-            ResponsesEncoding("topK is not of this wire, and said", { topK = 4 }, "{}", "topK"),
-            ResponsesEncoding("stop is not of this wire, and said", { stop("x") }, "{}", "stop"),
-            ResponsesEncoding("seed is not of this wire, and said", { seed = 1 }, "{}", "seed"),
-            ResponsesEncoding("a penalty is not of this wire, and said", { presencePenalty = 0.5 }, "{}", "presencePenalty"),
-            ResponsesEncoding("one answer is what it gives", { n = 1 }, "{}"),
-            ResponsesEncoding("several answers are not of this wire, and said", { n = 2 }, "{}", "n is not"),
-            ResponsesEncoding("a budget for thinking is not of this wire, and said", { reasoningBudget = 100 }, "{}", "reasoningBudget"),
-            ResponsesEncoding("a cache mark is not needed", {
+            ResponsesEncoding("topK is not part of this wire: a warning", { topK = 4 }, "{}", "topK"),
+            ResponsesEncoding("stop is not part of this wire: a warning", { stop("x") }, "{}", "stop"),
+            ResponsesEncoding("seed is not part of this wire: a warning", { seed = 1 }, "{}", "seed"),
+            ResponsesEncoding("a penalty is not part of this wire: a warning", { presencePenalty = 0.5 }, "{}", "presencePenalty"),
+            ResponsesEncoding("one answer is the default", { n = 1 }, "{}"),
+            ResponsesEncoding("several answers are not part of this wire: a warning", { n = 2 }, "{}", "n is not"),
+            ResponsesEncoding("a reasoning budget is not part of this wire: a warning", { reasoningBudget = 100 }, "{}", "reasoningBudget"),
+            ResponsesEncoding("a cache breakpoint is not needed", {
                 user("hi")
                 cacheBreakpoint()
             }, "{}"),
-            ResponsesEncoding("names are not of this wire, and said", { message(Message(Role.USER, listOf(Part.Text("hi")), name = "ann")) }, "{}", "names"),
+            ResponsesEncoding("names are not part of this wire: a warning", { message(Message(Role.USER, listOf(Part.Text("hi")), name = "ann")) }, "{}", "names"),
         ) { encoding ->
             val warnings = mutableListOf<String>()
             val body = send(target(), warnings) {
@@ -129,7 +129,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
             if (encoding.warning == null) warnings.shouldBeEmpty() else warnings.single() shouldContain encoding.warning
         }
 
-        test("nothing is stored, and the model stands in the body") {
+        test("nothing is stored, and the model is in the body") {
             val body = send(target(system = "Be short.")) { user("hi") }
             body["store"].text shouldBe "false"
             body["model"].text shouldBe "m"
@@ -137,7 +137,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
             OpenAiResponses.encode(ChatRequest.build("p/m") { user("hi") }, target(), mutableListOf()).url shouldBe "https://host/v1/responses"
         }
 
-        test("a model that thinks is asked for its sealed thoughts, and is not sent what it refuses") {
+        test("encrypted reasoning is requested from a reasoning model, and fields that it refuses are left out") {
             val warnings = mutableListOf<String>()
             val body = send(target(thinking), warnings) {
                 user("hi")
@@ -151,7 +151,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
             warnings.map { it.substringAfter("take ").substringBefore(':') } shouldBe listOf("temperature", "top_p")
         }
 
-        test("a temperature of 1 is the model's own, and asked not to think it takes all") {
+        test("a temperature of 1 is accepted, and without reasoning every field") {
             val one = mutableListOf<String>()
             send(target(thinking), one) { temperature = 1.0 }["temperature"].text shouldBe "1.0"
             val none = mutableListOf<String>()
@@ -164,7 +164,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
     }
 
     context("input") {
-        test("a conversation with tools, thoughts, images and documents") {
+        test("a conversation with tools, reasoning, images and documents") {
             val items = input {
                 user("What is it?") {
                     image("https://host/cat.png")
@@ -201,7 +201,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
             )
         }
 
-        test("thoughts go back to the provider that sealed them, to no other, and not without a seal") {
+        test("reasoning is sent back to the provider that signed it, to no other, and not without a signature") {
             val row = ProviderRegistry.packed.find("xai/responses")!!
             val target = Target(ModelId(row.id, "grok-4.3"), row, row.baseUrl!!, null)
             fun sent(model: ModelId?, signature: String?) =
@@ -215,7 +215,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
             sent(null, """{"type":"thinking"}""") shouldBe 1
         }
 
-        test("a call of a free-form tool goes back as it came, and its result as one of such a call") {
+        test("a call of a free-form tool is sent back unchanged, with its result in the form for such calls") {
             val call = """{"type":"custom_tool_call","id":"ctc_1","status":"completed","call_id":"call_1","name":"math","input":"4 + 4"}"""
             val items = input {
                 message(Message(Role.ASSISTANT, listOf(Part.ToolCall("call_1", "math", "4 + 4", call))))
@@ -226,7 +226,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
             )
         }
 
-        test("what was recorded survives a second turn: the thoughts of each recording are sent back as they were sealed") {
+        test("the reasoning of each recording is sent back in a second turn as it was signed") {
             for (name in listOf(
                 "openai-responses/s006-tool-call-no-args-ruby-llm",
                 "xai/u006-responses-parallel-tool-calls-ruby-llm",

@@ -29,7 +29,7 @@ import kotlinx.serialization.json.jsonObject
 
 private val folders = mapOf("openai-responses" to "openai", "bedrock-mantle" to "bedrock_mantle", "openai-compat-other" to "-")
 
-private val SEALED = JsonArray(listOf(JsonPrimitive("reasoning.encrypted_content")))
+private val ENCRYPTED = JsonArray(listOf(JsonPrimitive("reasoning.encrypted_content")))
 
 internal val openAiResponsesEquivalence = WireEquivalence(
     protocol = OpenAiResponses,
@@ -37,14 +37,14 @@ internal val openAiResponsesEquivalence = WireEquivalence(
     target = { recording, body -> recordedTarget(recording, body, OpenAiResponses, folders, "/responses") },
     convert = { readResponses(it) },
     options = setOf("reasoning", "tools"),
-    skipped = mapOf("e068-openai-400-pydantic-ai" to "a temperature of -1 is the caller's mistake: the builder refuses it before anything is sent"),
+    skipped = mapOf("e068-openai-400-pydantic-ai" to "the builder refuses a temperature of -1 before anything is sent"),
     sameForms = listOf(
-        SameForm("a text alone is one message of the user's") { body ->
+        SameForm("a single text is one user message") { body ->
             val text = body["input"] as? JsonPrimitive ?: return@SameForm body
             JsonObject(body + ("input" to JsonArray(listOf(JsonObject(mapOf("role" to JsonPrimitive("user"), "content" to text))))))
         },
-        SameForm("a list of one text part is that text") { body -> body.each("input", ::withPlainText) },
-        SameForm("a developer's first message is an instruction") { body ->
+        SameForm("a list with one text part is that text") { body -> body.each("input", ::withPlainText) },
+        SameForm("a developer message at the beginning is an instruction") { body ->
             val first = (body["input"] as? JsonArray)?.firstOrNull() as? JsonObject
             if (first?.string("role") != "developer" || "instructions" in body) return@SameForm body
             JsonObject(body + ("instructions" to first.getValue("content")) + ("input" to JsonArray((body["input"] as JsonArray).drop(1))))
@@ -52,12 +52,12 @@ internal val openAiResponsesEquivalence = WireEquivalence(
     ),
     explained = listOf(
         Explained("null is the default", "*") { it.isNullForNothing },
-        Explained("not to stream is the default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
-        Explained("nothing is kept by the server, since the whole conversation is sent each time", "store") { it.isAdded && it.ours == JsonPrimitive(false) },
-        Explained("models that think are asked for their sealed thoughts, which the next turn sends back", "include") { it.isAdded && it.ours == SEALED },
-        Explained("nothing more is included by default", "include") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
-        Explained("the model chooses by default", "tool_choice") { it.isLeftOut && it.recorded == JsonPrimitive("auto") },
-        Explained("our tools have no strict mode: the schema is the same", "tools[].strict") {
+        Explained("stream is false by default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
+        Explained("the server stores nothing, since each request has the whole conversation", "store") { it.isAdded && it.ours == JsonPrimitive(false) },
+        Explained("encrypted reasoning is requested from reasoning models, to be sent back with the next turn", "include") { it.isAdded && it.ours == ENCRYPTED },
+        Explained("an empty list is the default", "include") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
+        Explained("auto is the default", "tool_choice") { it.isLeftOut && it.recorded == JsonPrimitive("auto") },
+        Explained("tools have no strict mode here: the schema is the same", "tools[].strict") {
             it.ours == JsonPrimitive(false) &&
                 it.recorded == JsonPrimitive(true)
         },
@@ -86,7 +86,7 @@ private fun ChatRequestBuilder.readResponses(body: JsonObject): Set<String> {
     val thinking = body["reasoning"] as? JsonObject
     reasoning = thinking?.string("effort")?.let { Effort.valueOf(it.uppercase()) }
     providerOptions {
-        // What has no setting of ours: tools of the server's own, the summary of thoughts.
+        // These cannot be set: tools of the server, the summary of the reasoning.
         if (others.isNotEmpty()) put("tools", JsonArray(others))
         (thinking?.minus("effort"))?.takeIf { it.isNotEmpty() }?.let { put("reasoning", JsonObject(it)) }
     }

@@ -6,30 +6,30 @@ import io.kotest.matchers.shouldBe
 import kotlinx.serialization.json.Json
 
 class ReasoningDetailsSpec : FunSpec({
-    fun sealed(vararg lists: String): String? {
+    fun signature(vararg lists: String): String? {
         val details = ReasoningDetails()
         for (list in lists) list.encodeToByteArray().let { details.read(JsonCursor().reset(it, 0, it.size)) }
-        return details.sealed()
+        return details.signature()
     }
 
-    test("none are null") {
-        sealed("[]", "null") shouldBe null
+    test("without blocks the signature is null") {
+        signature("[]", "null") shouldBe null
     }
 
-    test("pieces of one block are one, with the signature that comes last") {
-        val sealed = sealed(
+    test("pieces of a block are joined, with the signature that comes last") {
+        val signature = signature(
             """[{"type":"reasoning.text","text":"Let ","index":0,"signature":null}]""",
             """[{"type":"reasoning.text","text":"me see.","index":0}]""",
             """[{"type":"reasoning.text","index":0,"signature":"sig"}]""",
             """[{"type":"reasoning.encrypted","data":"gA","index":1}]""",
         )
-        Json.parseToJsonElement(sealed!!) shouldBe Json.parseToJsonElement(
+        Json.parseToJsonElement(signature!!) shouldBe Json.parseToJsonElement(
             """[{"type":"reasoning.text","text":"Let me see.","index":0,"signature":"sig"},{"type":"reasoning.encrypted","data":"gA","index":1}]""",
         )
     }
 
-    test("blocks without an index stay apart") {
-        sealed("""[{"type":"reasoning.summary","summary":"a"},{"type":"reasoning.summary","summary":"b"}]""") shouldBe
+    test("blocks without an index are not joined") {
+        signature("""[{"type":"reasoning.summary","summary":"a"},{"type":"reasoning.summary","summary":"b"}]""") shouldBe
             """[{"type":"reasoning.summary","summary":"a"},{"type":"reasoning.summary","summary":"b"}]"""
     }
 })

@@ -1,0 +1,54 @@
+package dev.unifiedllm.protocol.openai
+
+import dev.unifiedllm.protocol.json.JsonNames
+
+/** A chunk of a stream, or a completion that is not streamed. */
+internal object ChatChunk : JsonNames("choices", "id", "model", "usage", "error", "x_groq", "citations", "search_results") {
+    const val CHOICES = 0
+    const val ID = 1
+    const val MODEL = 2
+    const val USAGE = 3
+    const val ERROR = 4
+    const val X_GROQ = 5
+    const val CITATIONS = 6
+    const val SEARCH_RESULTS = 7
+}
+
+internal object ChatChoice : JsonNames("index", "delta", "message", "finish_reason") {
+    const val INDEX = 0
+    const val DELTA = 1
+    const val MESSAGE = 2
+    const val FINISH_REASON = 3
+}
+
+/** A `delta` or a `message`. */
+internal object ChatMessage : JsonNames(
+    "content",
+    "reasoning_content",
+    "reasoning",
+    "tool_calls",
+    "refusal",
+    "annotations",
+    "function_call",
+    "reasoning_details",
+) {
+    const val CONTENT = 0
+    const val REASONING_CONTENT = 1
+    const val REASONING = 2
+    const val TOOL_CALLS = 3
+    const val REFUSAL = 4
+    const val ANNOTATIONS = 5
+    const val FUNCTION_CALL = 6
+    const val REASONING_DETAILS = 7
+}
+
+internal object ChatPart : JsonNames("text", "thinking") {
+    const val TEXT = 0
+    const val THINKING = 1
+}
+
+/** `x_groq`, in which Groq puts the usage and errors of a stream. */
+internal object ChatGroq : JsonNames("usage", "error") {
+    const val USAGE = 0
+    const val ERROR = 1
+}

@@ -1,0 +1,65 @@
+package dev.unifiedllm.provider
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.ModelId
+
+/** An API key. @property variable that it came from; null if the user set it in code */
+internal class ResolvedKey(val key: ApiKey, val variable: String?)
+
+/** Finds the API key for a model: set in code, else in a variable of the provider's row. */
+internal class KeyResolver(private val environment: Environment) {
+    /**
+     * The key; null if the provider needs none, or takes a credential that is obtained later.
+     *
+     * @param row the provider that the base URL means
+     * @param requestedRow the provider that the user named
+     * @throws LlmException.Configuration if the provider needs a key and there is none, or it cannot be used
+     */
+    fun resolve(row: Provider, requestedRow: Provider, model: ModelId, settings: ProviderSettings, baseUrl: BaseUrl): ResolvedKey? {
+        settings.apiKey?.let { return ResolvedKey(it, variable = null) }
+        if (row.auth == Provider.Auth.AWS && settings.aws?.isIdentity == true) return null
+        if (row.auth == Provider.Auth.NONE || row.apiKeyEnv.isEmpty()) return null
+        if (baseUrl.isFromCode && !isLoopback(hostOf(baseUrl.url)) && !row.isOwnHost(baseUrl.url)) {
+            // A key from the environment belongs to the host that the environment, or the row, names.
+            if (row.auth == Provider.Auth.OPTIONAL || row.auth == Provider.Auth.AWS) return null
+            throw LlmException.Configuration(
+                "The base URL for $model was set in code, so its key is not taken from the environment. Set apiKey beside baseUrl: " +
+                    "${inCode(requestedRow.id, "apiKey", "\"…\"")}.",
+                details = LlmException.Details(model),
+            )
+        }
+        // Where a variable of OpenAI's names a resource on Azure, the key may stand in OpenAI's variable, too.
+        val variables = if (baseUrl.isFromCode) row.apiKeyEnv else (row.apiKeyEnv + requestedRow.apiKeyEnv).distinct()
+        environment.first(variables)?.let { return ResolvedKey(parsed(it, model), it.name) }
+        if (row.auth in WITHOUT_KEY || environment.first(row.azure?.tokenEnv.orEmpty()) != null) return null
+        throw noKey(row, requestedRow, model)
+    }
+
+    private fun parsed(variable: Variable, model: ModelId): ApiKey = try {
+        ApiKey.of(variable.value)
+    } catch (wrong: IllegalArgumentException) {
+        val problem = "${wrong.message}.".replace("?.", "?")
+        throw LlmException.Configuration("The key for $model in the variable ${variable.name} cannot be used: $problem", details = LlmException.Details(model))
+    }
+
+    private fun noKey(row: Provider, requestedRow: Provider, model: ModelId): LlmException.Configuration {
+        val empty = row.apiKeyEnv.firstOrNull(environment::isEmpty)
+        val remedy = if (empty != null) "The variable $empty is set, but empty. Set it to the key" else "Set the variable ${row.apiKeyEnv.first()}"
+        return LlmException.Configuration(
+            "No API key for $model. $remedy; or in code: ${inCode(requestedRow.id, "apiKey", "\"…\"")}.${row.docs?.let { " See $it" }.orEmpty()}",
+            details = LlmException.Details(model),
+        )
+    }
+
+    private fun Provider.isOwnHost(url: String): Boolean {
+        if (isAt(url)) return true
+        val ownUrl = baseUrl ?: return false
+        return '{' !in ownUrl && hostOf(ownUrl) == hostOf(url)
+    }
+
+    private companion object {
+        /** Without a key, nothing or a credential of another kind is sent. */
+        val WITHOUT_KEY = setOf(Provider.Auth.OPTIONAL, Provider.Auth.AWS, Provider.Auth.GOOGLE)
+    }
+}
