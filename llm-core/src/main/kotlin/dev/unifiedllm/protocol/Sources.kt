@@ -5,17 +5,20 @@ import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.members
 
-/** A source as an annotation names it; null where it names no address. */
+/** Reads the next value, an annotation, as a source; null if it has no URL. */
 internal fun JsonCursor.source(): Delta.Source? {
     var url: String? = null
     var title: String? = null
-    members(SOURCE) { member ->
+    members(SourceNames) { member ->
         when (member) {
-            0 -> url = stringOrNull()
-            1 -> title = stringOrNull()
+            SourceNames.URL -> url = stringOrNull()
+            SourceNames.TITLE -> title = stringOrNull()
         }
     }
     return url?.let { Delta.Source(it, title) }
 }
 
-private val SOURCE = JsonNames("url", "title")
+private object SourceNames : JsonNames("url", "title") {
+    const val URL = 0
+    const val TITLE = 1
+}

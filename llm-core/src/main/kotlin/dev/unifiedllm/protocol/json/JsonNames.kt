@@ -2,8 +2,27 @@ package dev.unifiedllm.protocol.json
 
 import java.util.Arrays
 
-/** The member names a decoder asks for, encoded once: [JsonCursor.next] answers with an index into them. */
-internal class JsonNames(private vararg val names: String) {
+/**
+ * The member names that a decoder reads, encoded once. [JsonCursor.next] returns the index of a member's name in this list.
+ *
+ * A list of several names is an object with a constant for each name, so that a `when` reads as the JSON does and stays a switch over integers:
+ *
+ *     private object Chunk : JsonNames("id", "choices") {
+ *         const val ID = 0
+ *         const val CHOICES = 1
+ *     }
+ *
+ *     json.members(Chunk) { member ->
+ *         when (member) {
+ *             Chunk.ID -> id = json.stringOrNull()
+ *             Chunk.CHOICES -> choices()
+ *         }
+ *     }
+ *
+ * The constant of `finish_reason`, `finishReason` or `finish.reason` is FINISH_REASON; JsonNamesSpec compares names and values.
+ */
+internal open class JsonNames(vararg names: String) {
+    val names: List<String> = names.asList()
     private val encoded = Array(names.size) { names[it].encodeToByteArray() }
 
     fun indexOf(bytes: ByteArray, start: Int, end: Int): Int {
@@ -17,7 +36,7 @@ internal class JsonNames(private vararg val names: String) {
     fun indexOf(name: String): Int = names.indexOf(name)
 
     companion object {
-        /** A member that was not asked for. */
+        /** A member that is not in the list. */
         const val OTHER: Int = -1
 
         /** No more members: the object is closed. */
