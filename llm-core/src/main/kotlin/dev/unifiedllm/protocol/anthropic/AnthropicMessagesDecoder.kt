@@ -21,8 +21,8 @@ import dev.unifiedllm.transport.framing.Frame
 import kotlinx.serialization.json.Json
 
 /**
- * Decodes the events of a stream, and messages that come whole. The members of a message are those of `message_start.message` in a stream; a
- * whole body has them at its top level. One list of names serves both.
+ * Decodes the events of a stream, and whole bodies. The members of a message are in `message_start.message` of a stream and at the top level of a
+ * whole body, so one list of names has the members of both events and messages.
  */
 internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()

@@ -22,8 +22,8 @@ import dev.unifiedllm.transport.framing.AwsEventStreamDecoder
 import dev.unifiedllm.transport.framing.Frame
 
 /**
- * Decodes the events of `converse-stream`, and the body of `converse`, whose content has the same form one object deeper. The results of tools
- * that run at the server are not part of the output.
+ * Decodes the events of `converse-stream` and the body of `converse`, which have the same content blocks. The results of tools that run at the
+ * server are not part of the output.
  */
 internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
