@@ -6,47 +6,47 @@ import kotlinx.serialization.json.JsonObjectBuilder
 import kotlinx.serialization.json.put
 
 /**
- * Writes temperature, topP and topK as far as the model takes them. While reasoning, a model takes no temperature but 1; from version 4.1 on, it takes
- * temperature or topP; from version 4.7 on, neither these nor topK.
+ * Adds temperature, topP and topK as far as the model accepts them, and a warning for each value that is changed or left out.
+ *
+ * With reasoning, a model accepts no temperature but 1, no topP below 0.95 and no topK. Claude 4.1 and later accept temperature or topP, not
+ * both. Claude 4.7 and later accept none of the three.
  */
-internal fun JsonObjectBuilder.sampling(request: ChatRequest, thinking: ClaudeThinking, claude: ClaudeVersion?, warnings: MutableList<String>) {
-    val refuses = claude != null && claude >= ClaudeVersion.WITHOUT_SAMPLING
-    var temperature = request.temperature
-    var topP = request.topP
-    var topK = request.topK
-    fun leftOut(setting: String, reason: String) {
-        warnings += "$setting was left out: $reason"
+internal fun JsonObjectBuilder.claudeSampling(
+    request: ChatRequest,
+    reasoning: ClaudeReasoning,
+    claude: ClaudeVersion?,
+    api: String,
+    warnings: MutableList<String>,
+) {
+    val acceptsNone = claude != null && claude >= ClaudeVersion.WITHOUT_SAMPLING
+    val isRestricted = acceptsNone || reasoning.isOn
+    fun leaveOut(option: String, why: String = if (acceptsNone) MODEL_REFUSES else REASONING_REFUSES) {
+        warnings += "$option was left out: $why"
     }
-    if (temperature != null && temperature > 1.0) {
-        warnings += "temperature $temperature was lowered to 1.0, this wire's maximum"
-        temperature = 1.0
-    }
-    if (temperature != null && temperature != 1.0 && (refuses || thinking.isOn)) {
-        leftOut("temperature", if (refuses) MODEL_REFUSES else THINKING_REFUSES)
+    var temperature = temperatureUpToOne(request, api, warnings)
+    if (temperature != null && temperature != 1.0 && isRestricted) {
+        leaveOut("temperature")
         temperature = null
-    } else if (refuses) {
-        temperature = null // 1 is the default
     }
-    if (topP != null && (refuses || (thinking.isOn && topP < LOWEST_THINKING_TOP_P))) {
-        leftOut("topP", if (refuses) MODEL_REFUSES else THINKING_REFUSES)
+    if (acceptsNone) temperature = null // 1.0 is the model's default
+    var topP = request.topP
+    if (topP != null && (acceptsNone || (reasoning.isOn && topP < MIN_REASONING_TOP_P))) {
+        leaveOut("topP")
         topP = null
     }
     if (topP != null && temperature != null && claude != null && claude >= ClaudeVersion.ONE_SAMPLING) {
-        leftOut("topP", "the model takes temperature or topP, not both")
+        leaveOut("topP", "the model accepts temperature or topP, not both")
         topP = null
     }
-    if (topK != null && (refuses || thinking.isOn)) {
-        leftOut("topK", if (refuses) MODEL_REFUSES else THINKING_REFUSES)
-        topK = null
-    }
+    if (request.topK != null && isRestricted) leaveOut("topK")
     temperature?.let { put("temperature", it) }
     topP?.let { put("top_p", it) }
-    topK?.let { put("top_k", it) }
+    request.topK?.takeUnless { isRestricted }?.let { put("top_k", it) }
 }
 
-/** The name of the effort on the wires that serve Claude models. */
+/** The value of `effort` for this [Effort], as Anthropic's API and Bedrock name it. */
 internal val Effort.anthropicWord: String get() = if (this == Effort.MINIMAL) "low" else name.lowercase()
 
-private const val LOWEST_THINKING_TOP_P = 0.95
-private const val MODEL_REFUSES = "the model takes no sampling settings"
-private const val THINKING_REFUSES = "the model refuses it while reasoning"
+private const val MIN_REASONING_TOP_P = 0.95
+private const val MODEL_REFUSES = "this model does not accept it"
+private const val REASONING_REFUSES = "the model does not accept it together with reasoning"

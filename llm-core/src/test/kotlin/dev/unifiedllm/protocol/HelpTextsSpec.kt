@@ -249,7 +249,7 @@ class HelpTextsSpec : FunSpec({
                     }
                 }
                 reply.deltas().toList() shouldContainExactly listOf("Hel", "lo")
-                reply.get().warnings shouldContain "Ollama takes texts and images only: a file of type application/pdf was left out"
+                reply.get().warnings shouldContain "a file of type application/pdf was left out: Ollama takes texts and images only"
             }
             server.requests.single().body shouldContain """"images":["aW1hZ2U="]"""
         }

@@ -6,17 +6,19 @@ import dev.unifiedllm.chat.Effort
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Tool
 import dev.unifiedllm.chat.ToolChoice
-import dev.unifiedllm.protocol.ClaudeThinking
+import dev.unifiedllm.protocol.ClaudeReasoning
 import dev.unifiedllm.protocol.ClaudeVersion
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.anthropicWord
 import dev.unifiedllm.protocol.claudeFamily
-import dev.unifiedllm.protocol.effort
+import dev.unifiedllm.protocol.claudeSampling
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.nonBlankStops
 import dev.unifiedllm.protocol.objectSchema
-import dev.unifiedllm.protocol.sampling
+import dev.unifiedllm.protocol.warnJsonWithoutSchema
+import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.withOptions
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withoutNames
@@ -31,7 +33,7 @@ import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
 
-/** `POST …/v1/messages`, as Anthropic documents it (docs.anthropic.com/en/api/messages, version 2023-06-01). */
+/** Anthropic's Messages API: `POST …/v1/messages` ([docs.anthropic.com](https://docs.anthropic.com/en/api/messages), version 2023-06-01). */
 internal object AnthropicMessages : Protocol {
     override val name: String = "anthropic-messages"
 
@@ -49,7 +51,7 @@ internal object AnthropicMessages : Protocol {
     private val VERSION = mapOf("anthropic-version" to "2023-06-01")
 }
 
-/** The same at Google: the model stands in the path, the version in the body. */
+/** Anthropic's Messages API at Google Vertex AI: the model is part of the path, and the version a field of the body. */
 internal object AnthropicVertex : Protocol {
     override val name: String = "anthropic-vertex"
 
@@ -67,7 +69,7 @@ internal object AnthropicVertex : Protocol {
     override fun decoder(target: Target): Decoder = AnthropicMessagesDecoder(target)
 }
 
-/** The call's address behind [base], which may end before, with or after the version. */
+/** The URL of the Messages API at [base], which may end with `/v1/messages`, with the version or without both. */
 internal fun messagesUrl(base: String): String {
     val before = base.removeSuffix("/messages")
     return if (VERSIONED.containsMatchIn(before)) "$before/messages" else "$before/v1/messages"
@@ -76,56 +78,56 @@ internal fun messagesUrl(base: String): String {
 private val VERSIONED = Regex("/v\\d+[a-z0-9]*$")
 private const val DEFAULT_MAX_TOKENS = 4096
 
-/** Objects of which providerOptions may add a field, such as `thinking.display`. */
+/** The name of the API in warnings. */
+internal const val ANTHROPIC_API: String = "the Anthropic Messages API"
+
+/** Objects to which providerOptions can add fields, such as `thinking.display`. */
 private val MERGED = setOf("thinking", "output_config", "metadata")
 
 private fun anthropicBody(request: ChatRequest, target: Target, warnings: MutableList<String>, head: JsonObjectBuilder.() -> Unit): ByteArray {
     val claude = ClaudeVersion.of(target.name)
-    val thinking = ClaudeThinking.of(request, target, claude, warnings)
+    val reasoning = ClaudeReasoning.of(request, target, claude, warnings)
     val content = AnthropicContent(target, warnings)
     val body = buildJsonObject {
         head()
-        put("max_tokens", request.maxTokens ?: (DEFAULT_MAX_TOKENS + (thinking.budget ?: 0)))
+        put("max_tokens", request.maxTokens ?: (DEFAULT_MAX_TOKENS + (reasoning.budget ?: 0)))
         content.system(request.messages)?.let { put("system", it) }
         withoutNames(request.messages, warnings)
         put("messages", content.messages(request.messages))
-        settings(request, thinking, claude, warnings)
+        settings(request, reasoning, claude, warnings)
         tools(request)
-        thinking.setting?.let { put("thinking", it) }
-        outputConfig(request, thinking, warnings)?.let { put("output_config", it) }
+        reasoning.thinking?.let { put("thinking", it) }
+        outputConfig(request, reasoning, warnings)?.let { put("output_config", it) }
         if (request.delivery == Delivery.STREAM) put("stream", true)
     }
     return withOptions(body, request.providerOptions, MERGED).toString().encodeToByteArray()
 }
 
-private fun JsonObjectBuilder.settings(request: ChatRequest, thinking: ClaudeThinking, claude: ClaudeVersion?, warnings: MutableList<String>) {
-    sampling(request, thinking, claude, warnings)
-    val stop = request.stop.filter { it.isNotBlank() }
-    if (stop.size < request.stop.size) warnings += "a stop text of white space alone is refused by this wire and was left out"
-    if (stop.isNotEmpty()) putJsonArray("stop_sequences") { stop.forEach { add(it) } }
+private fun JsonObjectBuilder.settings(request: ChatRequest, reasoning: ClaudeReasoning, claude: ClaudeVersion?, warnings: MutableList<String>) {
+    claudeSampling(request, reasoning, claude, ANTHROPIC_API, warnings)
+    val stops = nonBlankStops(request, ANTHROPIC_API, warnings)
+    if (stops.isNotEmpty()) putJsonArray("stop_sequences") { stops.forEach { add(it) } }
     request.serviceTier?.let { put("service_tier", it) }
     (request.endUser ?: request.metadata[USER])?.let { putJsonObject("metadata") { put(USER, it) } }
     val labels = request.metadata.keys - USER
-    if (labels.isNotEmpty()) {
-        warnings +=
-            "this wire's metadata holds nothing but user_id: ${labels.joinToString()} ${if (labels.size == 1) "was" else "were"} left out"
-    }
-    fun lacking(name: String, value: Any?) {
-        if (value != null) warnings += "$name is not part of this wire and was left out"
-    }
-    lacking("seed", request.seed)
-    lacking("presencePenalty", request.presencePenalty)
-    lacking("frequencyPenalty", request.frequencyPenalty)
-    lacking("n", request.n?.takeIf { it > 1 })
-    lacking("logprobs", request.logprobs?.takeIf { it })
-    lacking("topLogprobs", request.topLogprobs)
+    if (labels.isNotEmpty()) warnings += "metadata ${labels.joinToString()} was left out: $ANTHROPIC_API accepts only user_id"
+    warnUnsupported(
+        ANTHROPIC_API,
+        warnings,
+        "seed" to (request.seed != null),
+        "presencePenalty" to (request.presencePenalty != null),
+        "frequencyPenalty" to (request.frequencyPenalty != null),
+        "n" to ((request.n ?: 1) > 1),
+        "logprobs" to (request.logprobs == true),
+        "topLogprobs" to (request.topLogprobs != null),
+    )
 }
 
 private fun JsonObjectBuilder.tools(request: ChatRequest) {
     if (request.tools.isEmpty()) return
     putJsonArray("tools") { request.tools.forEach { add(anthropicTool(it)) } }
-    val oneAtMost = request.parallelToolCalls == false
-    val choice = request.toolChoice ?: if (oneAtMost) ToolChoice.Auto else return
+    val atMostOne = request.parallelToolCalls == false
+    val choice = request.toolChoice ?: if (atMostOne) ToolChoice.Auto else return
     putJsonObject("tool_choice") {
         when (choice) {
             ToolChoice.Auto -> put("type", "auto")
@@ -136,7 +138,7 @@ private fun JsonObjectBuilder.tools(request: ChatRequest) {
                 put("name", choice.name)
             }
         }
-        if (oneAtMost && choice != ToolChoice.None) put("disable_parallel_tool_use", true)
+        if (atMostOne && choice != ToolChoice.None) put("disable_parallel_tool_use", true)
     }
 }
 
@@ -146,14 +148,12 @@ private fun anthropicTool(tool: Tool) = buildJsonObject {
     put("input_schema", objectSchema(tool))
 }
 
-private fun outputConfig(request: ChatRequest, thinking: ClaudeThinking, warnings: MutableList<String>): JsonObject? {
+private fun outputConfig(request: ChatRequest, reasoning: ClaudeReasoning, warnings: MutableList<String>): JsonObject? {
     val format = request.responseFormat
-    if (format == ResponseFormat.Json) {
-        warnings += "JSON without a schema is not part of this wire and was not asked for: give a schema, or ask for JSON in the prompt"
-    }
-    if (thinking.effort == null && format !is ResponseFormat.JsonSchema) return null
+    if (format == ResponseFormat.Json) warnJsonWithoutSchema(ANTHROPIC_API, warnings)
+    if (reasoning.effort == null && format !is ResponseFormat.JsonSchema) return null
     return buildJsonObject {
-        thinking.effort?.let { put("effort", it.anthropicWord) }
+        reasoning.effort?.let { put("effort", it.anthropicWord) }
         if (format is ResponseFormat.JsonSchema) {
             putJsonObject("format") {
                 put("type", "json_schema")

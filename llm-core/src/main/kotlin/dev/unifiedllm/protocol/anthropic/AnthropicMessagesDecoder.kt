@@ -9,7 +9,6 @@ import dev.unifiedllm.protocol.Decoder.Progress
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
-import dev.unifiedllm.protocol.arguments
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
@@ -21,18 +20,21 @@ import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
 import kotlinx.serialization.json.Json
 
-/** Reads events and whole messages alike: `message_start` holds a message, and a whole answer is one. */
+/**
+ * Decodes the events of a stream, and whole bodies. The members of a message are in `message_start.message` of a stream and at the top level of a
+ * whole body, so one list of names has the members of both events and messages.
+ */
 internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
     private val usage = CachedUsage()
     private val content = mutableListOf<Delta>()
-    private val blocks = HashMap<Int, Block>()
-    private val sources = hashSetOf<String>()
+    private val blocks = HashMap<Int, AnthropicBlock>()
+    private val sources = AnthropicSources()
     private var calls = 0
 
-    // the piece in the event that is being read
+    // the content in the current event; the block that it belongs to is known only at the end of the event
     private var text: String? = null
-    private var thought: String? = null
+    private var reasoning: String? = null
     private var signature: String? = null
     private var input: String? = null
 
@@ -61,7 +63,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     override fun finish(out: MutableList<Delta>) {
         blocks.values.forEach(::close)
         out += content
-        out.addFinish(FinishReason(stopReason?.let { KINDS[it] ?: Kind.OTHER } ?: Kind.UNKNOWN, stopReason), usage.usage())
+        out.addFinish(FinishReason(stopReason?.let { FINISH_KINDS[it] ?: Kind.OTHER } ?: Kind.UNKNOWN, stopReason), usage.usage())
     }
 
     private fun start(out: MutableList<Delta>) {
@@ -70,23 +72,23 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         out += Delta.Start(id, target.id, model)
     }
 
-    /** Reads an event, or a whole message, whose fields stand at the same level. Answers with its type. */
+    /** Reads an event or a whole message, and returns its type. */
     private fun event(): String? {
         var type: String? = null
         var index = 0
-        var opened: Block? = null
+        var opened: AnthropicBlock? = null
         var error: String? = null
         var requestId: String? = null
-        json.members(EVENT) { member ->
+        json.members(Event) { member ->
             when (member) {
-                0 -> type = json.stringOrNull()
-                1 -> index = json.longOrNull()?.toInt() ?: 0
-                2 -> delta()
-                3 -> opened = json.block()
-                4 -> message()
-                5 -> if (json.kind() == JsonKind.NULL) json.skip() else error = json.raw()
-                6 -> requestId = json.stringOrNull()
-                else -> messageField(member)
+                Event.TYPE -> type = json.stringOrNull()
+                Event.INDEX -> index = json.longOrNull()?.toInt() ?: 0
+                Event.DELTA -> delta()
+                Event.CONTENT_BLOCK -> opened = AnthropicBlock.read(json, sources, content)
+                Event.MESSAGE -> json.members(Event) { messageMember(it) }
+                Event.ERROR -> if (json.kind() == JsonKind.NULL) json.skip() else error = json.raw()
+                Event.REQUEST_ID -> requestId = json.stringOrNull()
+                else -> messageMember(member)
             }
         }
         error?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}")), requestId = requestId) }
@@ -96,137 +98,109 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         return type
     }
 
-    private fun message() {
-        json.members(EVENT) { member -> if (member in MESSAGE_FIELDS) messageField(member) else json.skip() }
-    }
-
-    private fun messageField(name: Int) {
-        when (name) {
-            7 -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
-            8 -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
-            9 -> json.elements {
-                json.block()?.let {
+    /** Reads a member of a message, and skips a member that only events have. */
+    private fun messageMember(member: Int) {
+        when (member) {
+            Event.ID -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
+            Event.MODEL -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
+            Event.CONTENT -> json.elements {
+                AnthropicBlock.read(json, sources, content)?.let {
                     open(WHOLE, it)
                     blocks.remove(WHOLE)?.let(::close)
                 }
             }
-            10 -> stopReason = json.stringOrNull() ?: stopReason
-            11 -> usage.readAnthropic(json)
+            Event.STOP_REASON -> stopReason = json.stringOrNull() ?: stopReason
+            Event.USAGE -> usage.readAnthropic(json)
+            else -> json.skip()
         }
     }
 
-    /** Reads a piece of a block, or what `message_delta` says of the message: of which block is only known when the event is read. */
+    /** Reads the `delta` of a block, or that of `message_delta`. */
     private fun delta() {
-        json.members(DELTA) { member ->
+        json.members(EventDelta) { member ->
             when (member) {
-                0 -> text = json.stringOrNull()
-                1 -> thought = json.stringOrNull()
-                2 -> signature = json.stringOrNull()
-                3 -> input = json.stringOrNull()
-                4 -> json.citation()
-                5 -> stopReason = json.stringOrNull() ?: stopReason
+                EventDelta.TEXT -> text = json.stringOrNull()
+                EventDelta.THINKING -> reasoning = json.stringOrNull()
+                EventDelta.SIGNATURE -> signature = json.stringOrNull()
+                EventDelta.PARTIAL_JSON -> input = json.stringOrNull()
+                EventDelta.CITATION -> sources.read(json, content)
+                EventDelta.STOP_REASON -> stopReason = json.stringOrNull() ?: stopReason
             }
         }
     }
 
-    /** Adds the piece that was read, if it says something and is of the kind of its block; a block that was not opened may be of any. */
-    private fun addTo(block: Block?) {
+    /** Adds the content of the event if it has the kind of its block. A block without a `content_block_start` takes text and reasoning. */
+    private fun addTo(block: AnthropicBlock?) {
         val kind = block?.kind
-        if (kind == null || kind == Block.Kind.TEXT) content.addText(text)
-        if (kind == null || kind == Block.Kind.THOUGHT) {
-            content.addReasoning(thought)
+        if (kind == null || kind == AnthropicBlock.Kind.TEXT) content.addText(text)
+        if (kind == null || kind == AnthropicBlock.Kind.REASONING) {
+            content.addReasoning(reasoning)
             content.addReasoning(null, signature?.ifEmpty { null })
         }
-        if (kind == Block.Kind.CALL) {
+        if (kind == AnthropicBlock.Kind.TOOL_CALL) {
             input?.let { if (it.isNotEmpty()) content += Delta.ToolCallDelta(block.call, null, null, it) }
             if (!input.isNullOrEmpty()) block.input = null
         }
         text = null
-        thought = null
+        reasoning = null
         signature = null
         input = null
     }
 
-    /** Adds what [block] holds to begin with. */
-    private fun open(index: Int, block: Block) {
+    /** Adds the content that [block] starts with. */
+    private fun open(index: Int, block: AnthropicBlock) {
         blocks[index] = block
         when (block.kind) {
-            Block.Kind.TEXT -> content.addText(block.text)
-            Block.Kind.THOUGHT -> content.addReasoning(block.text, block.signature)
-            Block.Kind.HIDDEN_THOUGHT -> if (block.signature != null) content += Delta.Reasoning("", block.signature, isRedacted = true)
-            Block.Kind.CALL -> {
+            AnthropicBlock.Kind.TEXT -> content.addText(block.text)
+            AnthropicBlock.Kind.REASONING -> content.addReasoning(block.text, block.signature)
+            AnthropicBlock.Kind.REDACTED_REASONING -> if (block.signature != null) content += Delta.Reasoning("", block.signature, isRedacted = true)
+            AnthropicBlock.Kind.TOOL_CALL -> {
                 block.call = calls++
                 content += Delta.ToolCallDelta(block.call, block.id ?: "call_${block.call}", block.name, "")
             }
-            Block.Kind.OTHER -> Unit
+            AnthropicBlock.Kind.OTHER -> Unit
         }
     }
 
-    /** A call without a fragment has the arguments that it began with. */
-    private fun close(block: Block) {
-        if (block.kind != Block.Kind.CALL) return
+    /** Adds the arguments that a tool call started with, if no fragment followed. */
+    private fun close(block: AnthropicBlock) {
+        if (block.kind != AnthropicBlock.Kind.TOOL_CALL) return
         block.input?.let { content += Delta.ToolCallDelta(block.call, null, null, it) }
         block.input = null
     }
 
-    private class Block(val kind: Kind, val text: String, val signature: String?, val id: String?, val name: String?, var input: String?) {
-        /** OTHER are the server's own tools and their results, and what is not known. */
-        enum class Kind { TEXT, THOUGHT, HIDDEN_THOUGHT, CALL, OTHER }
-
-        var call = 0
+    /** The members of events, followed by those of messages. */
+    private object Event : JsonNames(
+        "type", "index", "delta", "content_block", "message", "error", "request_id",
+        "id", "model", "content", "stop_reason", "usage",
+    ) {
+        const val TYPE = 0
+        const val INDEX = 1
+        const val DELTA = 2
+        const val CONTENT_BLOCK = 3
+        const val MESSAGE = 4
+        const val ERROR = 5
+        const val REQUEST_ID = 6
+        const val ID = 7
+        const val MODEL = 8
+        const val CONTENT = 9
+        const val STOP_REASON = 10
+        const val USAGE = 11
     }
 
-    private fun JsonCursor.block(): Block? {
-        var type: String? = null
-        var text = ""
-        var signature: String? = null
-        var id: String? = null
-        var name: String? = null
-        var input: String? = null
-        val isBlock = members(BLOCK) { member ->
-            when (member) {
-                0 -> type = stringOrNull()
-                1, 2 -> text = stringOrNull().orEmpty()
-                3, 4 -> signature = stringOrNull()?.ifEmpty { null }
-                5 -> id = stringOrNull()?.ifEmpty { null }
-                6 -> name = stringOrNull()
-                7 -> input = if (kind() == JsonKind.OBJECT) raw() else arguments()
-                8 -> elements { citation() }
-            }
-        }
-        return if (!isBlock) null else Block(KINDS_OF_BLOCKS[type] ?: Block.Kind.OTHER, text, signature, id, name, input)
-    }
-
-    private fun JsonCursor.citation() {
-        var url: String? = null
-        var title: String? = null
-        members(CITATION) { member ->
-            when (member) {
-                0, 1 -> url = stringOrNull() ?: url
-                2 -> title = stringOrNull()
-            }
-        }
-        url?.let { if (sources.add(it)) content += Delta.Source(it, title) }
+    private object EventDelta : JsonNames("text", "thinking", "signature", "partial_json", "citation", "stop_reason") {
+        const val TEXT = 0
+        const val THINKING = 1
+        const val SIGNATURE = 2
+        const val PARTIAL_JSON = 3
+        const val CITATION = 4
+        const val STOP_REASON = 5
     }
 
     private companion object {
-        /** The place of a whole block, which has no index. */
+        /** The index of a block in a whole message, where blocks have none. */
         const val WHOLE = -1
-        val EVENT = JsonNames(
-            "type", "index", "delta", "content_block", "message", "error", "request_id",
-            "id", "model", "content", "stop_reason", "usage",
-        )
-        val MESSAGE_FIELDS = 7..11
-        val DELTA = JsonNames("text", "thinking", "signature", "partial_json", "citation", "stop_reason")
-        val BLOCK = JsonNames("type", "text", "thinking", "signature", "data", "id", "name", "input", "citations")
-        val CITATION = JsonNames("url", "source", "title")
-        val KINDS_OF_BLOCKS = mapOf(
-            "text" to Block.Kind.TEXT,
-            "thinking" to Block.Kind.THOUGHT,
-            "redacted_thinking" to Block.Kind.HIDDEN_THOUGHT,
-            "tool_use" to Block.Kind.CALL,
-        )
-        val KINDS = mapOf(
+        val FINISH_KINDS = mapOf(
             "end_turn" to Kind.STOP,
             "stop_sequence" to Kind.STOP,
             "max_tokens" to Kind.LENGTH,

@@ -22,25 +22,25 @@ import dev.unifiedllm.transport.framing.AwsEventStreamDecoder
 import dev.unifiedllm.transport.framing.Frame
 
 /**
- * Reads the events of `converse-stream`, and the one body of `converse`: their fields have names of their own. What a tool that runs at the
- * server returned is no part of the answer.
+ * Decodes the events of `converse-stream` and the body of `converse`, which have the same content blocks. The results of tools that run at the
+ * server are not part of the output.
  */
 internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
     private val usage = CachedUsage()
     private val content = mutableListOf<Delta>()
     private val sources = mutableSetOf<String>()
-    private var hasBegun = false
-    private var isAnnounced = false
-    private var reason: String? = null
-    private var isStopped = false
-    private var hasFigures = false
+    private var hasRole = false
+    private var started = false
+    private var stopReason: String? = null
+    private var stopped = false
+    private var hasUsage = false
 
-    /** The number of the tool call in each block that is one. */
+    /** The index of the tool call, by the index of its block. */
     private val calls = mutableMapOf<Long, Int>()
     private var callCount = 0
 
-    // what one event says of a tool call, until the block is known that it is about
+    // the start or the fragment of a tool call in the current event; its block is known only at the end of the event
     private var opened: Call? = null
     private var fragment: String? = null
 
@@ -48,145 +48,141 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
 
     override val progress: Progress
         get() = when {
-            !isStopped -> Progress.OPEN
-            hasFigures -> Progress.DONE
+            !stopped -> Progress.OPEN
+            hasUsage -> Progress.DONE
             else -> Progress.COMPLETE
         }
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         val event = frame.event
-        if (event.startsWith(AwsEventStreamDecoder.EXCEPTION) || event.startsWith(AwsEventStreamDecoder.ERROR)) return failed(frame, out)
+        if (event.startsWith(AwsEventStreamDecoder.EXCEPTION) || event.startsWith(AwsEventStreamDecoder.ERROR)) return fail(frame, out)
         val isWhole = event == Frame.MESSAGE
         if (!isWhole && event !in EVENTS) return
         json.reset(frame.bytes, frame.start, frame.end)
-        read()
+        event()
         json.end()
-        isStopped = isStopped || event == STOP || (isWhole && reason != null)
-        hasFigures = hasFigures || event == USAGE_WAIT || isWhole
-        if (hasBegun || isStopped || content.isNotEmpty()) announce(out)
+        stopped = stopped || event == STOP || (isWhole && stopReason != null)
+        hasUsage = hasUsage || event == METADATA || isWhole
+        if (hasRole || stopped || content.isNotEmpty()) start(out)
         out += content
         content.clear()
     }
 
     override fun finish(out: MutableList<Delta>) {
-        out.addFinish(FinishReason(reason?.let { KINDS[it] ?: Kind.OTHER } ?: Kind.UNKNOWN, reason), usage.usage())
+        out.addFinish(FinishReason(stopReason?.let { FINISH_KINDS[it] ?: Kind.OTHER } ?: Kind.UNKNOWN, stopReason), usage.usage())
     }
 
-    private fun announce(out: MutableList<Delta>) {
-        if (isAnnounced) return
-        isAnnounced = true
+    private fun start(out: MutableList<Delta>) {
+        if (started) return
+        started = true
         out += Delta.Start(null, target.id)
     }
 
-    /** An error ends the answer, unless that was complete before it. */
-    private fun failed(frame: Frame, out: MutableList<Delta>) {
-        val said = ProviderError.of(frame.text())
-        if (!isStopped) throw HttpErrors(target).exception(ProviderError(said.message, frame.event.substringAfter(':'), said.code, said.param))
-        out += lateError(said, target)
+    /** Throws the error of [frame]. After the end of the output, adds it as a warning instead. */
+    private fun fail(frame: Frame, out: MutableList<Delta>) {
+        val error = ProviderError.of(frame.text())
+        if (!stopped) throw HttpErrors(target).exception(ProviderError(error.message, frame.event.substringAfter(':'), error.code, error.param))
+        out += lateError(error, target)
     }
 
-    private fun read() {
+    private fun event() {
         var block = 0L
-        json.members(EVENT) { member ->
+        json.members(Event) { member ->
             when (member) {
-                0 -> block = json.longOrNull() ?: 0
-                1, 2 -> block()
-                3 -> hasBegun = json.stringOrNull() != null
-                4 -> reason = json.stringOrNull()
-                5 -> usage.readConverse(json)
-                6 -> output()
+                Event.CONTENT_BLOCK_INDEX -> block = json.longOrNull() ?: 0
+                Event.DELTA, Event.START -> block()
+                Event.ROLE -> hasRole = json.stringOrNull() != null
+                Event.STOP_REASON -> stopReason = json.stringOrNull()
+                Event.USAGE -> usage.readConverse(json)
+                Event.OUTPUT -> json.members(OUTPUT) { message() }
             }
         }
-        opened?.let { begin(block, it) }
+        opened?.let { open(block, it) }
         fragment?.let { text -> calls[block]?.let { if (text.isNotEmpty()) content += Delta.ToolCallDelta(it, null, null, text) } }
         opened = null
         fragment = null
     }
 
-    private fun begin(block: Long, call: Call) {
+    private fun open(block: Long, call: Call) {
         calls[block] = callCount
         content += Delta.ToolCallDelta(callCount, call.id?.ifEmpty { null } ?: "call_$callCount", call.name, call.arguments)
         callCount++
     }
 
-    private fun output() {
-        json.members(OUTPUT) { message() }
-    }
-
     private fun message() {
-        json.members(MESSAGE) { member ->
+        json.members(OutputMessage) { member ->
             when (member) {
-                0 -> hasBegun = json.stringOrNull() != null
-                1 -> json.elements {
+                OutputMessage.ROLE -> hasRole = json.stringOrNull() != null
+                OutputMessage.CONTENT -> json.elements {
                     block()
-                    opened?.let { begin(calls.size.toLong(), it) }
+                    opened?.let { open(calls.size.toLong(), it) }
                     opened = null
                 }
             }
         }
     }
 
-    /** A block's beginning, a piece of it, or all of it. */
+    /** Reads the start of a block, a delta of a block, or a whole block: the three have the same members. */
     private fun block() {
-        json.members(BLOCK) { member ->
+        json.members(Block) { member ->
             when (member) {
-                0 -> content.addText(json.stringOrNull())
-                1 -> toolUse()
-                2 -> reasoning()
-                3 -> citation()
-                4 -> citedContent()
+                Block.TEXT -> content.addText(json.stringOrNull())
+                Block.TOOL_USE -> toolUse()
+                Block.REASONING_CONTENT -> reasoning()
+                Block.CITATION -> citation()
+                Block.CITATIONS_CONTENT -> citedContent()
             }
         }
     }
 
-    /** `input` is a text in pieces, and an object where it comes whole. */
+    /** `input` is a fragment of text in a stream, and an object in a whole body. */
     private fun toolUse() {
         var id: String? = null
         var name: String? = null
         var input: String? = null
-        json.members(TOOL_USE) { member ->
+        json.members(ToolUse) { member ->
             when (member) {
-                0 -> id = json.stringOrNull()
-                1 -> name = json.stringOrNull()
-                2 -> input = json.arguments()
+                ToolUse.TOOL_USE_ID -> id = json.stringOrNull()
+                ToolUse.NAME -> name = json.stringOrNull()
+                ToolUse.INPUT -> input = json.arguments()
             }
         }
         if (name != null || id != null) opened = Call(id, name, input.orEmpty()) else fragment = input
     }
 
-    /** A piece of a thought; all of it stands one object deeper. */
+    /** In a whole body, text and signature are one object deeper, in `reasoningText`. */
     private fun reasoning() {
         var text: String? = null
-        var seal: String? = null
-        json.members(REASONING) { member ->
+        var signature: String? = null
+        json.members(ReasoningContent) { member ->
             when (member) {
-                0 -> reasoning()
-                1 -> text = json.stringOrNull()
-                2 -> seal = json.stringOrNull()?.ifEmpty { null }
-                3 -> json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Reasoning("", it, isRedacted = true) }
+                ReasoningContent.REASONING_TEXT -> reasoning()
+                ReasoningContent.TEXT -> text = json.stringOrNull()
+                ReasoningContent.SIGNATURE -> signature = json.stringOrNull()?.ifEmpty { null }
+                ReasoningContent.REDACTED_CONTENT ->
+                    json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Reasoning("", it, isRedacted = true) }
             }
         }
-        content.addReasoning(text, seal)
+        content.addReasoning(text, signature)
     }
 
-    /** Text with what it rests on beside it. */
     private fun citedContent() {
-        json.members(CITED) { member ->
+        json.members(CitationsContent) { member ->
             when (member) {
-                0 -> json.elements { block() }
-                1 -> json.elements { citation() }
+                CitationsContent.CONTENT -> json.elements { block() }
+                CitationsContent.CITATIONS -> json.elements { citation() }
             }
         }
     }
 
-    /** Only what stands in the web has a URL to show. */
+    /** Adds the source of a citation. Only web pages have a URL; documents in the request are not reported. */
     private fun citation() {
         var title: String? = null
         var url: String? = null
-        json.members(CITATION) { member ->
+        json.members(Citation) { member ->
             when (member) {
-                0 -> title = json.stringOrNull()
-                1 -> url = webUrl()
+                Citation.TITLE -> title = json.stringOrNull()
+                Citation.LOCATION -> url = webUrl()
             }
         }
         url?.let { if (sources.add(it)) content += Delta.Source(it, title) }
@@ -194,29 +190,73 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
 
     private fun webUrl(): String? {
         var url: String? = null
-        json.members(LOCATION) { member ->
+        json.members(Location) { member ->
             when (member) {
-                0 -> webUrl()?.let { url = it }
-                1 -> url = json.stringOrNull()
+                Location.WEB -> webUrl()?.let { url = it }
+                Location.URL -> url = json.stringOrNull()
             }
         }
         return url
     }
 
+    /** The members of all events, and of a whole body. */
+    private object Event : JsonNames("contentBlockIndex", "delta", "start", "role", "stopReason", "usage", "output") {
+        const val CONTENT_BLOCK_INDEX = 0
+        const val DELTA = 1
+        const val START = 2
+        const val ROLE = 3
+        const val STOP_REASON = 4
+        const val USAGE = 5
+        const val OUTPUT = 6
+    }
+
+    private object OutputMessage : JsonNames("role", "content") {
+        const val ROLE = 0
+        const val CONTENT = 1
+    }
+
+    private object Block : JsonNames("text", "toolUse", "reasoningContent", "citation", "citationsContent") {
+        const val TEXT = 0
+        const val TOOL_USE = 1
+        const val REASONING_CONTENT = 2
+        const val CITATION = 3
+        const val CITATIONS_CONTENT = 4
+    }
+
+    private object ToolUse : JsonNames("toolUseId", "name", "input") {
+        const val TOOL_USE_ID = 0
+        const val NAME = 1
+        const val INPUT = 2
+    }
+
+    private object ReasoningContent : JsonNames("reasoningText", "text", "signature", "redactedContent") {
+        const val REASONING_TEXT = 0
+        const val TEXT = 1
+        const val SIGNATURE = 2
+        const val REDACTED_CONTENT = 3
+    }
+
+    private object CitationsContent : JsonNames("content", "citations") {
+        const val CONTENT = 0
+        const val CITATIONS = 1
+    }
+
+    private object Citation : JsonNames("title", "location") {
+        const val TITLE = 0
+        const val LOCATION = 1
+    }
+
+    private object Location : JsonNames("web", "url") {
+        const val WEB = 0
+        const val URL = 1
+    }
+
     private companion object {
         const val STOP = "messageStop"
-        const val USAGE_WAIT = "metadata"
-        val EVENTS = setOf("messageStart", "contentBlockStart", "contentBlockDelta", STOP, USAGE_WAIT)
-        val EVENT = JsonNames("contentBlockIndex", "delta", "start", "role", "stopReason", "usage", "output")
+        const val METADATA = "metadata"
+        val EVENTS = setOf("messageStart", "contentBlockStart", "contentBlockDelta", STOP, METADATA)
         val OUTPUT = JsonNames("message")
-        val MESSAGE = JsonNames("role", "content")
-        val BLOCK = JsonNames("text", "toolUse", "reasoningContent", "citation", "citationsContent")
-        val TOOL_USE = JsonNames("toolUseId", "name", "input")
-        val REASONING = JsonNames("reasoningText", "text", "signature", "redactedContent")
-        val CITED = JsonNames("content", "citations")
-        val CITATION = JsonNames("title", "location")
-        val LOCATION = JsonNames("web", "url")
-        val KINDS = mapOf(
+        val FINISH_KINDS = mapOf(
             "end_turn" to Kind.STOP,
             "stop_sequence" to Kind.STOP,
             "max_tokens" to Kind.LENGTH,

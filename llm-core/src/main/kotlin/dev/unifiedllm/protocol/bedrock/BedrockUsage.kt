@@ -7,26 +7,41 @@ import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.json.tokens
 
-/** Reads Converse's `usage`, whose totalTokens shows that the input leaves out the cache. */
+/** Reads Converse's `usage` object. Its `inputTokens` leave out the tokens of the cache, as `totalTokens` shows. */
 internal fun CachedUsage.readConverse(json: JsonCursor) {
-    json.members(USAGE) { member ->
+    json.members(ConverseUsage) { member ->
         when (member) {
-            0 -> input = json.tokens() ?: input
-            1 -> output = json.tokens() ?: output
-            2 -> read = json.tokens() ?: read
-            3 -> written = json.tokens() ?: written
-            4 -> json.elements { detail(json) }
+            ConverseUsage.INPUT_TOKENS -> input = json.tokens() ?: input
+            ConverseUsage.OUTPUT_TOKENS -> output = json.tokens() ?: output
+            ConverseUsage.CACHE_READ_INPUT_TOKENS -> read = json.tokens() ?: read
+            ConverseUsage.CACHE_WRITE_INPUT_TOKENS -> written = json.tokens() ?: written
+            ConverseUsage.CACHE_DETAILS -> json.elements { cacheDetail(json) }
         }
     }
 }
 
-private fun CachedUsage.detail(json: JsonCursor) {
+private fun CachedUsage.cacheDetail(json: JsonCursor) {
     var ttl: String? = null
     var tokens: Long? = null
-    json.members(DETAIL) { member -> if (member == 0) ttl = json.stringOrNull() else tokens = json.tokens() }
+    json.members(CacheDetail) { member ->
+        when (member) {
+            CacheDetail.TTL -> ttl = json.stringOrNull()
+            CacheDetail.INPUT_TOKENS -> tokens = json.tokens()
+        }
+    }
     if (ttl == "5m") written5m = tokens
     if (ttl == "1h") written1h = tokens
 }
 
-private val USAGE = JsonNames("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens", "cacheDetails")
-private val DETAIL = JsonNames("ttl", "inputTokens")
+private object ConverseUsage : JsonNames("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens", "cacheDetails") {
+    const val INPUT_TOKENS = 0
+    const val OUTPUT_TOKENS = 1
+    const val CACHE_READ_INPUT_TOKENS = 2
+    const val CACHE_WRITE_INPUT_TOKENS = 3
+    const val CACHE_DETAILS = 4
+}
+
+private object CacheDetail : JsonNames("ttl", "inputTokens") {
+    const val TTL = 0
+    const val INPUT_TOKENS = 1
+}

@@ -19,6 +19,7 @@ import dev.unifiedllm.protocol.imagePart
 import dev.unifiedllm.protocol.mayReturnSignatures
 import dev.unifiedllm.protocol.messageList
 import dev.unifiedllm.protocol.textPart
+import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.wireName
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withoutNames
@@ -36,7 +37,7 @@ import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
 
-/** `POST /v2/chat`, Cohere's own wire (docs.cohere.com/v2/reference/chat). */
+/** Cohere's Chat API: `POST /v2/chat` ([docs.cohere.com](https://docs.cohere.com/v2/reference/chat)). */
 internal object CohereChat : Protocol {
     override val name: String = "cohere-chat"
 
@@ -79,18 +80,19 @@ internal object CohereChat : Protocol {
                 put("json_schema", format.schema)
             }
         }
-        fun lacks(option: String) {
-            warnings += "Cohere's wire has no field for $option: it was left out"
-        }
-        if ((request.n ?: 1) > 1) lacks("n")
-        if (request.topLogprobs != null) lacks("topLogprobs")
-        if (request.endUser != null) lacks("endUser")
-        if (request.serviceTier != null) lacks("serviceTier")
-        if (request.parallelToolCalls != null) lacks("parallelToolCalls")
-        if (request.metadata.isNotEmpty()) lacks("metadata")
+        warnUnsupported(
+            "the Cohere Chat API",
+            warnings,
+            "n" to ((request.n ?: 1) > 1),
+            "topLogprobs" to (request.topLogprobs != null),
+            "endUser" to (request.endUser != null),
+            "serviceTier" to (request.serviceTier != null),
+            "parallelToolCalls = false" to (request.parallelToolCalls == false),
+            "metadata" to request.metadata.isNotEmpty(),
+        )
     }
 
-    /** Thinking is on or off, with a budget at most: how hard is the model's own affair. */
+    /** Reasoning is on or off, with an optional budget. The API has no levels: every effort but NONE turns it on. */
     private fun JsonObjectBuilder.thinking(request: ChatRequest) {
         val budget = request.reasoningBudget
         if (request.reasoning == null && budget == null) return
@@ -100,7 +102,7 @@ internal object CohereChat : Protocol {
         }
     }
 
-    /** A tool cannot be named as the one to call: it is made the only one, and a call required. */
+    /** The API cannot require a tool by name. Then only that tool is sent, and a call is required. */
     private fun JsonObjectBuilder.tools(request: ChatRequest) {
         val choice = request.toolChoice
         val tools = if (choice is ToolChoice.Named) request.tools.filter { it.name == choice.name } else request.tools
@@ -121,26 +123,26 @@ internal object CohereChat : Protocol {
 
     private fun message(message: Message, target: Target, warnings: MutableList<String>) = buildJsonObject {
         put("role", message.role.wireName)
-        if (message.role == Role.ASSISTANT) answer(message, target) else put("content", content(message, warnings))
+        if (message.role == Role.ASSISTANT) assistant(message, target) else put("content", content(message, warnings))
     }
 
-    /** What the model said: thoughts that led to tool calls are its plan, others stand as a block before the text. */
-    private fun JsonObjectBuilder.answer(message: Message, target: Target) {
+    /** Reasoning in a message with tool calls is sent as its `tool_plan`, other reasoning as a block before the text. */
+    private fun JsonObjectBuilder.assistant(message: Message, target: Target) {
         val calls = message.parts.filterIsInstance<Part.ToolCall>()
-        val thoughts = message.parts.filterIsInstance<Part.Reasoning>().filterNot { it.isRedacted }
-        val thought = if (mayReturnSignatures(message, target)) thoughts.joinToString("") { it.text } else ""
+        val reasoningParts = message.parts.filterIsInstance<Part.Reasoning>().filterNot { it.isRedacted }
+        val reasoning = if (mayReturnSignatures(message, target)) reasoningParts.joinToString("") { it.text } else ""
         val text = message.text
         if (calls.isNotEmpty()) {
-            if (thought.isNotEmpty()) put("tool_plan", thought)
+            if (reasoning.isNotEmpty()) put("tool_plan", reasoning)
             putJsonArray("tool_calls") { calls.forEach { add(functionCall(it.id, it)) } }
             if (text.isNotEmpty()) put("content", text)
-        } else if (thought.isEmpty()) {
+        } else if (reasoning.isEmpty()) {
             put("content", text)
         } else {
             putJsonArray("content") {
                 addJsonObject {
                     put("type", "thinking")
-                    put("thinking", thought)
+                    put("thinking", reasoning)
                 }
                 if (text.isNotEmpty()) add(textPart(text))
             }
@@ -156,14 +158,16 @@ internal object CohereChat : Protocol {
 
     private fun takesImages(message: Message, warnings: MutableList<String>): Boolean {
         if (message.role == Role.USER) return true
-        warnings += "Cohere takes images from the user only: one was left out"
+        warnings += "an image was left out: Cohere takes images in user messages only"
         return false
     }
 
     private fun document(file: Part.File, warnings: MutableList<String>): Pair<String?, String>? {
         val isText = file.mediaType.startsWith("text/") || file.mediaType == "application/json"
         val text = if (isText) DataUrl.parse(file.url)?.text() else null
-        if (text == null) warnings += "Cohere takes documents as text only: ${file.name ?: "a document"} of type ${file.mediaType} was left out"
+        if (text == null) {
+            warnings += "${file.name ?: "a document"} of type ${file.mediaType} was left out: Cohere takes documents as text only (send it as text/plain)"
+        }
         return text?.let { file.name to it }
     }
 
@@ -180,7 +184,7 @@ internal object CohereChat : Protocol {
     }
 }
 
-/** Where `/v2/chat` is: the base URL may be pasted with that path, or that of the first version, or without any. */
+/** The URL of the Chat API at [baseUrl], which may end with `/v2/chat`, `/v2`, `/v1/chat`, `/v1` or without a path. */
 internal fun chatUrl(baseUrl: String): String {
     val base = baseUrl.removeSuffix("/chat").removeSuffix("/v1").removeSuffix("/v2")
     return "$base/v2/chat"

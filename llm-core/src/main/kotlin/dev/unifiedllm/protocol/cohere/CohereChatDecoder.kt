@@ -8,26 +8,24 @@ import dev.unifiedllm.protocol.Decoder.Progress
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
-import dev.unifiedllm.protocol.arguments
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.members
-import dev.unifiedllm.protocol.source
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
 
 /**
- * Reads the events of `/v2/chat`, and its whole answers, which have the same members without the events around them.
+ * Decodes the events of `/v2/chat`, and its whole bodies, which have the same members without events around them.
  *
- * `message-end` is the terminal event; `[DONE]`, which may follow, says nothing more.
+ * `message-end` is the terminal event. A `[DONE]` after it is skipped.
  */
 internal class CohereChatDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
     private val content = mutableListOf<Delta>()
-    private val calls = mutableListOf<Long>()
+    private val calls = CohereToolCalls()
     private val sources = mutableSetOf<String>()
     private val usage = CohereUsage()
     private var id: String? = null
@@ -37,12 +35,6 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     private var error: String? = null
     private var errorType: String? = null
 
-    // the tool call, or the piece of one, in the event that is being read
-    private var event: Long = 0
-    private var callId: String? = null
-    private var callName: String? = null
-    private var arguments: String? = null
-
     override val progress: Progress get() = if (ended) Progress.DONE else Progress.OPEN
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
@@ -50,28 +42,28 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
         json.reset(frame.bytes, frame.start, frame.end)
         var type: String? = null
         var isWhole = false
-        event = calls.size.toLong()
-        val isEvent = json.members(EVENT) { member ->
+        calls.startEvent()
+        val isEvent = json.members(Event) { member ->
             when (member) {
-                0 -> type = json.stringOrNull()
-                1 -> id = json.stringOrNull() ?: id
-                2 -> json.longOrNull()?.let { event = it }
-                3 -> delta()
-                4 -> isWhole = messageOrError()
-                5 -> reason = json.stringOrNull()
-                6 -> usage.read(json)
-                7 -> error = text() ?: error
-                8 -> errorType = json.stringOrNull() ?: errorType
+                Event.TYPE -> type = json.stringOrNull()
+                Event.ID -> id = json.stringOrNull() ?: id
+                Event.INDEX -> json.longOrNull()?.let { calls.index = it }
+                Event.DELTA -> delta()
+                Event.MESSAGE -> isWhole = messageOrError()
+                Event.FINISH_REASON -> reason = json.stringOrNull()
+                Event.USAGE -> usage.read(json)
+                Event.ERROR -> error = errorText() ?: error
+                Event.ERROR_TYPE -> errorType = json.stringOrNull() ?: errorType
             }
         }
         if (!isEvent) return
         json.end()
-        addCall()
+        calls.addTo(content)
         ended = type == "message-end" || (type == null && (isWhole || reason != null))
         if (ended || type == null || error != null) {
-            failure()?.let { failed ->
+            failure()?.let { failure ->
                 deliver(out)
-                throw failed
+                throw failure
             }
         }
         if (type == "message-start" || ended || content.isNotEmpty()) deliver(out)
@@ -90,12 +82,12 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
         val code = reason?.takeIf { it.startsWith("ERROR") || it == "TIMEOUT" }
         if (error == null && code == null) return null
         val type = if (code == "ERROR_TOXIC") "content_filter" else errorType
-        return HttpErrors(target).exception(ProviderError(error ?: "the answer ended with $code", type, code))
+        return HttpErrors(target).exception(ProviderError(error ?: "the response ended with finish_reason $code", type, code))
     }
 
-    private fun text(): String? = if (json.kind() == JsonKind.STRING) json.string() else json.raw().takeUnless { it == "null" }
+    private fun errorText(): String? = if (json.kind() == JsonKind.STRING) json.string() else json.raw().takeUnless { it == "null" }
 
-    /** `message` is the whole answer, or what went wrong. */
+    /** Reads the top-level `message`: the message of a whole body (true), or the text of an error. */
     private fun messageOrError(): Boolean {
         if (json.kind() == JsonKind.STRING) {
             error = json.string()
@@ -106,29 +98,29 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     }
 
     private fun delta() {
-        json.members(DELTA) { member ->
+        json.members(EventDelta) { member ->
             when (member) {
-                0 -> message()
-                1 -> reason = json.stringOrNull()
-                2 -> usage.read(json)
-                3 -> error = text() ?: error
-                4 -> errorType = json.stringOrNull() ?: errorType
+                EventDelta.MESSAGE -> message()
+                EventDelta.FINISH_REASON -> reason = json.stringOrNull()
+                EventDelta.USAGE -> usage.read(json)
+                EventDelta.ERROR -> error = errorText() ?: error
+                EventDelta.ERROR_TYPE -> errorType = json.stringOrNull() ?: errorType
             }
         }
     }
 
     private fun message() {
-        json.members(MESSAGE) { member ->
+        json.members(Message) { member ->
             when (member) {
-                0 -> each { block() }
-                1 -> content.addReasoning(json.stringOrNull())
-                2 -> toolCalls()
-                3 -> each { citation() }
+                Message.CONTENT -> each { block() }
+                Message.TOOL_PLAN -> content.addReasoning(json.stringOrNull())
+                Message.TOOL_CALLS -> calls.read(json, content)
+                Message.CITATIONS -> each { citation() }
             }
         }
     }
 
-    /** Events carry one object where whole answers carry a list. */
+    /** Events have one object where whole bodies have a list. */
     private inline fun each(read: () -> Unit) {
         if (json.kind() != JsonKind.ARRAY) return read()
         json.beginArray()
@@ -137,72 +129,32 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
 
     private fun block() {
         if (json.kind() == JsonKind.STRING) return content.addText(json.string())
-        json.members(BLOCK) { member ->
+        json.members(Block) { member ->
             when (member) {
-                0 -> content.addText(json.stringOrNull())
-                1 -> content.addReasoning(json.stringOrNull())
+                Block.TEXT -> content.addText(json.stringOrNull())
+                Block.THINKING -> content.addReasoning(json.stringOrNull())
             }
         }
-    }
-
-    /** One, or a piece of one, whose index may stand after it; or all of them. */
-    private fun toolCalls() {
-        if (json.kind() != JsonKind.ARRAY) return toolCall()
-        json.beginArray()
-        while (json.nextElement()) {
-            toolCall()
-            event = calls.size.toLong()
-            addCall()
-        }
-    }
-
-    private fun toolCall() {
-        json.members(CALL) { member ->
-            when (member) {
-                0 -> callId = json.stringOrNull()?.ifEmpty { null }
-                1 -> function()
-            }
-        }
-    }
-
-    private fun function() {
-        json.members(FUNCTION) { member ->
-            when (member) {
-                0 -> callName = json.stringOrNull()?.ifEmpty { null }
-                1 -> arguments = json.arguments()
-            }
-        }
-    }
-
-    private fun addCall() {
-        val fragment = arguments
-        if (callId == null && callName == null && fragment == null) return
-        val known = calls.lastIndexOf(event)
-        if (callId == null && callName == null && known >= 0) {
-            if (!fragment.isNullOrEmpty()) content += Delta.ToolCallDelta(known, null, null, fragment)
-        } else {
-            calls += event
-            val number = calls.lastIndex
-            content += Delta.ToolCallDelta(number, callId ?: "call_$number", callName, fragment.orEmpty())
-        }
-        callId = null
-        callName = null
-        arguments = null
     }
 
     private fun citation() {
         json.members(CITATION) { each { source() } }
     }
 
-    /** A document or a tool's result; known by its own URL, else by the id that the request gave it. Named once, however often it is cited. */
+    /** Adds a cited document or tool result by its URL, else by its id in the request. Each is reported once. */
     private fun source() {
         var id: String? = null
         var url: String? = null
         var title: String? = null
-        json.members(SOURCE) { member ->
+        json.members(Source) { member ->
             when (member) {
-                0 -> id = json.stringOrNull()
-                1 -> json.members(DOCUMENT) { field -> if (field == 0) url = json.stringOrNull() else title = json.stringOrNull() }
+                Source.ID -> id = json.stringOrNull()
+                Source.DOCUMENT -> json.members(Document) { field ->
+                    when (field) {
+                        Document.URL -> url = json.stringOrNull()
+                        Document.TITLE -> title = json.stringOrNull()
+                    }
+                }
             }
         }
         val name = url ?: id ?: return
@@ -220,16 +172,51 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
         out.addFinish(FinishReason(kind, reason), usage.usage())
     }
 
+    /** The members of events, and of a whole body. */
+    private object Event : JsonNames("type", "id", "index", "delta", "message", "finish_reason", "usage", "error", "error_type") {
+        const val TYPE = 0
+        const val ID = 1
+        const val INDEX = 2
+        const val DELTA = 3
+        const val MESSAGE = 4
+        const val FINISH_REASON = 5
+        const val USAGE = 6
+        const val ERROR = 7
+        const val ERROR_TYPE = 8
+    }
+
+    private object EventDelta : JsonNames("message", "finish_reason", "usage", "error", "error_type") {
+        const val MESSAGE = 0
+        const val FINISH_REASON = 1
+        const val USAGE = 2
+        const val ERROR = 3
+        const val ERROR_TYPE = 4
+    }
+
+    private object Message : JsonNames("content", "tool_plan", "tool_calls", "citations") {
+        const val CONTENT = 0
+        const val TOOL_PLAN = 1
+        const val TOOL_CALLS = 2
+        const val CITATIONS = 3
+    }
+
+    private object Block : JsonNames("text", "thinking") {
+        const val TEXT = 0
+        const val THINKING = 1
+    }
+
+    private object Source : JsonNames("id", "document") {
+        const val ID = 0
+        const val DOCUMENT = 1
+    }
+
+    private object Document : JsonNames("url", "title") {
+        const val URL = 0
+        const val TITLE = 1
+    }
+
     private companion object {
         val DONE = "[DONE]".encodeToByteArray()
-        val EVENT = JsonNames("type", "id", "index", "delta", "message", "finish_reason", "usage", "error", "error_type")
-        val DELTA = JsonNames("message", "finish_reason", "usage", "error", "error_type")
-        val MESSAGE = JsonNames("content", "tool_plan", "tool_calls", "citations")
-        val BLOCK = JsonNames("text", "thinking")
-        val CALL = JsonNames("id", "function")
-        val FUNCTION = JsonNames("name", "arguments")
         val CITATION = JsonNames("sources")
-        val SOURCE = JsonNames("id", "document")
-        val DOCUMENT = JsonNames("url", "title")
     }
 }

@@ -6,7 +6,7 @@ import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.json.tokens
 
-/** Cohere counts twice: `tokens` are what the model read and wrote, `billed_units` what is paid for, which leaves out its own preamble. */
+/** Cohere's `usage` object has two counts: `tokens` are all tokens of the model; `billed_units` leave out Cohere's own preamble. */
 internal class CohereUsage {
     private class Counters {
         var input: Long? = null
@@ -14,11 +14,11 @@ internal class CohereUsage {
         var reasoning: Long? = null
 
         fun read(json: JsonCursor) {
-            json.members(COUNTERS) { member ->
+            json.members(TokenCounts) { member ->
                 when (member) {
-                    0 -> input = json.tokens()
-                    1 -> output = json.tokens()
-                    2 -> reasoning = json.tokens()
+                    TokenCounts.INPUT_TOKENS -> input = json.tokens()
+                    TokenCounts.OUTPUT_TOKENS -> output = json.tokens()
+                    TokenCounts.REASONING_TOKENS -> reasoning = json.tokens()
                 }
             }
         }
@@ -29,16 +29,16 @@ internal class CohereUsage {
     private var cached: Long? = null
 
     fun read(json: JsonCursor) {
-        json.members(USAGE) { member ->
+        json.members(UsageMembers) { member ->
             when (member) {
-                0 -> all.read(json)
-                1 -> billed.read(json)
-                2 -> cached = json.tokens()
+                UsageMembers.TOKENS -> all.read(json)
+                UsageMembers.BILLED_UNITS -> billed.read(json)
+                UsageMembers.CACHED_TOKENS -> cached = json.tokens()
             }
         }
     }
 
-    /** Null: not reported. */
+    /** Null if the provider did not report it. */
     fun usage(): Usage? {
         if (all.input == null && all.output == null && billed.input == null && billed.output == null) return null
         return Usage.build {
@@ -51,8 +51,15 @@ internal class CohereUsage {
         }
     }
 
-    private companion object {
-        val USAGE = JsonNames("tokens", "billed_units", "cached_tokens")
-        val COUNTERS = JsonNames("input_tokens", "output_tokens", "reasoning_tokens")
+    private object UsageMembers : JsonNames("tokens", "billed_units", "cached_tokens") {
+        const val TOKENS = 0
+        const val BILLED_UNITS = 1
+        const val CACHED_TOKENS = 2
+    }
+
+    private object TokenCounts : JsonNames("input_tokens", "output_tokens", "reasoning_tokens") {
+        const val INPUT_TOKENS = 0
+        const val OUTPUT_TOKENS = 1
+        const val REASONING_TOKENS = 2
     }
 }

@@ -12,36 +12,36 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 
 /**
- * The arguments of a call that come leaf by leaf, each with its path: `$.city`, `$.days[0].high`, `$['odd name']`. Pieces of one text are
- * joined. A path that cannot be read is left out.
+ * Builds the arguments of a tool call from `partialArgs`: single values, each with its JSON path, such as `$.city`, `$.days[0].high` or
+ * `$['odd name']`. Strings with the same path are joined. A value whose path cannot be read is left out.
  */
 internal class GeminiArguments {
     private val root = mutableMapOf<Any, Any>()
 
-    /** @param leaves the text of a list of them */
-    fun read(leaves: String) {
-        val bytes = leaves.encodeToByteArray()
+    /** @param values the JSON text of `partialArgs`, an array */
+    fun read(values: String) {
+        val bytes = values.encodeToByteArray()
         val json = JsonCursor().reset(bytes, 0, bytes.size)
-        json.elements { leaf(json) }
+        json.elements { readValue(json) }
     }
 
-    private fun leaf(json: JsonCursor) {
+    private fun readValue(json: JsonCursor) {
         var path: List<Any>? = null
         var value: JsonElement? = null
-        json.members(LEAF) { member ->
+        json.members(PartialArgument) { member ->
             when (member) {
-                0 -> path = json.stringOrNull()?.let(::path)
-                1 -> value = json.stringOrNull()?.let(::JsonPrimitive)
-                2 -> value = json.decimalOrNull()?.let(::JsonPrimitive)
-                3 -> value = json.booleanOrNull()?.let(::JsonPrimitive)
-                4 -> {
+                PartialArgument.JSON_PATH -> path = json.stringOrNull()?.let(::path)
+                PartialArgument.STRING_VALUE -> value = json.stringOrNull()?.let(::JsonPrimitive)
+                PartialArgument.NUMBER_VALUE -> value = json.decimalOrNull()?.let(::JsonPrimitive)
+                PartialArgument.BOOL_VALUE -> value = json.booleanOrNull()?.let(::JsonPrimitive)
+                PartialArgument.NULL_VALUE -> {
                     json.skip()
                     value = JsonNull
                 }
             }
         }
         if (path.isNullOrEmpty() || value == null) return
-        val node = path.dropLast(1).fold(root) { at, step -> child(at, step) }
+        val node = path.dropLast(1).fold(root, ::child)
         if (value is JsonPrimitive && value.isString) {
             ((node[path.last()] as? StringBuilder) ?: StringBuilder().also { node[path.last()] = it }).append(value.content)
         } else {
@@ -49,9 +49,9 @@ internal class GeminiArguments {
         }
     }
 
-    @Suppress("UNCHECKED_CAST") // nodes are made here only
-    private fun child(at: MutableMap<Any, Any>, step: Any): MutableMap<Any, Any> =
-        at[step] as? MutableMap<Any, Any> ?: mutableMapOf<Any, Any>().also { at[step] = it }
+    @Suppress("UNCHECKED_CAST") // every map in the tree is created here
+    private fun child(parent: MutableMap<Any, Any>, step: Any): MutableMap<Any, Any> =
+        parent[step] as? MutableMap<Any, Any> ?: mutableMapOf<Any, Any>().also { parent[step] = it }
 
     fun json(): String = json(root).toString()
 
@@ -65,21 +65,27 @@ internal class GeminiArguments {
         else -> node as JsonElement
     }
 
-    private companion object {
-        val LEAF = JsonNames("jsonPath", "stringValue", "numberValue", "boolValue", "nullValue")
+    private object PartialArgument : JsonNames("jsonPath", "stringValue", "numberValue", "boolValue", "nullValue") {
+        const val JSON_PATH = 0
+        const val STRING_VALUE = 1
+        const val NUMBER_VALUE = 2
+        const val BOOL_VALUE = 3
+        const val NULL_VALUE = 4
+    }
 
+    private companion object {
         /** One step of a path: `.name`, `[3]`, `['name']` or `["name"]`. */
         val STEP = Regex("""\.([^.\[\]]+)|\[(\d{1,6})]|\['((?:[^'\\]|\\.)*)']|\["((?:[^"\\]|\\.)*)"]""")
         val ESCAPE = Regex("""\\(.)""")
 
-        /** The steps of [text]: names, and numbers for places in lists. Null if it is no such path. */
+        /** The steps of the path [text]: a String for a name, an Int for an index. Null if [text] is not a path. */
         fun path(text: String): List<Any>? {
             val steps = mutableListOf<Any>()
             var at = if (text.startsWith("$")) 1 else return null
             while (at < text.length) {
                 val match = STEP.matchAt(text, at) ?: return null
-                val (name, place, quoted, doublyQuoted) = match.destructured
-                steps += if (place.isNotEmpty()) place.toInt() else name.ifEmpty { ESCAPE.replace(quoted + doublyQuoted, "$1") }
+                val (name, index, quoted, doublyQuoted) = match.destructured
+                steps += if (index.isNotEmpty()) index.toInt() else name.ifEmpty { ESCAPE.replace(quoted + doublyQuoted, "$1") }
                 at = match.range.last + 1
             }
             return steps

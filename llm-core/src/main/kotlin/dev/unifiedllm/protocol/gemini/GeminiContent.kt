@@ -5,9 +5,10 @@ import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.protocol.DataUrl
 import dev.unifiedllm.protocol.argumentsObject
-import dev.unifiedllm.protocol.functionCall
 import dev.unifiedllm.protocol.mayReturnSignatures
 import dev.unifiedllm.protocol.systemOf
+import dev.unifiedllm.protocol.turnsOf
+import dev.unifiedllm.protocol.withoutNames
 import dev.unifiedllm.provider.Target
 import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
@@ -18,33 +19,31 @@ import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonObject
 
-/** Messages as Gemini's contents: the system's apart, two roles that take turns, tool results among the user's parts. */
+/** Encodes messages as Gemini's `contents`. System messages have a field of their own; the others alternate between user and model. */
 internal class GeminiContent(private val target: Target, private val warnings: MutableList<String>, private val isVertex: Boolean) {
     class Contents(val system: JsonObject?, val contents: JsonArray)
 
-    /** The calls whose ids the provider made, and gets back with their results. */
-    private val knownIds = mutableSetOf<String>()
+    /** The ids that the provider gave to tool calls. The calls and their results are sent with them. */
+    private val providerCallIds = mutableSetOf<String>()
 
     fun of(messages: List<Message>): Contents {
-        val system = target.systemOf(messages).map { it.text }.filter { it.isNotEmpty() }
-        val turns = beginWithUser(mergeTurns(messages.filter { it.role != Role.SYSTEM }.map(::turn)))
-        // There must be a question: instructions alone are one.
-        if (turns.isEmpty()) return Contents(null, JsonArray(listOf(content(Turn(USER, system.map(::text))))))
-        return Contents(if (system.isEmpty()) null else content(Turn(null, system.map(::text))), JsonArray(turns.map(::content)))
+        withoutNames(messages, warnings)
+        val system = target.systemOf(messages).filter { it.text.isNotEmpty() }.map { text(it.text) }
+        val turns = turnsOf(messages) { if (it.role == Role.ASSISTANT) modelParts(it) else it.parts.mapNotNull(::userPart) }
+        // The API refuses a request without contents: system messages alone are sent as the user's.
+        if (turns.isEmpty()) return Contents(null, JsonArray(listOf(content(USER, system))))
+        val contents = turns.map { content(if (it.isAssistant) MODEL else USER, it.blocks) }
+        // The API requires that the user begins.
+        val opening = if (turns.first().isAssistant) listOf(content(USER, listOf(text(" ")))) else emptyList()
+        return Contents(if (system.isEmpty()) null else content(null, system), JsonArray(opening + contents))
     }
 
-    internal class Turn(val role: String?, val parts: List<JsonObject>)
-
-    private fun content(turn: Turn) = buildJsonObject {
-        turn.role?.let { put("role", it) }
-        put("parts", JsonArray(turn.parts))
+    private fun content(role: String?, parts: List<JsonObject>) = buildJsonObject {
+        role?.let { put("role", it) }
+        put("parts", JsonArray(parts))
     }
 
-    private fun turn(message: Message): Turn {
-        if (message.name != null && NO_NAMES !in warnings) warnings += NO_NAMES
-        return if (message.role == Role.ASSISTANT) Turn(MODEL, modelParts(message)) else Turn(USER, message.parts.mapNotNull(::userPart))
-    }
-
+    /** Null for a part that is not sent. */
     private fun userPart(part: Part): JsonObject? = when (part) {
         is Part.Text -> if (part.text.isEmpty()) null else text(part.text)
         is Part.Image -> media(part.url, mediaTypeOf(part.url))
@@ -54,57 +53,62 @@ internal class GeminiContent(private val target: Target, private val warnings: M
     }
 
     /**
-     * A seal over a text stands in a hidden thought before it, or after the last text where that came without one of its own; one over a
-     * visible thought in that thought. Thoughts without a seal are not sent back: they count as input and say nothing to the model.
+     * The signature of a text is kept in a redacted reasoning part before the text; that of visible reasoning in its own part. A redacted part
+     * with no text after it is sent as an empty text. Reasoning without a signature is not sent: it would be counted as input and is of no use
+     * to the model.
      */
     private fun modelParts(message: Message): List<JsonObject> {
-        val sealed = mayReturnSignatures(message, target)
-        val isUnsealed = message.parts.none { it is Part.ToolCall && sealed && it.signature != null }
-        var calls = 0
+        val returnsSignatures = mayReturnSignatures(message, target)
+        val hasSignedCall = returnsSignatures && message.parts.any { it is Part.ToolCall && it.signature != null }
         val parts = mutableListOf<JsonObject>()
-        var seal: String? = null
+        var calls = 0
+        var textSignature: String? = null
         for (part in message.parts) {
-            if (seal != null && part !is Part.Text) parts += text("", seal).also { seal = null }
+            if (part !is Part.Text) {
+                textSignature?.let { parts += text("", it) }
+                textSignature = null
+            }
             when (part) {
                 is Part.Text -> {
-                    if (part.text.isNotEmpty() || seal != null) parts += text(part.text, seal)
-                    seal = null
+                    if (part.text.isNotEmpty() || textSignature != null) parts += text(part.text, textSignature)
+                    textSignature = null
                 }
                 is Part.Reasoning -> when {
-                    !sealed || part.signature == null -> Unit
-                    part.text.isEmpty() -> seal = part.signature
+                    !returnsSignatures || part.signature == null -> Unit
+                    part.text.isEmpty() -> textSignature = part.signature
                     else -> parts += JsonObject(text(part.text, part.signature) + ("thought" to JsonPrimitive(true)))
                 }
                 is Part.ToolCall -> {
-                    if (sealed && part.id != madeCallId(calls)) knownIds += part.id
-                    val needsSeal = calls++ == 0 && isUnsealed && takesLevels(target.name)
-                    parts += functionCall(part, part.signature.takeIf { sealed } ?: NOT_SEALED.takeIf { needsSeal })
+                    if (returnsSignatures && part.id != generatedCallId(calls)) providerCallIds += part.id
+                    val needsSignature = calls == 0 && !hasSignedCall && takesLevels(target.name)
+                    parts += functionCall(part, part.signature.takeIf { returnsSignatures } ?: NO_SIGNATURE.takeIf { needsSignature })
+                    calls++
                 }
                 else -> userPart(part)?.let { parts += it }
             }
         }
-        seal?.let { parts += text("", it) }
+        textSignature?.let { parts += text("", it) }
         return parts
     }
 
-    private fun text(text: String, seal: String? = null) = buildJsonObject {
+    private fun text(text: String, signature: String? = null) = buildJsonObject {
         put("text", text)
-        seal?.let { put("thoughtSignature", it) }
+        signature?.let { put("thoughtSignature", it) }
     }
 
-    private fun functionCall(call: Part.ToolCall, seal: String?) = buildJsonObject {
+    private fun functionCall(call: Part.ToolCall, signature: String?) = buildJsonObject {
         putJsonObject("functionCall") {
-            if (call.id in knownIds) put("id", call.id)
+            if (call.id in providerCallIds) put("id", call.id)
             put("name", call.name)
             put("args", argumentsObject(call))
         }
-        seal?.let { put("thoughtSignature", it) }
+        signature?.let { put("thoughtSignature", it) }
     }
 
-    /** The result as the object that it is; anything else is called output, or error. */
+    /** A result that is a JSON object is sent as the `response`. Any other result is its member `output`, or `error`. */
     private fun functionResponse(result: Part.ToolResult) = buildJsonObject {
         putJsonObject("functionResponse") {
-            if (result.id in knownIds) put("id", result.id)
+            if (result.id in providerCallIds) put("id", result.id)
             put("name", result.name)
             val content = jsonObject(result.text)
             if (content != null && !result.isError) {
@@ -116,7 +120,7 @@ internal class GeminiContent(private val target: Target, private val warnings: M
     }
 
     private fun media(url: String, mediaType: String?, name: String? = null): JsonObject {
-        if (name != null && !isVertex) warnings += "the Gemini API has no names of files: \"$name\" was left out"
+        if (name != null && !isVertex) warnings += "the file name \"$name\" was left out: the Gemini API has no field for it"
         val data = DataUrl.parse(url)
         return buildJsonObject {
             putJsonObject(if (data != null) "inlineData" else "fileData") {
@@ -128,32 +132,19 @@ internal class GeminiContent(private val target: Target, private val warnings: M
     }
 
     internal companion object {
-        const val USER = "user"
-        const val MODEL = "model"
-        private const val NO_NAMES = "this wire has no names of participants: they were left out"
+        private const val USER = "user"
+        private const val MODEL = "model"
 
-        /** Stands for the seal of a call that another model made, as Google documents it (ai.google.dev/gemini-api/docs/thought-signatures). */
-        private const val NOT_SEALED = "skip_thought_signature_validator"
+        /**
+         * Sent instead of the signature of a tool call that another model made
+         * ([ai.google.dev](https://ai.google.dev/gemini-api/docs/thought-signatures)).
+         */
+        private const val NO_SIGNATURE = "skip_thought_signature_validator"
 
-        /** The id of a call that the provider gave none. */
-        fun madeCallId(index: Int): String = "call_$index"
+        /** The id of a tool call that has no id from the provider. */
+        fun generatedCallId(index: Int): String = "call_$index"
 
-        /** Neighbours of one role are one turn: all results of parallel calls must stand in one. Turns without parts are refused, and dropped. */
-        fun mergeTurns(turns: List<Turn>): List<Turn> {
-            val merged = mutableListOf<Turn>()
-            for (turn in turns) {
-                if (turn.parts.isEmpty()) continue
-                val last = merged.lastOrNull()
-                if (last?.role == turn.role) merged[merged.lastIndex] = Turn(turn.role, last!!.parts + turn.parts) else merged += turn
-            }
-            return merged
-        }
-
-        /** A conversation begins with the user: one that begins with the model gets a blank question. */
-        fun beginWithUser(turns: List<Turn>): List<Turn> =
-            if (turns.firstOrNull()?.role == MODEL) listOf(Turn(USER, listOf(JsonObject(mapOf("text" to JsonPrimitive(" ")))))) + turns else turns
-
-        private val TYPES = mapOf(
+        private val IMAGE_TYPES = mapOf(
             "png" to "image/png",
             "jpg" to "image/jpeg",
             "jpeg" to "image/jpeg",
@@ -164,8 +155,9 @@ internal class GeminiContent(private val target: Target, private val warnings: M
             "bmp" to "image/bmp",
         )
 
-        /** The media type that an image's URL ends with; null if it does not say. */
-        fun mediaTypeOf(url: String): String? = TYPES[url.substringBefore('?').substringBefore('#').substringAfterLast('.', "").lowercase()]
+        /** The media type of an image by the extension in its URL; null if there is none. */
+        private fun mediaTypeOf(url: String): String? =
+            IMAGE_TYPES[url.substringBefore('?').substringBefore('#').substringAfterLast('.', "").lowercase()]
 
         private fun jsonObject(text: String): JsonObject? = if (!text.trimStart().startsWith("{")) {
             null

@@ -9,6 +9,7 @@ import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
@@ -28,7 +29,10 @@ import kotlinx.serialization.json.putJsonObject
 /** Gemini's signatures are valid at AI Studio and at Vertex AI. */
 private const val GEMINI = "gemini"
 
-/** `POST …/models/{model}:generateContent` of the Gemini API (ai.google.dev/api/generate-content, read 2026-11-21). */
+/**
+ * The Gemini API: `POST …/models/{model}:generateContent`
+ * ([ai.google.dev](https://ai.google.dev/api/generate-content), read 2026-11-21).
+ */
 internal object GeminiGenerate : Protocol {
     override val name: String = "gemini-generate"
 
@@ -37,22 +41,22 @@ internal object GeminiGenerate : Protocol {
     override fun signatureFamily(model: String): String = GEMINI
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
-        val given = target.baseUrl.replace(PASTED, "")
-        val base = if (VERSIONED.containsMatchIn(given)) given else "$given/v1beta"
+        val host = target.baseUrl.replace(KNOWN_PATH, "")
+        val base = if (VERSIONED.containsMatchIn(host)) host else "$host/v1beta"
         val model = target.name.removePrefix("models/")
         val path = if (model.startsWith("tunedModels/")) "" else "/models"
-        return wireRequest("$base$path/${path(model)}", request, target, GeminiBody(request, target, warnings, isVertex = false))
+        return transportRequest("$base$path/${path(model)}", request, target, GeminiBody(request, target, warnings, isVertex = false))
     }
 
     override fun decoder(target: Target): Decoder = GeminiGenerateDecoder(target)
 
     private val VERSIONED = Regex("/v\\d+[a-z0-9]*(/|$)")
 
-    /** A whole call's path, or that of OpenAI's wire, which people paste along. */
-    private val PASTED = Regex("(?<=/v1beta)/openai$|/models(/[^/]+)?$")
+    /** The path of a model, or of the OpenAI-compatible API, which may be part of the base URL. */
+    private val KNOWN_PATH = Regex("(?<=/v1beta)/openai$|/models(/[^/]+)?$")
 }
 
-/** The same at Vertex AI, where the model belongs to a publisher or is an endpoint's number. */
+/** The Gemini API at Google Vertex AI. A model there belongs to a publisher, or is the number of an endpoint. */
 internal object VertexGemini : Protocol {
     override val name: String = "vertex-gemini"
 
@@ -64,7 +68,7 @@ internal object VertexGemini : Protocol {
         val publisher = target.name.substringBefore('/', "google")
         val model = target.name.substringAfter('/')
         val path = if (model.all(Char::isDigit)) "/endpoints/$model" else "/publishers/${encode(publisher)}/models/${path(model)}"
-        return wireRequest(target.baseUrl.substringBefore("/publishers/") + path, request, target, GeminiBody(request, target, warnings, isVertex = true))
+        return transportRequest(target.baseUrl.substringBefore("/publishers/") + path, request, target, GeminiBody(request, target, warnings, isVertex = true))
     }
 
     override fun decoder(target: Target): Decoder = GeminiGenerateDecoder(target)
@@ -72,22 +76,21 @@ internal object VertexGemini : Protocol {
 
 private fun path(model: String): String = model.split('/').joinToString("/", transform = ::encode)
 
-private fun wireRequest(url: String, request: ChatRequest, target: Target, body: GeminiBody): TransportRequest {
+private fun transportRequest(url: String, request: ChatRequest, target: Target, body: GeminiBody): TransportRequest {
     val streamed = request.delivery == Delivery.STREAM
     val call = if (streamed) withQuery("$url:streamGenerateContent", request, "alt" to "sse") else withQuery("$url:generateContent", request)
     return TransportRequest(call, headers(target, request), body.json().toString().encodeToByteArray())
 }
 
-/** The body of one request. */
 private class GeminiBody(private val request: ChatRequest, target: Target, private val warnings: MutableList<String>, private val isVertex: Boolean) {
     private val content = GeminiContent(target, warnings, isVertex)
-    private val thinking = geminiThinking(request, target.name, warnings)
+    private val thinking = thinkingConfig(request, target.name, warnings)
 
     fun json(): JsonObject {
-        val parts = content.of(request.messages)
-        val own = buildJsonObject {
-            put("contents", parts.contents)
-            parts.system?.let { put("systemInstruction", it) }
+        val messages = content.of(request.messages)
+        val body = buildJsonObject {
+            put("contents", messages.contents)
+            messages.system?.let { put("systemInstruction", it) }
             if (request.tools.isNotEmpty()) {
                 putJsonArray("tools") { add(buildJsonObject { putJsonArray("functionDeclarations") { request.tools.forEach { add(declaration(it)) } } }) }
             }
@@ -97,15 +100,15 @@ private class GeminiBody(private val request: ChatRequest, target: Target, priva
             if (isVertex && request.metadata.isNotEmpty()) putJsonObject("labels") { request.metadata.forEach { (label, value) -> put(label, value) } }
             if (!isVertex) request.serviceTier?.let { put("serviceTier", it) }
         }
-        lacking()
-        return JsonObject(request.providerOptions.entries.fold(own.toMap()) { body, (option, value) -> body + (option to merged(body[option], value)) })
+        addWarnings()
+        return JsonObject(body + request.providerOptions.mapValues { (option, value) -> merged(body[option], value) })
     }
 
-    /** The user's own words go into our object, and behind our list, of that name. */
-    private fun merged(own: JsonElement?, theirs: JsonElement): JsonElement = when {
-        own is JsonObject && theirs is JsonObject -> JsonObject(own + theirs)
-        own is JsonArray && theirs is JsonArray -> JsonArray(own + theirs)
-        else -> theirs
+    /** A provider option adds its members to an object of the body, and its elements to an array. It replaces any other value. */
+    private fun merged(value: JsonElement?, option: JsonElement): JsonElement = when {
+        value is JsonObject && option is JsonObject -> JsonObject(value + option)
+        value is JsonArray && option is JsonArray -> JsonArray(value + option)
+        else -> option
     }
 
     private fun JsonObjectBuilder.settings() {
@@ -138,8 +141,8 @@ private class GeminiBody(private val request: ChatRequest, target: Target, priva
     }
 
     private fun JsonObjectBuilder.schema(schema: JsonObject, field: String, jsonField: String) {
-        val plain = GeminiSchema.openApi(schema)
-        if (plain != null) put(field, plain) else put(jsonField, GeminiSchema.json(schema))
+        val openApi = GeminiSchema.openApi(schema)
+        if (openApi != null) put(field, openApi) else put(jsonField, GeminiSchema.json(schema))
     }
 
     private fun toolConfig(choice: ToolChoice) = buildJsonObject {
@@ -156,15 +159,17 @@ private class GeminiBody(private val request: ChatRequest, target: Target, priva
         }
     }
 
-    private fun lacking() {
-        fun lacking(name: String, isAsked: Boolean) {
-            if (isAsked) warnings += "$name is not part of this wire and was left out"
-        }
-        lacking("endUser", request.endUser != null)
-        lacking("parallelToolCalls = false", request.parallelToolCalls == false)
-        if (!isVertex && request.metadata.isNotEmpty()) warnings += "the Gemini API has no labels: metadata was left out; Vertex AI has"
+    private fun addWarnings() {
+        val api = if (isVertex) "Vertex AI" else "the Gemini API"
+        warnUnsupported(
+            api,
+            warnings,
+            "endUser" to (request.endUser != null),
+            "parallelToolCalls = false" to (request.parallelToolCalls == false),
+        )
+        if (!isVertex && request.metadata.isNotEmpty()) warnings += "metadata was left out: the Gemini API has no labels (Vertex AI has them)"
         if (isVertex && request.serviceTier != null) {
-            warnings += "Vertex AI takes the service tier as a header, so serviceTier was left out: extraHeaders[\"X-Vertex-AI-LLM-Shared-Request-Type\"] = …"
+            warnings += "serviceTier was left out: Vertex AI takes it as a header (set extraHeaders[\"X-Vertex-AI-LLM-Shared-Request-Type\"])"
         }
     }
 }

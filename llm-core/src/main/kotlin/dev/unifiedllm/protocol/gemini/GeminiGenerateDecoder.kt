@@ -21,8 +21,8 @@ import dev.unifiedllm.transport.framing.Frame
 import kotlinx.serialization.json.Json
 
 /**
- * Reads `GenerateContentResponse`s: one a frame, one alone, or a list of them, which is how the stream comes without `alt=sse`. Its terminal
- * event is the finish reason; the stream then ends without another sign.
+ * Decodes `GenerateContentResponse` objects: one in each frame, one as a whole body, or a list of them, which is a stream without `alt=sse`. The
+ * terminal event is the finish reason of every candidate; nothing else marks the end of a stream.
  */
 internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
@@ -32,13 +32,13 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
     private val sources = GeminiSources()
     private var id: String? = null
     private var model: String? = null
-    private var blocked: String? = null
-    private var blockedMessage: String? = null
+    private var blockReason: String? = null
+    private var blockMessage: String? = null
     private var errorText: String? = null
     private var started = false
 
     override val progress: Progress
-        get() = if (choices.isNotEmpty() && choices.all { it.finish != null }) Progress.COMPLETE else Progress.OPEN
+        get() = if (choices.isNotEmpty() && choices.all { it.finishReason != null }) Progress.COMPLETE else Progress.OPEN
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         json.reset(frame.bytes, frame.start, frame.end)
@@ -49,27 +49,27 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
     override fun finish(out: MutableList<Delta>) {
         for (choice in choices) choice.close(out)
         out += sources.found
-        choices.firstOrNull()?.message?.let { out += Delta.Warning("the provider says of the end: $it") }
-        out.addFinish(reason(), usage.usage())
+        choices.firstOrNull()?.finishMessage?.let { out += Delta.Warning("the provider reported at the end: $it") }
+        out.addFinish(finishReason(), usage.usage())
     }
 
     private fun response(out: MutableList<Delta>) {
         val wasComplete = progress == Progress.COMPLETE
-        json.members(RESPONSE) { member ->
+        json.members(Response) { member ->
             when (member) {
-                0 -> json.candidates()
-                1 -> usage.read(json)
-                2 -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
-                3 -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
-                4 -> json.feedback()
-                5 -> if (json.kind() == JsonKind.NULL) json.skip() else errorText = json.raw()
+                Response.CANDIDATES -> json.candidates()
+                Response.USAGE_METADATA -> usage.read(json)
+                Response.MODEL_VERSION -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
+                Response.RESPONSE_ID -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
+                Response.PROMPT_FEEDBACK -> json.promptFeedback()
+                Response.ERROR -> if (json.kind() == JsonKind.NULL) json.skip() else errorText = json.raw()
             }
         }
-        errorText?.let { failed(it, wasComplete, out) }
-        if (choices.isNotEmpty() || blocked != null) start(out)
+        errorText?.let { fail(it, wasComplete, out) }
+        if (choices.isNotEmpty() || blockReason != null) start(out)
         out += content
         content.clear()
-        blocked?.let { throw filtered(it) }
+        blockReason?.let { throw contentFiltered(it) }
     }
 
     private fun start(out: MutableList<Delta>) {
@@ -78,25 +78,25 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
         out += Delta.Start(id, target.id, model)
     }
 
-    /** An error ends the answer, unless that was complete before it. Its code is the status that it would have had as a response. */
-    private fun failed(text: String, wasComplete: Boolean, out: MutableList<Delta>) {
+    /** Throws the error of a response. After the end of the output, adds it as a warning instead. The error's code is an HTTP status. */
+    private fun fail(text: String, wasComplete: Boolean, out: MutableList<Delta>) {
         val error = ProviderError.of(Json.parseToJsonElement("{\"error\":$text}"))
         if (!wasComplete) throw HttpErrors(target).exception(error, error.code?.toIntOrNull()?.takeIf { it in STATUSES }, retryAfter = error.retryDelay)
         errorText = null
         out += lateError(error, target)
     }
 
-    private fun filtered(reason: String) = LlmException.ContentFiltered(
-        "${target.id} did not take the question ($reason)${blockedMessage?.let { ": ${quote(it, target.key?.reveal()).trimEnd('.')}" }.orEmpty()}. " +
+    private fun contentFiltered(reason: String) = LlmException.ContentFiltered(
+        "${target.id} blocked the prompt ($reason)${blockMessage?.let { ": ${quote(it, target.key?.reveal()).trimEnd('.')}" }.orEmpty()}. " +
             "Change the wording, or the safety settings where they allow it.",
         details = LlmException.Details(target.id),
     )
 
-    private fun JsonCursor.feedback() {
-        members(FEEDBACK) { member ->
+    private fun JsonCursor.promptFeedback() {
+        members(PromptFeedback) { member ->
             when (member) {
-                0 -> blocked = stringOrNull()?.takeUnless { it == "BLOCK_REASON_UNSPECIFIED" }
-                1 -> blockedMessage = stringOrNull()?.ifBlank { null }
+                PromptFeedback.BLOCK_REASON -> blockReason = stringOrNull()?.takeUnless { it == "BLOCK_REASON_UNSPECIFIED" }
+                PromptFeedback.BLOCK_REASON_MESSAGE -> blockMessage = stringOrNull()?.ifBlank { null }
             }
         }
     }
@@ -108,34 +108,34 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
 
     private fun JsonCursor.candidate(position: Int) {
         var index = position
-        var finish: String? = null
-        var message: String? = null
+        var finishReason: String? = null
+        var finishMessage: String? = null
         val parts = ArrayList<GeminiPart>(1)
-        val isCandidate = members(CANDIDATE) { member ->
+        val isCandidate = members(Candidate) { member ->
             when (member) {
-                0 -> content(parts)
-                1 -> finish = stringOrNull()?.ifEmpty { null }
-                2 -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
-                3 -> sources.readGrounding(this)
-                4 -> sources.readCitations(this)
-                5 -> message = stringOrNull()?.ifBlank { null }
+                Candidate.CONTENT -> content(parts)
+                Candidate.FINISH_REASON -> finishReason = stringOrNull()?.ifEmpty { null }
+                Candidate.INDEX -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
+                Candidate.GROUNDING_METADATA -> sources.readGrounding(this)
+                Candidate.CITATION_METADATA -> sources.readCitations(this)
+                Candidate.FINISH_MESSAGE -> finishMessage = stringOrNull()?.ifBlank { null }
             }
         }
         if (!isCandidate) return
         while (choices.size <= index) choices += GeminiChoice(choices.size)
         val choice = choices[index]
         for (part in parts) choice.add(part, content)
-        finish?.let { choice.finish = it }
-        message?.let { choice.message = it }
+        finishReason?.let { choice.finishReason = it }
+        finishMessage?.let { choice.finishMessage = it }
     }
 
     private fun JsonCursor.content(parts: MutableList<GeminiPart>) {
         members(CONTENT) { elements { if (enterObject()) parts += GeminiPart().also { it.read(this) } } }
     }
 
-    private fun reason(): FinishReason {
+    private fun finishReason(): FinishReason {
         val first = choices.firstOrNull()
-        val raw = first?.finish
+        val raw = first?.finishReason
         val kind = when (raw) {
             null, "FINISH_REASON_UNSPECIFIED" -> Kind.UNKNOWN
             "STOP" -> if (first.hasCalls) Kind.TOOL_CALLS else Kind.STOP
@@ -147,13 +147,33 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
         return FinishReason(kind, raw)
     }
 
+    private object Response : JsonNames("candidates", "usageMetadata", "modelVersion", "responseId", "promptFeedback", "error") {
+        const val CANDIDATES = 0
+        const val USAGE_METADATA = 1
+        const val MODEL_VERSION = 2
+        const val RESPONSE_ID = 3
+        const val PROMPT_FEEDBACK = 4
+        const val ERROR = 5
+    }
+
+    private object Candidate : JsonNames("content", "finishReason", "index", "groundingMetadata", "citationMetadata", "finishMessage") {
+        const val CONTENT = 0
+        const val FINISH_REASON = 1
+        const val INDEX = 2
+        const val GROUNDING_METADATA = 3
+        const val CITATION_METADATA = 4
+        const val FINISH_MESSAGE = 5
+    }
+
+    private object PromptFeedback : JsonNames("blockReason", "blockReasonMessage") {
+        const val BLOCK_REASON = 0
+        const val BLOCK_REASON_MESSAGE = 1
+    }
+
     private companion object {
         const val MAX_CHOICES = 128
         val STATUSES = 400..599
-        val RESPONSE = JsonNames("candidates", "usageMetadata", "modelVersion", "responseId", "promptFeedback", "error")
-        val CANDIDATE = JsonNames("content", "finishReason", "index", "groundingMetadata", "citationMetadata", "finishMessage")
         val CONTENT = JsonNames("parts")
-        val FEEDBACK = JsonNames("blockReason", "blockReasonMessage")
         val FILTERED = setOf(
             "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR",
             "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",

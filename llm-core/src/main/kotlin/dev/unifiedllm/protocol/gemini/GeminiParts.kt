@@ -1,130 +1,145 @@
 package dev.unifiedllm.protocol.gemini
 
 import dev.unifiedllm.chat.Delta
-import dev.unifiedllm.protocol.arguments
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
-import dev.unifiedllm.protocol.source
 
-/** One part of a chunk, as it is read before it is known which answer it belongs to. */
+/** One part of a candidate in a chunk. It is read before the index of its candidate is known. */
 internal class GeminiPart {
     var text: String? = null
-    var isThought = false
-    var seal: String? = null
+    var isReasoning = false
+    var signature: String? = null
     var call: GeminiCall? = null
     var media: Delta.Media? = null
 
-    /** True where something unknown stands in it: with nothing beside it, it is neither text nor a call, such as code that the provider ran. */
-    var isOther = false
+    /** True if the part has an unknown member. If it has nothing else, it is content of an unknown kind, such as code that the provider ran. */
+    var hasUnknownMember = false
 
     fun read(json: JsonCursor) {
         while (true) {
-            when (json.next(PART)) {
-                0 -> text = json.stringOrNull()
-                1 -> isThought = json.booleanOrNull() == true
-                2, 3 -> seal = json.stringOrNull()?.ifEmpty { null }
-                4 -> if (json.kind() == JsonKind.OBJECT) call = GeminiCall().also { it.read(json) } else json.skip()
-                5 -> media = media(json, "data") { type, data -> "data:$type;base64,$data" }
-                6 -> media = media(json, "fileUri") { _, url -> url }
+            when (json.next(Part)) {
+                Part.TEXT -> text = json.stringOrNull()
+                Part.THOUGHT -> isReasoning = json.booleanOrNull() == true
+                Part.THOUGHT_SIGNATURE, Part.THOUGHT_SIGNATURE_SNAKE -> signature = json.stringOrNull()?.ifEmpty { null }
+                Part.FUNCTION_CALL -> if (json.kind() == JsonKind.OBJECT) call = GeminiCall().also { it.read(json) } else json.skip()
+                Part.INLINE_DATA, Part.FILE_DATA -> media = media(json)
                 JsonNames.END -> return
                 else -> {
-                    isOther = true
+                    hasUnknownMember = true
                     json.skip()
                 }
             }
         }
     }
 
-    private fun media(json: JsonCursor, field: String, url: (String, String) -> String): Delta.Media? {
-        val names = JsonNames("mimeType", field)
-        var type: String? = null
-        var value: String? = null
-        json.members(names) { member ->
+    /** Reads `inlineData`, which has `data`, or `fileData`, which has `fileUri`. */
+    private fun media(json: JsonCursor): Delta.Media? {
+        var mediaType = "application/octet-stream"
+        var data: String? = null
+        var url: String? = null
+        json.members(Media) { member ->
             when (member) {
-                0 -> type = json.stringOrNull()
-                1 -> value = json.stringOrNull()
+                Media.MIME_TYPE -> json.stringOrNull()?.let { mediaType = it }
+                Media.DATA -> data = json.stringOrNull()
+                Media.FILE_URI -> url = json.stringOrNull()
             }
         }
-        val mediaType = type ?: "application/octet-stream"
-        return value?.let { Delta.Media(mediaType, url(mediaType, it)) }
+        return (data?.let { "data:$mediaType;base64,$it" } ?: url)?.let { Delta.Media(mediaType, it) }
     }
 
-    private companion object {
-        val PART = JsonNames("text", "thought", "thoughtSignature", "thought_signature", "functionCall", "inlineData", "fileData")
+    private object Part : JsonNames("text", "thought", "thoughtSignature", "thought_signature", "functionCall", "inlineData", "fileData") {
+        const val TEXT = 0
+        const val THOUGHT = 1
+        const val THOUGHT_SIGNATURE = 2
+        const val THOUGHT_SIGNATURE_SNAKE = 3
+        const val FUNCTION_CALL = 4
+        const val INLINE_DATA = 5
+        const val FILE_DATA = 6
+    }
+
+    private object Media : JsonNames("mimeType", "data", "fileUri") {
+        const val MIME_TYPE = 0
+        const val DATA = 1
+        const val FILE_URI = 2
     }
 }
 
-/** A call, or a piece of one: pieces after the first have no name. */
+/** A tool call or a fragment of one. Only the first fragment has a name. */
 internal class GeminiCall {
     var name: String? = null
     var id: String? = null
     var arguments: String? = null
     var willContinue = false
 
-    /** The text of `partialArgs`, whose call may have begun in a chunk before; null where there are none. */
-    var leaves: String? = null
+    /** The JSON text of `partialArgs`; null if the fragment has none. */
+    var partialArguments: String? = null
 
     fun read(json: JsonCursor) {
-        json.members(CALL) { member ->
+        json.members(FunctionCall) { member ->
             when (member) {
-                0 -> name = json.stringOrNull()?.ifEmpty { null }
-                1 -> id = json.stringOrNull()?.ifEmpty { null }
-                2 -> arguments = if (json.kind() == JsonKind.OBJECT) json.raw() else null.also { json.skip() }
-                3 -> leaves = json.raw()
-                4 -> willContinue = json.booleanOrNull() == true
+                FunctionCall.NAME -> name = json.stringOrNull()?.ifEmpty { null }
+                FunctionCall.ID -> id = json.stringOrNull()?.ifEmpty { null }
+                FunctionCall.ARGS -> if (json.kind() == JsonKind.OBJECT) arguments = json.raw() else json.skip()
+                FunctionCall.PARTIAL_ARGS -> partialArguments = json.raw()
+                FunctionCall.WILL_CONTINUE -> willContinue = json.booleanOrNull() == true
             }
         }
     }
 
-    private companion object {
-        val CALL = JsonNames("name", "id", "args", "partialArgs", "willContinue")
+    private object FunctionCall : JsonNames("name", "id", "args", "partialArgs", "willContinue") {
+        const val NAME = 0
+        const val ID = 1
+        const val ARGS = 2
+        const val PARTIAL_ARGS = 3
+        const val WILL_CONTINUE = 4
     }
 }
 
-/** One of the answers, as it grows. */
+/** The state of one candidate while its parts arrive. */
 internal class GeminiChoice(private val index: Int) {
-    var finish: String? = null
-    var message: String? = null
+    var finishReason: String? = null
+    var finishMessage: String? = null
     val hasCalls: Boolean get() = calls > 0
     private var calls = 0
 
-    /** The arguments of the call that is still to be continued. */
+    /** The arguments of a tool call that will continue. */
     private var open: GeminiArguments? = null
 
     fun add(part: GeminiPart, out: MutableList<Delta>) {
         val call = part.call
         val text = part.text
+        val media = part.media
         when {
-            call != null -> call(call, part.seal, out)
-            part.isOther && text == null && part.media == null -> Unit
-            part.media != null -> if (!part.isThought) out += part.media!!
-            part.isThought -> if (!text.isNullOrEmpty() || part.seal != null) out += Delta.Reasoning(text.orEmpty(), part.seal, index)
+            call != null -> call(call, part.signature, out)
+            part.hasUnknownMember && text == null && media == null -> Unit
+            media != null -> if (!part.isReasoning) out += media
+            part.isReasoning -> if (!text.isNullOrEmpty() || part.signature != null) out += Delta.Reasoning(text.orEmpty(), part.signature, index)
             else -> {
-                // A seal over a text is a thought that the provider hides; it stands before what it seals.
-                part.seal?.let { out += Delta.Reasoning("", it, index, isRedacted = true) }
+                // A text has no signature of its own in our model: it becomes redacted reasoning before the text.
+                part.signature?.let { out += Delta.Reasoning("", it, index, isRedacted = true) }
                 if (!text.isNullOrEmpty()) out += Delta.Text(text, index)
             }
         }
     }
 
-    private fun call(call: GeminiCall, seal: String?, out: MutableList<Delta>) {
+    private fun call(call: GeminiCall, signature: String?, out: MutableList<Delta>) {
         if (call.name != null) {
             close(out)
-            val whole = if (call.willContinue || call.leaves != null) "" else call.arguments ?: "{}"
-            out += Delta.ToolCallDelta(calls, call.id ?: GeminiContent.madeCallId(calls), call.name, whole, index, seal)
+            val arguments = if (call.willContinue || call.partialArguments != null) "" else call.arguments ?: "{}"
+            out += Delta.ToolCallDelta(calls, call.id ?: GeminiContent.generatedCallId(calls), call.name, arguments, index, signature)
             calls++
-            if (whole.isNotEmpty()) return
+            if (arguments.isNotEmpty()) return
             open = GeminiArguments()
         }
         val arguments = open ?: return
-        call.leaves?.let { arguments.read(it) }
+        call.partialArguments?.let { arguments.read(it) }
         if (!call.willContinue) close(out)
     }
 
-    /** Hands over the arguments that came leaf by leaf. */
+    /** Adds the arguments that arrived as `partialArgs`. */
     fun close(out: MutableList<Delta>) {
         val arguments = open ?: return
         open = null
@@ -132,7 +147,7 @@ internal class GeminiChoice(private val index: Int) {
     }
 }
 
-/** What the answer rests on: each address once, in the order in which it came. */
+/** The sources of a response: each URL once, in the order of arrival. */
 internal class GeminiSources {
     private val byUrl = linkedMapOf<String, Delta.Source>()
 
@@ -149,14 +164,25 @@ internal class GeminiSources {
     private fun source(json: JsonCursor) {
         var url: String? = null
         var title: String? = null
-        json.members(SOURCE) { member -> if (member == 0) url = json.stringOrNull() else title = json.stringOrNull()?.ifEmpty { null } }
+        json.members(Source) { member ->
+            when (member) {
+                Source.URI -> url = json.stringOrNull()
+                Source.TITLE -> title = json.stringOrNull()?.ifEmpty { null }
+            }
+        }
         url?.ifEmpty { null }?.let { if (byUrl[it]?.title == null) byUrl[it] = Delta.Source(it, title) }
+    }
+
+    private object Source : JsonNames("uri", "title") {
+        const val URI = 0
+        const val TITLE = 1
     }
 
     private companion object {
         val GROUNDING = JsonNames("groundingChunks")
+
+        /** The kinds of grounding chunks. Each is an object with `uri` and `title`. */
         val CHUNK = JsonNames("web", "retrievedContext", "maps")
         val CITATIONS = JsonNames("citationSources", "citations")
-        val SOURCE = JsonNames("uri", "title")
     }
 }

@@ -8,14 +8,14 @@ import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.json.tokens
 
 /**
- * Gemini's `usageMetadata`, which grows from chunk to chunk. `promptTokenCount` includes what came from a cache, but not what tools put in;
- * `candidatesTokenCount` is without the thoughts.
+ * Gemini's `usageMetadata`, which each chunk reports anew. `promptTokenCount` includes tokens from a cache, but not those of tool results;
+ * `candidatesTokenCount` leaves out reasoning.
  */
 internal class GeminiUsage {
     private var prompt: Long? = null
-    private var tools: Long? = null
+    private var toolResults: Long? = null
     private var candidates: Long? = null
-    private var thoughts: Long? = null
+    private var reasoning: Long? = null
     private var cached: Long? = null
     private var total: Long? = null
     private var audioInput: Long? = null
@@ -23,16 +23,16 @@ internal class GeminiUsage {
     private var image: Long? = null
 
     fun read(json: JsonCursor) {
-        json.members(USAGE) { member ->
+        json.members(UsageMetadata) { member ->
             when (member) {
-                0 -> prompt = json.tokens() ?: prompt
-                1 -> candidates = json.tokens() ?: candidates
-                2 -> thoughts = json.tokens() ?: thoughts
-                3 -> cached = json.tokens() ?: cached
-                4 -> tools = json.tokens() ?: tools
-                5 -> total = json.tokens() ?: total
-                6 -> json.details { modality, count -> if (modality == "AUDIO") audioInput = count }
-                7 -> json.details { modality, count ->
+                UsageMetadata.PROMPT_TOKEN_COUNT -> prompt = json.tokens() ?: prompt
+                UsageMetadata.CANDIDATES_TOKEN_COUNT -> candidates = json.tokens() ?: candidates
+                UsageMetadata.THOUGHTS_TOKEN_COUNT -> reasoning = json.tokens() ?: reasoning
+                UsageMetadata.CACHED_CONTENT_TOKEN_COUNT -> cached = json.tokens() ?: cached
+                UsageMetadata.TOOL_USE_PROMPT_TOKEN_COUNT -> toolResults = json.tokens() ?: toolResults
+                UsageMetadata.TOTAL_TOKEN_COUNT -> total = json.tokens() ?: total
+                UsageMetadata.PROMPT_TOKENS_DETAILS -> json.details { modality, count -> if (modality == "AUDIO") audioInput = count }
+                UsageMetadata.CANDIDATES_TOKENS_DETAILS -> json.details { modality, count ->
                     if (modality == "AUDIO") audioOutput = count
                     if (modality == "IMAGE") image = count
                 }
@@ -40,52 +40,68 @@ internal class GeminiUsage {
         }
     }
 
-    private fun JsonCursor.details(found: (String?, Long?) -> Unit) {
+    private inline fun JsonCursor.details(read: (String?, Long?) -> Unit) {
         elements {
             var modality: String? = null
             var count: Long? = null
-            members(DETAIL) { member -> if (member == 0) modality = stringOrNull() else count = tokens() }
-            found(modality, count)
+            members(TokensDetail) { member ->
+                when (member) {
+                    TokensDetail.MODALITY -> modality = stringOrNull()
+                    TokensDetail.TOKEN_COUNT -> count = tokens()
+                }
+            }
+            read(modality, count)
         }
     }
 
-    /** Null: not reported. */
+    /** Null if the provider did not report it. */
     fun usage(): Usage? {
         if (prompt == null && candidates == null && total == null) return null
-        val sent = prompt?.plus(tools ?: 0)
+        val input = prompt?.plus(toolResults ?: 0)
         return Usage.build {
-            inputTokens = sent
-            outputTokens = received(sent)
+            inputTokens = input
+            outputTokens = output(input)
             cacheReadTokens = cached
-            reasoningTokens = thoughts
+            reasoningTokens = reasoning
             audioInputTokens = audioInput
             audioOutputTokens = audioOutput
             imageTokens = image
         }
     }
 
-    /** Where the total says that the candidates hold the thoughts, they are not counted twice. */
-    private fun received(sent: Long?): Long? {
-        val answered = candidates
+    /** The candidates and the reasoning. If the total shows that the candidates include the reasoning, it is not added again. */
+    private fun output(input: Long?): Long? {
+        val text = candidates
         val all = total
         return when {
-            answered == null && thoughts == null -> if (all != null && sent != null && all >= sent) all - sent else null
-            all != null && sent != null && all == sent + (answered ?: 0) -> answered
-            else -> (answered ?: 0) + (thoughts ?: 0)
+            text == null && reasoning == null -> if (all != null && input != null && all >= input) all - input else null
+            all != null && input != null && all == input + (text ?: 0) -> text
+            else -> (text ?: 0) + (reasoning ?: 0)
         }
     }
 
-    private companion object {
-        val USAGE = JsonNames(
-            "promptTokenCount",
-            "candidatesTokenCount",
-            "thoughtsTokenCount",
-            "cachedContentTokenCount",
-            "toolUsePromptTokenCount",
-            "totalTokenCount",
-            "promptTokensDetails",
-            "candidatesTokensDetails",
-        )
-        val DETAIL = JsonNames("modality", "tokenCount")
+    private object UsageMetadata : JsonNames(
+        "promptTokenCount",
+        "candidatesTokenCount",
+        "thoughtsTokenCount",
+        "cachedContentTokenCount",
+        "toolUsePromptTokenCount",
+        "totalTokenCount",
+        "promptTokensDetails",
+        "candidatesTokensDetails",
+    ) {
+        const val PROMPT_TOKEN_COUNT = 0
+        const val CANDIDATES_TOKEN_COUNT = 1
+        const val THOUGHTS_TOKEN_COUNT = 2
+        const val CACHED_CONTENT_TOKEN_COUNT = 3
+        const val TOOL_USE_PROMPT_TOKEN_COUNT = 4
+        const val TOTAL_TOKEN_COUNT = 5
+        const val PROMPT_TOKENS_DETAILS = 6
+        const val CANDIDATES_TOKENS_DETAILS = 7
+    }
+
+    private object TokensDetail : JsonNames("modality", "tokenCount") {
+        const val MODALITY = 0
+        const val TOKEN_COUNT = 1
     }
 }

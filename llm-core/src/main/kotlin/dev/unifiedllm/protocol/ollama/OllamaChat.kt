@@ -13,12 +13,12 @@ import dev.unifiedllm.protocol.DataUrl
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.argumentsObject
-import dev.unifiedllm.protocol.effort
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.functionTool
 import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.messageList
 import dev.unifiedllm.protocol.ofThree
+import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.wireName
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withoutNames
@@ -33,12 +33,12 @@ import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
 
-/** The server's address in [base], which may be pasted with the path of one of its calls, or of OpenAI's wire. */
-internal fun ollamaUrl(base: String): String = base.replace(PASTED, "")
+/** The URL of the server at [base], which may end with a path of Ollama's API or with `/v1`, the path of its OpenAI-compatible API. */
+internal fun ollamaUrl(base: String): String = base.replace(KNOWN_PATH, "")
 
-private val PASTED = Regex("/(v1|api(/(generate|tags|embed|embeddings|version))?)$")
+private val KNOWN_PATH = Regex("/(v1|api(/(generate|tags|embed|embeddings|version))?)$")
 
-/** `POST /api/chat`, Ollama's own wire: a JSON text a line (github.com/ollama/ollama, docs/api.md). */
+/** Ollama's Chat API: `POST /api/chat`, which streams one JSON object a line ([docs/api.md](https://github.com/ollama/ollama/blob/main/docs/api.md)). */
 internal object OllamaChat : Protocol {
     override val name: String = "ollama-chat"
 
@@ -79,18 +79,19 @@ internal object OllamaChat : Protocol {
             (request.providerOptions[OPTIONS] as? JsonObject)?.forEach { (option, value) -> put(option, value) }
         }
         if (options.isNotEmpty()) put(OPTIONS, options)
-        request.n?.let { if (it > 1) warnings += "Ollama gives one answer: n was left out" }
-        request.endUser?.let { warnings += "Ollama has no field for the end user: it was left out" }
+        if ((request.n ?: 1) > 1) warnings += "n was left out: Ollama returns one answer to a request"
         request.reasoning?.let { think(it, target, warnings) }
         if (request.logprobs == true || request.topLogprobs != null) put("logprobs", true)
         request.topLogprobs?.let { put("top_logprobs", it) }
-        fun lacks(option: String, isAsked: Boolean) {
-            if (isAsked) warnings += "Ollama has no field for $option: it was left out"
-        }
-        lacks("reasoningBudget", request.reasoningBudget != null)
-        lacks("serviceTier", request.serviceTier != null)
-        lacks("parallelToolCalls = false", request.parallelToolCalls == false)
-        lacks("metadata", request.metadata.isNotEmpty())
+        warnUnsupported(
+            "the Ollama API",
+            warnings,
+            "the end user" to (request.endUser != null),
+            "reasoningBudget" to (request.reasoningBudget != null),
+            "serviceTier" to (request.serviceTier != null),
+            "parallelToolCalls = false" to (request.parallelToolCalls == false),
+            "metadata" to request.metadata.isNotEmpty(),
+        )
         when (val format = request.responseFormat) {
             null, ResponseFormat.Text -> Unit
             ResponseFormat.Json -> put("format", "json")
@@ -100,19 +101,19 @@ internal object OllamaChat : Protocol {
             null, ToolChoice.Auto -> tools(request)
             ToolChoice.None -> Unit
             else -> {
-                warnings += "Ollama cannot be made to call a tool: toolChoice was left out"
+                warnings += "toolChoice was left out: Ollama cannot require a tool call"
                 tools(request)
             }
         }
     }
 
-    /** On or off, but for the models that always think and know levels instead. */
+    /** Reasoning is on or off. Models that always reason take a level instead. */
     private fun JsonObjectBuilder.think(effort: Effort, target: Target, warnings: MutableList<String>) {
         if (target.provider.quirks.rule(target.name)?.effortLevels != true) {
             put("think", effort != Effort.NONE)
             return
         }
-        if (effort == Effort.NONE) warnings += "reasoning cannot be switched off in this model: \"low\" was sent"
+        if (effort == Effort.NONE) warnings += "reasoning NONE was sent as \"low\": the reasoning of ${target.name} cannot be switched off"
         put("think", effort.ofThree)
     }
 
@@ -129,23 +130,28 @@ internal object OllamaChat : Protocol {
     private fun message(message: Message, warnings: MutableList<String>) = buildJsonObject {
         put("role", message.role.wireName)
         put("content", message.text)
-        val thought = message.parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text }
-        if (thought.isNotEmpty()) put("thinking", thought)
+        val reasoning = message.parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text }
+        if (reasoning.isNotEmpty()) put("thinking", reasoning)
         val images = message.parts.mapNotNull { image(it, warnings) }
         if (images.isNotEmpty()) putJsonArray("images") { images.forEach { add(it) } }
         val calls = message.parts.filterIsInstance<Part.ToolCall>()
         if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(toolCall(it)) } }
     }
 
-    private fun image(part: Part, warnings: MutableList<String>): String? = when {
-        part is Part.Image -> base64(part.url, warnings)
-        part is Part.File && part.mediaType.startsWith("image/") -> base64(part.url, warnings)
-        part is Part.File -> null.also { warnings += "Ollama takes texts and images only: a file of type ${part.mediaType} was left out" }
-        else -> null
-    }
-
-    private fun base64(url: String, warnings: MutableList<String>): String? = DataUrl.parse(url)?.base64 ?: null.also {
-        warnings += "Ollama takes images as bytes only: the image at a URL was left out"
+    /** The content of an image in base64; null for any other part. */
+    private fun image(part: Part, warnings: MutableList<String>): String? {
+        val url = when {
+            part is Part.Image -> part.url
+            part is Part.File && part.mediaType.startsWith("image/") -> part.url
+            part is Part.File -> {
+                warnings += "a file of type ${part.mediaType} was left out: Ollama takes texts and images only"
+                return null
+            }
+            else -> return null
+        }
+        val data = DataUrl.parse(url)
+        if (data == null) warnings += "the image at a URL was left out: Ollama takes images by content only (send its content)"
+        return data?.base64
     }
 
     private fun toolCall(call: Part.ToolCall) = buildJsonObject {

@@ -20,7 +20,7 @@ import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
 
-/** Reads the lines of `/api/chat`; the text of `/api/generate` as well, whose lines differ in one field. */
+/** Decodes the lines of `/api/chat`, and those of `/api/generate`, which have their text in another field. */
 internal class OllamaChatDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
     private val content = mutableListOf<Delta>()
@@ -30,24 +30,24 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
     private var reason: String? = null
     private var calls = 0
     private var promptTokens: Long? = null
-    private var answerTokens: Long? = null
+    private var outputTokens: Long? = null
 
     override val progress: Progress get() = if (done) Progress.DONE else Progress.OPEN
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         var error: String? = null
         json.reset(frame.bytes, frame.start, frame.end)
-        val isLine = json.members(LINE) { member ->
+        val isLine = json.members(Line) { member ->
             when (member) {
-                0 -> json.stringOrNull()?.let { model = it }
-                1 -> message()
-                2 -> content.addText(json.stringOrNull())
-                3 -> content.addReasoning(json.stringOrNull())
-                4 -> done = json.booleanOrNull() == true
-                5 -> reason = json.stringOrNull()
-                6 -> promptTokens = json.tokens()
-                7 -> answerTokens = json.tokens()
-                8 -> error = json.stringOrNull()
+                Line.MODEL -> json.stringOrNull()?.let { model = it }
+                Line.MESSAGE -> message()
+                Line.RESPONSE -> content.addText(json.stringOrNull())
+                Line.THINKING -> content.addReasoning(json.stringOrNull())
+                Line.DONE -> done = json.booleanOrNull() == true
+                Line.DONE_REASON -> reason = json.stringOrNull()
+                Line.PROMPT_EVAL_COUNT -> promptTokens = json.tokens()
+                Line.EVAL_COUNT -> outputTokens = json.tokens()
+                Line.ERROR -> error = json.stringOrNull()
             }
         }
         if (!isLine) return
@@ -62,24 +62,29 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
     }
 
     private fun message() {
-        json.members(MESSAGE) { member ->
+        json.members(Message) { member ->
             when (member) {
-                0 -> content.addText(json.stringOrNull())
-                1 -> content.addReasoning(json.stringOrNull())
-                2 -> json.elements { toolCall() }
+                Message.CONTENT -> content.addText(json.stringOrNull())
+                Message.THINKING -> content.addReasoning(json.stringOrNull())
+                Message.TOOL_CALLS -> json.elements { toolCall() }
             }
         }
     }
 
-    /** Whole at once: the arguments are an object. */
+    /** A tool call is always whole: its arguments are an object. */
     private fun toolCall() {
         var id: String? = null
         var name: String? = null
         var arguments = ""
-        val isCall = json.members(CALL) { member ->
+        val isCall = json.members(ToolCall) { member ->
             when (member) {
-                0 -> id = json.stringOrNull()
-                1 -> json.members(FUNCTION) { field -> if (field == 0) name = json.stringOrNull() else arguments = json.arguments() }
+                ToolCall.ID -> id = json.stringOrNull()
+                ToolCall.FUNCTION -> json.members(CallFunction) { field ->
+                    when (field) {
+                        CallFunction.NAME -> name = json.stringOrNull()
+                        CallFunction.ARGUMENTS -> arguments = json.arguments()
+                    }
+                }
             }
         }
         if (!isCall) return
@@ -95,13 +100,35 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
             reason == null -> Kind.UNKNOWN
             else -> Kind.OTHER
         }
-        out.addFinish(FinishReason(kind, reason), plainUsage(promptTokens, answerTokens))
+        out.addFinish(FinishReason(kind, reason), plainUsage(promptTokens, outputTokens))
     }
 
-    private companion object {
-        val LINE = JsonNames("model", "message", "response", "thinking", "done", "done_reason", "prompt_eval_count", "eval_count", "error")
-        val MESSAGE = JsonNames("content", "thinking", "tool_calls")
-        val CALL = JsonNames("id", "function")
-        val FUNCTION = JsonNames("name", "arguments")
+    private object Line :
+        JsonNames("model", "message", "response", "thinking", "done", "done_reason", "prompt_eval_count", "eval_count", "error") {
+        const val MODEL = 0
+        const val MESSAGE = 1
+        const val RESPONSE = 2
+        const val THINKING = 3
+        const val DONE = 4
+        const val DONE_REASON = 5
+        const val PROMPT_EVAL_COUNT = 6
+        const val EVAL_COUNT = 7
+        const val ERROR = 8
+    }
+
+    private object Message : JsonNames("content", "thinking", "tool_calls") {
+        const val CONTENT = 0
+        const val THINKING = 1
+        const val TOOL_CALLS = 2
+    }
+
+    private object ToolCall : JsonNames("id", "function") {
+        const val ID = 0
+        const val FUNCTION = 1
+    }
+
+    private object CallFunction : JsonNames("name", "arguments") {
+        const val NAME = 0
+        const val ARGUMENTS = 1
     }
 }

@@ -27,7 +27,7 @@ import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
 
-/** `POST /api/embed`: all vectors in one JSON text (github.com/ollama/ollama, docs/api.md). */
+/** Ollama's Embed API: `POST /api/embed`, which returns all vectors in one body ([docs/api.md](https://github.com/ollama/ollama/blob/main/docs/api.md)). */
 internal object OllamaEmbed : Codec<EmbeddingRequest> {
     override fun encode(request: EmbeddingRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val body = buildJsonObject {
@@ -53,15 +53,15 @@ private class OllamaEmbedDecoder(private val target: Target) : Decoder {
         var model: String? = null
         var error: String? = null
         val vectors = mutableListOf<FloatArray>()
-        val isAnswer = json.members(ANSWER) { member ->
+        val isObject = json.members(Response) { member ->
             when (member) {
-                0 -> model = json.stringOrNull()
-                1 -> json.elements { vectors += json.floats() }
-                2 -> tokens = json.tokens()
-                3 -> error = json.stringOrNull()
+                Response.MODEL -> model = json.stringOrNull()
+                Response.EMBEDDINGS -> json.elements { vectors += json.floats() }
+                Response.PROMPT_EVAL_COUNT -> tokens = json.tokens()
+                Response.ERROR -> error = json.stringOrNull()
             }
         }
-        if (!isAnswer) return
+        if (!isObject) return
         json.end()
         error?.let { throw HttpErrors(target).exception(ProviderError(it)) }
         if (vectors.isEmpty()) throw malformed(target, "it has no embeddings")
@@ -74,7 +74,10 @@ private class OllamaEmbedDecoder(private val target: Target) : Decoder {
         out.addFinish(FinishReason.STOP, tokens?.let { Usage.of(it, 0) })
     }
 
-    private companion object {
-        val ANSWER = JsonNames("model", "embeddings", "prompt_eval_count", "error")
+    private object Response : JsonNames("model", "embeddings", "prompt_eval_count", "error") {
+        const val MODEL = 0
+        const val EMBEDDINGS = 1
+        const val PROMPT_EVAL_COUNT = 2
+        const val ERROR = 3
     }
 }

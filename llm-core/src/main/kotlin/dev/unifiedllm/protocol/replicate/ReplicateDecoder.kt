@@ -14,7 +14,6 @@ import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.json.tokens
-import dev.unifiedllm.protocol.mayReturnSignatures
 import dev.unifiedllm.protocol.plainUsage
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
@@ -26,8 +25,8 @@ import java.net.URISyntaxException
 import kotlin.time.Duration.Companion.milliseconds
 
 /**
- * Reads a prediction: the object that describes it, again and again, or its stream, whose events `output`, `error` and `done` hold plain text.
- * The stream ends without figures, so the object is asked for once more.
+ * Decodes a prediction: either the object that describes it, which is requested until the prediction ends, or its stream, whose events `output`,
+ * `error` and `done` are plain text. A stream reports no usage, so the object is requested once after it.
  */
 internal class ReplicateDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
@@ -43,17 +42,17 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
     private val pieces = mutableListOf<String>()
     private var delivered = 0
     private var started = false
-    private var hasFailed = false
+    private var failed = false
 
-    // the prediction's stream: asked for, read to its end; then the prediction itself: asked for its figures, read
-    private var isStreamAsked = false
+    // the steps of a streamed prediction, in this order
+    private var isStreamRequested = false
     private var isStreamDone = false
-    private var isFiguresAsked = false
-    private var isFiguresRead = false
+    private var isUsageRequested = false
+    private var isUsageRead = false
 
     override val progress: Progress
         get() = when {
-            isFiguresRead || (status == "succeeded" && !isStreamAsked) -> Progress.DONE
+            isUsageRead || (status == "succeeded" && !isStreamRequested) -> Progress.DONE
             isStreamDone -> Progress.COMPLETE
             else -> Progress.OPEN
         }
@@ -67,10 +66,10 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
             "error" -> throw failure(ProviderError.of(frame.text()))
             "done" -> {
                 start(out)
-                REASON.find(frame.text())?.let { throw failure(ProviderError("the prediction ended with the reason ${it.groupValues[1]}")) }
+                REASON.find(frame.text())?.let { throw failure(ProviderError("the prediction ended with reason ${it.groupValues[1]}")) }
                 isStreamDone = true
             }
-            Frame.MESSAGE -> if (!isStreamAsked || isStreamDone) prediction(frame, out)
+            Frame.MESSAGE -> if (!isStreamRequested || isStreamDone) prediction(frame, out)
         }
     }
 
@@ -85,116 +84,135 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
         if (json.kind() != JsonKind.OBJECT) return json.skip()
         status = null
         pieces.clear()
-        json.members(PREDICTION) { member ->
+        json.members(Prediction) { member ->
             when (member) {
-                0 -> id = json.stringOrNull()
-                1 -> model = json.stringOrNull()
-                2 -> status = json.stringOrNull()
-                3 -> output()
-                4 -> error = if (json.kind() == JsonKind.STRING) json.string() else json.raw().takeUnless { it == "null" }
-                5 -> urls()
-                6 -> metrics()
+                Prediction.ID -> id = json.stringOrNull()
+                Prediction.MODEL -> model = json.stringOrNull()
+                Prediction.STATUS -> status = json.stringOrNull()
+                Prediction.OUTPUT -> output()
+                Prediction.ERROR -> error = text().takeUnless { it == "null" }
+                Prediction.URLS -> urls()
+                Prediction.METRICS -> metrics()
             }
         }
         json.end()
-        isFiguresRead = isStreamDone
+        isUsageRead = isStreamDone
         if (isStreamDone) return
         if (status == null) throw failure(ProviderError.of(frame.text()))
         start(out)
-        text(out)
-        if (status in FAILED) throw failure(ProviderError(error ?: "the prediction was ended with the status $status"))
+        deliver(out)
+        if (status in FAILED) throw failure(ProviderError(error ?: "the prediction ended with status $status"))
     }
 
-    /** A list that grows while the prediction runs; anything else is there only at the end. */
-    private fun text(out: MutableList<Delta>) {
+    /** Adds the pieces that are new since the last response. A list of pieces grows while the prediction runs. */
+    private fun deliver(out: MutableList<Delta>) {
         for (index in delivered until pieces.size) if (pieces[index].isNotEmpty()) out += Delta.Text(pieces[index])
         delivered = maxOf(delivered, pieces.size)
     }
 
     private fun output() {
         when (json.kind()) {
-            JsonKind.ARRAY -> json.elements { pieces += piece() }
+            JsonKind.ARRAY -> json.elements { pieces += text() }
             JsonKind.NULL -> json.skip()
-            else -> pieces += piece()
+            else -> pieces += text()
         }
     }
 
-    private fun piece(): String = if (json.kind() == JsonKind.STRING) json.string() else json.raw()
+    /** A string, or any other value as its JSON. */
+    private fun text(): String = if (json.kind() == JsonKind.STRING) json.string() else json.raw()
 
     private fun urls() {
-        json.members(URLS) { member ->
+        json.members(Urls) { member ->
             when (member) {
-                0 -> stateUrl = json.stringOrNull()
-                1 -> cancelUrl = json.stringOrNull()
-                2 -> streamUrl = json.stringOrNull()
+                Urls.GET -> stateUrl = json.stringOrNull()
+                Urls.CANCEL -> cancelUrl = json.stringOrNull()
+                Urls.STREAM -> streamUrl = json.stringOrNull()
             }
         }
     }
 
     private fun metrics() {
-        json.members(METRICS) { member ->
+        json.members(Metrics) { member ->
             when (member) {
-                0 -> input = json.tokens()
-                1 -> output = json.tokens()
+                Metrics.INPUT_TOKEN_COUNT -> input = json.tokens()
+                Metrics.OUTPUT_TOKEN_COUNT -> output = json.tokens()
             }
         }
     }
 
     override fun followUp(): FollowUp? {
         if (isStreamDone) {
-            if (isFiguresAsked) return null
-            isFiguresAsked = true
-            return stateUrl?.let { FollowUp(own(it)) }
+            if (isUsageRequested) return null
+            isUsageRequested = true
+            return stateUrl?.let { FollowUp(trusted(it)) }
         }
-        if (status !in RUNNING || isStreamAsked) return null
+        if (status !in RUNNING || isStreamRequested) return null
         streamUrl?.takeIf { delivered == 0 }?.let {
-            isStreamAsked = true
-            return FollowUp(own(it), accept = "text/event-stream")
+            isStreamRequested = true
+            return FollowUp(trusted(it), accept = "text/event-stream")
         }
-        return stateUrl?.let { FollowUp(own(it), delay = POLL) }
+        return stateUrl?.let { FollowUp(trusted(it), delay = POLL_DELAY) }
     }
 
     override fun cancelUpstream(): FollowUp? =
-        cancelUrl?.takeIf { !hasFailed && progress == Progress.OPEN }?.let { FollowUp(own(it), method = "POST") }
+        cancelUrl?.takeIf { !failed && progress == Progress.OPEN }?.let { FollowUp(trusted(it), method = "POST") }
 
-    /** [url], which must be where the key may go: at the host of the base URL, or at another of Replicate's own if that is one of them. */
-    private fun own(url: String): String {
+    /** Returns [url] if the key may be sent there: to the host of the base URL, or from one host of Replicate to another. */
+    private fun trusted(url: String): String {
         val uri = try {
             URI(url)
         } catch (_: URISyntaxException) {
             null
         }
         val host = uri?.host?.lowercase()
-        if (uri != null && host != null && uri.rawUserInfo == null && mayReturnSignatures(uri, host)) return url
+        if (uri != null && host != null && uri.rawUserInfo == null && mayReceiveKey(uri, host)) return url
         throw LlmException.MalformedResponse(
-            "The answer of ${target.id} goes on at another host, ${host ?: "none"}, to which the key is not sent. Check the base URL, ${target.baseUrl}.",
+            "The response of ${target.id} continues at another host (${host ?: "none"}), and the key is not sent there. Check the base URL ${target.baseUrl}.",
             details = LlmException.Details(target.id),
         )
     }
 
-    private fun mayReturnSignatures(uri: URI, host: String): Boolean {
+    private fun mayReceiveKey(uri: URI, host: String): Boolean {
         val base = URI(target.baseUrl)
         if (host == hostOf(target.baseUrl)) return uri.scheme == base.scheme && uri.port == base.port
         return uri.scheme == "https" && uri.port < 0 && host.endsWith(SITE) && hostOf(target.baseUrl).endsWith(SITE)
     }
 
-    private fun failure(said: ProviderError): LlmException {
-        hasFailed = true
-        return HttpErrors(target).exception(said)
+    private fun failure(error: ProviderError): LlmException {
+        failed = true
+        return HttpErrors(target).exception(error)
     }
 
     override fun finish(out: MutableList<Delta>) {
         out.addFinish(FinishReason(Kind.STOP, status ?: "done"), plainUsage(input, output))
     }
 
+    private object Prediction : JsonNames("id", "model", "status", "output", "error", "urls", "metrics") {
+        const val ID = 0
+        const val MODEL = 1
+        const val STATUS = 2
+        const val OUTPUT = 3
+        const val ERROR = 4
+        const val URLS = 5
+        const val METRICS = 6
+    }
+
+    private object Urls : JsonNames("get", "cancel", "stream") {
+        const val GET = 0
+        const val CANCEL = 1
+        const val STREAM = 2
+    }
+
+    private object Metrics : JsonNames("input_token_count", "output_token_count") {
+        const val INPUT_TOKEN_COUNT = 0
+        const val OUTPUT_TOKEN_COUNT = 1
+    }
+
     private companion object {
         const val SITE = ".replicate.com"
-        val POLL = 500.milliseconds
+        val POLL_DELAY = 500.milliseconds
         val RUNNING = setOf("starting", "processing", "queued")
         val FAILED = setOf("failed", "canceled", "aborted")
         val REASON = Regex(""""reason"\s*:\s*"(error|canceled)"""")
-        val PREDICTION = JsonNames("id", "model", "status", "output", "error", "urls", "metrics")
-        val URLS = JsonNames("get", "cancel", "stream")
-        val METRICS = JsonNames("input_token_count", "output_token_count")
     }
 }

@@ -10,6 +10,7 @@ import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withSystem
 import dev.unifiedllm.protocol.withoutNames
@@ -21,8 +22,9 @@ import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonObject
 
 /**
- * `POST …/predictions`, Replicate's wire (replicate.com/docs/reference/http): a prediction is created, then its stream is read, or its state
- * asked for until it has ended. The inputs are the model's own; those sent here are what its language models share.
+ * Replicate's predictions API: `POST …/predictions` ([replicate.com](https://replicate.com/docs/reference/http)). The request creates a
+ * prediction; then its stream is read, or its state is requested until it has ended. Each model defines its own inputs: those sent here are
+ * common to the language models.
  */
 internal object ReplicatePredictions : Protocol {
     override val name: String = "replicate-predictions"
@@ -38,7 +40,7 @@ internal object ReplicatePredictions : Protocol {
             if (request.delivery == Delivery.STREAM) put("stream", true)
         }
         withoutNames(request.messages, warnings)
-        lacks(request, warnings)
+        unsupported(request, warnings)
         val headers = headers(target, request, streamType = "application/json")
         return TransportRequest(withQuery(target.baseUrl + predictionsPath(target.name), request), headers, body.toString().encodeToByteArray())
     }
@@ -60,26 +62,30 @@ internal object ReplicatePredictions : Protocol {
         if (request.stop.isNotEmpty()) put("stop_sequences", request.stop.joinToString(","))
     }
 
-    private fun lacks(request: ChatRequest, warnings: MutableList<String>) {
-        val missing = listOfNotNull(
-            "tools".takeIf { request.tools.isNotEmpty() },
-            "responseFormat".takeIf { request.responseFormat != null && request.responseFormat != ResponseFormat.Text },
-            "n".takeIf { (request.n ?: 1) > 1 },
-            "reasoning".takeIf { request.reasoning != null || request.reasoningBudget != null },
-            "logprobs".takeIf { request.logprobs == true || request.topLogprobs != null },
-            "endUser".takeIf { request.endUser != null },
-            "serviceTier".takeIf { request.serviceTier != null },
-            "parallelToolCalls".takeIf { request.parallelToolCalls != null },
-            "metadata".takeIf { request.metadata.isNotEmpty() },
+    private fun unsupported(request: ChatRequest, warnings: MutableList<String>) {
+        warnUnsupported(
+            API,
+            warnings,
+            "tools" to request.tools.isNotEmpty(),
+            "responseFormat" to (request.responseFormat != null && request.responseFormat != ResponseFormat.Text),
+            "n" to ((request.n ?: 1) > 1),
+            "reasoning" to (request.reasoning != null || request.reasoningBudget != null),
+            "logprobs" to (request.logprobs == true || request.topLogprobs != null),
+            "endUser" to (request.endUser != null),
+            "serviceTier" to (request.serviceTier != null),
+            "parallelToolCalls" to (request.parallelToolCalls != null),
+            "metadata" to request.metadata.isNotEmpty(),
+            hint = "if the model has one, set it by providerOptions { put(…) }",
         )
-        missing.mapTo(warnings) { "predictions have no common input for $it: it was left out; where the model takes it: providerOptions { put(…) }" }
     }
 }
 
-/** The 64 hexadecimal digits that name a version: alone, or behind `owner/name:`. */
+private const val API = "the common input of Replicate's models"
+
+/** The version in a model's name: 64 hexadecimal digits, alone or after `owner/name:`. Null if there is none. */
 internal fun versionOf(name: String): String? = name.substringAfterLast(':').takeIf { VERSION.matches(it) }
 
-/** Where predictions of the model called [name] are created. */
+/** The path at which predictions of the model [name] are created. */
 internal fun predictionsPath(name: String): String = when {
     versionOf(name) != null -> "/predictions"
     name.startsWith("deployments/") -> "/${segments(name)}/predictions"
@@ -88,11 +94,13 @@ internal fun predictionsPath(name: String): String = when {
 
 private fun segments(name: String): String = name.split('/').joinToString("/", transform = ::encode)
 
-/** A conversation as one text: what the user says as it is if that is all, else turn by turn, with the model's turn open at the end. */
+/**
+ * Encodes a conversation as one text. A single user message is sent as it is; several messages become lines with the name of the role, and
+ * `Assistant:` at the end, which the model completes.
+ */
 internal fun transcript(messages: List<Message>, warnings: MutableList<String>): String {
     if (messages.any { message -> message.parts.any { it is Part.Image || it is Part.File } }) {
-        warnings +=
-            "predictions have no common input for images and documents: they were left out; where the model takes one: providerOptions { put(\"image\", url) }"
+        warnings += "images and documents were left out: $API has no field for them (if the model has one, set it by providerOptions { put(\"image\", url) })"
     }
     val turns = messages.filter { it.role != Role.SYSTEM }
     turns.singleOrNull()?.takeIf { it.role == Role.USER }?.let { return it.text }

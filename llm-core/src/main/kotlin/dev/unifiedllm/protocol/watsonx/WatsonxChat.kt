@@ -16,42 +16,42 @@ import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.jsonObject
 
 /**
- * `POST /ml/v1/text/chat` of IBM's watsonx.ai (cloud.ibm.com/apidocs/watsonx-ai, read 2026-11-21): OpenAI's chat at two addresses, one of which
- * streams, with the model under another name and the project or deployment space that pays.
+ * IBM watsonx.ai's Chat API: `POST /ml/v1/text/chat` ([cloud.ibm.com](https://cloud.ibm.com/apidocs/watsonx-ai), read 2026-11-21). It is
+ * OpenAI's chat API with other names for some fields, a path of its own for streams, and a project or deployment space that is billed.
  */
 internal class WatsonxChat(private val chat: Protocol) : Protocol {
     override val name: String = "watsonx-chat"
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
-        val plain = chat.encode(request, target, warnings)
-        val body = inWatsonxWords(Json.parseToJsonElement(plain.body.decodeToString()).jsonObject, target)
+        val openAi = chat.encode(request, target, warnings)
+        val body = watsonxBody(Json.parseToJsonElement(openAi.body.decodeToString()).jsonObject, target)
         val path = if (request.delivery == Delivery.STREAM) "/ml/v1/text/chat_stream" else "/ml/v1/text/chat"
         val url = withQuery(target.baseUrl.substringBefore("/ml/v1") + path, request, target, "version" to VERSION)
-        return TransportRequest(url, plain.headers, body.toString().encodeToByteArray())
+        return TransportRequest(url, openAi.headers, body.toString().encodeToByteArray())
     }
 
     override fun decoder(target: Target): Decoder = chat.decoder(target)
 
-    private fun inWatsonxWords(body: JsonObject, target: Target): JsonObject {
-        val payers = target.provider.quirks.extraBody.mapValues { JsonPrimitive(it.value) }
-        if (payers.isEmpty() && PAYERS.none { it in body }) {
+    private fun watsonxBody(body: JsonObject, target: Target): JsonObject {
+        val billed = target.provider.quirks.extraBody.mapValues { JsonPrimitive(it.value) }
+        if (billed.isEmpty() && BILLED_FIELDS.none { it in body }) {
             throw LlmException.Configuration(
-                "${target.id} needs the project that pays. Set the variable WATSONX_PROJECT_ID, or WATSONX_DEPLOYMENT_SPACE_ID.",
+                "${target.id} needs a project or deployment space to bill. Set the environment variable WATSONX_PROJECT_ID or WATSONX_DEPLOYMENT_SPACE_ID.",
                 details = LlmException.Details(target.id),
             )
         }
-        val words = body.filterKeys { it != "stream" && it != "stream_options" }.map { (field, value) ->
+        val fields = body.filterKeys { it != "stream" && it != "stream_options" }.map { (field, value) ->
             when {
                 field == "model" -> "model_id" to value
                 field == "tool_choice" && value is JsonPrimitive -> "tool_choice_option" to value
                 else -> field to value
             }
         }
-        return JsonObject(payers + words)
+        return JsonObject(billed + fields)
     }
 
     private companion object {
         const val VERSION = "2024-10-10"
-        val PAYERS = listOf("project_id", "space_id")
+        val BILLED_FIELDS = listOf("project_id", "space_id")
     }
 }

@@ -69,7 +69,7 @@ private suspend fun receive(body: String, type: String, status: Int = 200, varar
 }
 
 class AnthropicDecodingSpec : FunSpec({
-    test("an answer is a start, its pieces and a finish") {
+    test("a response is a start, its content and a finish") {
         read(START, PING, TEXT, HI, PING, CLOSED, ENDED, STOP).deltas shouldBe listOf(
             Delta.Start("msg_1", target.id, "claude-x"),
             Delta.Text("hi"),
@@ -77,7 +77,7 @@ class AnthropicDecodingSpec : FunSpec({
         )
     }
 
-    test("unknown events, blocks, pieces and fields are passed over") {
+    test("unknown events, blocks, deltas and fields are skipped") {
         val strange = """{"type":"content_block_start","index":1,"content_block":{"type":"hologram","text":"no","data":{"a":[1]}}}"""
         val delta = """{"type":"text_delta","text":"no","thinking":"no","signature":"no","partial_json":"no"}"""
         val piece = """{"type":"content_block_delta","index":1,"delta":$delta}"""
@@ -93,8 +93,8 @@ class AnthropicDecodingSpec : FunSpec({
         read(START, TEXT, text, call, input, ENDED, STOP).response.parts shouldBe listOf(Part.Text("hi"), Part.ToolCall("t1", "w", "{}"))
     }
 
-    context("two thoughts stay two, each with its seal") {
-        val seals = listOf(
+    context("two reasoning blocks stay two, each with its signature") {
+        val expected = listOf(
             Part.Reasoning("one", "s1"),
             Part.Reasoning("", "hidden", isRedacted = true),
             Part.Reasoning("", "hidden too", isRedacted = true),
@@ -120,17 +120,17 @@ class AnthropicDecodingSpec : FunSpec({
                 open("""{"type":"text","text":"hi"}""", 5),
                 ENDED,
                 STOP,
-            ).response.parts shouldBe seals
+            ).response.parts shouldBe expected
         }
         test("whole") {
             val content = """{"type":"thinking","thinking":"one","signature":"s1"},{"type":"redacted_thinking","data":"hidden"},
                 {"type":"redacted_thinking","data":"hidden too"},{"type":"thinking","thinking":"two","signature":"s2"},
                 {"type":"thinking","thinking":"","signature":"s3"},{"type":"text","text":"hi"}"""
-            receive("""{"type":"message","content":[$content]}""", "application/json").response.parts shouldBe seals
+            receive("""{"type":"message","content":[$content]}""", "application/json").response.parts shouldBe expected
         }
     }
 
-    test("calls: with pieces, without, begun with arguments, without an id, without an end") {
+    test("tool calls: with fragments, without, with arguments at the start, without an id, without an end") {
         val answer = read(
             START,
             open("""{"type":"tool_use","id":"t1","name":"a","input":{}}"""),
@@ -158,7 +158,7 @@ class AnthropicDecodingSpec : FunSpec({
         answer.response.finishReason shouldBe FinishReason(Kind.TOOL_CALLS, "tool_use")
     }
 
-    test("citations are sources, each once") {
+    test("each cited URL is one source") {
         fun citation(
             url: String,
         ) = piece("""{"type":"citations_delta","citation":{"type":"web_search_result_location","url":"$url","title":"T","cited_text":"c"}}""")
@@ -167,7 +167,7 @@ class AnthropicDecodingSpec : FunSpec({
             listOf(Delta.Source("https://a", "T"), Delta.Source("https://b", "T"))
     }
 
-    context("why it ended") {
+    context("finish reasons") {
         val kinds = mapOf(
             "end_turn" to Kind.STOP,
             "stop_sequence" to Kind.STOP,
@@ -189,7 +189,7 @@ class AnthropicDecodingSpec : FunSpec({
         withData<Case>(
             { it.title },
             Case(
-                "what a cache gave or took is part of the input",
+                "cache reads and writes are part of the input",
                 """{"input_tokens":3,"cache_read_input_tokens":20,"cache_creation_input_tokens":100,"output_tokens":1}""",
                 """{"output_tokens":5}""",
                 Usage.build {
@@ -200,7 +200,7 @@ class AnthropicDecodingSpec : FunSpec({
                 },
             ),
             Case(
-                "by time to live",
+                "cache writes by time to live",
                 """{"input_tokens":3,"cache_creation":{"ephemeral_5m_input_tokens":40,"ephemeral_1h_input_tokens":60}}""",
                 """{"output_tokens":5}""",
                 Usage.build {
@@ -212,7 +212,7 @@ class AnthropicDecodingSpec : FunSpec({
                 },
             ),
             Case(
-                "the last figures stand",
+                "the last count is used",
                 """{"input_tokens":3,"output_tokens":1}""",
                 """{"input_tokens":30,"output_tokens":5,"output_tokens_details":{"thinking_tokens":2}}""",
                 Usage.build {
@@ -227,7 +227,7 @@ class AnthropicDecodingSpec : FunSpec({
                 """{"input_tokens":null,"output_tokens":5}""",
                 Usage.of(3, 5),
             ),
-            Case("none at all is said", "null", "null", null),
+            Case("no usage is a warning", "null", "null", null),
         ) { case ->
             val answer = read(
                 """{"type":"message_start","message":{"id":"m","usage":${case.started}}}""",
@@ -239,7 +239,7 @@ class AnthropicDecodingSpec : FunSpec({
         }
     }
 
-    context("without message_stop it is cut, however far it came") {
+    context("a response without message_stop is cut, whatever came before") {
         val events = listOf(START, PING, TEXT, HI, CLOSED, ENDED)
         withData(events.indices.toList()) { last ->
             val answer = read(*events.take(last + 1).toTypedArray())
@@ -248,7 +248,7 @@ class AnthropicDecodingSpec : FunSpec({
         }
     }
 
-    test("what comes after message_stop does not count") {
+    test("events after message_stop are ignored") {
         read(START, TEXT, HI, ENDED, STOP, """{"type":"error","error":{"type":"api_error","message":"late"}}""", "[DONE]") shouldBe
             read(START, TEXT, HI, ENDED, STOP)
     }
@@ -266,19 +266,19 @@ class AnthropicDecodingSpec : FunSpec({
             """"billing_error","message":"pay"""" to "QuotaExhausted",
             """"timeout_error","message":"late"""" to "ServerError",
         )
-        withData(kinds.keys) { said ->
-            val event = """{"type":"error","error":{"type":$said},"request_id":"req_1"}"""
+        withData(kinds.keys) { fields ->
+            val event = """{"type":"error","error":{"type":$fields},"request_id":"req_1"}"""
             for (before in listOf(listOf(), listOf(START), listOf(START, TEXT, HI), listOf(START, TEXT, HI, ENDED))) {
                 val answer = read(*before.toTypedArray(), event, STOP)
-                answer.error::class.simpleName shouldBe kinds.getValue(said)
+                answer.error::class.simpleName shouldBe kinds.getValue(fields)
                 answer.error.requestId shouldBe "req_1"
-                answer.error.message shouldContain Json.parseToJsonElement("{\"type\":$said}")["message"].text!!
+                answer.error.message shouldContain Json.parseToJsonElement("{\"type\":$fields}")["message"].text!!
                 answer.error.partial?.text.orEmpty() shouldBe if (HI in before) "hi" else ""
             }
         }
     }
 
-    context("an error instead of an answer is typed") {
+    context("an error response is typed") {
         class Case(val status: Int, val type: String, val message: String, val kind: String, val isRetryable: Boolean)
         withData<Case>(
             { "${it.status} ${it.message}" },
@@ -307,7 +307,7 @@ class AnthropicDecodingSpec : FunSpec({
         }
     }
 
-    context("a recorded answer's thoughts go back byte for byte with the next turn") {
+    context("the reasoning of a recorded response is sent back byte for byte with the next turn") {
         val recordings = Recording.all().filter { it.wire == AnthropicMessages.name && !it.isError }
         withData<Recording>({
             it.name
@@ -326,7 +326,7 @@ class AnthropicDecodingSpec : FunSpec({
             sent.mapNotNull { it["signature"].text ?: it["data"].text } shouldBe signed
             val other = Target(ModelId("openai", "gpt-5"), Provider("openai", OpenAiChat.name), "http://unused", null)
             val elsewhere = OpenAiChat.encode(next, other, mutableListOf()).body.decodeToString()
-            for (seal in signed) elsewhere shouldNotContain seal
+            for (signature in signed) elsewhere shouldNotContain signature
         }
     }
 })

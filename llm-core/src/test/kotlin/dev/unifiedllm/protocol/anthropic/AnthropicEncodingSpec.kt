@@ -41,7 +41,7 @@ import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.jsonObject
 
-/** @param expected the members besides those that every request has; of those, the ones that are named here */
+/** @param expected the members of the body; of `model`, `max_tokens`, `messages` and `stream` only those that are listed here are compared */
 private class AnthropicEncoding(
     val title: String,
     val build: ChatRequestBuilder.() -> Unit,
@@ -95,46 +95,51 @@ class AnthropicEncodingSpec : FunSpec({
     context("a conversation") {
         withData<AnthropicEncoding>(
             { it.title },
-            AnthropicEncoding("one text is content by itself", { user("hi") }, """{"messages":[{"role":"user","content":"hi"}]}"""),
-            AnthropicEncoding("a system message stands apart", {
+            AnthropicEncoding("a single text is sent as a string", { user("hi") }, """{"messages":[{"role":"user","content":"hi"}]}"""),
+            AnthropicEncoding("a system message has a field of its own", {
                 system("s")
                 user("hi")
             }, """{"system":"s","messages":[{"role":"user","content":"hi"}]}"""),
-            AnthropicEncoding("several are one, wherever they stood", {
+            AnthropicEncoding("several system messages are joined, from every place", {
                 system("a")
                 user("hi")
                 system("b")
                 user("ho")
             }, """{"system":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"messages":[${user(HI, """{"type":"text","text":"ho"}""")}]}"""),
-            AnthropicEncoding("a name is left out, and said", {
+            AnthropicEncoding("a participant's name is left out with a warning", {
                 message(Message(Role.USER, listOf(Part.Text("hi")), name = "ann"))
             }, """{"messages":[{"role":"user","content":"hi"}]}""", "names of participants"),
-            AnthropicEncoding("neighbours of one role are one turn", {
+            AnthropicEncoding("messages of one role in a row are one turn", {
                 user("hi")
                 user("hi")
                 assistant("hi")
                 assistant("hi")
             }, turns(user(HI, HI), assistant(HI, HI))),
-            AnthropicEncoding("blank texts, and turns of nothing else, are left out", {
+            AnthropicEncoding("blank texts, and turns with nothing else, are left out", {
                 system(" ")
                 user("\n")
                 message(Message(Role.USER, listOf(Part.Text(""), Part.Text("hi"))))
             }, """{"messages":[{"role":"user","content":"hi"}]}"""),
-            AnthropicEncoding("the beginning of the answer stays as it is", {
+            AnthropicEncoding("messages of one role with an empty turn between them are one turn", {
+                user("hi")
+                assistant(" ")
+                user("hi")
+            }, turns(user(HI, HI))),
+            AnthropicEncoding("an assistant message at the end is sent as it is", {
                 user("hi")
                 assistant("{\"a\": ")
             }, """{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"{\"a\": "}]}"""),
-            AnthropicEncoding("a call beside text, and its result", {
+            AnthropicEncoding("a tool call after text, and its result", {
                 message(Message(Role.ASSISTANT, listOf(Part.Text("hi"), call)))
                 message(Message.tool(result))
             }, turns(assistant(HI, CALL), user(RESULT))),
-            AnthropicEncoding("several results are one turn, before what the user adds", {
+            AnthropicEncoding("several results are one turn, before the user's text", {
                 message(Message(Role.USER, listOf(Part.Text("hi"), result)))
                 message(Message.tool(result))
                 user("hi")
             }, turns(user(RESULT, RESULT, HI, HI))),
             AnthropicEncoding(
-                "a failed call, and one that gave nothing",
+                "the result of a failed tool call, and an empty result",
                 { message(Message(Role.TOOL, listOf(Part.ToolResult("a", "w", "no", isError = true), Part.ToolResult("b", "w", "")))) },
                 turns(user("""{"type":"tool_result","tool_use_id":"a","content":"no","is_error":true}""", """{"type":"tool_result","tool_use_id":"b"}""")),
             ),
@@ -142,7 +147,7 @@ class AnthropicEncodingSpec : FunSpec({
                 message(Message(Role.ASSISTANT, listOf(Part.ToolCall("a", "w", ""), Part.ToolCall("b", "w", """{"x":"""))))
             }, turns(assistant("""{"type":"tool_use","id":"a","name":"w","input":{}}""", """{"type":"tool_use","id":"b","name":"w","input":{}}"""))),
             AnthropicEncoding(
-                "an id of another provider's is made to fit, in call and result alike",
+                "a call id of another provider is made valid, in call and result alike",
                 {
                     message(Message(Role.ASSISTANT, listOf(Part.ToolCall("functions.w:0", "w", "{}"))))
                     message(Message.tool(Part.ToolResult("functions.w:0", "w", "ok")))
@@ -184,21 +189,21 @@ class AnthropicEncodingSpec : FunSpec({
                 { message(file("data:,a%20+b", "text/plain")) },
                 turns(user("""{"type":"document","source":{"type":"text","media_type":"text/plain","data":"a +b"}}""")),
             ),
-            AnthropicEncoding("an image that is given as a file", {
+            AnthropicEncoding("an image as a file", {
                 message(file("https://h/a.png", "image/png"))
             }, turns(user("""{"type":"image","source":{"type":"url","url":"https://h/a.png"}}"""))),
-            AnthropicEncoding("a file of another type is left out, and said", {
+            AnthropicEncoding("a file of another type is left out with a warning", {
                 user("hi")
                 message(file("https://h/a.doc", "application/msword"))
-            }, """{"messages":[{"role":"user","content":"hi"}]}""", "application/msword"),
-            AnthropicEncoding("cache marks with both times to live", {
+            }, """{"messages":[{"role":"user","content":"hi"}]}""", "a file of type application/msword was left out"),
+            AnthropicEncoding("cache breakpoints with both times to live", {
                 system("s")
                 cacheBreakpoint(CacheTtl.ONE_HOUR)
                 user("hi")
                 cacheBreakpoint()
             }, """{"system":[{"type":"text","text":"s",$ONE_HOUR}],"messages":[${user("""{"type":"text","text":"hi",$FIVE_MINUTES}""")}]}"""),
             AnthropicEncoding(
-                "a mark after a result, and one after thoughts, which cannot bear it",
+                "a breakpoint after a result, and one after reasoning, which cannot have one",
                 {
                     message(Message(Role.ASSISTANT, listOf(call, Part.Reasoning("hm", "sig"), Part.CacheBreakpoint())))
                     message(Message(Role.TOOL, listOf(result, Part.CacheBreakpoint())))
@@ -208,9 +213,9 @@ class AnthropicEncodingSpec : FunSpec({
                     user(RESULT.dropLast(1) + ",$FIVE_MINUTES}"),
                 ),
             ),
-            AnthropicEncoding("a mark after nothing is left out, and said", {
+            AnthropicEncoding("a breakpoint with nothing before it is left out with a warning", {
                 message(Message(Role.USER, listOf(Part.CacheBreakpoint(), Part.Text("hi"))))
-            }, """{"messages":[{"role":"user","content":"hi"}]}""", "cache mark"),
+            }, """{"messages":[{"role":"user","content":"hi"}]}""", "a cache breakpoint was left out"),
         ) { check(it) }
 
         test("the target's system message comes first") {
@@ -231,32 +236,34 @@ class AnthropicEncodingSpec : FunSpec({
                 endUser = "u1"
             }, """{"temperature":0.5,"top_k":4,"stop_sequences":["x"],"service_tier":"standard_only","metadata":{"user_id":"u1"}}"""),
             AnthropicEncoding("a user in the metadata", { metadata("user_id", "u1") }, """{"metadata":{"user_id":"u1"}}"""),
-            AnthropicEncoding("other metadata is left out, and said", { metadata("team", "x") }, "{}", "team was left out"),
-            AnthropicEncoding("a stop of white space is left out, and said", { stop("\n", "x") }, """{"stop_sequences":["x"]}""", "stop"),
-            AnthropicEncoding("a temperature above 1 is lowered, and said", { temperature = 1.5 }, """{"temperature":1.0}""", "lowered to 1.0"),
+            AnthropicEncoding("other metadata is left out with a warning", { metadata("team", "x") }, "{}", "team was left out"),
+            AnthropicEncoding("a blank stop sequence is left out with a warning", {
+                stop("\n", "x")
+            }, """{"stop_sequences":["x"]}""", "a blank stop sequence was left out"),
+            AnthropicEncoding("a temperature above 1 is lowered with a warning", { temperature = 1.5 }, """{"temperature":1.0}""", "lowered to 1.0"),
             AnthropicEncoding("topP", { topP = 0.25 }, """{"top_p":0.25}"""),
             AnthropicEncoding("temperature and topP", {
                 temperature = 0.5
                 topP = 0.25
             }, """{"temperature":0.5,"top_p":0.25}""", model = "claude-3-5-haiku-latest"),
-            AnthropicEncoding("topP is left out where temperature excludes it", {
+            AnthropicEncoding("topP is left out if the model accepts only one of temperature and topP", {
                 temperature = 0.5
                 topP = 0.25
             }, """{"temperature":0.5}""", "topP was left out"),
-            AnthropicEncoding("a model that chooses its sampling gets none, and that is said", {
+            AnthropicEncoding("a model that accepts no sampling settings gets none, with warnings", {
                 temperature = 0.5
                 topP = 0.25
                 topK = 3
             }, "{}", "temperature was left out", "topP was left out", "topK was left out", model = "claude-opus-4-7"),
-            AnthropicEncoding("what the wire lacks is left out, and said", {
+            AnthropicEncoding("settings without a field are left out with a warning", {
                 seed = 3
                 presencePenalty = 0.5
                 frequencyPenalty = 0.5
                 n = 2
                 logprobs = true
                 topLogprobs = 2
-            }, "{}", "seed", "presencePenalty", "frequencyPenalty", "n is", "logprobs", "topLogprobs"),
-            AnthropicEncoding("what the wire does anyway is not said", {
+            }, "{}", *listOf("seed", "presencePenalty", "frequencyPenalty", "n", "logprobs", "topLogprobs").map { "$it was left out" }.toTypedArray()),
+            AnthropicEncoding("settings that ask for the default give no warning", {
                 n = 1
                 logprobs = false
             }, "{}"),
@@ -264,7 +271,7 @@ class AnthropicEncodingSpec : FunSpec({
                 responseFormat = ResponseFormat.JsonSchema("a", schema)
             }, """{"output_config":{"format":{"type":"json_schema","schema":{"type":"object"}}}}"""),
             AnthropicEncoding(
-                "JSON by a schema beside an effort",
+                "JSON by a schema together with an effort",
                 {
                     responseFormat = ResponseFormat.JsonSchema("a", schema)
                     reasoning = Effort.LOW
@@ -272,16 +279,18 @@ class AnthropicEncodingSpec : FunSpec({
                 """{"thinking":{"type":"adaptive"},"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"type":"object"}}}}""",
                 model = "claude-sonnet-5",
             ),
-            AnthropicEncoding("JSON without a schema is not asked for, and said", { responseFormat = ResponseFormat.Json }, "{}", "JSON"),
-            AnthropicEncoding("text is what comes anyway", { responseFormat = ResponseFormat.Text }, "{}"),
-            AnthropicEncoding("a whole answer is not a stream", { delivery = Delivery.WHOLE }, "{}"),
+            AnthropicEncoding("JSON without a schema is left out with a warning", {
+                responseFormat = ResponseFormat.Json
+            }, "{}", "ResponseFormat.Json was left out"),
+            AnthropicEncoding("text is the default", { responseFormat = ResponseFormat.Text }, "{}"),
+            AnthropicEncoding("a whole response is not a stream", { delivery = Delivery.WHOLE }, "{}"),
             AnthropicEncoding("a stream", {}, """{"stream":true}"""),
-            AnthropicEncoding("providerOptions have the last word", {
+            AnthropicEncoding("providerOptions replace settings", {
                 temperature = 0.5
                 providerOptions { put("temperature", 0.75) }
             }, """{"temperature":0.75}"""),
             AnthropicEncoding(
-                "they add the server's tools to the others, and fields to thinking",
+                "providerOptions add the server's tools to the others, and fields to thinking",
                 {
                     tool(weather)
                     reasoning = Effort.LOW
@@ -307,7 +316,7 @@ class AnthropicEncodingSpec : FunSpec({
             { it.title },
             AnthropicEncoding("a tool", choice(null), """{"tools":[$WEATHER]}"""),
             AnthropicEncoding(
-                "a schema without a type is an object's",
+                "a schema without a type gets the type object",
                 { tool(Tool.of("t", null, "{}")) },
                 """{"tools":[{"name":"t","input_schema":{"type":"object"}}]}""",
             ),
@@ -326,11 +335,11 @@ class AnthropicEncodingSpec : FunSpec({
                 """{"tools":[$WEATHER],"tool_choice":{"type":"any","disable_parallel_tool_use":true}}""",
             ),
             AnthropicEncoding("several calls are the default", choice(null, parallel = true), """{"tools":[$WEATHER]}"""),
-            AnthropicEncoding("a choice without tools says nothing", { toolChoice = ToolChoice.Required }, "{}"),
+            AnthropicEncoding("a tool choice without tools is not sent", { toolChoice = ToolChoice.Required }, "{}"),
         ) { check(it) }
     }
 
-    context("thinking") {
+    context("reasoning") {
         fun enabled(budget: Int, maxTokens: Int) = """{"thinking":{"type":"enabled","budget_tokens":$budget},"max_tokens":$maxTokens}"""
 
         fun adaptive(effort: String) = """{"thinking":{"type":"adaptive"},"output_config":{"effort":"$effort"}}"""
@@ -341,46 +350,48 @@ class AnthropicEncodingSpec : FunSpec({
         }
         withData<AnthropicEncoding>(
             { it.title },
-            AnthropicEncoding("minimal is the least budget", { reasoning = Effort.MINIMAL }, enabled(1024, 5120)),
+            AnthropicEncoding("minimal is the smallest budget", { reasoning = Effort.MINIMAL }, enabled(1024, 5120)),
             AnthropicEncoding("low", { reasoning = Effort.LOW }, enabled(1024, 5120)),
             AnthropicEncoding("medium", { reasoning = Effort.MEDIUM }, enabled(2048, 6144)),
             AnthropicEncoding("high", { reasoning = Effort.HIGH }, enabled(4096, 8192)),
             AnthropicEncoding("max", { reasoning = Effort.MAX }, enabled(16_384, 20_480)),
             AnthropicEncoding("none", { reasoning = Effort.NONE }, "{}"),
-            AnthropicEncoding("a budget goes before an effort", {
+            AnthropicEncoding("a budget is used before an effort", {
                 reasoning = Effort.HIGH
                 reasoningBudget = 2000
                 maxTokens = 3000
             }, enabled(2000, 3000)),
-            AnthropicEncoding("a budget of nothing", { reasoningBudget = 0 }, "{}"),
-            AnthropicEncoding("a budget below the least is raised, and said", { reasoningBudget = 5 }, enabled(1024, 5120), "raised to 1024"),
-            AnthropicEncoding("a budget stays below maxTokens, and that is said", {
+            AnthropicEncoding("a budget of 0", { reasoningBudget = 0 }, "{}"),
+            AnthropicEncoding("a budget below the minimum is raised with a warning", { reasoningBudget = 5 }, enabled(1024, 5120), "raised to 1024"),
+            AnthropicEncoding("a budget is lowered below maxTokens with a warning", {
                 reasoning = Effort.HIGH
                 maxTokens = 2000
             }, enabled(1999, 2000), "lowered to 1999"),
-            AnthropicEncoding("where maxTokens leaves no room there is no thinking, and that is said", {
+            AnthropicEncoding("if maxTokens is too small, reasoning is left out with a warning", {
                 reasoning = Effort.LOW
                 maxTokens = 1024
-            }, """{"max_tokens":1024}""", "maxTokens above 1024"),
-            AnthropicEncoding("temperature, low topP and topK are left out, and said", {
+            }, """{"max_tokens":1024}""", "reasoning was left out: it needs maxTokens above 1024"),
+            AnthropicEncoding("temperature, low topP and topK are left out with a warning", {
                 reasoningBudget = 1024
                 maxTokens = 2000
                 temperature = 0.5
                 topP = 0.5
                 topK = 3
-            }, enabled(1024, 2000), "temperature", "topP", "topK"),
-            AnthropicEncoding("temperature 1 can stay", {
+            }, enabled(1024, 2000), "temperature was left out", "topP was left out", "topK was left out"),
+            AnthropicEncoding("temperature 1 is sent", {
                 reasoningBudget = 1024
                 maxTokens = 2000
                 temperature = 1.0
             }, enabled(1024, 2000).dropLast(1) + ",\"temperature\":1.0}"),
             AnthropicEncoding("a newer model gets an effort", { reasoning = Effort.MEDIUM }, adaptive("medium"), model = "claude-opus-4-6"),
-            AnthropicEncoding("its least is low", { reasoning = Effort.MINIMAL }, adaptive("low"), model = "claude-sonnet-5"),
-            AnthropicEncoding("its most is max", { reasoning = Effort.MAX }, adaptive("max"), model = "claude-opus-4-6"),
-            AnthropicEncoding("it is told not to think", { reasoning = Effort.NONE }, """{"thinking":{"type":"disabled"}}""", model = "claude-sonnet-5"),
-            AnthropicEncoding("4.6 still takes a budget", { reasoningBudget = 2048 }, enabled(2048, 6144), model = "claude-sonnet-4-6"),
+            AnthropicEncoding("the lowest effort is low", { reasoning = Effort.MINIMAL }, adaptive("low"), model = "claude-sonnet-5"),
+            AnthropicEncoding("the highest effort is max", { reasoning = Effort.MAX }, adaptive("max"), model = "claude-opus-4-6"),
+            AnthropicEncoding("a newer model gets a field that turns reasoning off", {
+                reasoning = Effort.NONE
+            }, """{"thinking":{"type":"disabled"}}""", model = "claude-sonnet-5"),
+            AnthropicEncoding("4.6 accepts a budget", { reasoningBudget = 2048 }, enabled(2048, 6144), model = "claude-sonnet-4-6"),
             AnthropicEncoding(
-                "4.7 does not, and that is said",
+                "4.7 does not, and there is a warning",
                 { reasoningBudget = 2048 },
                 """{"thinking":{"type":"adaptive"}}""",
                 "reasoningBudget was left out",
@@ -388,18 +399,18 @@ class AnthropicEncodingSpec : FunSpec({
             ),
             AnthropicEncoding("another company's model gets a budget", { reasoning = Effort.LOW }, enabled(1024, 5120), model = "MiniMax-M2"),
             AnthropicEncoding(
-                "a tool that must be called excludes it, and that is said",
+                "reasoning with a required tool call is left out with a warning",
                 forced,
                 """{"tools":[$WEATHER],"tool_choice":{"type":"any"}}""",
-                "reasoning was left out",
+                "reasoning was left out: it cannot be combined with a required tool call",
             ),
-            AnthropicEncoding("so do tool calls without their thoughts", {
+            AnthropicEncoding("reasoning after tool calls without their signed reasoning is left out with a warning", {
                 reasoning = Effort.LOW
                 user("hi")
                 message(Message(Role.ASSISTANT, listOf(Part.Reasoning("hm"), call)))
                 message(Message.tool(result))
-            }, "{}", "reasoning before the last tool calls"),
-            AnthropicEncoding("not with them", {
+            }, "{}", "reasoning was left out: the message with the last tool calls must contain its signed reasoning"),
+            AnthropicEncoding("reasoning after tool calls with their signed reasoning is sent", {
                 reasoning = Effort.LOW
                 user("hi")
                 message(Message(Role.ASSISTANT, listOf(Part.Reasoning("hm", "sig"), call)))
@@ -407,7 +418,7 @@ class AnthropicEncodingSpec : FunSpec({
             }, enabled(1024, 5120)),
         ) { check(it) }
 
-        test("the version stands in the name") {
+        test("the version is read from the name") {
             fun version(name: String) = ClaudeVersion.of(name)
             version("claude-sonnet-4-20250514")!!.compareTo(ClaudeVersion.ONE_SAMPLING) shouldBe -1
             version("claude-opus-4-1-20250805") shouldBe ClaudeVersion.ONE_SAMPLING
@@ -424,8 +435,8 @@ class AnthropicEncodingSpec : FunSpec({
         }
     }
 
-    context("thoughts") {
-        val thoughts = listOf(Part.Reasoning("hm", "s+/="), Part.Reasoning("", "r+/=", isRedacted = true), Part.Reasoning("ah", "t\"\\ü"), Part.Text("hi"))
+    context("reasoning of earlier messages") {
+        val reasoning = listOf(Part.Reasoning("hm", "s+/="), Part.Reasoning("", "r+/=", isRedacted = true), Part.Reasoning("ah", "t\"\\ü"), Part.Text("hi"))
         val sent = turns(
             assistant(
                 """{"type":"thinking","thinking":"hm","signature":"s+/="}""",
@@ -436,29 +447,29 @@ class AnthropicEncodingSpec : FunSpec({
         )
         val plain = """{"messages":[{"role":"assistant","content":"hi"}]}"""
 
-        class Turn(val title: String, val target: Target, val writer: ModelId?, val expected: String)
+        class Turn(val title: String, val target: Target, val author: ModelId?, val expected: String)
         withData<Turn>(
             { it.title },
-            Turn("to their provider they go back as they were signed", anthropic(), claude, sent),
-            Turn("so do those of nobody in particular", anthropic(), null, sent),
-            Turn("so do those that Claude had at another cloud", anthropic(), ModelId("vertex_ai", "claude-opus-4-5"), sent),
-            Turn("those of another provider do not", anthropic(), ModelId("minimax-cn", "MiniMax-M2"), plain),
-            Turn("nor those of another model at the same cloud", anthropic(provider = "vertex_ai"), ModelId("vertex_ai", "gemini-3-pro"), plain),
-            Turn("nor Claude's to another company", anthropic("MiniMax-M2", "minimax-cn"), claude, plain),
-            Turn("another company gets its own back", anthropic("MiniMax-M2", "minimax-cn"), ModelId("minimax-cn", "MiniMax-M2"), sent),
+            Turn("goes back to its provider unchanged", anthropic(), claude, sent),
+            Turn("goes back if its model is unknown", anthropic(), null, sent),
+            Turn("of Claude goes to Claude at another cloud", anthropic(), ModelId("vertex_ai", "claude-opus-4-5"), sent),
+            Turn("of another provider is left out", anthropic(), ModelId("minimax-cn", "MiniMax-M2"), plain),
+            Turn("of another model at the same cloud is left out", anthropic(provider = "vertex_ai"), ModelId("vertex_ai", "gemini-3-pro"), plain),
+            Turn("of Claude is left out for another company's model", anthropic("MiniMax-M2", "minimax-cn"), claude, plain),
+            Turn("of another company goes back to that company", anthropic("MiniMax-M2", "minimax-cn"), ModelId("minimax-cn", "MiniMax-M2"), sent),
         ) { turn ->
-            val json = turn.target.send { message(Message(Role.ASSISTANT, thoughts, model = turn.writer)) }.json
+            val json = turn.target.send { message(Message(Role.ASSISTANT, reasoning, model = turn.author)) }.json
             JsonObject(json.filterKeys { it == "messages" }) shouldBe Json.parseToJsonElement(turn.expected)
         }
 
-        test("unsigned thoughts are not sent") {
+        test("unsigned reasoning is not sent") {
             val json = anthropic().send { message(Message(Role.ASSISTANT, listOf(Part.Reasoning("hm"), Part.Text("hi")), model = claude)) }.json
             json["messages"] shouldBe Json.parseToJsonElement(plain)["messages"]
         }
     }
 
-    context("addresses and keys") {
-        test("the path is /v1/messages, whether or not the base URL has it") {
+    context("URLs and keys") {
+        test("the path is /v1/messages, also if the base URL contains it") {
             for (base in listOf("https://host", "https://host/v1", "https://host/v1/messages")) messagesUrl(base) shouldBe "https://host/v1/messages"
             messagesUrl("https://host/anthropic") shouldBe "https://host/anthropic/v1/messages"
         }
@@ -474,7 +485,7 @@ class AnthropicEncodingSpec : FunSpec({
             request.headers.map { it.first } shouldNotContain "Authorization"
         }
 
-        test("the version and a beta can be asked for") {
+        test("extra headers set the version and a beta") {
             val headers = anthropic().send {
                 extraHeader("anthropic-version", "2026-10-21")
                 extraHeader("anthropic-beta", "x")
@@ -482,7 +493,7 @@ class AnthropicEncodingSpec : FunSpec({
             headers.filter { it.first.startsWith("anthropic-") } shouldBe listOf("anthropic-version" to "2026-10-21", "anthropic-beta" to "x")
         }
 
-        test("a token for a gateway is a bearer") {
+        test("a token for a gateway is a bearer token") {
             val target = resolve("anthropic/claude-opus-4-5", "ANTHROPIC_AUTH_TOKEN" to "t1", "ANTHROPIC_BASE_URL" to "https://gateway.example/")
             val request = target.send { user("hi") }
             request.url shouldBe "https://gateway.example/v1/messages"
@@ -490,11 +501,11 @@ class AnthropicEncodingSpec : FunSpec({
             request.headers.map { it.first } shouldNotContain "x-api-key"
         }
 
-        test("without a key the variable is named") {
+        test("without a key the error names the variable") {
             shouldThrow<LlmException.Configuration> { resolve("anthropic/claude-opus-4-5") }.message!! shouldContain "ANTHROPIC_API_KEY"
         }
 
-        test("every row of the wire makes a request") {
+        test("every provider with this API gets a valid URL and key header") {
             val rows = ProviderRegistry.packed.rows.filter { it.protocol == AnthropicMessages.name }
             rows.map { it.id } shouldContain "kimi-for-coding"
             for (row in rows) {
@@ -504,7 +515,7 @@ class AnthropicEncodingSpec : FunSpec({
             }
         }
 
-        test("at Google the model stands in the path, and the version in the body") {
+        test("at Vertex AI the model is in the path, and the version in the body") {
             val base = "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5"
             val target = Target(ModelId("vertex_ai", "claude-3-7-sonnet@20250219"), Provider("vertex_ai", AnthropicVertex.name), base, ApiKey.of("t"))
             val streamed = target.send(AnthropicVertex) { user("hi") }

@@ -29,8 +29,8 @@ import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 
 private val explained = listOf(
-    Explained("one text is the same by itself and as the only block", "messages[].content") { it.isOneText },
-    Explained("so is the system message", "system") { it.isOneText },
+    Explained("a string is the same as a single text block", "messages[].content") { it.isOneText },
+    Explained("a string is the same as a single text block", "system") { it.isOneText },
 )
 
 internal val anthropicEquivalence = WireEquivalence(
@@ -46,16 +46,16 @@ internal val anthropicEquivalence = WireEquivalence(
     convert = { readAnthropic(it) },
     options = setOf("mcp_servers", "tools", "output_config"),
     explained = explained + listOf(
-        Explained("not to stream is the default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
+        Explained("no streaming is the default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
         Explained("Anthropic's Python client adds ?beta=true for its beta namespace; the call is the same", "url") {
             it.recorded == JsonPrimitive("${it.ours?.jsonPrimitive?.content}?beta=true")
         },
         Explained("five minutes is the default", "messages[].content[].cache_control.ttl") { it.isLeftOut && it.recorded == JsonPrimitive("5m") },
-        Explained("an adaptive model thinks with high effort unless told otherwise; the recorded client said nothing", "output_config") {
+        Explained("high effort is the default of an adaptive model; the recorded client sent none", "output_config") {
             it.isAdded && it.ours == JsonObject(mapOf("effort" to JsonPrimitive("high")))
         },
     ),
-    skipped = mapOf("e029-anthropic-400-dd-trace-py" to "its message is a bare text without a role, which the server refused"),
+    skipped = mapOf("e029-anthropic-400-dd-trace-py" to "its message is a string without a role, which the server refused"),
 )
 
 internal val anthropicVertexEquivalence = WireEquivalence(
@@ -87,7 +87,7 @@ private fun ChatRequestBuilder.readAnthropic(body: JsonObject): Set<String> {
     for (turn in body["messages"].items()) {
         message(Message(if (turn["role"].text == "assistant") Role.ASSISTANT else Role.USER, blocks(turn["content"])))
     }
-    // The server's own tools are the provider's business: then all go by providerOptions.
+    // Tools that the server runs have no Tool of ours: a list with one of them is sent by providerOptions.
     val tools = body["tools"].items()
     if (tools.none { "type" in it.jsonObject }) {
         read += "tools"
@@ -125,5 +125,5 @@ private fun part(block: JsonElement): Part? = when (val type = block["type"].tex
         (block["content"] as? JsonPrimitive)?.contentOrNull.orEmpty(),
         block["is_error"].text == "true",
     )
-    else -> error("no part is made of a block of type $type")
+    else -> error("a block of type $type has no Part")
 }

@@ -6,7 +6,7 @@ import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.longOrNull
 
-/** Anthropic's counters, by its documentation: `input_tokens` are those that no cache gave or took. */
+/** Anthropic's usage as its documentation defines it: `input_tokens` leaves out cache reads and writes. */
 internal fun anthropicUsage(raw: JsonElement?): Usage {
     fun count(name: String, from: JsonElement? = raw) = (from[name] as? JsonPrimitive)?.longOrNull
     val read = count("cache_read_input_tokens")

@@ -38,7 +38,7 @@ internal fun awsException(type: String, json: String): ByteArray =
 
 private val START = awsEvent("messageStart", """{"p":"abc","role":"assistant"}""")
 private val STOP = awsEvent("messageStop", """{"stopReason":"end_turn"}""")
-private val USAGE_WAIT = awsEvent("metadata", """{"metrics":{"latencyMs":1},"usage":{"inputTokens":3,"outputTokens":4,"totalTokens":7}}""")
+private val METADATA = awsEvent("metadata", """{"metrics":{"latencyMs":1},"usage":{"inputTokens":3,"outputTokens":4,"totalTokens":7}}""")
 
 private fun delta(json: String, block: Int = 0): ByteArray = awsEvent("contentBlockDelta", """{"contentBlockIndex":$block,"delta":$json,"p":"x"}""")
 
@@ -63,7 +63,7 @@ private suspend fun play(
 private val USAGE = Usage.of(3, 4)
 
 class BedrockConverseDecoderSpec : FunSpec({
-    test("events that are unknown, empty or of another kind do not break a stream") {
+    test("unknown events, empty events and content of other kinds are skipped") {
         val answer = play(
             awsEvent("initial-response", ""),
             START,
@@ -76,7 +76,7 @@ class BedrockConverseDecoderSpec : FunSpec({
             start("""{"image":{"format":"png"}}""", 1),
             delta("""{"toolUse":{"input":"of no call"}}""", 9),
             STOP,
-            USAGE_WAIT,
+            METADATA,
             text("late"),
         )
         answer.failure shouldBe null
@@ -84,22 +84,22 @@ class BedrockConverseDecoderSpec : FunSpec({
         answer.response.usage shouldBe USAGE
     }
 
-    test("without its beginning an answer has one all the same") {
-        play(text("a"), STOP, USAGE_WAIT).deltas.first().shouldBeInstanceOf<Delta.Start>()
-        play(STOP, USAGE_WAIT).deltas.map { it::class } shouldContainExactly listOf(Delta.Start::class, Delta.Finish::class)
+    test("a response without messageStart begins with a start all the same") {
+        play(text("a"), STOP, METADATA).deltas.first().shouldBeInstanceOf<Delta.Start>()
+        play(STOP, METADATA).deltas.map { it::class } shouldContainExactly listOf(Delta.Start::class, Delta.Finish::class)
     }
 
-    test("the figures may be missing once the message has stopped; the stop may not") {
+    test("usage may be missing after messageStop; messageStop may not") {
         val complete = play(START, text("a"), STOP)
         complete.failure shouldBe null
         complete.response.usage shouldBe null
         complete.response.warnings.single() shouldContain "did not report the tokens"
-        for (cut in listOf(arrayOf(START, text("a")), arrayOf(START, text("a"), USAGE_WAIT), arrayOf(START, text("a"), STOP.copyOf(STOP.size - 1)))) {
+        for (cut in listOf(arrayOf(START, text("a")), arrayOf(START, text("a"), METADATA), arrayOf(START, text("a"), STOP.copyOf(STOP.size - 1)))) {
             play(*cut).failure.shouldBeInstanceOf<LlmException.StreamInterrupted>().partial!!.text shouldBe "a"
         }
     }
 
-    context("an exception ends the answer with its own type") {
+    context("an exception ends the response with its own type") {
         withData(
             mapOf(
                 "throttlingException" to LlmException.RateLimited::class,
@@ -120,26 +120,26 @@ class BedrockConverseDecoderSpec : FunSpec({
         }
     }
 
-    test("a prompt that is too long is told as such, also inside of the stream") {
+    test("a prompt that is too long has its own type, also inside of the stream") {
         play(
             START,
             awsException("validationException", """{"message":"Input is too long for requested model."}"""),
         ).failure.shouldBeInstanceOf<LlmException.ContextLengthExceeded>()
     }
 
-    test("an error without a type of the wire's is told by its code and text") {
+    test("an error frame without an exception type reports its code and message") {
         val error = awsMessage(ByteArray(0), ":message-type" to "error", ":error-code" to "InternalError", ":error-message" to "An internal error occurred")
         play(START, error).error.message shouldContain "An internal error occurred."
     }
 
     test("an exception after the end is a warning") {
-        val answer = play(START, text("a"), STOP, awsException("internalServerException", """{"message":"late"}"""), USAGE_WAIT)
+        val answer = play(START, text("a"), STOP, awsException("internalServerException", """{"message":"late"}"""), METADATA)
         answer.failure shouldBe null
         answer.response.warnings.single() shouldContain "late"
         answer.response.usage shouldBe USAGE
     }
 
-    test("thoughts come with their seal, and hidden ones as they are") {
+    test("reasoning has its signature, and redacted reasoning its data") {
         val answer = play(
             START,
             delta("""{"reasoningContent":{"text":"I "}}"""),
@@ -148,12 +148,12 @@ class BedrockConverseDecoderSpec : FunSpec({
             delta("""{"reasoningContent":{"redactedContent":"REDACTED"}}""", 1),
             delta("""{"text":"b"}""", 2),
             STOP,
-            USAGE_WAIT,
+            METADATA,
         )
         answer.response.parts shouldContainExactly listOf(Part.Reasoning("I see", "SIG"), Part.Reasoning("", "REDACTED", isRedacted = true), Part.Text("b"))
     }
 
-    test("a tool call is put together by its block, also without input") {
+    test("the fragments of a tool call are joined by block, also without input") {
         val answer = play(
             START,
             start("""{"toolUse":{"name":"a","toolUseId":"t1"}}""", 1),
@@ -162,13 +162,13 @@ class BedrockConverseDecoderSpec : FunSpec({
             delta("""{"toolUse":{"input":""}}""", 2),
             delta("""{"toolUse":{"input":"1}"}}""", 1),
             awsEvent("messageStop", """{"stopReason":"tool_use"}"""),
-            USAGE_WAIT,
+            METADATA,
         )
         answer.response.toolCalls shouldContainExactly listOf(Part.ToolCall("t1", "a", """{"x":1}"""), Part.ToolCall("t2", "b", ""))
         answer.response.finishReason!!.kind shouldBe Kind.TOOL_CALLS
     }
 
-    test("what stands in the web is a source, once") {
+    test("a cited web page is a source, reported once") {
         val citation = """{"citation":{"title":"T","location":{"web":{"url":"https://a","domain":"a"}},"sourceContent":[{"text":"q"}]}}"""
         val answer =
             play(
@@ -178,20 +178,20 @@ class BedrockConverseDecoderSpec : FunSpec({
                 delta(citation),
                 delta("""{"citation":{"title":"D","location":{"documentChar":{"start":1}}}}"""),
                 STOP,
-                USAGE_WAIT,
+                METADATA,
             )
         answer.response.sources shouldContainExactly listOf(Delta.Source("https://a", "T"))
         answer.response.text shouldBe "a"
     }
 
-    test("cached tokens are part of the input, by their time to live") {
-        val figures =
+    test("cached tokens are part of the input, with writes by time to live") {
+        val usage =
             awsEvent(
                 "metadata",
                 """{"usage":{"inputTokens":10,"outputTokens":4,"totalTokens":44,"cacheReadInputTokens":10,"cacheWriteInputTokens":20,
             "cacheDetails":[{"ttl":"1h","inputTokens":15},{"ttl":"5m","inputTokens":5}]}}""",
             )
-        play(START, STOP, figures).response.usage shouldBe Usage.build {
+        play(START, STOP, usage).response.usage shouldBe Usage.build {
             inputTokens = 40
             outputTokens = 4
             cacheReadTokens = 10
@@ -201,7 +201,7 @@ class BedrockConverseDecoderSpec : FunSpec({
         }
     }
 
-    context("a reason to stop") {
+    context("finish reasons") {
         withData(
             listOf(
                 "end_turn" to Kind.STOP, "stop_sequence" to Kind.STOP, "max_tokens" to Kind.LENGTH, "model_context_window_exceeded" to Kind.LENGTH,
@@ -209,13 +209,13 @@ class BedrockConverseDecoderSpec : FunSpec({
                 "malformed_tool_use" to Kind.ERROR, "novelty" to Kind.OTHER,
             ),
         ) { (raw, kind) ->
-            val reason = play(START, awsEvent("messageStop", """{"stopReason":"$raw"}"""), USAGE_WAIT).response.finishReason!!
+            val reason = play(START, awsEvent("messageStop", """{"stopReason":"$raw"}"""), METADATA).response.finishReason!!
             reason.kind shouldBe kind
             reason.raw shouldBe raw
         }
     }
 
-    test("a whole body with cited text; one that is no answer is cut") {
+    test("a whole body with cited text is decoded; one without a message is cut") {
         val json = mapOf("content-type" to "application/json")
         val body = """{"output":{"message":{"role":"assistant","content":[{"citationsContent":{"content":[{"text":"Rome"}],"citations":[{"title":"T",
             "location":{"web":{"url":"https://a"}}}]}},{"video":{}}]}},"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":4}}"""
@@ -229,14 +229,14 @@ class BedrockConverseDecoderSpec : FunSpec({
         }
     }
 
-    test("bytes that break the framing are malformed, and what came before them is kept") {
+    test("bytes that break the framing are malformed, and the content before them is kept") {
         val broken = text("b").also { it[it.size - 6] = 0 }
         val failure = play(START, text("a"), broken).failure.shouldBeInstanceOf<LlmException.MalformedResponse>()
         failure.message shouldContain "checksum"
         failure.partial!!.text shouldBe "a"
     }
 
-    context("an error's type is the head's, else the body's") {
+    context("the type of an error is read from the header, else from the body") {
         withData<AwsFailure>({ "${it.status} ${it.type}: ${it.message}" }, failures) { case ->
             for (inHead in listOf(true, false)) {
                 val headers =

@@ -48,7 +48,7 @@ private const val NOVA = "us.amazon.nova-2-lite-v1:0"
 private const val LLAMA = "meta.llama3-3-70b-instruct-v1:0"
 private const val GPT = "openai.gpt-oss-120b-1:0"
 
-/** @param expected what the request has beside its messages */
+/** @param expected the body without its messages */
 private class BedrockSetting(val title: String, val model: String, val expected: String, val warning: String? = null, val build: ChatRequestBuilder.() -> Unit)
 
 /** @param expected the messages, and the system blocks if there are any */
@@ -79,43 +79,40 @@ private val settings = listOf(
         topP = 0.9
         stop("a")
     },
-    BedrockSetting("a temperature above the wire's", LLAMA, """{"inferenceConfig":{"temperature":1.0}}""", "lowered to 1.0") { temperature = 1.5 },
+    BedrockSetting("a temperature above the maximum", LLAMA, """{"inferenceConfig":{"temperature":1.0}}""", "lowered to 1.0") { temperature = 1.5 },
     BedrockSetting("topK of Claude", CLAUDE, """{"additionalModelRequestFields":{"top_k":5}}""") { topK = 5 },
     BedrockSetting("topK of Nova", NOVA, """{"additionalModelRequestFields":{"inferenceConfig":{"topK":5}}}""") { topK = 5 },
     BedrockSetting("topK of Cohere", "cohere.command-r-v1:0", """{"additionalModelRequestFields":{"k":5}}""") { topK = 5 },
-    BedrockSetting("topK of Llama", LLAMA, "{}", "topK is not part of this wire") { topK = 5 },
+    BedrockSetting("topK of Llama", LLAMA, "{}", "topK was left out: the Bedrock Converse API has no field for it") { topK = 5 },
     BedrockSetting(
-        "a thinking budget",
+        "a reasoning budget",
         CLAUDE,
         """{"inferenceConfig":{"maxTokens":8096},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":4000}}}""",
     ) {
-        reasoningBudget =
-            4000
+        reasoningBudget = 4000
     },
     BedrockSetting(
-        "an effort of a model that takes a budget",
+        "an effort of a model that accepts a budget",
         CLAUDE,
         """{"inferenceConfig":{"maxTokens":5120},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":1024}}}""",
     ) {
         reasoning = Effort.LOW
     },
     BedrockSetting(
-        "an effort of one that does not",
+        "an effort of a model that does not",
         CLAUDE_47,
         """{"outputConfig":{"effort":"high"},"additionalModelRequestFields":{"thinking":{"type":"adaptive"}}}""",
     ) {
-        reasoning =
-            Effort.HIGH
+        reasoning = Effort.HIGH
     },
     BedrockSetting("an effort of Nova", NOVA, """{"additionalModelRequestFields":{"reasoningConfig":{"type":"enabled","maxReasoningEffort":"medium"}}}""") {
-        reasoning =
-            Effort.MEDIUM
+        reasoning = Effort.MEDIUM
     },
     BedrockSetting("an effort of gpt-oss", GPT, """{"additionalModelRequestFields":{"reasoning_effort":"high"}}""") { reasoning = Effort.MAX },
-    BedrockSetting("an effort of Llama", LLAMA, "{}", "reasoning has no field for this model") { reasoning = Effort.HIGH },
-    BedrockSetting("no thinking asked of Llama", LLAMA, "{}") { reasoning = Effort.NONE },
+    BedrockSetting("an effort of Llama", LLAMA, "{}", "reasoning was left out: the Bedrock Converse API has no field for it") { reasoning = Effort.HIGH },
+    BedrockSetting("effort NONE of Llama", LLAMA, "{}") { reasoning = Effort.NONE },
     BedrockSetting(
-        "thinking and temperature",
+        "reasoning and temperature",
         CLAUDE,
         """{"inferenceConfig":{"maxTokens":5120},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":1024}}}""",
         "temperature was left out",
@@ -130,16 +127,16 @@ private val settings = listOf(
     ) {
         responseFormat = ResponseFormat.JsonSchema("n", Json.parseToJsonElement("""{"type":"object"}""").jsonObject)
     },
-    BedrockSetting("JSON without a schema", CLAUDE, "{}", "JSON without a schema") { responseFormat = ResponseFormat.Json },
+    BedrockSetting("JSON without a schema", CLAUDE, "{}", "ResponseFormat.Json was left out") { responseFormat = ResponseFormat.Json },
     BedrockSetting("service tier and labels", NOVA, """{"serviceTier":{"type":"flex"},"requestMetadata":{"team":"a"}}""") {
         serviceTier = "flex"
         metadata["team"] = "a"
     },
-    BedrockSetting("a seed", NOVA, "{}", "seed is not part of this wire") { seed = 7 },
-    BedrockSetting("a penalty", NOVA, "{}", "presencePenalty") { presencePenalty = 0.5 },
-    BedrockSetting("several answers", NOVA, "{}", "n is not part") { n = 2 },
-    BedrockSetting("one answer", NOVA, "{}") { n = 1 },
-    BedrockSetting("an end user", NOVA, "{}", "endUser") { endUser = "u" },
+    BedrockSetting("a seed", NOVA, "{}", "seed was left out: the Bedrock Converse API has no field for it") { seed = 7 },
+    BedrockSetting("a penalty", NOVA, "{}", "presencePenalty was left out") { presencePenalty = 0.5 },
+    BedrockSetting("several choices", NOVA, "{}", "n was left out") { n = 2 },
+    BedrockSetting("one choice", NOVA, "{}") { n = 1 },
+    BedrockSetting("an end user", NOVA, "{}", "endUser was left out") { endUser = "u" },
     BedrockSetting("tools", NOVA, """{"toolConfig":{"tools":[$SPEC]}}""") { tool(weather) },
     BedrockSetting("a choice of tools", NOVA, """{"toolConfig":{"tools":[$SPEC],"toolChoice":{"auto":{}}}}""") {
         tool(weather)
@@ -165,12 +162,12 @@ private val settings = listOf(
         tool(weather)
         parallelToolCalls = false
     },
-    BedrockSetting("one tool at a time, of Nova", NOVA, """{"toolConfig":{"tools":[$SPEC]}}""", "parallelToolCalls") {
+    BedrockSetting("one tool at a time, of Nova", NOVA, """{"toolConfig":{"tools":[$SPEC]}}""", "parallelToolCalls = false was left out") {
         tool(weather)
         parallelToolCalls = false
     },
     BedrockSetting(
-        "fields of the wire's own by providerOptions",
+        "Converse fields by providerOptions",
         NOVA,
         """{"inferenceConfig":{"maxTokens":9,"topP":0.1},"guardrailConfig":{"guardrailIdentifier":"g","guardrailVersion":"1"},
             "performanceConfig":{"latency":"optimized"}}""",
@@ -182,7 +179,13 @@ private val settings = listOf(
             put("inferenceConfig", Json.parseToJsonElement("""{"topP":0.1}"""))
         }
     },
-    BedrockSetting("other options are the model's own", CLAUDE, """{"additionalModelRequestFields":{"top_k":5,"anthropic_beta":["b"],"x":1}}""") {
+    BedrockSetting("an empty object by providerOptions is sent", NOVA, """{"performanceConfig":{},"additionalModelRequestFields":{}}""") {
+        providerOptions {
+            put("performanceConfig", buildJsonObject { })
+            put("additionalModelRequestFields", buildJsonObject { })
+        }
+    },
+    BedrockSetting("other providerOptions are fields of the model", CLAUDE, """{"additionalModelRequestFields":{"top_k":5,"anthropic_beta":["b"],"x":1}}""") {
         topK = 5
         providerOptions {
             put("anthropic_beta", Json.parseToJsonElement("""["b"]"""))
@@ -193,34 +196,34 @@ private val settings = listOf(
 
 private val turns = listOf(
     Turns(
-        "system messages are hoisted, with their marks",
+        "system messages have a field of their own, with their cache breakpoints",
         listOf(Message(Role.SYSTEM, listOf(Part.Text("a"), Part.CacheBreakpoint())), Message.user("hi"), Message.system("b")),
         """[{"role":"user","content":[{"text":"hi"}]}]""",
         """[{"text":"a"},{"cachePoint":{"type":"default"}},{"text":"b"}]""",
     ),
     Turns(
-        "a name is left out, and said",
+        "a participant's name is left out with a warning",
         listOf(Message(Role.USER, listOf(Part.Text("a")), name = "ann")),
         """[{"role":"user","content":[{"text":"a"}]}]""",
         warning = "names of participants",
     ),
     Turns(
-        "neighbours of one role are one turn",
+        "messages of one role in a row are one turn",
         listOf(Message.user("a"), Message.user("b"), Message.assistant("c")),
         """[{"role":"user","content":[{"text":"a"},{"text":"b"}]},{"role":"assistant","content":[{"text":"c"}]}]""",
     ),
     Turns(
-        "blank texts, and messages of nothing else, are dropped",
+        "blank texts, and messages with nothing else, are left out",
         listOf(Message.system(" "), Message.user("a"), Message.assistant(" \n"), user(Part.Text(""), Part.Text("b"))),
         """[{"role":"user","content":[{"text":"a"},{"text":"b"}]}]""",
     ),
     Turns(
-        "marks with both lives; none before any content",
+        "cache breakpoints with both times to live; none before any content",
         listOf(user(Part.CacheBreakpoint(), Part.Text("a"), Part.CacheBreakpoint(CacheTtl.ONE_HOUR))),
         """[{"role":"user","content":[{"text":"a"},{"cachePoint":{"type":"default","ttl":"1h"}}]}]""",
     ),
     Turns(
-        "an image's bytes",
+        "an image by content",
         listOf(user(Part.Text("?"), Part.Image(PNG))),
         """[{"role":"user","content":[{"text":"?"},{"image":{"format":"png","source":{"bytes":"iVBO"}}}]}]""",
     ),
@@ -236,13 +239,13 @@ private val turns = listOf(
         warning = "the image at a URL was left out",
     ),
     Turns(
-        "an image of a type that is not taken",
+        "an image of a type that is not accepted",
         listOf(user(Part.Text("?"), Part.Image("data:image/tiff;base64,AA"))),
         """[{"role":"user","content":[{"text":"?"}]}]""",
-        warning = "image/tiff",
+        warning = "a file of type image/tiff was left out",
     ),
     Turns(
-        "documents, with names that the wire takes, each another",
+        "documents with valid and different names",
         listOf(
             user(
                 Part.File("data:application/pdf;base64,JVBE", "application/pdf", "a_b.pdf"),
@@ -256,7 +259,7 @@ private val turns = listOf(
             {"document":{"format":"md","name":"Document 1","source":{"bytes":"aGk="}}},{"video":{"format":"mp4","source":{"bytes":"AA"}}}]}]""",
     ),
     Turns(
-        "tool calls and their results, which open the next turn",
+        "tool calls, and their results at the start of the next turn",
         listOf(
             Message.user("Weather?"),
             assistant(Part.Text("Let me see."), Part.ToolCall("call_1", "weather", """{"city":"Rome"}"""), Part.ToolCall("call_2", "weather", "")),
@@ -271,13 +274,13 @@ private val turns = listOf(
             "content":[{"text":"(empty)"}],"status":"error"}},{"text":"And?"}]}]""",
     ),
     Turns(
-        "sealed thoughts go back to their maker",
+        "signed reasoning goes back to its provider",
         listOf(
             Message.user("a"),
             assistant(
                 Part.Reasoning("hm", "SIG"),
                 Part.Reasoning("", "DATA", isRedacted = true),
-                Part.Reasoning("unsealed"),
+                Part.Reasoning("unsigned"),
                 Part.Text("b"),
                 model = "bedrock/$CLAUDE",
             ),
@@ -288,7 +291,7 @@ private val turns = listOf(
             {"role":"user","content":[{"text":"c"}]}]""",
     ),
     Turns(
-        "and not to another",
+        "reasoning of another provider is left out",
         listOf(Message.user("a"), assistant(Part.Reasoning("hm", "SIG"), Part.Text("b"), model = "gemini/gemini-3-pro"), Message.user("c")),
         """[{"role":"user","content":[{"text":"a"}]},{"role":"assistant","content":[{"text":"b"}]},{"role":"user","content":[{"text":"c"}]}]""",
     ),
@@ -328,7 +331,7 @@ class BedrockConverseSpec : FunSpec({
         }
     }
 
-    context("a conversation:") {
+    context("messages:") {
         withData<Turns>({ it.title }, turns) { case ->
             val warnings = mutableListOf<String>()
             val sent = json(send(case.model, warnings) { messages(case.messages) })
@@ -338,7 +341,7 @@ class BedrockConverseSpec : FunSpec({
         }
     }
 
-    context("the URL names the model, encoded, and the delivery") {
+    context("the URL contains the encoded model and the delivery") {
         withData(
             mapOf(
                 "amazon.nova-lite-v1:0" to "amazon.nova-lite-v1%3A0",
@@ -354,13 +357,13 @@ class BedrockConverseSpec : FunSpec({
         }
     }
 
-    test("a stream is asked for by its type, a bearer key is sent") {
+    test("the headers ask for an event stream and have the bearer key") {
         val headers = send(NOVA) { user("hi") }.headers
         headers shouldContain ("Accept" to "application/vnd.amazon.eventstream")
         headers shouldContain ("Authorization" to "Bearer key")
     }
 
-    test("the model's system message stands first") {
+    test("the target's system message is first") {
         val sent = json(
             send(NOVA, system = "first") {
                 system("second")
@@ -370,7 +373,7 @@ class BedrockConverseSpec : FunSpec({
         sent["system"] shouldBe Json.parseToJsonElement("""[{"text":"first"},{"text":"second"}]""")
     }
 
-    test("tools that only the history has are declared, and those that may not be called stay with a warning") {
+    test("tools that only the messages call are declared, and with toolChoice None there is a warning") {
         val history = listOf(Message.user("a"), assistant(Part.ToolCall("c", "weather", "{}")), results(Part.ToolResult("c", "weather", "sunny")))
         json(send(NOVA) { messages(history) })["toolConfig"] shouldBe
             Json.parseToJsonElement("""{"tools":[{"toolSpec":{"name":"weather","inputSchema":{"json":{"type":"object"}}}}]}""")
@@ -383,10 +386,10 @@ class BedrockConverseSpec : FunSpec({
             },
         )
         sent["toolConfig"] shouldBe Json.parseToJsonElement("""{"tools":[$SPEC]}""")
-        warnings shouldHaveSize 1
+        warnings.single() shouldContain "toolChoice None was left out"
     }
 
-    test("an id that is too long, or has signs that the wire does not take, becomes one of its own; the call's is the result's") {
+    test("an id that is too long, or has invalid characters, becomes a valid one; equal ids stay equal") {
         bedrockToolUseId("tooluse_a-B.1") shouldMatch "[a-zA-Z0-9_.:-]{1,64}"
         val long = bedrockToolUseId("call_" + "x".repeat(100))
         long shouldMatch "[a-zA-Z0-9_.:-]{64}"
@@ -394,9 +397,9 @@ class BedrockConverseSpec : FunSpec({
         long shouldBe bedrockToolUseId("call_" + "x".repeat(100))
     }
 
-    test("an answer's thoughts and calls are sent back as they came") {
+    test("the reasoning and text of a recorded response are sent back unchanged") {
         val answer = Recording.named("bedrock-converse/u012-reasoning-ellmer").play()
-        val thought = answer.response.parts.filterIsInstance<Part.Reasoning>().single()
+        val reasoning = answer.response.parts.filterIsInstance<Part.Reasoning>().single()
         val sent = json(
             send(CLAUDE) {
                 user("Create a riddle for data scientists")
@@ -405,8 +408,8 @@ class BedrockConverseSpec : FunSpec({
             },
         )
         val block = sent["messages"]!!.jsonArray[1].jsonObject["content"]!!.jsonArray[0].jsonObject["reasoningContent"]["reasoningText"]
-        block["text"].text shouldBe thought.text
-        block["signature"].text shouldBe thought.signature
+        block["text"].text shouldBe reasoning.text
+        block["signature"].text shouldBe reasoning.signature
         val recorded = Json.parseToJsonElement(Recording.named("bedrock-converse/u012-reasoning-ellmer").body.decodeToString())["output"]["message"]["content"]
         sent["messages"]!!.jsonArray[1].jsonObject["content"] shouldBe recorded as JsonArray
     }

@@ -38,18 +38,18 @@ internal val bedrockEquivalence = WireEquivalence(
     convert = { readConverse(it) },
     options = setOf("guardrailConfig", "additionalModelRequestFields"),
     explained = listOf(
-        Explained("an id in a path may have its colon encoded or not", "url") {
+        Explained("a colon in a path may be encoded or not", "url") {
             (it.ours.string?.replace("%3A", ":") == it.recorded.string?.replace("%3A", ":"))
         },
-        Explained("an empty object or list says nothing", "*") {
+        Explained("an empty object or list is the same as none", "*") {
             it.isLeftOut &&
                 (it.recorded == JsonArray(emptyList()) || it.recorded == JsonObject(emptyMap()))
         },
-        Explained("a result that is no error is a success", "messages[].content[].toolResult.status", "e084-bedrock-400-pydantic-ai") {
+        Explained("success is the default status of a result", "messages[].content[].toolResult.status", "e084-bedrock-400-pydantic-ai") {
             it.isLeftOut && it.recorded == JsonPrimitive("success")
         },
         Explained(
-            "the wire wants the roles to alternate: two turns of the user's are sent as one",
+            "the API requires alternating roles: two user messages are sent as one",
             "messages",
             "s026-filtered-openllmetry",
             "u037-filtered-openllmetry",
@@ -57,7 +57,7 @@ internal val bedrockEquivalence = WireEquivalence(
             difference.recorded!!.jsonArray.flatMap { it["content"].items() } == difference.ours!!.jsonArray.flatMap { it["content"].items() }
         },
         Explained(
-            "maxTokens must exceed the thinking budget; the recorded client left it to the model's default",
+            "maxTokens must exceed the reasoning budget; the recorded client sent none",
             "inferenceConfig.maxTokens",
             "u012-reasoning-ellmer",
         ) {
@@ -65,9 +65,9 @@ internal val bedrockEquivalence = WireEquivalence(
         },
     ),
     skipped = mapOf(
-        "s017-parallel-tool-calls-pydantic-ai" to "a tool of the server's own (systemTool) is no Tool of ours: it is said by providerOptions(toolConfig)",
-        "u025-filtered-openllmetry" to "text marked for a guardrail (guardContent) is no Part of ours: it is said by providerOptions(messages)",
-        "e082-bedrock-400-pydantic-ai" to "a tool's result is a text here; the recorded one is an image",
+        "s017-parallel-tool-calls-pydantic-ai" to "a tool that the server runs (systemTool) has no Tool of ours: it is sent by providerOptions(toolConfig)",
+        "u025-filtered-openllmetry" to "text for a guardrail (guardContent) has no Part of ours: it is sent by providerOptions(messages)",
+        "e082-bedrock-400-pydantic-ai" to "the recorded tool result is an image; ours is a text",
     ),
 )
 
@@ -106,6 +106,6 @@ private fun readPart(block: JsonObject): Part {
         "cachePoint" -> Part.CacheBreakpoint()
         "toolUse" -> Part.ToolCall(value["toolUseId"].string!!, value["name"].string!!, value["input"].toString())
         "toolResult" -> Part.ToolResult(value["toolUseId"].string!!, "get_file", value["content"].items().joinToString("") { it["text"].string!! })
-        else -> error("$kind is not read")
+        else -> error("a block of type $kind has no Part")
     }
 }

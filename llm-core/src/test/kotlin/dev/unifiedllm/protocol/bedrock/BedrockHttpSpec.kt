@@ -55,7 +55,7 @@ private val HELLO = arrayOf(
     awsEvent("metadata", """{"usage":{"inputTokens":3,"outputTokens":4,"totalTokens":7}}"""),
 )
 
-/** Signs what arrived anew; whoever changed anything on the way changed the signature. */
+/** Computes the signature of the request that arrived. It differs from the one in the request if anything was changed on the way. */
 private fun signature(request: LoopbackRequest): String {
     val names = request.header("Authorization")!!.substringAfter("SignedHeaders=").substringBefore(',').split(';')
     val at = LocalDateTime.parse(request.header("X-Amz-Date")!!, DateTimeFormatter.ofPattern("uuuuMMdd'T'HHmmss'Z'")).toInstant(ZoneOffset.UTC)
@@ -64,11 +64,11 @@ private fun signature(request: LoopbackRequest): String {
     return signer.authorization("POST", "http://${request.header("Host")}${request.path}", headers, request.body.encodeToByteArray(), at)
 }
 
-/** @param says what the server answers with, as status, type and message; null: nothing arrives there */
+/** @param response the status, type and message of the server's response; null if no request is sent */
 private class Help(
     val title: String,
     val variables: Map<String, String>,
-    val says: Triple<Int, String, String>?,
+    val response: Triple<Int, String, String>?,
     val expected: KClass<out LlmException>,
     val remedies: List<String>,
 )
@@ -103,7 +103,7 @@ private val helps = listOf(
         listOf("Model access", "region us-east-1", "bedrock:InvokeModel"),
     ),
     Help(
-        "a model that is not there",
+        "a model that does not exist",
         KEYS,
         Triple(400, "ValidationException", "The provided model identifier is invalid."),
         LlmException.NotFound::class,
@@ -119,7 +119,7 @@ private val helps = listOf(
 )
 
 class BedrockHttpSpec : FunSpec({
-    context("an answer arrives, and what arrived is what was signed") {
+    context("a response arrives, and the server received the request that was signed") {
         withData(MODEL, "arn:aws:bedrock:us-east-1:123456789012:inference-profile/$MODEL", "converse/amazon.nova-lite-v1:0") { name ->
             LoopbackServer { stream(*HELLO) }.use { server ->
                 llm(server).use { llm ->
@@ -142,7 +142,7 @@ class BedrockHttpSpec : FunSpec({
         }
     }
 
-    test("a whole answer is asked for at its own address") {
+    test("a whole response has its own path") {
         LoopbackServer {
             whole(
                 """{"output":{"message":{"role":"assistant","content":[{"text":"Hello"}]}},
@@ -167,7 +167,7 @@ class BedrockHttpSpec : FunSpec({
         }
     }
 
-    test("bedrock(…) takes region and keys in code; bedrock/ may stand before the name") {
+    test("bedrock(…) takes region and keys; the name may begin with bedrock/") {
         LoopbackServer { stream(*HELLO) }.use { server ->
             val model = bedrockModel("bedrock/$MODEL", "eu-central-1", null, "AKCODE", "secret", null, null, null, null)
             llm(server, KEYS + ("AWS_BEARER_TOKEN_BEDROCK" to "bedrock-key")).use { it.chat(model, "hi").get().text shouldBe "Hello you" }
@@ -180,7 +180,7 @@ class BedrockHttpSpec : FunSpec({
         shouldThrow<IllegalArgumentException> { bedrockModel(MODEL, null, "work", null, null, null, "key", null, null) }
     }
 
-    test("a client's settings count for its calls") {
+    test("the settings of a client apply to its calls") {
         LoopbackServer { stream(*HELLO) }.use { server ->
             val builder = Llm.builder().environment { null }.provider("amazon-bedrock") {
                 baseUrl = server.url
@@ -191,11 +191,11 @@ class BedrockHttpSpec : FunSpec({
         }
     }
 
-    context("AWS's remedies are told, streaming or not:") {
+    context("an error contains AWS's remedy, streaming or not:") {
         withData<Help>({ it.title }, helps) { help ->
             for (wanted in Delivery.entries) {
                 LoopbackServer {
-                    val (status, type, message) = help.says!!
+                    val (status, type, message) = help.response!!
                     whole("""{"message":"$message"}""", status, "x-amzn-ErrorType" to "$type:http://internal.amazon.com/coral/", "x-amzn-RequestId" to "r7")
                 }.use { server ->
                     llm(server, help.variables).use { llm ->
@@ -208,11 +208,11 @@ class BedrockHttpSpec : FunSpec({
                         for (remedy in help.remedies) failure.message shouldContain remedy
                         failure.message shouldNotContain "se/cret"
                         failure.model.toString() shouldBe "bedrock/$MODEL"
-                        if (help.says == null) {
+                        if (help.response == null) {
                             server.requests.shouldBeEmpty()
                         } else {
-                            failure.message shouldContain help.says.third
-                            failure.status shouldBe help.says.first
+                            failure.message shouldContain help.response.third
+                            failure.status shouldBe help.response.first
                             failure.requestId shouldBe "r7"
                         }
                     }
@@ -221,18 +221,18 @@ class BedrockHttpSpec : FunSpec({
         }
     }
 
-    context("AWS's remedies are told inside of a stream that began well:") {
-        withData<Help>({ it.title }, helps.filter { it.says != null }) { help ->
-            val (_, type, said) = help.says!!
-            val exception = awsException(type.replaceFirstChar { it.lowercase() }, """{"message":"$said"}""")
-            val error = awsMessage(ByteArray(0), ":error-code" to type, ":error-message" to said, ":message-type" to "error")
+    context("an error in the middle of a stream contains AWS's remedy:") {
+        withData<Help>({ it.title }, helps.filter { it.response != null }) { help ->
+            val (_, type, message) = help.response!!
+            val exception = awsException(type.replaceFirstChar { it.lowercase() }, """{"message":"$message"}""")
+            val error = awsMessage(ByteArray(0), ":error-code" to type, ":error-message" to message, ":message-type" to "error")
             for (end in listOf(exception, error)) {
                 for (before in listOf(HELLO.take(2), emptyList())) {
                     LoopbackServer { stream(*before.toTypedArray(), end) }.use { server ->
                         llm(server, help.variables).use { llm ->
                             val failure = shouldThrow<LlmException> { llm.chat("bedrock/$MODEL", "hi").deltas().toList() }
                             failure::class shouldBe help.expected
-                            for (text in help.remedies + said) failure.message shouldContain text
+                            for (text in help.remedies + message) failure.message shouldContain text
                             failure.model.toString() shouldBe "bedrock/$MODEL"
                             failure.partial?.text shouldBe if (before.isEmpty()) null else "Hello"
                         }
@@ -242,7 +242,7 @@ class BedrockHttpSpec : FunSpec({
         }
     }
 
-    test("without a region the error says where to set one") {
+    test("without a region the error says how to set one") {
         Llm.builder().environment { (KEYS - "AWS_REGION")[it] }.build().use { llm ->
             val failure = shouldThrow<LlmException.Configuration> { llm.chat("bedrock/$MODEL", "hi").deltas().toList() }
             failure.message shouldContain "AWS_REGION"
@@ -250,7 +250,7 @@ class BedrockHttpSpec : FunSpec({
         }
     }
 
-    test("an exception inside of the stream keeps what came before it") {
+    test("an exception inside of the stream keeps the content before it") {
         LoopbackServer { stream(HELLO[0], HELLO[1], awsException("throttlingException", """{"message":"Too many tokens"}""")) }.use { server ->
             llm(server).use { llm ->
                 val failure = shouldThrow<LlmException.RateLimited> { llm.chat("bedrock/$MODEL", "hi").get() }

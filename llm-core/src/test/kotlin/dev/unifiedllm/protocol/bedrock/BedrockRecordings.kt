@@ -6,13 +6,13 @@ import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.longOrNull
 
-/** The wire of a call to Bedrock's runtime: by the operation at the path's end; an error of any operation is Converse's. Null elsewhere. */
+/** The protocol of a request to Bedrock's runtime, by the operation at the end of the path. An error of any operation counts as Converse's. Null elsewhere. */
 internal fun bedrockWire(host: String, path: String, isError: Boolean): String? = when {
     path.startsWith("/model/") && (path.endsWith("/converse") || path.endsWith("/converse-stream")) -> BedrockConverse.name
     else -> BedrockConverse.name.takeIf { isError && host.startsWith("bedrock") && host.endsWith(".amazonaws.com") }
 }
 
-/** Bedrock's counters: its totalTokens is the sum of input, output, cache reads and cache writes. */
+/** Bedrock's usage: totalTokens is the sum of input, output, cache reads and cache writes. */
 internal fun bedrockUsage(raw: JsonElement?): Usage? {
     fun count(name: String) = (raw[name] as? JsonPrimitive)?.longOrNull
     val input = count("inputTokens") ?: return null
@@ -22,6 +22,6 @@ internal fun bedrockUsage(raw: JsonElement?): Usage? {
         outputTokens = count("outputTokens")
         cacheReadTokens = count("cacheReadInputTokens")
         cacheWriteTokens = count("cacheWriteInputTokens")
-        check(inputTokens == input + (cacheReadTokens ?: 0) + (cacheWriteTokens ?: 0)) { "the total is something else" }
+        check(inputTokens == input + (cacheReadTokens ?: 0) + (cacheWriteTokens ?: 0)) { "totalTokens is not the sum of the counts" }
     }
 }

@@ -71,7 +71,7 @@ class CohereChatSpec : FunSpec({
     val call = Part.ToolCall("weather_1", "weather", """{"city":"Rome"}""")
     val planned = listOf(Part.Reasoning("I will look it up."), call)
 
-    context("a request is written in Cohere's words") {
+    context("a request is encoded with Cohere's fields") {
         withData<CohereCase>(
             { it.title },
             CohereCase(
@@ -92,10 +92,10 @@ class CohereChatSpec : FunSpec({
             CohereCase("JSON by a schema", """{"response_format":{"type":"json_object","json_schema":{"type":"object"}}}""") {
                 responseFormat = ResponseFormat.JsonSchema("x", weather.parameters)
             },
-            CohereCase("thinking", """{"thinking":{"type":"enabled"}}""") { reasoning = Effort.HIGH },
-            CohereCase("thinking with a budget", """{"thinking":{"type":"enabled","token_budget":500}}""") { reasoningBudget = 500 },
-            CohereCase("no thinking", """{"thinking":{"type":"disabled"}}""") { reasoning = Effort.NONE },
-            CohereCase("a name", """{"messages":[{"role":"user","content":"hi"}]}""", warning = "names of participants") {
+            CohereCase("reasoning", """{"thinking":{"type":"enabled"}}""") { reasoning = Effort.HIGH },
+            CohereCase("reasoning with a budget", """{"thinking":{"type":"enabled","token_budget":500}}""") { reasoningBudget = 500 },
+            CohereCase("no reasoning", """{"thinking":{"type":"disabled"}}""") { reasoning = Effort.NONE },
+            CohereCase("a participant's name", """{"messages":[{"role":"user","content":"hi"}]}""", warning = "names of participants") {
                 message(Message(Role.USER, listOf(Part.Text("hi")), name = "ann"))
             },
             CohereCase("tools", """{"tools":[$WEATHER]}""") { tool(weather) },
@@ -107,24 +107,25 @@ class CohereChatSpec : FunSpec({
                 tool(weather)
                 toolChoice = ToolChoice.None
             },
-            CohereCase("a tool by its name is made the only one", """{"tools":[$WEATHER],"tool_choice":"REQUIRED"}""") {
+            CohereCase("a tool by its name is the only one that is sent", """{"tools":[$WEATHER],"tool_choice":"REQUIRED"}""") {
                 tool(time)
                 tool(weather)
                 toolChoice = ToolChoice.Named("weather")
             },
-            CohereCase("a whole answer", """{"stream":false}""") { delivery = Delivery.WHOLE },
-            CohereCase("options of the provider's own go last", """{"safety_mode":"NONE","k":1}""") {
+            CohereCase("a whole response", """{"stream":false}""") { delivery = Delivery.WHOLE },
+            CohereCase("providerOptions replace settings", """{"safety_mode":"NONE","k":1}""") {
                 topK = 2
                 providerOptions {
                     put("safety_mode", "NONE")
                     put("k", 1)
                 }
             },
-            CohereCase("several answers", "{}", "n") { n = 2 },
-            CohereCase("a user's label", "{}", "endUser") { endUser = "x" },
-            CohereCase("a service tier", "{}", "serviceTier") { serviceTier = "flex" },
-            CohereCase("one tool at a time", "{}", "parallelToolCalls") { parallelToolCalls = false },
-            CohereCase("metadata", "{}", "metadata") { metadata("a", "b") },
+            CohereCase("several choices", "{}", "n was left out: the Cohere Chat API has no field for it") { n = 2 },
+            CohereCase("an end user", "{}", "endUser was left out") { endUser = "x" },
+            CohereCase("a service tier", "{}", "serviceTier was left out") { serviceTier = "flex" },
+            CohereCase("one tool at a time", "{}", "parallelToolCalls = false was left out") { parallelToolCalls = false },
+            CohereCase("several tools at a time are the default", "{}") { parallelToolCalls = true },
+            CohereCase("metadata", "{}", "metadata was left out") { metadata("a", "b") },
             CohereCase(
                 "an image",
                 """{"messages":[{"role":"user","content":[{"type":"text","text":"What?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBO"}}]}]}""",
@@ -133,34 +134,34 @@ class CohereChatSpec : FunSpec({
                 "a document",
                 """{"messages":[{"role":"user","content":"Who?"}],"documents":[{"id":"doc:0","data":{"title":"facts.txt","text":"Ruby was créated."}}]}""",
             ) { user("Who?") { file("Ruby was créated.".encodeToByteArray(), "text/plain", "facts.txt") } },
-            CohereCase("a document that is no text", """{"messages":[{"role":"user","content":"Who?"}]}""", "a.pdf of type application/pdf was left out") {
+            CohereCase("a document that is not text", """{"messages":[{"role":"user","content":"Who?"}]}""", "a.pdf of type application/pdf was left out") {
                 user("Who?") { file(byteArrayOf(1), "application/pdf", "a.pdf") }
             },
-            CohereCase("a mark for a cache, which is Cohere's own affair", """{"messages":[{"role":"user","content":"Hi"}]}""") {
+            CohereCase("a cache breakpoint, which Cohere does not need", """{"messages":[{"role":"user","content":"Hi"}]}""") {
                 user("Hi")
                 cacheBreakpoint()
             },
             CohereCase(
-                "a tool's results",
+                "tool results",
                 """{"messages":[{"role":"tool","tool_call_id":"a","content":"sunny"},{"role":"tool","tool_call_id":"b","content":"rain"}]}""",
             ) { message(Message(Role.TOOL, listOf(Part.ToolResult("a", "weather", "sunny"), Part.ToolResult("b", "weather", "rain")))) },
             CohereCase(
-                "a mark for a cache beside a result is no message of its own",
+                "a cache breakpoint beside a tool result adds no message",
                 """{"messages":[{"role":"tool","tool_call_id":"a","content":"sunny"}]}""",
             ) {
                 toolResult("a", "weather", "sunny")
                 cacheBreakpoint()
             },
             CohereCase(
-                "a plan and its calls",
+                "a plan and its tool calls",
                 """{"messages":[{"role":"assistant","tool_plan":"I will look it up.","tool_calls":[{"id":"weather_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Rome\"}"}}]}]}""",
             ) { message(Message(Role.ASSISTANT, planned, model = ModelId("cohere_chat", "command-a"))) },
             CohereCase(
-                "another provider's thoughts stay here",
+                "reasoning of another provider is left out",
                 """{"messages":[{"role":"assistant","tool_calls":[{"id":"weather_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Rome\"}"}}]}]}""",
             ) { message(Message(Role.ASSISTANT, planned, model = ModelId("openai", "o4-mini"))) },
             CohereCase(
-                "thoughts before a text",
+                "reasoning before a text",
                 """{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"hm"},{"type":"text","text":"Yes."}]}]}""",
             ) { message(Message(Role.ASSISTANT, listOf(Part.Reasoning("hm"), Part.Text("Yes.")))) },
         ) { case ->
@@ -172,30 +173,30 @@ class CohereChatSpec : FunSpec({
         }
     }
 
-    context("the address, however it was pasted") {
+    context("the base URL with any path of the API") {
         withData("https://h", "https://h/v1", "https://h/v2", "https://h/v1/chat", "https://h/v2/chat") { chatUrl(it) shouldBe "https://h/v2/chat" }
     }
 
-    test("a tool's round trip: the plan and the ids of the first answer stand in the second request") {
+    test("a tool round trip: the second request contains the plan and the ids of the first response") {
         val first = Recording.named("cohere-v2/s004-parallel-tool-calls-openllmetry").play().response
         val json = encode(mutableListOf()) {
             user("What is the weather and current time in Tokyo?")
             message(Message(Role.ASSISTANT, first.parts, model = ModelId("cohere", "command-r")))
-            for (answered in first.parts.filterIsInstance<Part.ToolCall>()) toolResult(answered.id, answered.name, "4:20 PM")
+            for (called in first.parts.filterIsInstance<Part.ToolCall>()) toolResult(called.id, called.name, "4:20 PM")
         }
         val messages = json["messages"].items()
         messages[1]["tool_plan"].text shouldBe "I will search for the current time and weather in Tokyo."
         messages[1]["tool_calls"].items().map { it["id"].text } shouldContainExactly messages.drop(2).map { it["tool_call_id"].text }
     }
 
-    test("citations name each source once") {
+    test("each cited source is reported once") {
         val documents = Recording.named("cohere-v2/u006-citations-ruby-llm").play().deltas.filterIsInstance<Delta.Source>()
         documents shouldContainExactly listOf(Delta.Source("doc:0", "facts.txt"))
         val tools = Recording.named("cohere-v2/s021-citations-ruby-llm").play().deltas.filterIsInstance<Delta.Source>()
         tools shouldContainExactly listOf(Delta.Source("best_language_to_learn_wf0rc70sqj7v:0"))
     }
 
-    test("the cost is that of the billed units, not of Cohere's own preamble") {
+    test("the cost is computed from the billed units, without Cohere's own preamble") {
         val usage = Recording.named("cohere-v2/s004-parallel-tool-calls-openllmetry").play().response.usage!!
         usage.inputTokens shouldBe 968
         val price = PriceCatalog.packed.find(ModelId("cohere", "command-a-03-2025"))!!
@@ -215,12 +216,12 @@ class CohereChatSpec : FunSpec({
         play(START, HI, """{"type":"message-end","delta":{"finish_reason":"TIMEOUT"}}""").error.message shouldContain "TIMEOUT"
     }
 
-    test("without message-end the answer is cut, also after [DONE]") {
+    test("without message-end the response is cut, also after [DONE]") {
         play(START, HI).error.shouldBeInstanceOf<LlmException.StreamInterrupted>().partial!!.text shouldBe "Hi"
         play(START, HI, "[DONE]").error.shouldBeInstanceOf<LlmException.StreamInterrupted>()
     }
 
-    test("unknown events, blocks and fields are passed over") {
+    test("unknown events, blocks and fields are skipped") {
         val answer = play(
             START,
             """{"type":"debug","prompt":"x"}""",
@@ -233,7 +234,7 @@ class CohereChatSpec : FunSpec({
         answer.response.text shouldBe "Hi"
     }
 
-    test("a piece of a call goes by its index, wherever that stands") {
+    test("a fragment of a tool call belongs to its index, at any position in the event") {
         val answer = play(
             START,
             """{"delta":{"message":{"tool_calls":{"id":"a","function":{"name":"f","arguments":"{"}}}},"index":0,"type":"tool-call-start"}""",

@@ -30,8 +30,8 @@ internal val cohereEquivalence = WireEquivalence(
     convert = { readCohere(it) },
     options = emptySet(),
     sameForms = listOf(
-        SameForm("one block of text is written as the text") { body -> body.each("messages", ::withPlainText) },
-        SameForm("no text beside tool calls is no content") { body ->
+        SameForm("a single text block is the same as a string") { body -> body.each("messages", ::withPlainText) },
+        SameForm("empty content beside tool calls is the same as none") { body ->
             body.each("messages") { message ->
                 val isEmpty = message["content"].let { it == JsonNull || it == JsonPrimitive("") }
                 if ("tool_calls" in message && isEmpty) JsonObject(message - "content") else message

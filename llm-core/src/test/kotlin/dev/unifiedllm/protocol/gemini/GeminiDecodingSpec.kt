@@ -52,7 +52,7 @@ private const val OVERLOADED = """{"error":{"code":503,"message":"The model is o
 private class Ending(val title: String, val body: String, val kind: Kind)
 
 class GeminiDecodingSpec : FunSpec({
-    test("the parts of an answer become deltas in their order, and what seals them stands where it must go back") {
+    test("the parts of a response become deltas in their order, each signature at the place where it must be sent back") {
         val answer = read(
             sse(
                 chunk("""{"text":"hm","thought":true}"""),
@@ -78,7 +78,18 @@ class GeminiDecodingSpec : FunSpec({
         answer.response.parts.filterIsInstance<Part.Reasoning>().map { it.signature } shouldBe listOf(null, "s1", "s4")
     }
 
-    test("arguments that come leaf by leaf are put together") {
+    test("media has its type and its content or URL; media of reasoning is left out") {
+        val body = sse(
+            chunk("""{"inlineData":{"data":"AA=="}},{"fileData":{"fileUri":"https://host/v.mp4","mimeType":"video/mp4"}},{"fileData":{"mimeType":"a/b"}}"""),
+            chunk("""{"inlineData":{"mimeType":"image/png","data":"iVBO"},"thought":true}""", STOP, USAGE),
+        )
+        read(body).deltas.filterIsInstance<Delta.Media>() shouldContainExactly listOf(
+            Delta.Media("application/octet-stream", "data:application/octet-stream;base64,AA=="),
+            Delta.Media("video/mp4", "https://host/v.mp4"),
+        )
+    }
+
+    test("arguments that arrive as single values are joined") {
         val calls = Recording.named("gemini-generate/s019-parallel-tool-calls-vercel-ai").play().response.toolCalls
         calls.map { it.arguments } shouldBe listOf("{}", """{"id":"A"}""", """{"id":"B"}""", """{"id":"C"}""")
 
@@ -89,12 +100,12 @@ class GeminiDecodingSpec : FunSpec({
         read(sse(call)).response.toolCalls.single().arguments shouldBe """{"to":[{"name":"Anna"},{"name":null}],"odd name":2.5,"ok":true}"""
     }
 
-    test("a call that is still open when the answer ends keeps what has come") {
+    test("a tool call that is open at the end of the response keeps its arguments") {
         val open = chunk("""{"functionCall":{"name":"f","willContinue":true,"partialArgs":[{"jsonPath":"$.a","stringValue":"x"}]}}""")
         read(sse(open, END)).response.toolCalls.single().arguments shouldBe """{"a":"x"}"""
     }
 
-    test("sources are told once each, at the end") {
+    test("each source is reported once, at the end") {
         val answer = Recording.named("gemini-generate/s043-citations-pydantic-ai").play()
         answer.response.sources.map { it.title } shouldContainExactly
             listOf("Weather information for San Francisco, CA, US", "timeanddate.com", "weather.gov", "wunderground.com", "accuweather.com")
@@ -102,7 +113,7 @@ class GeminiDecodingSpec : FunSpec({
         read(sse(cited)).response.sources shouldContainExactly listOf(Delta.Source("https://a"))
     }
 
-    test("several answers are kept apart by their index") {
+    test("several candidates are kept apart by their index") {
         fun of(index: Int, text: String, finish: String = "") = """{"content":{"parts":[{"text":"$text"}]},"index":$index$finish}"""
         val chunks = sse("""{"candidates":[${of(0, "a")},${of(1, "b")}]}""", """{"candidates":[${of(1, "B", ""","finishReason":"STOP"""")}]}""")
         read(chunks).failure.shouldBeInstanceOf<LlmException.StreamInterrupted>()
@@ -112,7 +123,7 @@ class GeminiDecodingSpec : FunSpec({
         response.finishReason!!.kind shouldBe Kind.LENGTH
     }
 
-    context("each way of ending has its kind") {
+    context("finish reasons") {
         fun ended(reason: String, part: String = """{"text":"a"}""") = sse(chunk(part, ""","finishReason":"$reason""""))
         withData<Ending>(
             { it.title },
@@ -125,27 +136,27 @@ class GeminiDecodingSpec : FunSpec({
                 Ending("PROHIBITED_CONTENT", ended("PROHIBITED_CONTENT"), Kind.CONTENT_FILTER),
                 Ending("MALFORMED_FUNCTION_CALL", ended("MALFORMED_FUNCTION_CALL"), Kind.ERROR),
                 Ending("LANGUAGE", ended("LANGUAGE"), Kind.OTHER),
-                Ending("a reason of tomorrow", ended("TOMORROW"), Kind.OTHER),
+                Ending("an unknown reason", ended("TOMORROW"), Kind.OTHER),
                 Ending("unspecified", ended("FINISH_REASON_UNSPECIFIED"), Kind.UNKNOWN),
             ),
         ) { read(it.body).response.finishReason!!.kind shouldBe it.kind }
     }
 
-    test("what the provider says of an end is told as a warning") {
+    test("the provider's finish message is a warning") {
         val body = sse(chunk("""{"text":"a"}""", ""","finishReason":"MALFORMED_FUNCTION_CALL","finishMessage":"Malformed function call: f("""", USAGE))
         read(body).response.warnings.single() shouldContain "Malformed function call: f("
     }
 
-    test("a blocked question is filtered content, whose message says what to do") {
+    test("a blocked prompt is filtered content, and the message says what to do") {
         val blocked = """{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":4}}"""
         for (body in listOf(blocked to "application/json", sse(blocked) to "text/event-stream")) {
             val error = read(body.first, body.second).failure.shouldBeInstanceOf<LlmException.ContentFiltered>()
-            error.message shouldContain "(SAFETY)"
+            error.message shouldContain "gemini/gemini-3-flash blocked the prompt (SAFETY)"
             error.message shouldContain "Change the wording"
         }
     }
 
-    test("the answer is cut without a finish reason, whatever way the bytes end") {
+    test("a response without a finish reason is cut, however the bytes end") {
         val cut = sse(text("a"), text("b"))
         for (isLost in listOf(false, true)) read(cut, isLost = isLost).error.shouldBeInstanceOf<LlmException.StreamInterrupted>().partial!!.text shouldBe "ab"
         read(cut + "data: {\"candidates\":[{\"con").error.shouldBeInstanceOf<LlmException.StreamInterrupted>()
@@ -153,7 +164,7 @@ class GeminiDecodingSpec : FunSpec({
         read(cut + sse(chunk("""{"text":"c"}""", STOP)), isLost = true).failure shouldBe null
     }
 
-    test("usage may come after the finish reason, and is warned of where it does not come") {
+    test("usage may follow the finish reason; without usage there is a warning") {
         val late = """{"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":2}}"""
         read(sse(chunk("""{"text":"a"}""", STOP), late)).response.usage shouldBe Usage.of(5, 2)
         read(sse(chunk("""{"text":"a"}""", STOP))).response.warnings.single() shouldContain "did not report the tokens"
@@ -165,8 +176,8 @@ class GeminiDecodingSpec : FunSpec({
                 "before content" to sse(OVERLOADED),
                 "after content" to sse(text("a"), OVERLOADED),
                 "alone, as JSON" to OVERLOADED,
-                "bare, behind the events" to sse(text("a")) + OVERLOADED.replace(",", ",\r\n  ") + "\r\n",
-                "bare, without a line's end" to sse(text("a")) + OVERLOADED,
+                "without framing, after the events" to sse(text("a")) + OVERLOADED.replace(",", ",\r\n  ") + "\r\n",
+                "without framing and line end" to sse(text("a")) + OVERLOADED,
                 "in a list" to "[${text("a")},$OVERLOADED]",
             ),
         ) { body ->
@@ -177,14 +188,14 @@ class GeminiDecodingSpec : FunSpec({
         }
     }
 
-    test("a limit says how long to wait, and keys are not repeated") {
+    test("a rate limit says how long to wait, and the key is not repeated") {
         val details = """[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}]"""
         val error = read(sse("""{"error":{"code":429,"message":"Quota for AIzaSyTest-key","status":"RESOURCE_EXHAUSTED","details":$details}}""")).error
         error.shouldBeInstanceOf<LlmException.RateLimited>().retryAfter shouldBe 34.5.seconds
         error.message shouldNotContain "AIza"
     }
 
-    test("an error after the end, unknown events and unknown parts break nothing") {
+    test("an error after the end, unknown events and unknown parts do not fail the response") {
         val answer = read(
             ": ping\n\n" + "{\"bare\":1}\n\n" +
                 sse("""{"future":{"a":[1]}}""", "{}", text("a"), chunk("""{"future":1},{"text":"b","future":1}""", STOP + ""","x":[]""", USAGE), OVERLOADED),
@@ -194,7 +205,7 @@ class GeminiDecodingSpec : FunSpec({
         answer.response.warnings.single() shouldContain "after its answer"
     }
 
-    context("output is counted with the thoughts, once") {
+    context("the output includes the reasoning once") {
         withData<Pair<String, Triple<Long?, Long?, Long?>>>(
             { it.first },
             """"promptTokenCount":10,"candidatesTokenCount":5,"thoughtsTokenCount":7,"totalTokenCount":22""" to Triple(10L, 12L, 7L),

@@ -35,11 +35,7 @@ import kotlinx.serialization.json.jsonObject
 
 private fun target(model: String, isVertex: Boolean = false, system: String? = null, baseUrl: String = "https://host/v1beta"): Target {
     val row = if (isVertex) {
-        Provider(
-            "vertex_ai",
-            VertexGemini.name,
-            auth = Provider.Auth.GOOGLE,
-        )
+        Provider("vertex_ai", VertexGemini.name, auth = Provider.Auth.GOOGLE)
     } else {
         Provider("gemini", GeminiGenerate.name, auth = Provider.Auth.X_GOOG_API_KEY)
     }
@@ -53,7 +49,7 @@ private val TransportRequest.json: JsonObject get() = Json.parseToJsonElement(bo
 
 private fun json(text: String): JsonElement = Json.parseToJsonElement(text)
 
-/** @param expected the body without the question "hi" */
+/** @param expected the body without the message "hi" */
 private class Setting(
     val title: String,
     val expected: String,
@@ -63,8 +59,8 @@ private class Setting(
     val build: ChatRequestBuilder.() -> Unit,
 )
 
-/** @param contents of the body */
-private class Talk(
+/** @param contents the `contents` of the body */
+private class Conversation(
     val title: String,
     val contents: String,
     val model: String = "gemini-2.5-flash",
@@ -85,16 +81,16 @@ private class SchemaCase(val title: String, val schema: String, val sent: String
 
 private fun message(role: Role, vararg parts: Part, model: String? = null) = Message(role, parts.toList(), model = model?.let(ModelId::parse))
 
-private fun thinking(amount: String, thoughts: Boolean = true) = """{"generationConfig":{"thinkingConfig":{"includeThoughts":$thoughts,$amount}}}"""
+private fun thinking(amount: String, isIncluded: Boolean = true) = """{"generationConfig":{"thinkingConfig":{"includeThoughts":$isIncluded,$amount}}}"""
 
 class GeminiEncodingSpec : FunSpec({
     val weather = Tool.of("weather", "Current weather", """{"type":"object","properties":{"city":{"type":"string"}},"additionalProperties":false}""")
     val parameters = """{"type":"object","properties":{"city":{"type":"string"}}}"""
     val declared = """{"functionDeclarations":[{"name":"weather","description":"Current weather","parameters":$parameters}]}"""
-    val call = Part.ToolCall("call_0", "weather", """{"city":"Rome"}""", "seal")
+    val call = Part.ToolCall("call_0", "weather", """{"city":"Rome"}""", "sig")
     val called = """{"functionCall":{"name":"weather","args":{"city":"Rome"}}"""
 
-    context("where a request goes") {
+    context("URLs") {
         withData<Address>(
             { "${if (it.isVertex) "Vertex AI" else "Gemini"} ${it.model} ${it.delivery}" },
             Address("gemini-2.5-pro", "https://host/v1beta/models/gemini-2.5-pro:generateContent"),
@@ -112,7 +108,7 @@ class GeminiEncodingSpec : FunSpec({
         }
     }
 
-    test("the key stands in its header and never in the URL") {
+    test("the key is in its header and never in the URL") {
         val request = send(target("m")) {
             user("hi")
             extraQuery["x"] = "1"
@@ -148,17 +144,16 @@ class GeminiEncodingSpec : FunSpec({
                 responseFormat = ResponseFormat.JsonSchema("a", json("""{"type":"object","additionalProperties":false}""").jsonObject)
             },
             Setting(
-                "a schema of references",
+                "a schema with references",
                 """{"generationConfig":{"responseMimeType":"application/json","responseJsonSchema":{"${'$'}ref":"#/${'$'}defs/a","${'$'}defs":{}}}}""",
             ) {
                 responseFormat = ResponseFormat.JsonSchema("a", json("""{"${'$'}schema":"x","${'$'}ref":"#/${'$'}defs/a","${'$'}defs":{}}""").jsonObject)
             },
             Setting("tools", """{"tools":[$declared]}""") { tools += weather },
             Setting("a tool without parameters", """{"tools":[{"functionDeclarations":[{"name":"now"}]}]}""") {
-                tools +=
-                    Tool.of("now", null, """{"type":"object","properties":{}}""")
+                tools += Tool.of("now", null, """{"type":"object","properties":{}}""")
             },
-            Setting("tools of ours and the provider's", """{"tools":[$declared,{"googleSearch":{}}]}""") {
+            Setting("tools of the request and of the provider", """{"tools":[$declared,{"googleSearch":{}}]}""") {
                 tools += weather
                 providerOptions { put("tools", json("""[{"googleSearch":{}}]""")) }
             },
@@ -166,36 +161,47 @@ class GeminiEncodingSpec : FunSpec({
             Setting("tool choice none", """{"toolConfig":{"functionCallingConfig":{"mode":"NONE"}}}""") { toolChoice = ToolChoice.None },
             Setting("tool choice required", """{"toolConfig":{"functionCallingConfig":{"mode":"ANY"}}}""") { toolChoice = ToolChoice.Required },
             Setting("tool choice by name", """{"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["weather"]}}}""") {
-                toolChoice =
-                    ToolChoice.Named("weather")
+                toolChoice = ToolChoice.Named("weather")
             },
             Setting("labels on Vertex AI", """{"labels":{"team":"a"}}""", isVertex = true) { metadata["team"] = "a" },
-            Setting("labels elsewhere", "{}", warning = "metadata was left out") { metadata["team"] = "a" },
+            Setting("labels at the Gemini API", "{}", warning = "metadata was left out: the Gemini API has no labels") { metadata["team"] = "a" },
             Setting("service tier", """{"serviceTier":"flex"}""") { serviceTier = "flex" },
-            Setting("service tier on Vertex AI", "{}", isVertex = true, warning = "as a header") { serviceTier = "flex" },
-            Setting("an end user", "{}", warning = "endUser") { endUser = "u" },
-            Setting("one call at most", "{}", warning = "parallelToolCalls") { parallelToolCalls = false },
+            Setting("service tier on Vertex AI", "{}", isVertex = true, warning = "serviceTier was left out: Vertex AI takes it as a header") {
+                serviceTier = "flex"
+            },
+            Setting("an end user", "{}", warning = "endUser was left out: the Gemini API has no field for it") { endUser = "u" },
+            Setting("one call at most", "{}", warning = "parallelToolCalls = false was left out") { parallelToolCalls = false },
             Setting("effort as tokens", thinking(""""thinkingBudget":1024""")) { reasoning = Effort.LOW },
             Setting("medium effort as tokens", thinking(""""thinkingBudget":2048""")) { reasoning = Effort.MEDIUM },
             Setting("high effort as tokens", thinking(""""thinkingBudget":4096""")) { reasoning = Effort.HIGH },
-            Setting("no effort as tokens", thinking(""""thinkingBudget":0""", thoughts = false)) { reasoning = Effort.NONE },
-            Setting("no effort of a pro model", thinking(""""thinkingBudget":128"""), "gemini-2.5-pro", warning = "cannot be turned off") {
-                reasoning =
-                    Effort.NONE
+            Setting("effort NONE as tokens", thinking(""""thinkingBudget":0""", isIncluded = false)) { reasoning = Effort.NONE },
+            Setting(
+                "effort NONE of a pro model",
+                thinking(""""thinkingBudget":128"""),
+                "gemini-2.5-pro",
+                warning = "the reasoning of gemini-2.5-pro cannot be turned off",
+            ) {
+                reasoning = Effort.NONE
             },
-            Setting("least effort of a lite model", thinking(""""thinkingBudget":512"""), "gemini-2.5-flash-lite") { reasoning = Effort.MINIMAL },
+            Setting("effort MINIMAL of a lite model", thinking(""""thinkingBudget":512"""), "gemini-2.5-flash-lite") { reasoning = Effort.MINIMAL },
             Setting("effort as a level", thinking(""""thinkingLevel":"medium""""), "gemini-3-flash-preview") { reasoning = Effort.MEDIUM },
-            Setting("most effort as a level", thinking(""""thinkingLevel":"high""""), "gemini-3.1-pro-preview", warning = "MAX") { reasoning = Effort.MAX },
-            Setting("least effort as a level", thinking(""""thinkingLevel":"minimal""""), "gemini-3-flash-preview") { reasoning = Effort.MINIMAL },
-            Setting("no effort as a level", thinking(""""thinkingLevel":"low"""", thoughts = false), "gemini-3-pro-preview", warning = "cannot be turned off") {
-                reasoning =
-                    Effort.NONE
+            Setting("effort MAX as a level", thinking(""""thinkingLevel":"high""""), "gemini-3.1-pro-preview", warning = "reasoning MAX was sent as \"high\"") {
+                reasoning = Effort.MAX
             },
-            Setting("a budget before an effort", thinking(""""thinkingBudget":99"""), "gemini-3-flash") {
+            Setting("effort MINIMAL as a level", thinking(""""thinkingLevel":"minimal""""), "gemini-3-flash-preview") { reasoning = Effort.MINIMAL },
+            Setting(
+                "effort NONE as a level",
+                thinking(""""thinkingLevel":"low"""", isIncluded = false),
+                "gemini-3-pro-preview",
+                warning = "reasoning NONE was sent as \"low\"",
+            ) {
+                reasoning = Effort.NONE
+            },
+            Setting("a budget is used before an effort", thinking(""""thinkingBudget":99"""), "gemini-3-flash") {
                 reasoning = Effort.LOW
                 reasoningBudget = 99
             },
-            Setting("the provider's own words last", """{"generationConfig":{"temperature":0.1,"responseModalities":["TEXT"]},"cachedContent":"c"}""") {
+            Setting("providerOptions replace settings", """{"generationConfig":{"temperature":0.1,"responseModalities":["TEXT"]},"cachedContent":"c"}""") {
                 temperature = 0.5
                 providerOptions {
                     put("generationConfig", json("""{"temperature":0.1,"responseModalities":["TEXT"]}"""))
@@ -214,7 +220,7 @@ class GeminiEncodingSpec : FunSpec({
         }
     }
 
-    test("the system's messages stand apart, the target's first; alone they are the question") {
+    test("system messages have a field of their own, the target's first; without other messages they are the contents") {
         val body = send(target("m", system = "Be kind.")) {
             user("hi")
             system("Be brief.")
@@ -228,15 +234,15 @@ class GeminiEncodingSpec : FunSpec({
     }
 
     context("messages become turns") {
-        val asked = message(Role.USER, Part.Text("Weather?"))
-        val question = """{"role":"user","parts":[{"text":"Weather?"}]}"""
+        val first = message(Role.USER, Part.Text("Weather?"))
+        val firstJson = """{"role":"user","parts":[{"text":"Weather?"}]}"""
         fun user(vararg parts: String) = """{"role":"user","parts":[${parts.joinToString()}]}"""
         fun model(vararg parts: String) = """{"role":"model","parts":[${parts.joinToString()}]}"""
-        withData<Talk>(
+        withData<Conversation>(
             { it.title },
-            Talk(
-                "calls and their results, in one turn each",
-                "[$question,${model("""$called,"thoughtSignature":"seal"}""", """{"functionCall":{"name":"weather","args":{}}}""")}," +
+            Conversation(
+                "tool calls and their results, in one turn each",
+                "[$firstJson,${model("""$called,"thoughtSignature":"sig"}""", """{"functionCall":{"name":"weather","args":{}}}""")}," +
                     user(
                         """{"functionResponse":{"name":"weather","response":{"output":"sunny"}}}""",
                         """{"functionResponse":{"name":"weather","response":{"sky":"blue"}}}""",
@@ -244,7 +250,7 @@ class GeminiEncodingSpec : FunSpec({
                         """{"text":"So?"}""",
                     ) + "]",
                 messages = listOf(
-                    asked,
+                    first,
                     message(Role.ASSISTANT, call, Part.ToolCall("call_1", "weather", "")),
                     message(Role.TOOL, Part.ToolResult("call_0", "weather", "sunny")),
                     message(
@@ -255,27 +261,27 @@ class GeminiEncodingSpec : FunSpec({
                     message(Role.USER, Part.Text("So?")),
                 ),
             ),
-            Talk(
-                "an id of the provider's goes back with the call and its result",
-                """[$question,${model(
+            Conversation(
+                "an id from the provider is sent with the tool call and its result",
+                """[$firstJson,${model(
                     """{"functionCall":{"id":"q7","name":"weather","args":{}}}""",
                 )},${user("""{"functionResponse":{"id":"q7","name":"weather","response":{"output":"x"}}}""")}]""",
                 messages = listOf(
-                    asked,
+                    first,
                     message(Role.ASSISTANT, Part.ToolCall("q7", "weather", "{}"), model = "vertex_ai/gemini-3"),
                     message(Role.TOOL, Part.ToolResult("q7", "weather", "x")),
                 ),
             ),
-            Talk(
-                "seals: on a thought, before a text, alone; thoughts without one stay here",
-                "[$question,${model(
+            Conversation(
+                "signatures of reasoning, of a text, and alone; reasoning without a signature is left out",
+                "[$firstJson,${model(
                     """{"text":"hm","thoughtSignature":"s1","thought":true}""",
                     """{"text":"a","thoughtSignature":"s2"}""",
                     """{"text":"b"}""",
                     """{"text":"","thoughtSignature":"s3"}""",
                 )}]",
                 messages = listOf(
-                    asked,
+                    first,
                     message(
                         Role.ASSISTANT,
                         Part.Reasoning("hm", "s1"),
@@ -288,22 +294,22 @@ class GeminiEncodingSpec : FunSpec({
                     ),
                 ),
             ),
-            Talk(
-                "seals and ids of another wire's are not sent",
-                "[$question,${model("""{"text":"a"}""", "$called}")}]",
+            Conversation(
+                "signatures and ids of another provider are not sent",
+                "[$firstJson,${model("""{"text":"a"}""", "$called}")}]",
                 messages = listOf(
-                    asked,
+                    first,
                     message(Role.ASSISTANT, Part.Reasoning("hm", "s1"), Part.Text("a"), call.copy(id = "toolu_1"), model = "vertex_ai/claude-opus-4"),
                 ),
             ),
-            Talk(
-                "a call of another wire's is marked where Gemini 3 wants a seal",
-                "[$question,${model("""$called,"thoughtSignature":"skip_thought_signature_validator"}""", "$called}")}]",
+            Conversation(
+                "a tool call of another provider has a marker where Gemini 3 requires a signature",
+                "[$firstJson,${model("""$called,"thoughtSignature":"skip_thought_signature_validator"}""", "$called}")}]",
                 "gemini-3-pro",
-                messages = listOf(asked, message(Role.ASSISTANT, call, call, model = "openai/gpt-5")),
+                messages = listOf(first, message(Role.ASSISTANT, call, call, model = "openai/gpt-5")),
             ),
-            Talk(
-                "images and documents, as bytes or by address",
+            Conversation(
+                "images and documents by content or by URL",
                 "[" + user(
                     """{"inlineData":{"mimeType":"image/png","data":"iVBO"}}""",
                     """{"fileData":{"mimeType":"image/jpeg","fileUri":"https://host/a.jpg?x=1"}}""",
@@ -321,41 +327,46 @@ class GeminiEncodingSpec : FunSpec({
                     ),
                 ),
             ),
-            Talk(
+            Conversation(
                 "a document's name on Vertex AI",
                 "[${user("""{"inlineData":{"mimeType":"application/pdf","data":"JVBE","displayName":"a.pdf"}}""")}]",
                 isVertex = true,
                 messages = listOf(message(Role.USER, Part.File("data:application/pdf;base64,JVBE", "application/pdf", "a.pdf"))),
             ),
-            Talk(
-                "a document's name elsewhere",
+            Conversation(
+                "a document's name at the Gemini API",
                 "[${user("""{"inlineData":{"mimeType":"application/pdf","data":"JVBE"}}""")}]",
-                warning = "a.pdf",
+                warning = "the file name \"a.pdf\" was left out",
                 messages = listOf(message(Role.USER, Part.File("data:application/pdf;base64,JVBE", "application/pdf", "a.pdf"))),
             ),
-            Talk(
-                "the model may not begin",
-                "[${user("""{"text":" "}""")},${model("""{"text":"Hello!"}""")},$question]",
-                messages = listOf(Message.assistant("Hello!"), asked),
+            Conversation(
+                "contents that begin with the model get a blank user turn before it",
+                "[${user("""{"text":" "}""")},${model("""{"text":"Hello!"}""")},$firstJson]",
+                messages = listOf(Message.assistant("Hello!"), first),
             ),
-            Talk(
-                "empty turns are dropped",
+            Conversation(
+                "empty turns are left out",
                 "[${user("""{"text":"a"}""", """{"text":"b"}""")}]",
                 messages = listOf(Message.user("a"), Message.assistant(""), Message.user("b")),
             ),
-            Talk("names", "[$question]", warning = "no names", messages = listOf(Message(Role.USER, asked.parts, name = "ann"))),
-        ) { talk ->
+            Conversation(
+                "participants' names",
+                "[$firstJson]",
+                warning = "names of participants",
+                messages = listOf(Message(Role.USER, first.parts, name = "ann")),
+            ),
+        ) { case ->
             val warnings = mutableListOf<String>()
-            send(target(talk.model, talk.isVertex), warnings) { messages(talk.messages) }.json["contents"] shouldBe json(talk.contents)
-            if (talk.warning == null) warnings.shouldBeEmpty() else warnings.single() shouldContain talk.warning
+            send(target(case.model, case.isVertex), warnings) { messages(case.messages) }.json["contents"] shouldBe json(case.contents)
+            if (case.warning == null) warnings.shouldBeEmpty() else warnings.single() shouldContain case.warning
         }
     }
 
-    context("a schema is what Gemini takes, or goes as a JSON schema") {
+    context("a schema is converted, or sent as a JSON schema") {
         withData<SchemaCase>(
             { it.title },
             SchemaCase(
-                "unknown members",
+                "unknown keywords",
                 """{"${'$'}schema":"x","${'$'}id":"y","type":"object","additionalProperties":false,"properties":{"a":{"type":"integer","exclusiveMinimum":0}}}""",
                 """{"type":"object","properties":{"a":{"type":"integer"}}}""",
             ),
@@ -379,7 +390,7 @@ class GeminiEncodingSpec : FunSpec({
                 """{"properties":{"a":{"items":{"format":"int64","default":{"oneOf":1}}},"b":{"anyOf":[{"title":"t"},true]}}}""",
                 """{"properties":{"a":{"items":{"format":"int64","default":{"oneOf":1}}},"b":{"anyOf":[{"title":"t"},{}]}}}""",
             ),
-            SchemaCase("an enumeration of texts", """{"properties":{"a":{"enum":["x",null]}}}""", """{"properties":{"a":{"enum":["x"]}}}"""),
+            SchemaCase("an enumeration of strings", """{"properties":{"a":{"enum":["x",null]}}}""", """{"properties":{"a":{"enum":["x"]}}}"""),
             SchemaCase("an enumeration of numbers", """{"properties":{"a":{"enum":[1,2]}}}""", """{"properties":{"a":{"enum":[1,2]}}}""", isJson = true),
             SchemaCase("a constant", """{"${'$'}schema":"x","properties":{"a":{"const":"x"}}}""", """{"properties":{"a":{"const":"x"}}}""", isJson = true),
             SchemaCase(
@@ -398,5 +409,5 @@ class GeminiEncodingSpec : FunSpec({
         }
     }
 
-    test("nothing of the key is in the body") { send(target("m")) { user("hi") }.body.decodeToString() shouldNotContain "AIza" }
+    test("the key is not in the body") { send(target("m")) { user("hi") }.body.decodeToString() shouldNotContain "AIza" }
 })

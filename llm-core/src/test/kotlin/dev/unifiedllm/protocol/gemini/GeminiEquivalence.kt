@@ -38,11 +38,13 @@ internal val geminiEquivalence = WireEquivalence(
     convert = { readGemini(it) },
     options = setOf("safetySettings"),
     explained = listOf(
-        Explained("the system's role is ignored by the server; other clients leave it out as well", "systemInstruction.role") { it.isLeftOut },
-        Explained("an empty object says nothing", "generationConfig") { it.isLeftOut && it.recorded == JsonObject(emptyMap()) },
-        Explained("protobuf's JSON takes a field's original name and the lowerCamelCase one alike", "generationConfig.response_*") { it.isLeftOut },
-        Explained("the other name of those", "generationConfig.response*", "s024-reasoning-llm-gemini", "s040-reasoning-llm-gemini") { it.isAdded },
-        Explained("a stream without alt=sse is a list, which is only whole at its end", "url") { it.ours?.text == it.recorded?.text + "?alt=sse" },
+        Explained("the server ignores the role of the system instruction; other clients leave it out as well", "systemInstruction.role") { it.isLeftOut },
+        Explained("an empty object is the same as none", "generationConfig") { it.isLeftOut && it.recorded == JsonObject(emptyMap()) },
+        Explained("protobuf's JSON accepts a field's original name and its lowerCamelCase name", "generationConfig.response_*") { it.isLeftOut },
+        Explained("the lowerCamelCase names of these fields", "generationConfig.response*", "s024-reasoning-llm-gemini", "s040-reasoning-llm-gemini") {
+            it.isAdded
+        },
+        Explained("a stream without alt=sse is a list, which is valid JSON only at its end", "url") { it.ours?.text == it.recorded?.text + "?alt=sse" },
     ),
     delivery = { deliveryOf(it) },
 )
@@ -54,12 +56,15 @@ internal val vertexEquivalence = WireEquivalence(
     convert = { readGemini(it) },
     options = setOf("modelArmorConfig"),
     explained = listOf(
-        Explained("the system's role is ignored by the server; other clients leave it out as well", "systemInstruction.role") { it.isLeftOut },
-        Explained("an empty object says nothing", "generationConfig") { it.isLeftOut && it.recorded == JsonObject(emptyMap()) },
-        Explained("a function without parameters has none: the Gemini API refuses an object without properties", "tools[].functionDeclarations[].parameters") {
+        Explained("the server ignores the role of the system instruction; other clients leave it out as well", "systemInstruction.role") { it.isLeftOut },
+        Explained("an empty object is the same as none", "generationConfig") { it.isLeftOut && it.recorded == JsonObject(emptyMap()) },
+        Explained(
+            "a function without parameters has no schema: the Gemini API refuses an object without properties",
+            "tools[].functionDeclarations[].parameters",
+        ) {
             it.isLeftOut && (it.recorded["properties"] as? JsonObject)?.isEmpty() == true
         },
-        Explained("the recording hides the location; its host is that of global", "url") {
+        Explained("the recording hides the location, which is global by its host", "url") {
             it.recorded?.text?.replace("<GOOGLE_CLOUD_LOCATION>", "global") == it.ours?.text
         },
     ),
@@ -68,7 +73,7 @@ internal val vertexEquivalence = WireEquivalence(
 
 private fun deliveryOf(recording: RecordedRequest) = if (":stream" in recording.path) Delivery.STREAM else Delivery.WHOLE
 
-/** The target that a caller's environment makes of the row with the recorded version. */
+/** The target of a recording, resolved from environment variables as a caller would set them. */
 internal fun geminiTarget(recording: RecordedRequest): Target {
     val location = if (recording.host.startsWith("aiplatform")) "global" else recording.host.substringBefore("-aiplatform")
     val environment = mapOf("GEMINI_API_KEY" to "AIzaTest", "VERTEXAI_PROJECT" to "PROJECT", "VERTEXAI_LOCATION" to location, "VERTEX_ACCESS_TOKEN" to "ya29")

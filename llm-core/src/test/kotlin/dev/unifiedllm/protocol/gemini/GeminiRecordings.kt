@@ -13,7 +13,7 @@ import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.longOrNull
 
-/** The wire of a call to Google's hosts: by the method at the path's end; an error of any method is Gemini's. Null elsewhere. */
+/** The protocol of a request to Google's hosts, by the method at the end of the path. An error of any method counts as Gemini's. Null elsewhere. */
 internal fun googleWire(host: String, path: String, isError: Boolean): String? = when (path.substringAfterLast(':')) {
     "rawPredict", "streamRawPredict" -> "anthropic-vertex"
     "generateContent", "streamGenerateContent" -> if (host.endsWith("aiplatform.googleapis.com")) VertexGemini.name else GeminiGenerate.name
@@ -24,7 +24,7 @@ internal fun googleWire(host: String, path: String, isError: Boolean): String? =
     }
 }
 
-/** Gemini's counters, by its documentation: the candidates' are without the thoughts, the prompt's without what tools put in. */
+/** Gemini's usage as its documentation defines it: candidates leave out reasoning, and the prompt leaves out tool results. */
 internal fun geminiUsage(raw: JsonElement?): Usage? {
     fun count(name: String) = (raw[name] as? JsonPrimitive)?.longOrNull
     val prompt = count("promptTokenCount") ?: return null
@@ -36,7 +36,7 @@ internal fun geminiUsage(raw: JsonElement?): Usage? {
     }
 }
 
-/** A question that the provider did not take: no answer, but no status of an error either. */
+/** Checks a response that reports a blocked prompt: it has no content, and its status is 200. */
 internal fun checkBlocked(answer: Answer, reason: String) {
     answer.deltas shouldHaveSize 1
     answer.deltas.single().shouldBeInstanceOf<Delta.Start>()

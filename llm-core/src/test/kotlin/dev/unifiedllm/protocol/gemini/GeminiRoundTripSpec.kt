@@ -30,7 +30,7 @@ private val RecordedRequest.sent: JsonElement
 class GeminiRoundTripSpec : FunSpec({
     val requests = RecordedRequest.all()
 
-    context("a recorded answer goes back as it came: its calls with their seals and ids, its texts with theirs") {
+    context("a recorded response is sent back unchanged: tool calls with signatures and ids, texts with signatures") {
         withData(
             "u008-tool-call-ruby-llm",
             "u022-reasoning-ruby-llm",
@@ -50,7 +50,7 @@ class GeminiRoundTripSpec : FunSpec({
         }
     }
 
-    test("a recorded schema is sent unchanged, by the field's other name") {
+    test("a recorded schema is sent unchanged, in the field of the other name") {
         val recorded = requests.filter { it.body?.get("generationConfig")["response_schema"] != null }
         recorded.size shouldBe 2
         for (request in recorded) {
@@ -60,7 +60,7 @@ class GeminiRoundTripSpec : FunSpec({
     }
 })
 
-/** The parts that the provider sent, without the thoughts that it does not want back. */
+/** The parts that the provider sent, without the reasoning, which is not sent back. */
 private fun Recording.parts(): List<JsonElement> {
     val text = body.decodeToString()
     val chunks = when {
@@ -71,7 +71,7 @@ private fun Recording.parts(): List<JsonElement> {
     return chunks.flatMap { it["candidates"].items().first()["content"]["parts"].items() }.filterNot { it["thought"].text == "true" }
 }
 
-/** [parts] with neighbouring texts joined, as far as no seal stands between them; empty ones without a seal are nothing. */
+/** [parts] with consecutive texts joined if neither has a signature. Empty texts without a signature are left out. */
 private fun joined(parts: List<JsonElement>): List<JsonElement> = parts.fold(emptyList()) { all, part ->
     val last = all.lastOrNull()
     val text = part["text"].text

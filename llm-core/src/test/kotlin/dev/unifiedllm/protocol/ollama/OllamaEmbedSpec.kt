@@ -22,7 +22,7 @@ import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import kotlinx.coroutines.flow.toList
 
-private suspend fun ask(request: Request, script: LoopbackExchange.() -> Unit, check: (LoopbackServer) -> Unit = {}): List<Delta> =
+private suspend fun stream(request: Request, script: LoopbackExchange.() -> Unit, check: (LoopbackServer) -> Unit = {}): List<Delta> =
     LoopbackServer { script() }.use { server ->
         val variables = mapOf("OLLAMA_API_BASE" to server.url, "OPENAI_API_KEY" to "sk-test")
         Llm.builder().environment { variables[it] }.build().use { llm ->
@@ -35,7 +35,7 @@ class OllamaEmbedSpec : FunSpec({
 
     test("each input has its vector") {
         val answer = """{"model":"all-minilm","embeddings":[[0.5,-1e-2],[1,2]],"total_duration":1,"prompt_eval_count":8}"""
-        val deltas = ask(request, { whole(answer) }) { server ->
+        val deltas = stream(request, { whole(answer) }) { server ->
             server.requests.single().path shouldBe "/api/embed"
             server.requests.single().body shouldBe """{"model":"all-minilm","input":["a","b"],"dimensions":2}"""
         }
@@ -50,17 +50,17 @@ class OllamaEmbedSpec : FunSpec({
         }
     }
 
-    test("an answer without vectors is not taken for one") {
-        shouldThrow<LlmException.MalformedResponse> { ask(request, { whole("""{"model":"all-minilm","embedding":[1,2]}""") }) }
+    test("a response without vectors is malformed") {
+        shouldThrow<LlmException.MalformedResponse> { stream(request, { whole("""{"model":"all-minilm","embedding":[1,2]}""") }) }
             .message shouldContain "it has no embeddings"
     }
 
-    test("a model that is not there says how to get it") {
-        shouldThrow<LlmException.NotFound> { ask(request, { whole("""{"error":"model \"all-minilm\" not found, try pulling it first"}""", 404) }) }
+    test("an error for a missing model says how to pull it") {
+        shouldThrow<LlmException.NotFound> { stream(request, { whole("""{"error":"model \"all-minilm\" not found, try pulling it first"}""", 404) }) }
             .message shouldContain "ollama pull all-minilm"
     }
 
-    test("what a wire does not carry is refused before anything is sent") {
+    test("a request of a kind that the API lacks is refused before anything is sent") {
         for (unserved in listOf(embeddingRequest(ModelId("replicate", "a/b"), listOf("a")), imageRequest(ModelId("ollama", "llama3"), "a train"))) {
             val variables = mapOf("REPLICATE_API_KEY" to "r8_test")
             val error = Llm.builder().environment { variables[it] }.build().use { llm ->
@@ -68,12 +68,7 @@ class OllamaEmbedSpec : FunSpec({
             }
             error.kind shouldBe LlmException.InvalidRequest.Kind.UNSUPPORTED
         }
-        ask(
-            ChatRequest.build("ollama/llama3") {
-                user("hi")
-            },
-            { whole("""{"message":{"content":"ho"},"done":true}""") },
-        ).filterIsInstance<Delta.Text>() shouldHaveSize
-            1
+        val chat = ChatRequest.build("ollama/llama3") { user("hi") }
+        stream(chat, { whole("""{"message":{"content":"ho"},"done":true}""") }).filterIsInstance<Delta.Text>() shouldHaveSize 1
     }
 })

@@ -30,10 +30,10 @@ internal val ollamaEquivalence = WireEquivalence(
     convert = { readOllama(it) },
     options = setOf("keep_alive"),
     explained = listOf(
-        Explained("no tools are an empty list", "tools") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
-        Explained("an empty object says nothing", "options") { it.isLeftOut && it.recorded == JsonObject(emptyMap()) },
-        Explained("an empty format is none", "format") { it.isLeftOut && it.recorded == JsonPrimitive("") },
-        Explained("the name of the tool whose result it is: the recorded client is from before the field", "messages[].tool_name") { it.isAdded },
+        Explained("an empty list of tools is the same as none", "tools") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
+        Explained("an empty object is the same as none", "options") { it.isLeftOut && it.recorded == JsonObject(emptyMap()) },
+        Explained("an empty format is the same as none", "format") { it.isLeftOut && it.recorded == JsonPrimitive("") },
+        Explained("the recorded client is older than the field for the name of the tool", "messages[].tool_name") { it.isAdded },
     ),
     skipped = listOf("s003-text-openllmetry", "s009-text-openllmetry").associateWith { "/api/generate, which takes a prompt instead of messages" },
 )

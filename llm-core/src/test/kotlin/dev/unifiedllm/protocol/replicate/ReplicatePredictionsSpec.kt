@@ -30,14 +30,14 @@ import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.runInterruptible
 import kotlinx.serialization.json.Json
 
-/** There are no recordings of this wire: the answers here are written after replicate.com/docs/reference/http, read 2026-11-21. */
+/** There are no recordings of this API. The responses here follow [its documentation](https://replicate.com/docs/reference/http), read 2026-11-21. */
 private fun prediction(url: String, status: String, more: String = "", stream: Boolean = true): String {
     val streamed = if (stream) ""","stream":"$url/stream/p1"""" else ""
     val urls = """{"get":"$url/v1/predictions/p1","cancel":"$url/v1/predictions/p1/cancel"$streamed}"""
     return """{"id":"p1","model":"meta/llama","version":"hidden","status":"$status","urls":$urls$more}"""
 }
 
-private suspend fun ask(
+private suspend fun onReplicate(
     script: LoopbackExchange.(String, LoopbackRequest) -> Unit,
     model: String = "replicate/meta/llama",
     check: suspend (LoopbackServer, suspend () -> ChatResponse) -> Unit,
@@ -53,7 +53,7 @@ private suspend fun ask(
 class ReplicatePredictionsSpec : FunSpec({
     val version = "a".repeat(64)
 
-    context("where a prediction is created") {
+    context("the path at which a prediction is created") {
         withData(
             "meta/llama" to "/models/meta/llama/predictions",
             "meta/llama:$version" to "/predictions",
@@ -63,13 +63,13 @@ class ReplicatePredictionsSpec : FunSpec({
         ) { (name, path) -> predictionsPath(name) shouldBe path }
     }
 
-    test("several turns are one text, a single question stays as it is") {
+    test("several messages become one text; a single user message is sent as it is") {
         transcript(listOf(Message.system("s"), Message.user("Hi")), mutableListOf()) shouldBe "Hi"
         transcript(listOf(Message.user("Hi"), Message.assistant("Ho"), Message.user("And?")), mutableListOf()) shouldBe
             "User: Hi\n\nAssistant: Ho\n\nUser: And?\n\nAssistant:"
     }
 
-    test("names of participants are left out, and said") {
+    test("names of participants are left out with a warning") {
         val row = ProviderRegistry.packed.find("replicate")!!
         val named = ChatRequest.build("replicate/meta/llama") { message(Message(Role.USER, listOf(Part.Text("Hi")), name = "ann")) }
         val warnings = mutableListOf<String>()
@@ -77,8 +77,8 @@ class ReplicatePredictionsSpec : FunSpec({
         warnings.single() shouldContain "names of participants"
     }
 
-    test("a prediction is created, its stream is read, its figures are asked for") {
-        ask({ url, request ->
+    test("a prediction is created, its stream is read, and its usage is requested") {
+        onReplicate({ url, request ->
             when (request.path) {
                 "/v1/models/meta/llama/predictions" -> whole(prediction(url, "starting"), 201)
                 "/stream/p1" -> sse(
@@ -104,8 +104,8 @@ class ReplicatePredictionsSpec : FunSpec({
         }
     }
 
-    test("figures that cannot be had are no failure") {
-        ask({ url, request ->
+    test("a failed request for usage does not fail the response") {
+        onReplicate({ url, request ->
             when (request.path) {
                 "/v1/models/meta/llama/predictions" -> whole(prediction(url, "starting"), 201)
                 "/stream/p1" -> sse("event: output\ndata: Hi\n\n", "event: done\ndata: {}\n\n")
@@ -118,9 +118,9 @@ class ReplicatePredictionsSpec : FunSpec({
         }
     }
 
-    test("without a stream the prediction is asked for until it has ended, and its output comes as it grows") {
+    test("without a stream the prediction is polled until it ends, and new output is delivered each time") {
         var polls = 0
-        ask({ url, request ->
+        onReplicate({ url, request ->
             when {
                 request.path == "/v1/predictions" -> whole(prediction(url, "starting", stream = false), 201)
                 polls++ == 0 -> whole(prediction(url, "processing", ""","output":["a"]""", stream = false))
@@ -133,16 +133,10 @@ class ReplicatePredictionsSpec : FunSpec({
         }
     }
 
-    test("a prediction that fails is an error, with what had come") {
-        ask({ url, request ->
-            if (request.line.startsWith(
-                    "POST",
-                )
-            ) {
-                whole(
-                    prediction(url, "starting", stream = false),
-                    201,
-                )
+    test("a failed prediction is an error with the partial output") {
+        onReplicate({ url, request ->
+            if (request.line.startsWith("POST")) {
+                whole(prediction(url, "starting", stream = false), 201)
             } else {
                 whole(prediction(url, "failed", ""","output":["a"],"error":"CUDA out of memory"""", stream = false))
             }
@@ -151,41 +145,39 @@ class ReplicatePredictionsSpec : FunSpec({
             error.message shouldContain "CUDA out of memory"
             error.partial!!.text shouldBe "a"
         }
-        ask({ url, request ->
-            if (request.line.startsWith(
-                    "POST",
-                )
-            ) {
+        onReplicate({ url, request ->
+            if (request.line.startsWith("POST")) {
                 whole(prediction(url, "starting"), 201)
             } else {
                 sse("event: output\ndata: a\n\n", "event: error\ndata: {\"detail\":\"worker lost\"}\n\n")
             }
         }) { _, chat -> shouldThrow<LlmException.ServerError> { chat() }.message shouldContain "worker lost" }
-        ask({ url, request ->
+        onReplicate({ url, request ->
             if (request.line.startsWith("POST")) whole(prediction(url, "starting"), 201) else sse("event: done\ndata: {\"reason\": \"canceled\"}\n\n")
         }) { _, chat -> shouldThrow<LlmException.ServerError> { chat() }.message shouldContain "canceled" }
     }
 
     test("a stream that ends without done is cut") {
-        ask({ url, request ->
+        onReplicate({ url, request ->
             if (request.line.startsWith("POST")) whole(prediction(url, "starting"), 201) else sse("event: output\ndata: a\n\n")
         }) { _, chat -> shouldThrow<LlmException.StreamInterrupted> { chat() }.partial!!.text shouldBe "a" }
     }
 
     test("a wrong key is an authentication error") {
-        ask({ _, _ -> whole("""{"title":"Unauthenticated","detail":"You did not pass a valid authentication token","status":401}""", 401) }) { _, chat ->
+        val body = """{"title":"Unauthenticated","detail":"You did not pass a valid authentication token","status":401}"""
+        onReplicate({ _, _ -> whole(body, 401) }) { _, chat ->
             shouldThrow<LlmException.Authentication> { chat() }.message shouldContain "valid authentication token"
         }
     }
 
-    test("the key goes to no other host") {
-        ask({ _, _ -> whole(prediction("https://evil.example", "starting"), 201) }) { server, chat ->
-            shouldThrow<LlmException.MalformedResponse> { chat() }.message shouldContain "evil.example"
+    test("the key is not sent to another host") {
+        onReplicate({ _, _ -> whole(prediction("https://evil.example", "starting"), 201) }) { server, chat ->
+            shouldThrow<LlmException.MalformedResponse> { chat() }.message shouldContain "continues at another host (evil.example)"
             server.requests.filterNot { it.line.startsWith("POST /v1/models") } shouldHaveSize 0
         }
     }
 
-    test("leaving cancels the prediction") {
+    test("cancelling the consumer cancels the prediction") {
         lateinit var url: String
         LoopbackServer { request ->
             when {

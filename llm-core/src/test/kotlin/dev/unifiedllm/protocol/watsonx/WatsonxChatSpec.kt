@@ -22,7 +22,7 @@ import io.kotest.matchers.string.shouldNotContain
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonNull
 
-/** There are no recordings of this wire: the answers here are written after cloud.ibm.com/apidocs/watsonx-ai, read 2026-11-21. */
+/** There are no recordings of this API. The responses here follow [its documentation](https://cloud.ibm.com/apidocs/watsonx-ai), read 2026-11-21. */
 private fun LoopbackExchange.watsonx(request: LoopbackRequest) = when {
     request.path == "/identity/token" -> whole("""{"access_token":"tok-1","token_type":"Bearer","expires_in":3600}""")
     "chat_stream" in request.path -> sse(
@@ -53,7 +53,7 @@ class WatsonxChatSpec : FunSpec({
         usage shouldBe Usage.of(5, 2)
     }
 
-    test("the key is exchanged once for a token, which all calls bear") {
+    test("the key is exchanged once for a token, which all requests carry") {
         onWatsonx(keyed) { server, llm ->
             llm.chat("watsonx/ibm/granite", "hi").await().isWhole()
             llm.chat("watsonx/ibm/granite") {
@@ -77,7 +77,7 @@ class WatsonxChatSpec : FunSpec({
         }
     }
 
-    test("a token is taken as it is") {
+    test("a configured token is sent as it is") {
         onWatsonx(mapOf("WATSONX_TOKEN" to "tok-2", "WATSONX_DEPLOYMENT_SPACE_ID" to "space-1")) { server, llm ->
             llm.chat("watsonx/ibm/granite", "hi").await().isWhole()
             server.requests.single().header("Authorization") shouldBe "Bearer tok-2"
@@ -93,7 +93,7 @@ class WatsonxChatSpec : FunSpec({
         }
     }
 
-    test("what is missing is named") {
+    test("the error for a missing setting names its variable") {
         onWatsonx(mapOf("WATSONX_APIKEY" to "key-1")) { _, llm ->
             shouldThrow<LlmException.Configuration> { llm.chat("watsonx/ibm/granite", "hi").await() }.message shouldContain "WATSONX_PROJECT_ID"
         }
@@ -102,7 +102,7 @@ class WatsonxChatSpec : FunSpec({
         }
     }
 
-    test("IBM's errors are read") {
+    test("IBM's errors are decoded") {
         val body = """{"errors":[{"code":"model_not_supported","message":"Model 'x' is not supported"}],"trace":"t","status_code":404}"""
         onWatsonx(keyed, { if (it.path == "/identity/token") watsonx(it) else whole(body, 404) }) { _, llm ->
             shouldThrow<LlmException.NotFound> { llm.chat("watsonx/x", "hi").await() }.message shouldContain "Model 'x' is not supported"
