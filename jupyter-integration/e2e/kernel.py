@@ -186,6 +186,9 @@ def errors(kernel: Kernel, check: Checks) -> None:
 
 # A cell, a receiver in the next cell, and members that Tab after the receiver must offer.
 COMPLETION = [
+    ('val reply = chat("demo/echo", "hi")', "reply", {"get", "await", "deltas", "events", "cancel", "state"}),
+    ("val llm = Llm.default", "llm", {"chat", "costs", "model", "conversation", "close"}),
+    ("import dev.unifiedllm.Llm", "Llm.default", {"chat", "costs", "model", "conversation", "close"}),
     ('val talk = conversation("demo/echo")', "talk", {"ask", "cost", "messages", "fork"}),
     ('val response = chat("demo/echo", "hi").get()', "response", {"text", "usage", "cost", "model", "finishReason", "toolCalls"}),
 ]

@@ -1,6 +1,6 @@
-"""A person's way through JupyterLab, in headless Chromium: an answer grows, Stop keeps what is there. `jupyter-integration/e2e/run lab` starts it.
+"""Uses JupyterLab in headless Chromium: an answer grows, Stop keeps the partial text. `jupyter-integration/e2e/run lab` starts it.
 
-The pictures go to notebooks/target: the growing cell twice, the stopped cell in light and dark, the executed quickstart in light and dark.
+The pictures go to notebooks/target: the streaming cell twice, the stopped cell in light and dark, the executed quickstart in light and dark.
 """
 import json
 import os
@@ -36,7 +36,7 @@ def picture(page: Page, name: str) -> None:
 
 
 def answer(page: Page) -> str:
-    """The text of the answer as it stands on the page."""
+    """The text of the answer on the page."""
     found = page.locator(".ullm-card .ullm-text")
     return found.last.inner_text() if found.count() else ""
 
@@ -46,7 +46,7 @@ def streaming(page: Page, check: Checks, server: SlowOllama, address: str, token
     with check("the notebook opens and the kernel is ready"):
         page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=60_000)
     with check("%use runs"):
-        # JupyterLab drops what is run in the moment in which it connects to the kernel: the key is pressed until the cell has a star or a number.
+        # JupyterLab loses a cell that is run while it connects to the kernel, so the key is pressed until the cell has a star or a number.
         prompt = page.locator(".jp-Notebook .jp-Cell .jp-InputPrompt").first
         deadline = time.monotonic() + 60
         while prompt.inner_text() not in ("[*]:", "[1]:"):
@@ -55,7 +55,7 @@ def streaming(page: Page, check: Checks, server: SlowOllama, address: str, token
             page.keyboard.press("Shift+Enter")
             page.wait_for_timeout(1_500)
         page.get_by_text("[1]:", exact=True).first.wait_for(timeout=60_000)
-    with check("the answer grows before one's eyes"):
+    with check("the answer grows while it streams"):
         page.keyboard.press("Shift+Enter")
         within(30, lambda: "word3" in answer(page), "no third word")
         first = answer(page)
@@ -64,8 +64,8 @@ def streaming(page: Page, check: Checks, server: SlowOllama, address: str, token
         second = answer(page)
         picture(page, "streaming-2")
         assert len(second) > len(first) and second.startswith(first.rstrip()[:20]), f"{first!r}, then {second!r}"
-        assert not server.finished, "it had already ended"
-    with check("the card says that it is streaming"):
+        assert not server.finished, "the stream had already ended"
+    with check("the card is in state streaming"):
         assert page.locator('.ullm-card[data-state="streaming"]').count() == 1, "no such card"
     with check("Stop keeps the partial text"):
         page.locator('[data-command="notebook:interrupt-kernel"], [title^="Interrupt the kernel"]').first.click()
@@ -74,13 +74,13 @@ def streaming(page: Page, check: Checks, server: SlowOllama, address: str, token
         stopped = answer(page)
         assert len(stopped) >= len(second) and "word200" not in stopped, repr(stopped)
         page.wait_for_timeout(500)
-        assert answer(page) == stopped, "it went on growing"
-    with check("the server sees the close"):
+        assert answer(page) == stopped, "the text grew after Stop"
+    with check("the server sees the closed connection"):
         within(2, lambda: server.closed_at, "no close")
         assert server.closed_at[0] - pressed < 2, f"{server.closed_at[0] - pressed:.2f} s after Stop"
     with check("the saved notebook holds the partial text"):
         page.keyboard.press("Control+s")
-        within(10, lambda: saved_text().count("word") >= 5, "it is not in the file")
+        within(10, lambda: saved_text().count("word") >= 5, "the text is not in the file")
     for theme in ("Light", "Dark"):
         with check(f"a picture of JupyterLab, {theme.lower()}"):
             page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", f"JupyterLab {theme}")
@@ -92,13 +92,13 @@ def streaming(page: Page, check: Checks, server: SlowOllama, address: str, token
 def saved_text() -> str:
     try:
         cells = json.loads((FOLDER / NOTEBOOK).read_text())["cells"]
-    except json.JSONDecodeError:      # half written
+    except json.JSONDecodeError:      # JupyterLab is writing the file
         return ""
     return "".join(str(output.get("data", "")) for cell in cells for output in cell.get("outputs", []))
 
 
 def quickstart(page: Page, check: Checks) -> None:
-    """The executed quickstart as a page, as notebooks/run leaves it."""
+    """The executed quickstart as an HTML page, as notebooks/run writes it."""
     executed = TARGET / "01-quickstart.ipynb"
     with check("the quickstart runs from top to bottom"):
         error = execute.execute(NOTEBOOKS / executed.name)

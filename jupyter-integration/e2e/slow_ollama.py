@@ -1,4 +1,4 @@
-"""A loopback server that speaks Ollama's /api/chat slowly and remembers when its clients went away."""
+"""A loopback server for Ollama's /api/chat that answers slowly and records when a client closes its connection."""
 import json
 import select
 import threading
@@ -7,13 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class SlowOllama:
-    """Answers every chat with `word1 word2 …` at [rate] words a second; use in a `with` block."""
+    """Answers every chat with `word1 word2 …` at [rate] words per second. For a `with` block."""
 
     def __init__(self, words: int = 200, rate: float = 20) -> None:
         self.requests: list[dict] = []      # the bodies, in order
-        self.sent: list[int] = []           # words sent, one number a request
-        self.closed_at: list[float] = []    # time.monotonic() of each hang-up before the end
-        self.finished = 0                   # answers sent to the end
+        self.sent: list[int] = []           # the number of words sent, for each request
+        self.closed_at: list[float] = []    # time.monotonic() of each connection that was closed before the end
+        self.finished = 0                   # responses sent to the end
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -50,7 +50,7 @@ class SlowOllama:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
             def hung_up(self, seconds: float) -> bool:
-                """Waits, and tells at once when the client has closed its side."""
+                """Waits for [seconds], or until the client closes the connection. Returns whether it did."""
                 readable, _, _ = select.select([self.connection], [], [], seconds)
                 return bool(readable) and not self.connection.recv(1)
 

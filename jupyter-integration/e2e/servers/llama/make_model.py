@@ -1,5 +1,5 @@
-"""Writes a llama model of two thin layers with random weights and Qwen2's real vocabulary: what it says is nonsense, but in true tokens,
-some of them half a character long, at a speed that two cores can afford. Always the same nonsense for the same seed.
+"""Writes a llama model with two small layers, random weights and the vocabulary of Qwen2. Its output is nonsense in real tokens, some of which
+are parts of a character. It is fast on two cores, and the same seed gives the same output.
 
 usage: make_model.py MODELS OUT    MODELS: the folder vendor/llama.cpp/models of the package's source; OUT: the .gguf to write
 """
@@ -46,7 +46,7 @@ def add_shape(writer: gguf.GGUFWriter) -> None:
 
 
 def tensors(tokens: int):
-    """Name, shape and spread of every tensor; no spread means a norm, which is all ones. The spreads keep the choice among tokens lively."""
+    """The name, shape and standard deviation of every tensor; None is a norm, which is all ones. The values give varied output."""
     yield "token_embd", (tokens, EMBEDDING), 1.0
     yield "output", (tokens, EMBEDDING), 0.3
     yield "output_norm", (EMBEDDING,), None
