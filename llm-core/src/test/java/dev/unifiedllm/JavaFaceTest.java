@@ -14,7 +14,9 @@ import dev.unifiedllm.chat.ChatResponse;
 import dev.unifiedllm.chat.Cost;
 import dev.unifiedllm.chat.Delta;
 import dev.unifiedllm.chat.Effort;
+import dev.unifiedllm.chat.EmbeddingRequest;
 import dev.unifiedllm.chat.FinishReason;
+import dev.unifiedllm.chat.ImageRequest;
 import dev.unifiedllm.chat.Message;
 import dev.unifiedllm.chat.ModelId;
 import dev.unifiedllm.chat.Part;
@@ -306,5 +308,76 @@ class JavaFaceTest {
         assertInstanceOf(LlmException.Cancelled.class, cancelled.getCause());
         assertEquals(Reply.State.CANCELLED, reply.state());
         assertNotNull(reply.toString());
+    }
+
+    @Test
+    void anInterceptorAtALevel() {
+        List<String> attempts = new CopyOnWriteArrayList<>();
+        Interceptor counting = Interceptor.of((request, next) -> {
+            attempts.add(next.getId().toString());
+            return next.publisher(quick(request));
+        });
+        try (Llm own = Llm.builder().environment(name -> null).intercept(counting, Level.ATTEMPT).build()) {
+            own.chat("demo/error", c -> c.user("hi").fallback(ECHO)).get();
+        }
+        assertEquals(List.of("demo/error", ECHO), attempts);
+    }
+
+    @Test
+    void requestsOfEveryKindAreBuiltAndChanged() {
+        ImageRequest image = ImageRequest.build("openai/dall-e-3", i -> i.prompt("A train").size("1024x1024").count(2).task("draw"));
+        assertEquals("A boat", image.with(i -> i.prompt("A boat")).prompt());
+        assertEquals("draw", image.with(i -> i.prompt("A boat")).context().task());
+        EmbeddingRequest embedding = EmbeddingRequest.build("openai/text-embedding-3-small", e -> e.input("a", "b").dimensions(8).tag("x"));
+        assertEquals(List.of("a", "b", "c"), embedding.with(e -> e.input("c")).inputs());
+        ChatRequest chat = ChatRequest.build(ECHO, c -> c.user("hi"));
+        ChatRequest labelled = chat.withContext(chat.context().with(context -> context.task("greet").strict(true)));
+        assertEquals("greet", labelled.context().task());
+        assertEquals(chat, labelled);
+    }
+
+    @Test
+    void toolsAndTheirResults() {
+        ChatRequest request = ChatRequest.build(ECHO, c -> c
+            .user("Weather in Paris?")
+            .tool("weather", "Current weather", "{\"type\":\"object\"}")
+            .toolResult("call_1", "weather", "21 degrees"));
+        assertEquals("weather", request.tools().get(0).name());
+        Part.ToolResult result = assertInstanceOf(Part.ToolResult.class, request.messages().get(1).parts().get(0));
+        assertEquals("21 degrees", result.text());
+    }
+
+    @Test
+    void theResponseOfDeltas() {
+        List<Delta> stored = List.of(
+            new Delta.Start("r", ModelId.parse(ECHO)), new Delta.Text("a"), new Delta.Text("b"), new Delta.Finish(FinishReason.STOP, Usage.of(1, 2)));
+        ChatResponse response = ChatResponse.of(stored);
+        assertEquals("ab", response.text());
+        assertEquals(1, response.messages().size());
+        assertNull(response.requestId());
+        assertNull(response.rateLimits());
+        assertNull(response.raw());
+        assertTrue(stored.get(1).isContent());
+    }
+
+    @Test
+    void theDefaultClientIsConfigured() {
+        Llm before = Llm.getDefault();
+        try {
+            Llm configured = Llm.configure(b -> b.environment(name -> null).alias("mine", ECHO).intercept(Interceptor.of((r, next) -> next.publisher(quick(r)))));
+            assertEquals(configured, Llm.getDefault());
+            configured.chat("mine", "hi").get();
+            assertEquals(1, configured.costs(7).get(0).calls());
+            assertNotNull(configured.costs(By.DAY, 7).get(0).cost());
+        } finally {
+            Llm.setDefault(before);
+        }
+    }
+
+    @Test
+    void aFunctionIsFreeAndATimeLimitIsItsOwn() {
+        ChatResponse answer = llm.chat(Models.simple(prompt -> prompt + "!"), c -> c.user("hi").timeouts(t -> t.total(Duration.ofSeconds(9)))).get();
+        assertEquals(Cost.Free.INSTANCE, answer.cost());
+        assertEquals(Duration.ofSeconds(9), ChatRequest.build(ECHO, c -> c.timeouts(t -> t.total(Duration.ofSeconds(9)))).context().timeouts().total());
     }
 }

@@ -6,6 +6,7 @@ import io.kotest.matchers.collections.shouldBeIn
 import io.kotest.matchers.collections.shouldContain
 import io.kotest.matchers.ints.shouldBeGreaterThan
 import java.lang.reflect.Executable
+import java.lang.reflect.Member
 import java.lang.reflect.Method
 import java.lang.reflect.Modifier
 
@@ -16,7 +17,7 @@ class JavaApiSpec : FunSpec({
     val classes = publicApi().lines().mapNotNull { Regex("""^public .*(?:class|interface) ([\w/$]+)""").find(it)?.groupValues?.get(1) }
         .map { Class.forName(it.replace('/', '.')) }
 
-    fun Executable.isForJava() = !isSynthetic && (Modifier.isPublic(modifiers) || Modifier.isProtected(modifiers)) && "\$llm_core" !in name
+    fun Executable.isForJava() = !isSynthetic && (Modifier.isPublic(modifiers) || Modifier.isProtected(modifiers))
 
     fun ours(type: Class<*>): List<Executable> = (type.declaredMethods.toList<Executable>() + type.declaredConstructors).filter { it.isForJava() }
 
@@ -39,6 +40,19 @@ class JavaApiSpec : FunSpec({
         classes.flatMap(::ours).filter { it is Method && Regex("(get|set)[A-Z].*").matches(it.name) && !Modifier.isStatic(it.modifiers) }
             .filterNot { it.name == "getId" || it.declaringClass.isEnum || it.name == "getSize" || it.declaringClass.simpleName == "Companion" }
             .map(::mentioned).shouldBeEmpty()
+    }
+
+    test("no internal member shows in Java's completion: what is internal is synthetic") {
+        val shown = classes.flatMap { type ->
+            val members = type.declaredMethods.toList<Member>() + type.declaredConstructors + type.declaredFields
+            members.filter { !it.isSynthetic && (Modifier.isPublic(it.modifiers) || Modifier.isProtected(it.modifiers)) }
+        }
+        shown.filter { "\$llm_core" in it.name }.map { "${it.declaringClass.name}.${it.name}" }.shouldBeEmpty()
+        val visible = classes.map { it.name }.toSet()
+        val hidden = shown.filterIsInstance<Executable>().filter { member ->
+            member.parameterTypes.any { it.name.startsWith("dev.unifiedllm.") && it.name !in visible }
+        }
+        hidden.map { it.toGenericString() }.shouldBeEmpty()
     }
 
     test("a Companion is seen only where Kotlin's users call one") {

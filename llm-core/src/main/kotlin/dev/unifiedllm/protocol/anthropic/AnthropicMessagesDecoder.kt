@@ -14,6 +14,7 @@ import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
+import dev.unifiedllm.protocol.malformed
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
@@ -55,6 +56,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         out += content
         content.clear()
         if (type == "message_stop" || type == "message") {
+            if (!started && type == "message_stop" && stopReason == null) throw malformed(target, "it ends with message_stop and has no message")
             start(out)
             ended = true
         }

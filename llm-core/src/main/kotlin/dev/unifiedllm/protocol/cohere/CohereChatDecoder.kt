@@ -12,6 +12,7 @@ import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.members
+import dev.unifiedllm.protocol.malformed
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
@@ -59,6 +60,7 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
         if (!isEvent) return
         json.end()
         calls.addTo(content)
+        if (type == "message-end" && !started && reason == null && error == null) throw malformed(target, "it ends with message-end and has no message")
         ended = type == "message-end" || (type == null && (isWhole || reason != null))
         if (ended || type == null || error != null) {
             failure()?.let { failure ->

@@ -16,6 +16,7 @@ import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.lateError
+import dev.unifiedllm.protocol.malformed
 import dev.unifiedllm.provider.Quirks.SentBackAs
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
@@ -50,6 +51,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         if (frame.end - frame.start == DONE.size && isDone(frame)) {
+            if (choices.isEmpty()) throw errorInBody() ?: malformed(target, "it ends with [DONE] and has no choice")
             sawDone = true
             start(out)
             return
