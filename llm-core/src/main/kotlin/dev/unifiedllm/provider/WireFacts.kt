@@ -17,6 +17,9 @@ internal interface WireFacts {
     /** True if a server may lack this wire while it serves others; it then answers with status 404 or 405. */
     val isOptional: Boolean get() = false
 
+    /** What to do when a server of the user's refuses the connection; null: the general advice. */
+    fun refusedHint(target: Target): String? = null
+
     /**
      * What the user can check if the server does not find the model or the path; null for the general advice.
      *

@@ -289,7 +289,10 @@ private suspend fun FunSpecContainerScope.contract(client: Client) {
             if (carrier.keepsBytesBeforeBreak || answer.failure == null) {
                 answer.checkHello()
             } else {
-                answer.checkFailure<LlmException.StreamInterrupted>().message shouldContain "the connection was lost"
+                // Ktor's Java engine may lose the head, too, and may report a lost connection as a normal end.
+                val failure = answer.checkFailure<LlmException>()
+                (failure is LlmException.StreamInterrupted || failure is LlmException.Network) shouldBe true
+                failure.isRetryable shouldBe true
             }
         }
 

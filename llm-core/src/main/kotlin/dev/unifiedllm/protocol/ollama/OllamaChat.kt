@@ -25,6 +25,7 @@ import dev.unifiedllm.protocol.withoutNames
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.rule
 import dev.unifiedllm.transport.TransportRequest
+import dev.unifiedllm.transport.error.ollamaHint
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonObjectBuilder
 import kotlinx.serialization.json.add
@@ -45,6 +46,8 @@ internal object OllamaChat : Protocol {
     override val requestPaths: List<String> get() = listOf("/api/chat")
 
     override val streamsJsonLines: Boolean get() = true
+
+    override fun refusedHint(target: Target): String = ollamaHint(target.name)
 
     override fun notFoundHint(target: Target, path: String?): String = "If the model is not on the server yet, run: ollama pull ${target.name}."
 

@@ -79,8 +79,8 @@ internal class NetworkErrors(val details: LlmException.Details, private val targ
         val isOwn = isPrivateHost(uri.host.orEmpty())
         return when {
             target == null -> "Is the server running?"
-            uri.port == OLLAMA_PORT || (target.protocol == OLLAMA_CHAT && isOwn) ->
-                "Is Ollama running? Start it by \"ollama serve\", and install the model by \"ollama pull ${target.name}\"."
+            isOwn && target.wire.refusedHint(target) != null -> target.wire.refusedHint(target)!!
+            uri.port == OLLAMA_PORT -> ollamaHint(target.name)
             target.provider.local || isOwn -> "Is the server running at ${target.baseUrl}? If it is elsewhere, change ${baseUrl()}."
             else -> "Check ${baseUrl()}: is the server running there?"
         }
@@ -90,13 +90,15 @@ internal class NetworkErrors(val details: LlmException.Details, private val targ
 
     private companion object {
         const val MAX_CAUSES = 8
-        const val OLLAMA_CHAT = "ollama-chat"
         const val OLLAMA_PORT = 11434
 
         /** The words of the JDK's client. */
         val TUNNEL_FAILED = Regex("^Tunnel failed, got: (\\d+)")
     }
 }
+
+/** What to do when an Ollama server refuses the connection. */
+internal fun ollamaHint(model: String): String = "Is Ollama running? Start it by \"ollama serve\", and install the model by \"ollama pull $model\"."
 
 /** What to do about a proxy that does not let a request through. */
 internal const val PROXY_REMEDY: String =
