@@ -88,34 +88,49 @@ internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = 
 
 /** A response that requests its body as it is read. The threads of the JDK's client write, one coroutine reads. */
 private class JdkResponse(override val status: Int, private val headers: HttpHeaders) : TransportResponse, HttpResponse.BodySubscriber<Unit> {
-    private val arrived = Channel<ByteBuffer>(Channel.UNLIMITED) // bounded by what one request(1) brings
+    private val arrived = Channel<List<ByteBuffer>>(Channel.UNLIMITED) // bounded by what one request(1) brings
     private val subscription = AtomicReference<Flow.Subscription?>()
-    private var current: ByteBuffer? = null
+    private var batch: List<ByteBuffer> = emptyList()
+    private var next = 0
 
     override val bytes = ByteArray(READ_BYTES)
 
-    override val isReady: Boolean get() = buffered() != null
+    override val isReady: Boolean get() = hasBuffered()
 
     override fun header(name: String): String? = headers.firstValue(name).orElse(null)
 
+    /** Takes as many buffers as fit: a chunked body has one for each chunk. */
     override suspend fun read(): Int {
-        val buffer = buffered() ?: awaitMore() ?: return -1
-        val count = minOf(buffer.remaining(), bytes.size)
-        buffer.get(bytes, 0, count)
+        if (!hasBuffered() && !awaitMore()) return -1
+        var count = 0
+        do {
+            val buffer = batch[next]
+            val length = minOf(buffer.remaining(), bytes.size - count)
+            buffer.get(bytes, count, length)
+            count += length
+        } while (count < bytes.size && hasBuffered())
         return count
     }
 
-    private fun buffered(): ByteBuffer? {
-        if (current?.hasRemaining() != true) current = arrived.tryReceive().getOrNull()
-        return current
+    private fun hasBuffered(): Boolean {
+        while (true) {
+            while (next < batch.size && !batch[next].hasRemaining()) next++
+            if (next < batch.size) return true
+            batch = arrived.tryReceive().getOrNull() ?: return false
+            next = 0
+        }
     }
 
-    private suspend fun awaitMore(): ByteBuffer? {
-        subscription.get()?.request(1)
-        val next = arrived.receiveCatching()
-        next.exceptionOrNull()?.let { throw ConnectionLostException(it) }
-        current = next.getOrNull()
-        return current
+    /** False at the end of the body. */
+    private suspend fun awaitMore(): Boolean {
+        do {
+            subscription.get()?.request(1)
+            val received = arrived.receiveCatching()
+            received.exceptionOrNull()?.let { throw ConnectionLostException(it) }
+            batch = received.getOrNull() ?: return false
+            next = 0
+        } while (!hasBuffered())
+        return true
     }
 
     /** Ends the exchange; closes the connection unless the body is complete. */
@@ -128,8 +143,7 @@ private class JdkResponse(override val status: Int, private val headers: HttpHea
     }
 
     override fun onNext(items: List<ByteBuffer>) {
-        for (item in items) if (item.hasRemaining()) arrived.trySend(item)
-        if (items.none { it.hasRemaining() }) subscription.get()?.request(1)
+        arrived.trySend(items)
     }
 
     override fun onError(failure: Throwable) {
