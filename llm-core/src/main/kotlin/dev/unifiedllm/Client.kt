@@ -30,7 +30,11 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
     /** The call to [model] as a cold flow: each collection is one call. */
     fun stream(model: ModelRef, request: Request): Flow<Delta> = chain.stream(model, request)
 
-    fun began(): Unit = synchronized(lock) { running++ }
+    /** A call begins. False if the client is retired: then the call belongs to the one that replaced it. */
+    fun began(): Boolean = synchronized(lock) {
+        if (!isRetired) running++
+        !isRetired
+    }
 
     fun ended() {
         val isLast = synchronized(lock) { --running == 0 && isRetired }

@@ -164,12 +164,18 @@ internal class SharedCall<T : Any>(
     // ATOMIC: a producer that never ran would leave its consumers waiting where the client is closed already.
     @OptIn(DelicateCoroutinesApi::class, ExperimentalCoroutinesApi::class)
     private fun start(): Job {
-        val client = client()
+        var client = client()
+        var hasBegun = client.began()
+        while (!hasBegun) { // the default client has just been replaced, or the user keeps one that was
+            val replacement = client()
+            if (replacement === client) break
+            client = replacement
+            hasBegun = client.began()
+        }
         sender = client
         log.begin()
-        client.began()
         val job = client.scope.launch(start = CoroutineStart.ATOMIC) { produce(client) }
-        job.invokeOnCompletion { client.ended() }
+        if (hasBegun) job.invokeOnCompletion { client.ended() }
         return job
     }
 

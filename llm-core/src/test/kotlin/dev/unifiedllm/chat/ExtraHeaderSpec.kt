@@ -8,8 +8,8 @@ import io.kotest.matchers.string.shouldContain
 
 class ExtraHeaderSpec : FunSpec({
     context("what HTTP cannot carry is refused where it is written:") {
-        withData(
-            { (name, value) -> "$name = $value" },
+        withData<Pair<String, String>>(
+            { "${it.first} = ${it.second}" },
             "X-Name" to "Zoë",
             "X-Name" to "a\nb",
             "X-Name" to "a\u0000b",

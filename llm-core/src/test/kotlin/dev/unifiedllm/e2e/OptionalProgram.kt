@@ -12,7 +12,7 @@ enum class OptionalProgram(val title: String, val install: String, private varar
     LLAMA("llama.cpp", "jupyter-integration/e2e/servers/run llama --install", "jupyter-integration/e2e/servers/run", "llama", "--check"),
     AIMOCK("aimock", "jupyter-integration/e2e/servers/run aimock --install", "jupyter-integration/e2e/servers/run", "aimock", "--check"),
     LITELLM("the LiteLLM proxy", "jupyter-integration/e2e/servers/run litellm --install", "jupyter-integration/e2e/servers/run", "litellm", "--check"),
-    NOTEBOOK("the Kotlin kernel and JupyterLab", "jupyter-integration/e2e/run --install", "jupyter-integration/e2e/run", "--check", "packages"),
+    NOTEBOOK("the Kotlin kernel with JupyterLab", "jupyter-integration/e2e/run --install", "jupyter-integration/e2e/run", "--check", "packages"),
     CHROMIUM("Chromium", "apt-get install chromium", "jupyter-integration/e2e/run", "--check", "chromium"),
     ;
 

@@ -9,7 +9,7 @@ import java.io.OutputStream
 import java.util.zip.DeflaterOutputStream
 
 private const val MAX_JARS = 26
-private const val MAX_MEGABYTES = 8.0
+private const val MAX_MEGABYTES = 9.0
 
 /** The size of a jar of [folder], without its directory. */
 private fun packed(folder: File): Long {
