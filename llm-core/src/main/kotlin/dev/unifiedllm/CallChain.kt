@@ -2,7 +2,6 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Deadlines
-import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Request
@@ -13,7 +12,6 @@ import dev.unifiedllm.middleware.Fallback
 import dev.unifiedllm.middleware.RequireFinish
 import dev.unifiedllm.middleware.TotalDeadline
 import dev.unifiedllm.store.Ledger
-import kotlinx.coroutines.flow.Flow
 import java.util.UUID
 
 /**
@@ -58,9 +56,6 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
         }
         return PreparedCall(deltas, users.isNotEmpty() || candidates.any { it.runsUserCode })
     }
-
-    /** The call to [model] as a cold flow whose failures have their attempts and what had arrived. */
-    fun stream(model: ModelRef, request: Request): Flow<Delta> = linkFlow { prepare(model, request).deltas.collect(this) }.described(model.id)
 
     private fun requireMessage(request: ChatRequest, model: ModelRef) {
         if (request.messages.any { message -> message.parts.any { it !is Part.Text || it.text.isNotBlank() } }) return

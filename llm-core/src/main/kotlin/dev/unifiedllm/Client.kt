@@ -6,16 +6,26 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.store.MemoryLedger
+import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.cancel
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.FlowCollector
+import kotlinx.coroutines.job
+import kotlin.coroutines.CoroutineContext
 
 /** What an [Llm] is made of: the scope of its calls, their links and their ledger. */
 internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
     private val threads = ClientThreads(builder.context)
     private val job = SupervisorJob()
+
+    /** Where the client prepares its calls. */
+    val threadContext: CoroutineContext get() = threads.context
     val scope: CoroutineScope = CoroutineScope(threads.context + job)
     private val chain = CallChain(builder, ledger, this)
     private val lock = Any()
@@ -27,8 +37,27 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
 
     fun prepare(model: ModelRef, request: Request): PreparedCall = chain.prepare(model, request)
 
-    /** The call to [model] as a cold flow: each collection is one call. */
-    fun stream(model: ModelRef, request: Request): Flow<Delta> = chain.stream(model, request)
+    /** The call to [model] as a cold flow: each collection is one call, which ends when the client is closed. Its failures are described. */
+    fun stream(model: ModelRef, request: Request): Flow<Delta> = linkFlow { collect(model, request, this) }.described(model.id)
+
+    private suspend fun collect(model: ModelRef, request: Request, collector: FlowCollector<Delta>) {
+        checkOpen()
+        val hasBegun = began()
+        val whileOpen = Job(job)
+        try {
+            coroutineScope {
+                val call = coroutineContext.job
+                whileOpen.invokeOnCompletion { if (it != null) call.cancel() }
+                prepare(model, request).deltas.collect(collector)
+            }
+        } catch (cancelled: CancellationException) {
+            currentCoroutineContext().ensureActive()
+            throw whyClosed()?.let { LlmException.Cancelled(it, cancelled, LlmException.Details(model.id)) } ?: cancelled
+        } finally {
+            whileOpen.complete()
+            if (hasBegun) ended()
+        }
+    }
 
     /** A call begins. False if the client is retired: then the call belongs to the one that replaced it. */
     fun began(): Boolean = synchronized(lock) {

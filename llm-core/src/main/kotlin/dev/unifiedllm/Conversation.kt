@@ -62,11 +62,13 @@ public class Conversation internal constructor(
             turn.withLock {
                 val request = own.withMessages(past.messages + own.messages)
                 val fold = ResponseFold()
+                var finish: Delta.Finish? = null
                 client.prepare(request.modelRef, request).deltas.collect { delta ->
                     fold.add(delta)
-                    if (delta is Delta.Finish) add(own, fold, delta.cost)
+                    if (delta is Delta.Finish) finish = delta
                     emit(delta)
                 }
+                finish?.let { add(own, fold, it.cost) } // after the end: a call that fails after its finish leaves the history unchanged
             }
         }
         return PreparedCall(deltas, runsUserCode)

@@ -17,6 +17,7 @@ import kotlin.coroutines.resume
  * Consumers see what has been published: each delta at once, or during a burst all of it at its end.
  */
 internal class DeltaLog : Bursts {
+    @Volatile
     private var deltas = arrayOfNulls<Delta>(INITIAL)
     private var count = 0
     private var isInBurst = false
@@ -74,19 +75,28 @@ internal class DeltaLog : Bursts {
         if (size < count) publish()
     }
 
+    /** Lets consumers see all that has been appended. For the producer. */
+    fun flush() {
+        if (size < count) publish()
+    }
+
     private fun publish() {
         size = count // before the waiters are read: a consumer adds itself first and reads the size then
         growing.wake()
     }
 
-    /** Nothing more comes. Consumers are woken before this returns. */
-    fun end(failure: Throwable?) {
-        endedAt = System.nanoTime()
-        this.failure = failure
-        size = count
-        isEnded = true
+    /** Nothing more comes. Consumers are woken before this returns. False if the log has ended before. */
+    fun end(failure: Throwable?): Boolean {
+        synchronized(this) {
+            if (isEnded) return false
+            endedAt = System.nanoTime()
+            this.failure = failure
+            size = count // before isEnded: a consumer that sees the end sees all deltas
+            isEnded = true
+        }
         growing.wake()
         ending.wake()
+        return true
     }
 
     /** Suspends until there are more than [seen] deltas, or nothing more comes. */
@@ -107,26 +117,33 @@ internal class DeltaLog : Bursts {
 
     /** The response as far as it has come; null if nothing has. Linear in its length. */
     fun response(): ChatResponse? {
-        val (deltas, count) = snapshot()
-        if (count == 0) return null
+        val deltas = snapshot()
+        if (deltas.isEmpty()) return null
         val until = endedAt
         val fold = ResponseFold({ until ?: System.nanoTime() }, startedAt)
         fold.firstContentAt = firstContentAt
-        for (index in 0 until count) fold.add(deltas[index]!!)
+        deltas.forEach(fold::add)
         return fold.response()
     }
 
     /** The attempts that failed, in order. */
-    fun failedAttempts(): List<Delta.Attempt> = (0 until count).mapNotNull { deltas[it] as? Delta.Attempt }
+    fun failedAttempts(): List<Delta.Attempt> = snapshot().filterIsInstance<Delta.Attempt>()
 
     /** The model whose response began last; null if none has begun. */
-    fun startedModel(): ModelId? = (count - 1 downTo 0).firstNotNullOfOrNull { (deltas[it] as? Delta.Start)?.model }
+    fun startedModel(): ModelId? = snapshot().asReversed().firstNotNullOfOrNull { (it as? Delta.Start)?.model }
 
+    /** For the producer. */
     fun hasFinish(): Boolean = (count - 1 downTo 0).any { deltas[it] is Delta.Finish }
 
+    /** For the producer. */
     fun isEmpty(): Boolean = count == 0
 
-    private fun snapshot(): Pair<Array<Delta?>, Int> = synchronized(this) { deltas to size }
+    /** The published deltas. The size is read first: an array that is read later holds at least as many. */
+    private fun snapshot(): List<Delta> = synchronized(this) {
+        val size = size
+        val deltas = deltas
+        List(size) { deltas[it]!! }
+    }
 
     /** Joins the deltas that belong together, so that an ended call takes no more memory than its response. No consumer may be reading. */
     fun compact() {

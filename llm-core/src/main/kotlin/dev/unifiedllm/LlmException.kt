@@ -63,8 +63,8 @@ public sealed class LlmException(
         @get:JvmName("model") public val model: ModelId? = null,
         @get:JvmName("status") public val status: Int? = null,
         @get:JvmName("requestId") public val requestId: String? = null,
-        internal val shouldRetry: Boolean? = null,
-        internal val retryAfter: Duration? = null,
+        @get:JvmSynthetic internal val shouldRetry: Boolean? = null,
+        @get:JvmSynthetic internal val retryAfter: Duration? = null,
     ) {
         public companion object {
             @JvmField

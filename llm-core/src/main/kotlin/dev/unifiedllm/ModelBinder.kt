@@ -14,8 +14,13 @@ import dev.unifiedllm.middleware.TargetState
 import dev.unifiedllm.protocol.ProtocolModel
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.withContext
 import java.util.concurrent.ConcurrentHashMap
+import kotlin.coroutines.ContinuationInterceptor
+import kotlin.coroutines.CoroutineContext
 
 /**
  * A model that a call may try.
@@ -63,12 +68,12 @@ internal class ModelBinder(
         is UnboundModel -> named(member, key)
         is Intercepted -> {
             val inner = members(member.next).mapIndexed { index, each -> candidate(each, key.takeIf { index == 0 }).model }
-            Candidate(member, runsUserCode = true, Intercepted(member.interceptor, Fallback(inner)))
+            Candidate(member, runsUserCode = true, WithoutSettings(Intercepted(member.interceptor, Fallback(inner)), null))
         }
         // Another client has its own links and its own ledger.
-        is BoundModel -> Candidate(member.client to member.id, runsUserCode = true, member)
+        is BoundModel -> Candidate(member.client to member.id, runsUserCode = true, WithoutSettings(member, key))
         is DemoModel -> Candidate(member, runsUserCode = false, around(member, demoTarget(member.id)))
-        else -> Candidate(member, runsUserCode = true, around(member as Model, usersTarget(member)))
+        else -> Candidate(member, runsUserCode = true, around(WithoutSettings(member as Model, null), usersTarget(member)))
     }
 
     /** A target that is resolved when its turn comes, so that a missing key is the failure of that attempt. */
@@ -77,7 +82,7 @@ internal class ModelBinder(
         val isPlain = model.settings == ProviderSettings() && !model.acceptsProviderPrefix
         val name = if (isPlain || model.id.provider.isEmpty()) names.aliased(model.id) else model.id
         val identity = if (isPlain) name else Triple(model.id, model.settings, model.acceptsProviderPrefix)
-        return Candidate(identity, runsUserCode = false, LateModel(name) { resolved(name, settings, model.acceptsProviderPrefix) })
+        return Candidate(identity, runsUserCode = false, LateModel(name, client.threadContext) { resolved(name, settings, model.acceptsProviderPrefix) })
     }
 
     private fun resolved(name: ModelId, settings: ProviderSettings, acceptsProviderPrefix: Boolean): Model {
@@ -110,9 +115,35 @@ internal class ModelBinder(
     override fun close(): Unit = wires.close()
 }
 
+/** [model] without the key and the fallbacks of the call, which are for this client's models only. @param key for this model; null for none */
+private class WithoutSettings(private val model: Model, private val key: ApiKey?) : Model {
+    override val id: ModelId get() = model.id
+
+    override fun stream(request: Request): Flow<Delta> {
+        val context = request.context
+        if (key == null && context.apiKey == null && context.fallbacks.isEmpty()) return model.stream(request)
+        return model.stream(
+            request.withContext(
+                context.with {
+                    apiKey = key
+                    fallbacks.clear()
+                },
+            ),
+        )
+    }
+
+    override fun toString(): String = model.toString()
+}
+
 /** A model that is resolved anew for each collection. */
-private class LateModel(override val id: ModelId, private val resolve: () -> Model) : Model {
-    override fun stream(request: Request): Flow<Delta> = linkFlow { resolve().stream(request).collect(this) }
+private class LateModel(override val id: ModelId, private val threads: CoroutineContext, private val resolve: () -> Model) : Model {
+    override fun stream(request: Request): Flow<Delta> = linkFlow { resolved().stream(request).collect(this) }
+
+    /** Resolving may block, on files and on the user's lookup of variables: never on a thread of the transport or of timers. */
+    private suspend fun resolved(): Model {
+        val isForeign = currentCoroutineContext()[ContinuationInterceptor] === Dispatchers.Unconfined && Thread.currentThread() !is ElasticPool.Worker
+        return if (isForeign) withContext(threads) { resolve() } else resolve()
+    }
 
     override fun toString(): String = id.toString()
 }

@@ -123,8 +123,9 @@ private class BlockingPieces(private val call: SharedCall<ChatResponse>) : Split
             try {
                 blocking { log.blockForMore(next) }
             } catch (interrupt: InterruptedException) {
+                val failure = call.interrupted(interrupt)
                 close()
-                throw call.interrupted(interrupt)
+                throw failure
             }
         }
     }

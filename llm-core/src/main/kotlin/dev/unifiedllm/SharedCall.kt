@@ -60,7 +60,7 @@ internal class SharedCall<T : Any>(
             while (true) {
                 val end = log.size
                 while (next < end) emit(log[next++])
-                if (next == log.size && log.isEnded) break
+                if (log.isEnded && next == log.size) break // in this order: the end publishes the last deltas first
                 log.awaitMore(next)
             }
         } finally {
@@ -83,25 +83,41 @@ internal class SharedCall<T : Any>(
         checkMayBlock()
         enter()
         try {
-            blocking { log.blockForEnd() }
+            awaitEndBlocking()
             log.failure?.let { throw withCaller(it) }
             return result()
-        } catch (interrupt: InterruptedException) {
-            throw interrupted(interrupt)
         } finally {
             leave()
         }
     }
 
+    private fun awaitEndBlocking() {
+        try {
+            blocking { log.blockForEnd() }
+        } catch (interrupt: InterruptedException) {
+            throw interrupted(interrupt)
+        }
+    }
+
     fun toFuture(): CompletableFuture<T> {
-        val future = CompletableFuture<T>()
+        val future = CallFuture<T>()
         enter()
         future.whenComplete { _, _ -> leave() }
         onEnd {
             // What depends on a future is code of the user's, which may block.
-            UserThreads.executor.execute { log.failure?.let(future::completeExceptionally) ?: future.complete(result()) }
+            UserThreads.executor.execute { complete(future) }
         }
         return future
+    }
+
+    private fun complete(future: CompletableFuture<T>) {
+        val value = try {
+            result()
+        } catch (failure: Throwable) { // of whatever kind: it is the future's
+            future.completeExceptionally(failure)
+            return
+        }
+        future.complete(value)
     }
 
     fun cancel() {
@@ -121,8 +137,8 @@ internal class SharedCall<T : Any>(
     }
 
     fun enter(): Unit = synchronized(lock) {
-        consumers++
         if (producer == null) producer = start()
+        consumers++
     }
 
     fun leave() {
@@ -156,9 +172,10 @@ internal class SharedCall<T : Any>(
 
     /** Consumers are woken before futures complete. */
     private fun end(failure: Throwable?) {
-        log.end(failure)
+        if (!log.end(failure)) return
         val actions = synchronized(endActions) { endActions.toList().also { endActions.clear() } }
         actions.forEach { it() }
+        synchronized(lock) { if (consumers == 0) log.compact() }
     }
 
     // ATOMIC: a producer that never ran would leave its consumers waiting where the client is closed already.
@@ -211,8 +228,12 @@ internal class SharedCall<T : Any>(
     }
 
     private fun fail(failure: Throwable) {
-        if (failure is LlmException) log.describe(failure, model)
-        end(failure)
+        try {
+            log.flush()
+            if (failure is LlmException) log.describe(failure, model)
+        } finally {
+            end(failure)
+        }
     }
 
     private fun whyCancelled() =

@@ -2,6 +2,9 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.CallContext
 import dev.unifiedllm.chat.RunningFunctions
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.suspendCancellableCoroutine
 import java.lang.reflect.InvocationTargetException
 import java.util.concurrent.ExecutorService
@@ -39,15 +42,22 @@ internal class DaemonThreads(private val name: String) : ThreadFactory {
  *
  * @param name what the function belongs to, for the warning about one that ignores the interrupt
  */
-internal suspend fun <T> runUserFunction(name: String, context: CallContext, function: () -> T): T = suspendCancellableCoroutine { continuation ->
-    val running = RunningFunctions.Running(name)
-    val task = UserThreads.executor.submit {
-        context.functions?.began(running)
-        try {
-            continuation.resumeWith(runCatching(function))
-        } finally {
-            context.functions?.ended(running)
+internal suspend fun <T> runUserFunction(name: String, context: CallContext, function: () -> T): T {
+    currentCoroutineContext().ensureActive()
+    return suspendCancellableCoroutine { continuation ->
+        val running = RunningFunctions.Running(name)
+        val task = UserThreads.executor.submit {
+            context.functions?.began(running)
+            try {
+                continuation.resumeWith(runCatching(function).recoverCatching { throw notCancelled(name, it) })
+            } finally {
+                context.functions?.ended(running)
+            }
         }
+        continuation.invokeOnCancellation { task.cancel(true) }
     }
-    continuation.invokeOnCancellation { task.cancel(true) }
 }
+
+/** In a live coroutine a CancellationException would end everything around it without a failure. */
+private fun notCancelled(name: String, failure: Throwable): Throwable =
+    if (failure is CancellationException) IllegalStateException("$name threw a CancellationException, though its call had not been cancelled", failure) else failure

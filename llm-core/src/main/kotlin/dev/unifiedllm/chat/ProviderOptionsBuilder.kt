@@ -19,5 +19,7 @@ public class ProviderOptionsBuilder @InternalLlmApi constructor(from: JsonObject
 
     public fun put(name: String, value: JsonElement): ProviderOptionsBuilder = apply { options[name] = value }
 
+    @JvmSynthetic
+
     internal fun build(): JsonObject = JsonObject(options.toMap())
 }

@@ -5,7 +5,7 @@ import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 
 /** A function that the model may call. Made by [of], or by `tool(name, description, schema)` in a request. */
-public class Tool internal constructor(
+public class Tool private constructor(
     @get:JvmName("name") public val name: String,
     /** Tells the model what the tool does; null for none. */
     @get:JvmName("description") public val description: String?,
@@ -14,7 +14,11 @@ public class Tool internal constructor(
     /** Runs the tool; null: the caller runs it and sends the result with `toolResult(id, name, content)`. */
     @get:JvmSynthetic internal val handler: ToolHandler? = null,
 ) {
-    /** Equal by name, description and schema. */
+    /** This tool, run by [handler]. */
+    @JvmSynthetic
+    internal fun handledBy(handler: ToolHandler): Tool = Tool(name, description, parameters, handler)
+
+    /** Equal by name, description, schema and handler. */
     override fun equals(other: Any?): Boolean =
         other is Tool && name == other.name && description == other.description && parameters == other.parameters && handler === other.handler
 

@@ -45,8 +45,8 @@ public class Usage private constructor(builder: Builder) {
     public val imageTokens: Long? = builder.imageTokens
 
     /** What is paid for, where the provider bills other figures than it counts; null: what it counts. */
-    internal val billedInputTokens: Long? = builder.billedInputTokens
-    internal val billedOutputTokens: Long? = builder.billedOutputTokens
+    @get:JvmSynthetic internal val billedInputTokens: Long? = builder.billedInputTokens
+    @get:JvmSynthetic internal val billedOutputTokens: Long? = builder.billedOutputTokens
 
     /** True when we counted, false when the provider did. */
     @get:JvmName("estimated")
@@ -125,7 +125,9 @@ public class Usage private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var imageTokens: Long? = null
+        @get:JvmSynthetic @set:JvmSynthetic
         internal var billedInputTokens: Long? = null
+        @get:JvmSynthetic @set:JvmSynthetic
         internal var billedOutputTokens: Long? = null
 
         @get:JvmSynthetic @set:JvmSynthetic

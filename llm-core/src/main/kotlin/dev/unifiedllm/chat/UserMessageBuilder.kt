@@ -55,6 +55,8 @@ public class UserMessageBuilder @InternalLlmApi constructor(text: String) {
     public fun file(bytes: ByteArray, mediaType: String, name: String? = null): UserMessageBuilder =
         file("data:$mediaType;base64,${Base64.getEncoder().encodeToString(bytes)}", mediaType, name)
 
+    @JvmSynthetic
+
     internal fun build(): Message = Message(Role.USER, parts.toList())
 
     private companion object {

@@ -12,6 +12,9 @@ internal class CommitGate(private val out: FlowCollector<Delta>) : FlowCollector
     private var start: Delta.Start? = null
     private var isDelivering = false
 
+    /** True if the attempt has begun and not yet delivered content. */
+    val holdsStart: Boolean get() = start != null && !isCommitted
+
     var isCommitted: Boolean = false
         private set
 
@@ -22,6 +25,10 @@ internal class CommitGate(private val out: FlowCollector<Delta>) : FlowCollector
         if (!isCommitted) {
             if (value is Delta.Start) {
                 start = value
+                return
+            }
+            if (value is Delta.Reset) { // there is nothing to discard but the start
+                start = null
                 return
             }
             if (value !is Delta.Attempt && value !is Delta.Warning) {

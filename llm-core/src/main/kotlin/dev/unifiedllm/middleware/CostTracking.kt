@@ -10,6 +10,7 @@ import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.store.LedgerRow.Status
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.TimeoutCancellationException
 import kotlinx.coroutines.flow.Flow
 import java.time.Instant
 import kotlin.time.Duration
@@ -46,7 +47,7 @@ internal class CostTracking(
                 emit(delta)
             }
         } catch (cancelled: CancellationException) {
-            if (finish == null) status = Status.CANCELLED
+            if (finish == null && cancelled !is TimeoutCancellationException) status = Status.CANCELLED
             throw cancelled
         } finally {
             val cost = finish?.cost ?: begun?.let { if (target.isFree) Cost.Free else Cost.Unknown("the response was cut") }

@@ -5,6 +5,7 @@ import dev.unifiedllm.Model
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.incomplete
 import dev.unifiedllm.linkFlow
 import dev.unifiedllm.withoutFallbackAdvice
 import kotlinx.coroutines.flow.Flow
@@ -24,7 +25,9 @@ internal class Fallback(private val targets: List<Model>) : Model {
             for (target in targets) {
                 val gate = CommitGate(this)
                 try {
-                    return@linkFlow target.stream(request).collect(gate)
+                    target.stream(request).collect(gate)
+                    if (!gate.isCommitted) throw incomplete(target.id, isEmpty = !gate.holdsStart)
+                    return@linkFlow
                 } catch (failure: LlmException) {
                     if (gate.isConsumers || gate.isCommitted) throw failure
                     val isEnd = target === targets.last() || !failure.allowsFallback

@@ -17,8 +17,8 @@ import java.time.LocalDate
 public class Price private constructor(
     @get:JvmName("source") public val source: String,
     @get:JvmName("asOf") public val asOf: LocalDate?,
-    internal val rates: Rates,
-    internal val tiers: List<Tier>,
+    @get:JvmSynthetic internal val rates: Rates,
+    @get:JvmSynthetic internal val tiers: List<Tier>,
 ) {
     @get:JvmName("inputPerMillion")
     public val inputPerMillion: Usd? get() = rates.input?.let(Usd::of)

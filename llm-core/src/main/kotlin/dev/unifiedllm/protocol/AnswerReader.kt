@@ -77,6 +77,7 @@ internal class AnswerReader(
             val said = if (lost == null) decoder.errorInBody() else null
             throw said ?: interrupted("the connection was closed, but the last event of the stream is missing")
         }
+        bursts?.endBurst() // pricing the finish may take a while, and so may the drain
         decoder.finish(deltas)
         for (delta in deltas) emit(withHead(delta))
         drain()

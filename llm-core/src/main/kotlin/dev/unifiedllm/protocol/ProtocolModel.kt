@@ -125,7 +125,11 @@ internal class ProtocolModel(
     private suspend fun cancelUpstream(cancelRequest: TransportRequest): Unit = withContext(NonCancellable) {
         withTimeoutOrNull(CANCEL_TIMEOUT) {
             try {
-                transport.exchange(credential?.sign(cancelRequest) ?: cancelRequest, HeadDeadlines(CANCEL_TIMEOUT, NetworkErrors(LlmException.Details(id), target))) {}
+                transport.exchange(
+                    credential?.sign(cancelRequest) ?: cancelRequest,
+                    HeadDeadlines(CANCEL_TIMEOUT, NetworkErrors(LlmException.Details(id), target)),
+                ) {
+                }
             } catch (_: LlmException) {
                 return@withTimeoutOrNull
             }

@@ -38,8 +38,7 @@ internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = 
         val head = CompletableFuture<JdkResponse>()
         val exchange = client(deadlines).sendAsync(request.toJdk(uri)) { info ->
             JdkResponse(info.statusCode(), info.headers()).also {
-                arrived.set(it)
-                head.complete(it)
+                if (arrived.compareAndSet(null, it)) head.complete(it) else it.end() // the caller has left
             }
         }
         exchange.whenComplete { response, failure ->
@@ -62,7 +61,8 @@ internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = 
             return block(response)
         } finally {
             // After the head, cancelling the exchange could close a connection that is in the pool again.
-            arrived.get()?.end() ?: exchange.cancel(true)
+            val response = arrived.getAndSet(LEFT)
+            if (response == null) exchange.cancel(true) else response.end()
         }
     }
 
@@ -85,6 +85,9 @@ internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = 
 
     override fun close() = Unit // a client of the JDK's ends when it is unreachable and its last exchange has ended
 }
+
+/** Stands for the response of an exchange that its caller has left before the head. */
+private val LEFT = JdkResponse(0, HttpHeaders.of(emptyMap()) { _, _ -> true })
 
 /** A response that requests its body as it is read. The threads of the JDK's client write, one coroutine reads. */
 private class JdkResponse(override val status: Int, private val headers: HttpHeaders) : TransportResponse, HttpResponse.BodySubscriber<Unit> {

@@ -96,21 +96,21 @@ internal class KtorTransport(client: HttpClient) : Transport {
 
     private fun exception(failure: Throwable, uri: URI, deadlines: HeadDeadlines): LlmException = when {
         failure is OtherHostException -> LlmException.Configuration(
-            "${deadlines.errors.details.model} cannot be called: a plugin of the Ktor client that httpClient set sends the request on to ${failure.host}, " +
-                "and the key with it. Remove HttpRedirect from that client.",
+            "${deadlines.errors.details.model} cannot be called: a plugin of your Ktor client sends the request on to ${failure.host}, and the key with it. " +
+                "Remove HttpRedirect from that client.",
             failure,
             deadlines.errors.details,
         )
         isClosed -> LlmException.Configuration(
-            "${deadlines.errors.details.model} cannot be called: the Ktor client that httpClient set is closed. Build a client with an open one.",
+            "${deadlines.errors.details.model} cannot be called: the Ktor client that was passed to httpClient is closed. Pass an open one.",
             failure,
             deadlines.errors.details,
         )
         failure is UncheckedIOException -> tlsSettingsError(failure, deadlines.errors.details)
-        failure is ConnectTimeoutException -> deadlines.errors.noConnection(uri.authority, null, failure)
+        failure is ConnectTimeoutException -> deadlines.errors.noConnection(uri.authority, null, failure, "raise the connect timeout of your Ktor client")
         failure is HttpRequestTimeoutException || failure is SocketTimeoutException -> LlmException.Timeout(
-            "${deadlines.errors.details.model} at ${uri.authority} sent no response within the timeout of the Ktor client that httpClient set. Raise that " +
-                "timeout$OR_ADD_A_FALLBACK",
+            "${deadlines.errors.details.model} at ${uri.authority} sent no response within the timeout of your Ktor client. Raise that timeout" +
+                OR_ADD_A_FALLBACK,
             LlmException.Timeout.Phase.FIRST_BYTE,
             failure,
             deadlines.errors.details,
@@ -162,5 +162,11 @@ private class KtorResponse(private val response: HttpResponse, private val chann
         throw ConnectionLostException(failure)
     }
 
-    override val isReady: Boolean get() = channel.availableForRead > 0
+    /** A channel that broke is ready: [read] throws what broke it. */
+    override val isReady: Boolean
+        get() = try {
+            channel.availableForRead > 0
+        } catch (_: IOException) {
+            true
+        }
 }

@@ -26,7 +26,7 @@ internal fun rateLimits(header: (String) -> String?, now: Instant = Instant.now(
     return rateLimitsOf(first(REQUEST_NAMES), first(TOKEN_NAMES))
 }
 
-/** The three headers of one limit. They are read together: the remaining count of one window never stands beside the limit of another. */
+/** The three headers of one limit. They are read together, so that the values of different windows are never combined. */
 private class RateLimitNames(val limit: String, val remaining: String, val reset: String) {
     fun read(header: (String) -> String?, now: Instant): RateLimit? {
         val limit = header(limit)?.let(::count)

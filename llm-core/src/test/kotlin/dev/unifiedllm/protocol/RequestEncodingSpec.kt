@@ -253,9 +253,12 @@ class RequestEncodingSpec : FunSpec({
                 """{"messages":[{"role":"assistant","content":"Let me see.","reasoning_content":"hm","tool_calls":[$CALL_JSON]},{"role":"assistant","content":"a"}]}""",
                 Quirks(reasoning = Reasoning(sentBackAs = SentBackAs.REASONING_CONTENT_WITH_TOOL_CALLS)),
             ),
-            Encoding("reasoning in every assistant message", {
-                message(thought)
-            }, """{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm"}]}""", Quirks(reasoning = Reasoning(sentBackAs = SentBackAs.REASONING_CONTENT))),
+            Encoding(
+                "reasoning in every assistant message",
+                { message(thought) },
+                """{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm"}]}""",
+                Quirks(reasoning = Reasoning(sentBackAs = SentBackAs.REASONING_CONTENT)),
+            ),
             Encoding("reasoning under its other name", {
                 message(thought)
             }, """{"messages":[{"role":"assistant","content":"a","reasoning":"hm"}]}""", Quirks(reasoning = Reasoning(sentBackAs = SentBackAs.REASONING))),
@@ -384,7 +387,9 @@ class RequestEncodingSpec : FunSpec({
             Encoding("reasoning", { reasoning = Effort.HIGH }, """{"think":true}"""),
             Encoding("no reasoning", { reasoning = Effort.NONE }, """{"think":false}"""),
             Encoding("the effort for a model that takes one", { reasoning = Effort.MAX }, """{"think":"high"}""", leveled),
-            Encoding("a model that takes an effort always reasons", { reasoning = Effort.NONE }, """{"think":"low"}""", leveled, warning = "cannot be switched off"),
+            Encoding("a model that takes an effort always reasons", {
+                reasoning = Effort.NONE
+            }, """{"think":"low"}""", leveled, warning = "cannot be switched off"),
             Encoding("a budget is left out with a warning", { reasoningBudget = 100 }, "{}", warning = "reasoningBudget"),
             Encoding("probabilities", { topLogprobs = 3 }, """{"logprobs":true,"top_logprobs":3}"""),
             Encoding("the service tier is left out with a warning", { serviceTier = "flex" }, "{}", warning = "serviceTier"),

@@ -52,7 +52,9 @@ private fun HttpClient.llm(url: String): Llm = Llm.builder().environment { null 
     apiKey = "secret-key"
 }.build()
 
-private fun gzip(text: String): ByteArray = ByteArrayOutputStream().also { bytes -> GZIPOutputStream(bytes).use { it.write(text.encodeToByteArray()) } }.toByteArray()
+private fun gzip(text: String): ByteArray = ByteArrayOutputStream().also { bytes ->
+    GZIPOutputStream(bytes).use { it.write(text.encodeToByteArray()) }
+}.toByteArray()
 
 /** What Ktor's ContentEncoding does: requests gzip, decodes the body, and removes the header. */
 @OptIn(InternalAPI::class)
@@ -200,7 +202,11 @@ class KtorClientSpec : FunSpec({
         UnacceptingServer().use { server ->
             for (client in listOf(ktorClient(200.milliseconds), java { install(HttpTimeout) { connectTimeoutMillis = 200 } })) {
                 client.use {
-                    it.llm(server.url).use { llm -> shouldThrow<Timeout> { llm.chat("own/m", "hi").get() }.phase shouldBe Timeout.Phase.CONNECT }
+                    it.llm(server.url).use { llm ->
+                        val failure = shouldThrow<Timeout> { llm.chat("own/m", "hi").get() }
+                        failure.phase shouldBe Timeout.Phase.CONNECT
+                        failure.message shouldContain "connect timeout of your Ktor client"
+                    }
                 }
             }
         }

@@ -68,7 +68,7 @@ internal object BedrockConverse : Protocol {
         if (request.toolChoice == ToolChoice.None) {
             warnings += "toolChoice None was left out: the messages contain tool calls, and $CONVERSE_API then requires the tools in the request"
         }
-        return toolConfig(content.calledTools.map { name -> request.tools.firstOrNull { it.name == name } ?: Tool(name, null, ANY_OBJECT) }, null)
+        return toolConfig(content.calledTools.map { name -> request.tools.firstOrNull { it.name == name } ?: Tool.of(name, null, ANY_OBJECT) }, null)
     }
 
     private fun toolConfig(tools: List<Tool>, choice: ToolChoice?) = buildJsonObject {

@@ -166,7 +166,8 @@ internal object OpenAiResponses : Protocol {
         if (messages.any { it.name != null }) warnings += "the Responses wire has no names of participants; they were left out"
         val customCalls = mutableSetOf<String>()
         for (message in messages) {
-            if (message.role == Role.ASSISTANT) assistantItems(message, target, customCalls).forEach { add(it) } else items(message, customCalls).forEach { add(it) }
+            val items = if (message.role == Role.ASSISTANT) assistantItems(message, target, customCalls) else items(message, customCalls)
+            items.forEach { add(it) }
         }
     }
 

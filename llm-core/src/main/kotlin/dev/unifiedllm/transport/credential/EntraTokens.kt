@@ -36,7 +36,10 @@ internal class EntraTokens(private val environment: Environment, private val end
         }
         val authority = (environment["AZURE_AUTHORITY_HOST"] ?: DEFAULT_AUTHORITY).trimEnd('/').let { if ("://" in it) it else "https://$it" }
         if (!authority.startsWith("https://") && !isPrivateHost(hostOf(authority))) {
-            throw LlmException.Configuration("AZURE_AUTHORITY_HOST is not an https URL, which ${details.model} needs. Set it as in $DEFAULT_AUTHORITY.", details = details)
+            throw LlmException.Configuration(
+                "AZURE_AUTHORITY_HOST is not an https URL, which ${details.model} needs. Set it as in $DEFAULT_AUTHORITY.",
+                details = details,
+            )
         }
         val scope = environment["AZURE_SCOPE"] ?: DEFAULT_SCOPE
         val form = mapOf("grant_type" to "client_credentials", "client_id" to client, "client_secret" to secret, "scope" to scope)

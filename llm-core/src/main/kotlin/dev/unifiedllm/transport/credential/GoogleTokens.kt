@@ -136,7 +136,10 @@ internal class GoogleTokens(private val environment: Environment, private val en
                 details,
             )
         } catch (_: InvalidPathException) { // its message quotes the text
-            throw LlmException.Configuration("The value of $origin for ${details.model} is not a path. Set it to the path of the credentials file.", details = details)
+            throw LlmException.Configuration(
+                "The value of $origin for ${details.model} is not a path. Set it to the path of the credentials file.",
+                details = details,
+            )
         }
         return parse(text, origin, details)
     }

@@ -12,7 +12,7 @@ import dev.unifiedllm.provider.Target
 internal class AwsErrors(private val target: Target) {
     private val region = target.aws?.region?.let { "the region $it" } ?: "the region"
 
-    /** Null if the status says as much as the name. */
+    /** Null if the name adds nothing to the status. */
     fun exception(error: ProviderError, said: String, details: LlmException.Details): LlmException? = when {
         error.isNamed("ExpiredTokenException", "ExpiredToken", "TokenRefreshRequired") ->
             LlmException.Authentication(

@@ -57,10 +57,15 @@ internal class NetworkErrors(val details: LlmException.Details, private val targ
         }
     }
 
-    /** The exception for a request to [host], which did not accept a connection within [connectTimeout]; null where the timeout is not known. */
-    fun noConnection(host: String, connectTimeout: Duration?, cause: Throwable?): Timeout = Timeout(
+    /**
+     * The exception for a request to [host], which did not accept a connection in time.
+     *
+     * @param connectTimeout null if it is not known
+     * @param raise how to raise it
+     */
+    fun noConnection(host: String, connectTimeout: Duration?, cause: Throwable, raise: String = "raise timeouts.connect"): Timeout = Timeout(
         "$subject$host did not accept a connection ${connectTimeout?.let { "within $it" } ?: "in time"}. " +
-            "Check ${baseUrl()} and the network, raise timeouts.connect$OR_ADD_A_FALLBACK",
+            "Check ${baseUrl()} and the network, $raise$OR_ADD_A_FALLBACK",
         Timeout.Phase.CONNECT,
         cause,
         details,

@@ -21,7 +21,9 @@ internal fun tlsProblem(causes: List<Throwable>, host: String): String {
     val alert = ALERT.find(said)?.groupValues?.get(1)
     val why = when {
         causes.any { it is CertificateExpiredException } ->
-            "its certificate has expired (${message<CertificateExpiredException>(causes)}). The server needs a new one, unless the clock of this machine is wrong."
+            "its certificate has expired (${message<CertificateExpiredException>(
+                causes,
+            )}). The server needs a new one, unless the clock of this machine is wrong."
         causes.any { it is CertificateNotYetValidException } ->
             "its certificate is not valid yet (${message<CertificateNotYetValidException>(causes)}). Is the clock of this machine right?"
         causes.any { it is CertPathBuilderException } ->

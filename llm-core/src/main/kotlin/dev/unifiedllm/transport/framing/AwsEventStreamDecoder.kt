@@ -4,14 +4,14 @@ import java.util.Arrays
 import java.util.zip.CRC32
 
 /**
- * Cuts an `application/vnd.amazon.eventstream` into its messages, both checksums of each verified
+ * Splits an `application/vnd.amazon.eventstream` into its messages and verifies both checksums of each
  * ([smithy.io](https://smithy.io/2.0/aws/amazon-eventstream.html), read 2026-11-21).
  *
- * A frame's bytes are the message's payload: a slice of the fed array when the message came in one piece, else of a buffer of the decoder's
- * own. [Frame.event] is the event's type; an exception's type has [EXCEPTION] before it. An unmodelled error's code has [ERROR] before it,
- * and its payload is what the server says of it.
+ * The bytes of a frame are the payload of the message: a slice of the array passed to [feed] if the message arrived in one piece, else of the decoder's
+ * buffer. [Frame.event] is the type of the event; for an exception its type after [EXCEPTION]; for an unmodelled error its code after [ERROR], and then
+ * the payload is the error message.
  *
- * @param maxPayloadBytes the most bytes of one message's payload
+ * @param maxPayloadBytes the most bytes in the payload of one message
  */
 internal class AwsEventStreamDecoder(private val maxPayloadBytes: Int = 24 shl 20) : FrameDecoder {
     private val frame = Frame()
@@ -19,7 +19,7 @@ internal class AwsEventStreamDecoder(private val maxPayloadBytes: Int = 24 shl 2
     private var position = 0
     private var limit = 0
 
-    /** The beginning of a message that did not come in one piece. */
+    /** The first part of a message that does not arrive in one piece. */
     private val begun = ByteBuilder()
     private val headers = AwsEventHeaders()
 
@@ -32,7 +32,7 @@ internal class AwsEventStreamDecoder(private val maxPayloadBytes: Int = 24 shl 2
 
     override fun next(): Frame? = if (begun.size == 0) whole() else gathered()
 
-    /** A cut message is dropped: without the wire's last event the answer counts as cut. */
+    /** Drops a cut message: without the last event of the wire the answer counts as cut anyway. */
     override fun finish(): Frame? = null
 
     private fun whole(): Frame? {
@@ -58,7 +58,7 @@ internal class AwsEventStreamDecoder(private val maxPayloadBytes: Int = 24 shl 2
         return message(begun.bytes, 0, length)
     }
 
-    /** Takes bytes until [size] are there; false when there are too few. */
+    /** Buffers bytes until [size] have arrived; false if more are needed. */
     private fun gather(size: Int): Boolean {
         val taken = minOf(size - begun.size, limit - position)
         if (taken > 0) {
@@ -68,7 +68,7 @@ internal class AwsEventStreamDecoder(private val maxPayloadBytes: Int = 24 shl 2
         return begun.size >= size
     }
 
-    /** The length of the message that begins at [start], once its prelude is proved right. */
+    /** The length of the message that begins at [start], after the checksum of its prelude has been verified. */
     private fun messageLength(bytes: ByteArray, start: Int): Int {
         checkSum(bytes, start, PRELUDE - CHECKSUM, "prelude")
         val length = unsigned(bytes, start)
@@ -92,7 +92,7 @@ internal class AwsEventStreamDecoder(private val maxPayloadBytes: Int = 24 shl 2
         return frame
     }
 
-    /** [AwsEventHeaders.values] of the frame that came last. */
+    /** [AwsEventHeaders.values] of the last frame. */
     internal fun headers(): Map<String, Any> = headers.values()
 
     private fun checkSum(bytes: ByteArray, start: Int, length: Int, of: String) {
@@ -102,10 +102,10 @@ internal class AwsEventStreamDecoder(private val maxPayloadBytes: Int = 24 shl 2
     }
 
     companion object {
-        /** Stands before the type of an exception in [Frame.event]. */
+        /** The prefix of the type of an exception in [Frame.event]. */
         const val EXCEPTION: String = "exception:"
 
-        /** Stands before the code of an error that the wire does not name, in [Frame.event]. */
+        /** The prefix of the code of an unmodelled error in [Frame.event]. */
         const val ERROR: String = "error:"
         private const val LENGTH = 4
         private const val CHECKSUM = 4
@@ -120,20 +120,20 @@ private fun int(bytes: ByteArray, at: Int): Int = (short(bytes, at) shl 16) or (
 
 private fun short(bytes: ByteArray, at: Int): Int = (bytes[at].toInt() shl 8) or (bytes[at + 1].toInt() and 0xFF)
 
-/** The headers of one message: all are checked, those that say what it is are kept. */
+/** Reads the headers of one message: checks all of them, and keeps those that name its type. */
 private class AwsEventHeaders {
     private var bytes = ByteArray(0)
     private val starts = ArrayList<Int>()
     private var end = 0
 
-    /** The last event type and its bytes: streams repeat few. */
+    /** The last event type and its bytes: a stream repeats few types, so the string is reused. */
     private var known = ""
     private var knownBytes = ByteArray(0)
 
     var event: String = Frame.MESSAGE
         private set
 
-    /** Where an error's text stands, which has no payload. */
+    /** Where the text of an error is: an error has no payload. */
     var messageStart: Int? = null
         private set
     var messageEnd: Int = 0
@@ -174,7 +174,7 @@ private class AwsEventHeaders {
         type?.let { event = if (prefix.isEmpty()) it else prefix + it }
     }
 
-    /** All headers, in order: Boolean, Byte, Short, Int, Long (a time in milliseconds too), String; bytes and UUIDs as ByteArray. */
+    /** All headers, in order, as Boolean, Byte, Short, Int, Long (also for times, in milliseconds), String, or ByteArray (also for UUIDs). */
     fun values(): Map<String, Any> = starts.associate { name ->
         val value = valueStart(name)
         utf8(bytes, name + 1, value - 1) to value(value)
@@ -192,7 +192,7 @@ private class AwsEventHeaders {
         else -> bytes.copyOfRange(start, valueEnd(start))
     }
 
-    /** After the length of the name, the name and the type. */
+    /** The value follows the length of the name, the name and the type. */
     private fun valueStart(name: Int): Int = inside(name + 1 + (bytes[name].toInt() and 0xFF) + 1)
 
     private fun valueEnd(start: Int): Int = inside(

@@ -1,6 +1,6 @@
 package dev.unifiedllm.transport.framing
 
-/** The bytes of a line or an event that did not come in one piece. Grows by doubling, so that appending is linear in all. */
+/** A buffer for a line or an event that does not arrive in one piece. It grows by doubling, so that the total cost of appending is linear. */
 internal class ByteBuilder {
     var bytes: ByteArray = ByteArray(0)
         private set

@@ -1,12 +1,12 @@
 package dev.unifiedllm.transport.framing
 
 /**
- * One event of a stream, as a slice of the bytes it arrived in: `bytes[start, end)`.
+ * One event of a stream, as the slice `bytes[start, end)`.
  *
- * The decoder that returned it reuses it: it is valid until the decoder is asked for the next one.
+ * The decoder reuses the object: it is valid until the next call of [FrameDecoder.next] or [FrameDecoder.finish].
  */
 internal class Frame {
-    /** The type of a server-sent event; "message" where the wire names none. */
+    /** The type of a server-sent event; "message" if the stream names none. */
     var event: String = MESSAGE
     var bytes: ByteArray = EMPTY
     var start: Int = 0
@@ -20,17 +20,21 @@ internal class Frame {
     }
 }
 
-/** Cuts the bytes of a body into [Frame]s, however the bytes are split. One per answer; not thread-safe. */
+/** Splits the bytes of a body into [Frame]s, however the bytes arrive. One decoder reads one body; it is not thread-safe. */
 internal interface FrameDecoder {
-    /** Hands over the next bytes, which must stay as they are until [next] has returned null. */
+    /** Passes the next bytes, which must not change until [next] has returned null. */
     fun feed(bytes: ByteArray, start: Int, end: Int)
 
-    /** The next whole frame, or null when more bytes are needed. Throws [FramingException] past a limit. */
+    /**
+     * Returns the next complete frame; null if more bytes are needed.
+     *
+     * @throws FramingException if the bytes are malformed, or larger than a limit of the decoder
+     */
     fun next(): Frame?
 
-    /** Tells that the body has ended; a frame that its end completes is returned. What is left over is dropped. */
+    /** Ends the body. Returns the frame that the end completes; null if there is none. Incomplete bytes are dropped. */
     fun finish(): Frame?
 }
 
-/** The bytes break the rules of their framing, or one of our limits. */
+/** The bytes violate the format of their framing, or a limit of the decoder. */
 internal class FramingException(message: String) : RuntimeException(message)

@@ -1,9 +1,9 @@
 package dev.unifiedllm.transport.framing
 
 /**
- * Cuts newline-delimited JSON into its texts: one a line, ended by LF or CRLF; blank lines are passed over.
+ * Splits newline-delimited JSON into lines, which end with LF or CRLF. Blank lines are skipped.
  *
- * A line that lies within one feed stays in the fed array. The last line needs no end: [finish] returns it.
+ * A line that arrives in one piece is a slice of the array passed to [feed]. The last line needs no line end: [finish] returns it.
  *
  * @param maxLineBytes the most bytes of one line, without its LF
  */
@@ -66,7 +66,7 @@ internal class NdjsonDecoder(private val maxLineBytes: Int = 16 shl 20) : FrameD
         return found
     }
 
-    /** The frame that was returned last may have pointed into [line]. */
+    /** Clears [line] after the frame that points into it has been read. */
     private fun dropTakenLine() {
         if (lineTaken) line.clear()
         lineTaken = false

@@ -3,26 +3,26 @@ package dev.unifiedllm.transport.framing
 import java.util.Arrays
 
 /**
- * Cuts a `text/event-stream` into its events, by the
+ * Splits a `text/event-stream` into its events, by the
  * [WHATWG rules](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation), read 2026-11-21.
  *
- * A frame's bytes are the event's data. They stay in the fed array when the data is one line of one feed; other data is
- * gathered in a buffer of the decoder's own. An event without data is no frame.
+ * The bytes of a frame are the data of the event: a slice of the array passed to [feed] if the data is one line that arrived in one piece, else of the
+ * decoder's buffer. An event without data is not a frame.
  *
- * @param maxEventBytes the most bytes of one line, and of one event's data
- * @param takesBareErrors beyond those rules: some servers, Google's among them, end a stream that fails with bare JSON. Then what begins with a
- * brace instead of a field's name, lasts to the end of the body and speaks of an error is a frame, too
+ * @param maxEventBytes the most bytes of one line, and of the data of one event
+ * @param takesBareErrors true also makes a frame of JSON without a field name, if it lasts to the end of the body and has an "error": some servers,
+ * Google's among them, end a failed stream in this way
  */
 internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20, private val takesBareErrors: Boolean = false) : FrameDecoder {
-    /** The id of the last event that was complete, with or without data; empty when there was none. */
+    /** The id of the last complete event, with or without data; empty if there was none. */
     var lastEventId: String = ""
         private set
 
-    /** The reconnection time the server asked for last, in milliseconds; null when it did not. */
+    /** The last reconnection time that the server sent, in milliseconds; null if it sent none. */
     var retryMillis: Long? = null
         private set
 
-    /** True when the body ended inside an event: a sign of a cut-off answer. */
+    /** True if the body ended inside of an event, which is a sign of a cut answer. */
     var discardedTail: Boolean = false
         private set
 
@@ -35,12 +35,12 @@ internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20, private va
     private var atStart = true
     private var afterCr = false
 
-    /** The event's data so far: none, the frame's slice of [fed], or all of [data]. */
+    /** The data of the event so far: none, the slice of [fed] in [frame], or all of [data]. */
     private var hasData = false
     private var inPlace = false
     private val data = ByteBuilder()
 
-    /** True while [data] gathers lines of bare JSON. */
+    /** True while [data] collects lines of JSON without a field name. */
     private var isBare = false
     private var event = Frame.MESSAGE
     private var eventId = ""
@@ -100,7 +100,7 @@ internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20, private va
         return at
     }
 
-    /** Takes the line which `fed[start, end)` ends; true when it completes a frame. */
+    /** Reads the line that ends with `fed[start, end)`; true if it completes a frame. */
     private fun takeLine(start: Int, end: Int): Boolean {
         if (line.size == 0) return takeLine(fed, start, end, whole = true)
         line.append(fed, start, end)
@@ -131,7 +131,7 @@ internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20, private va
         return false
     }
 
-    /** True if the line is one of bare JSON, which lasts until a line of data. */
+    /** Collects the line if it belongs to JSON without a field name, which lasts until a line of data; false if it does not. */
     private fun gatherBare(bytes: ByteArray, start: Int, end: Int): Boolean {
         if (!isBare) {
             if (!takesBareErrors || hasData || bytes[start] != BRACE) return false
@@ -183,7 +183,7 @@ internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20, private va
         frame.end = end
     }
 
-    /** Streams repeat one type, so the last one is kept. */
+    /** Reuses the string of the last type, because streams repeat one type. */
     private fun eventName(bytes: ByteArray, start: Int, end: Int): String {
         if (start == end) return Frame.MESSAGE
         if (!Arrays.equals(bytes, start, end, knownEventBytes, 0, knownEventBytes.size)) {
@@ -212,7 +212,7 @@ internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20, private va
 
         fun isName(bytes: ByteArray, start: Int, end: Int, name: ByteArray): Boolean = Arrays.equals(bytes, start, end, name, 0, name.size)
 
-        /** ASCII digits only; a number past Long is Long.MAX_VALUE. */
+        /** ASCII digits only; a number beyond the range of Long is Long.MAX_VALUE. */
         fun millis(bytes: ByteArray, start: Int, end: Int): Long? {
             if (start == end) return null
             var millis = 0L

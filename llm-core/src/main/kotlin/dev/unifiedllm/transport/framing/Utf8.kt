@@ -4,15 +4,15 @@ private const val REPLACEMENT = '\uFFFD'
 
 /**
  * Decodes `bytes[start, end)`, with one U+FFFD for each maximal part of a malformed sequence, as the
- * [WHATWG decoder](https://encoding.spec.whatwg.org/#utf-8-decoder) does. Java's own decoder counts otherwise: it
- * makes one of an encoded surrogate (ED A0 80), which is three.
+ * [WHATWG decoder](https://encoding.spec.whatwg.org/#utf-8-decoder) does. Java's decoder differs: it makes one U+FFFD of an encoded surrogate
+ * (ED A0 80), where the standard requires three.
  */
 internal fun utf8(bytes: ByteArray, start: Int, end: Int): String {
     val text = String(bytes, start, end - start, Charsets.UTF_8)
     return if (text.indexOf(REPLACEMENT) < 0) text else byMaximalParts(bytes, start, end)
 }
 
-/** The length of the byte order mark that `bytes[start, end)` begins with: 3 or 0. */
+/** The length of the byte order mark at the beginning of `bytes[start, end)`: 3 or 0. */
 internal fun bomLength(bytes: ByteArray, start: Int, end: Int): Int =
     if (end - start >= 3 && bytes[start] == 0xEF.toByte() && bytes[start + 1] == 0xBB.toByte() && bytes[start + 2] == 0xBF.toByte()) 3 else 0
 
@@ -31,7 +31,7 @@ private fun byMaximalParts(bytes: ByteArray, start: Int, end: Int): String {
             in 0xF0..0xF4 -> 3
             else -> 0
         }
-        // the second byte's range keeps out overlong forms, surrogates and what is beyond U+10FFFF
+        // the range of the second byte excludes overlong forms, surrogates and code points beyond U+10FFFF
         var low = when (lead) {
             0xE0 -> 0xA0
             0xF0 -> 0x90

@@ -2,7 +2,7 @@ package dev.unifiedllm.transport.framing
 
 import java.io.ByteArrayOutputStream
 
-/** The whole body as one frame. */
+/** Returns the whole body as one frame. */
 internal class WholeBodyDecoder(private val maxBytes: Int = DEFAULT_MAX) : FrameDecoder {
     private val body = ByteArrayOutputStream()
     private val frame = Frame()

@@ -91,7 +91,7 @@ private fun ChatRequestBuilder.readAnthropic(body: JsonObject): Set<String> {
     val tools = body["tools"].items()
     if (tools.none { "type" in it.jsonObject }) {
         read += "tools"
-        for (tool in tools) tool(Tool(tool["name"].text!!, tool["description"].text, tool["input_schema"]!!.jsonObject))
+        for (tool in tools) tool(Tool.of(tool["name"].text!!, tool["description"].text, tool["input_schema"]!!.jsonObject))
     }
     toolChoice = when (body["tool_choice"]["type"].text) {
         null -> null

@@ -89,7 +89,7 @@ private fun ChatRequestBuilder.readConverse(body: JsonObject): Set<String> {
     val config = body["toolConfig"]
     config["tools"].items().forEach { tool ->
         val spec = tool["toolSpec"]
-        tool(Tool(spec["name"].string!!, spec["description"].string, spec["inputSchema"]["json"]!!.jsonObject))
+        tool(Tool.of(spec["name"].string!!, spec["description"].string, spec["inputSchema"]["json"]!!.jsonObject))
     }
     toolChoice = if (config["toolChoice"]["auto"] != null) ToolChoice.Auto else null
     body["additionalModelRequestFields"]["thinking"]?.let { reasoningBudget = it["budget_tokens"]!!.jsonPrimitive.int }

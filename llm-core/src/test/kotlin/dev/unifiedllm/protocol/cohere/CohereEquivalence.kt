@@ -44,7 +44,7 @@ internal val cohereEquivalence = WireEquivalence(
 private fun ChatRequestBuilder.readCohere(body: JsonObject): Set<String> {
     for (tool in body["tools"].items()) {
         val function = tool["function"]
-        tool(Tool(function["name"].text!!, function["description"].text, function["parameters"]!!.jsonObject))
+        tool(Tool.of(function["name"].text!!, function["description"].text, function["parameters"]!!.jsonObject))
     }
     val documents = body["documents"].items().map { document ->
         val text = document["data"]["text"].text!!.encodeToByteArray()

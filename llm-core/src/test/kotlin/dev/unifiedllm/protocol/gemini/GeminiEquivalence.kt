@@ -94,7 +94,7 @@ internal fun ChatRequestBuilder.readGemini(body: JsonObject): Set<String> {
     for (list in body["tools"].items()) {
         for (function in list["functionDeclarations"].items()) {
             tool(
-                Tool(function["name"].text!!, function["description"].text, function["parameters"] as JsonObject),
+                Tool.of(function["name"].text!!, function["description"].text, function["parameters"] as JsonObject),
             )
         }
         if (list["functionDeclarations"] == null) providerOptions { put("tools", JsonArray(listOf(list))) }

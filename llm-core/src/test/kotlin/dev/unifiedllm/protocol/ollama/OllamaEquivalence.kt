@@ -42,7 +42,7 @@ private fun ChatRequestBuilder.readOllama(body: JsonObject): Set<String> {
     messages(body["messages"].items().map { readMessage(it.jsonObject) })
     for (tool in body["tools"].items()) {
         val function = tool["function"]
-        tool(Tool(function["name"].text!!, function["description"].text, function["parameters"]!!.jsonObject))
+        tool(Tool.of(function["name"].text!!, function["description"].text, function["parameters"]!!.jsonObject))
     }
     delivery = if (body["stream"] == JsonPrimitive(true)) Delivery.STREAM else Delivery.WHOLE
     temperature = body["options"]["temperature"]?.jsonPrimitive?.double

@@ -146,7 +146,7 @@ private fun readFormat(format: JsonObject): ResponseFormat = when (format.string
 }
 
 private fun readTool(tool: JsonObject): Tool? = (tool["function"] as? JsonObject)?.let { function ->
-    Tool(function.string("name")!!, function.string("description"), function["parameters"] as? JsonObject ?: JsonObject(emptyMap()))
+    Tool.of(function.string("name")!!, function.string("description"), function["parameters"] as? JsonObject ?: JsonObject(emptyMap()))
 }
 
 internal fun readToolChoice(choice: JsonElement?): ToolChoice? = when (choice) {

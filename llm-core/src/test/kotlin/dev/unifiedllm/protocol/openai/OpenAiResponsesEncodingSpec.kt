@@ -118,7 +118,9 @@ class OpenAiResponsesEncodingSpec : FunSpec({
                 user("hi")
                 cacheBreakpoint()
             }, "{}"),
-            ResponsesEncoding("names are not part of this wire: a warning", { message(Message(Role.USER, listOf(Part.Text("hi")), name = "ann")) }, "{}", "names"),
+            ResponsesEncoding("names are not part of this wire: a warning", {
+                message(Message(Role.USER, listOf(Part.Text("hi")), name = "ann"))
+            }, "{}", "names"),
         ) { encoding ->
             val warnings = mutableListOf<String>()
             val body = send(target(), warnings) {

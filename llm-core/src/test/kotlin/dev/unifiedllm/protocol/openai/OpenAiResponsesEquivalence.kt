@@ -54,7 +54,9 @@ internal val openAiResponsesEquivalence = WireEquivalence(
         Explained("null is the default", "*") { it.isNullForNothing },
         Explained("stream is false by default", "stream") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
         Explained("the server stores nothing, since each request has the whole conversation", "store") { it.isAdded && it.ours == JsonPrimitive(false) },
-        Explained("encrypted reasoning is requested from reasoning models, to be sent back with the next turn", "include") { it.isAdded && it.ours == ENCRYPTED },
+        Explained("encrypted reasoning is requested from reasoning models, to be sent back with the next turn", "include") {
+            it.isAdded && it.ours == ENCRYPTED
+        },
         Explained("an empty list is the default", "include") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
         Explained("auto is the default", "tool_choice") { it.isLeftOut && it.recorded == JsonPrimitive("auto") },
         Explained("tools have no strict mode here: the schema is the same", "tools[].strict") {
@@ -74,7 +76,7 @@ private fun ChatRequestBuilder.readResponses(body: JsonObject): Set<String> {
     }
     val tools = body["tools"]?.jsonArray?.map { it.jsonObject }.orEmpty()
     for (tool in tools.filter { it.string("type") == "function" && "defer_loading" !in it }) {
-        tool(Tool(tool.string("name")!!, tool.string("description"), tool.getValue("parameters").jsonObject))
+        tool(Tool.of(tool.string("name")!!, tool.string("description"), tool.getValue("parameters").jsonObject))
     }
     val others = tools.filterNot { it.string("type") == "function" && "defer_loading" !in it }
     toolChoice = readToolChoice(body["tool_choice"])

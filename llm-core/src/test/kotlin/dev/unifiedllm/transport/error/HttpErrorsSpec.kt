@@ -270,7 +270,8 @@ class HttpErrorsSpec : FunSpec({
             "an expired key" to """{"error":{"message":"API key expired"}}""",
         ) { (_, body) ->
             val said = read(401, body).message!!
-            val parts = listOf("set the variable GROQ_API_KEY", """provider("groq") { apiKey = "…" } in Kotlin""", """provider("groq", p -> p.apiKey("…")) in Java""")
+            val parts =
+                listOf("set the variable GROQ_API_KEY", """provider("groq") { apiKey = "…" } in Kotlin""", """provider("groq", p -> p.apiKey("…")) in Java""")
             parts.map(said::indexOf).let { it.sorted() shouldBe it }
             for (part in parts) said shouldContain part
         }

@@ -40,7 +40,7 @@ private fun cases(): List<EventCase> =
 
 private val decoder64 = Base64.getDecoder()
 
-/** The words by which each class of fault is told. */
+/** The words in the message for each class of fault. */
 private val FAULTS = mapOf(
     "ChecksumMismatch" to "the checksum of an event's",
     "DuplicateHeader" to "one header twice",
@@ -48,7 +48,7 @@ private val FAULTS = mapOf(
     "InvalidPayloadLength" to "the payload of an event is longer than the limit of 25165824 bytes",
 )
 
-/** A message with [headers], all of them texts, and [payload]. */
+/** A message with [headers], all of them strings, and [payload]. */
 internal fun awsMessage(payload: ByteArray, vararg headers: Pair<String, String>): ByteArray {
     val encoded = ByteArrayOutputStream().also { out ->
         DataOutputStream(out).run {
@@ -102,7 +102,7 @@ private fun JsonElement.canonical(): JsonElement = if (this is JsonPrimitive && 
 class AwsEventStreamDecoderSpec : FunSpec({
     test("the suite has 16 cases") { cases().size shouldBe 16 }
 
-    context("a message is the same however it is cut, and a faulty one is refused") {
+    context("a message is the same however it is split, and a malformed one is refused") {
         withData<EventCase>({ it.name }, cases()) { case ->
             val isMade = case.bytes == null
             val bytes = case.bytes?.let(decoder64::decode) ?: awsMessage(ByteArray(25_165_825) { 0x30 })
@@ -130,7 +130,7 @@ class AwsEventStreamDecoderSpec : FunSpec({
         }
     }
 
-    test("all messages of a body come, in order, however it is cut") {
+    test("all messages of a body are frames, in order, however the body is split") {
         val bodies = listOf(
             "messageStart" to "{}",
             "contentBlockDelta" to "{\"a\":\"ü\"}",
@@ -149,7 +149,7 @@ class AwsEventStreamDecoderSpec : FunSpec({
         }
     }
 
-    test("a message in one piece is a slice of the fed array") {
+    test("a message in one piece is a slice of the array that was fed") {
         val fed = awsMessage("{}".encodeToByteArray(), ":event-type" to "a")
         val decoder = AwsEventStreamDecoder()
         decoder.feed(fed, 0, fed.size)
@@ -157,12 +157,12 @@ class AwsEventStreamDecoderSpec : FunSpec({
         decoder.next().shouldBeNull()
     }
 
-    test("a cut message is no frame, and no failure of the framing") {
+    test("a cut message is not a frame, and not a failure") {
         val whole = awsMessage("{}".encodeToByteArray(), ":event-type" to "a")
         for (length in 0 until whole.size) read(listOf(whole.copyOf(length))) shouldBe emptyList()
     }
 
-    test("a length of 0, and one that the headers do not fit into, are refused") {
+    test("a length of 0, and a length too small for the headers, are refused") {
         fun prelude(total: Int, headers: Int) = ByteArrayOutputStream().also { out ->
             DataOutputStream(out).run {
                 writeInt(total)
@@ -175,7 +175,7 @@ class AwsEventStreamDecoderSpec : FunSpec({
         }
     }
 
-    context("headers that are none are refused") {
+    context("malformed headers are refused") {
         withData(
             mapOf(
                 "an unknown type" to byteArrayOf(1, 'a'.code.toByte(), 10),

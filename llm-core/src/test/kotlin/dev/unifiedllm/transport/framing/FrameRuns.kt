@@ -2,7 +2,7 @@ package dev.unifiedllm.transport.framing
 
 import kotlin.random.Random
 
-/** Feeds a body in pieces, each from an array that is overwritten as soon as the decoder has asked for more. */
+/** Feeds a body in pieces. The array of each piece is overwritten as soon as the decoder needs more bytes. */
 internal fun <D : FrameDecoder, T> D.run(pieces: List<ByteArray>, read: D.(Frame) -> T): List<T> = buildList {
     for (piece in pieces) {
         val fed = ByteArray(piece.size + 7) { '\n'.code.toByte() }
@@ -19,7 +19,7 @@ internal fun ByteArray.cutAt(vararg cuts: Int): List<ByteArray> =
 
 internal fun ByteArray.bytewise(): List<ByteArray> = map { byteArrayOf(it) }
 
-/** The ways a body may arrive: whole, byte by byte, cut in two, with an empty piece, in three. Seeded. */
+/** Ways in which a body can arrive: whole, byte by byte, in two pieces, with an empty piece, in three pieces. Seeded. */
 internal fun ByteArray.arrivals(): Sequence<List<ByteArray>> {
     val random = Random(size)
     val offsets = if (size <= 4096) (0..size).toList() else List(200) { random.nextInt(size + 1) }

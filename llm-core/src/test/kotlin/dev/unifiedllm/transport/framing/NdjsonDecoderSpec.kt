@@ -11,7 +11,7 @@ import io.kotest.matchers.types.shouldBeSameInstanceAs
 private fun decode(pieces: List<ByteArray>, maxLineBytes: Int = 1 shl 20): List<String> = NdjsonDecoder(maxLineBytes).run(pieces) { it.text() }
 
 class NdjsonDecoderSpec : FunSpec({
-    context("lines are the same however the body is cut") {
+    context("lines are the same however the body is split") {
         withData<Pair<String, List<String>>>(
             { (body, _) -> "<${body.take(40)}>".replace("\n", "\\n").replace("\r", "\\r") },
             "" to emptyList(),
@@ -38,14 +38,14 @@ class NdjsonDecoderSpec : FunSpec({
         }
     }
 
-    test("a line of one feed is a slice of the fed array") {
+    test("a line that arrives in one piece is a slice of the array that was fed") {
         val fed = "{}\n".encodeToByteArray()
         val decoder = NdjsonDecoder()
         decoder.feed(fed, 0, fed.size)
         decoder.next()!!.bytes shouldBeSameInstanceAs fed
     }
 
-    test("a line past the limit is refused however it is cut") {
+    test("a line beyond the limit is refused however it is split") {
         val fits = "\"34567\"\r\n1".encodeToByteArray()
         for (pieces in fits.arrivals()) decode(pieces, maxLineBytes = 8) shouldContainExactly listOf("\"34567\"", "1")
         val long = "1\n\"3456789\n".encodeToByteArray()

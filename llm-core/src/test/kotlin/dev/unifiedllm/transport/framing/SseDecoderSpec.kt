@@ -40,7 +40,7 @@ private fun decode(text: String): Pair<List<Event>, Final> = decode(listOf(text.
 class SseDecoderSpec : FunSpec({
     test("the corpus has 128 cases") { cases().size shouldBe 128 }
 
-    context("events are the same however the body is cut") {
+    context("events are the same however the body is split") {
         withData<Case>({ it.name }, cases()) { case ->
             val body = Base64.getDecoder().decode(case.input)
             for (pieces in body.arrivals()) {
@@ -49,7 +49,7 @@ class SseDecoderSpec : FunSpec({
         }
     }
 
-    test("data in one line of one feed is a slice of the fed array") {
+    test("data in one line that arrives in one piece is a slice of the array that was fed") {
         val fed = "event: a\ndata: one\n\ndata: two\ndata: more\n\n".encodeToByteArray()
         val decoder = SseDecoder()
         decoder.feed(fed, 0, fed.size)
@@ -60,7 +60,7 @@ class SseDecoderSpec : FunSpec({
         gathered.event shouldBe "message"
     }
 
-    test("an event's data that is past the limit is refused, by the line and by the sum of its lines") {
+    test("data of an event beyond the limit is refused, in one line and in several") {
         val decoder = { SseDecoder(maxEventBytes = 16) }
         val fits = "data: 0123456789\n\n".encodeToByteArray()
         val long = "data: 0123456789a\n\n".encodeToByteArray()
@@ -73,7 +73,7 @@ class SseDecoderSpec : FunSpec({
         }
     }
 
-    test("a line without end is refused before it is kept whole") {
+    test("an endless line is refused at the limit") {
         val decoder = SseDecoder(maxEventBytes = 1000)
         shouldThrow<FramingException> {
             while (true) {
@@ -97,13 +97,13 @@ class SseDecoderSpec : FunSpec({
         lengths shouldContainExactly listOf(2 shl 20)
     }
 
-    test("a retry beyond Long is taken for the longest") {
+    test("a retry beyond the range of Long is the longest") {
         decode("retry: 99999999999999999999999\n\n").second.retry shouldBe Long.MAX_VALUE
         decode("retry: 9223372036854775807\n\n").second.retry shouldBe Long.MAX_VALUE
         decode("retry: 9223372036854775806\n\n").second.retry shouldBe Long.MAX_VALUE - 1
     }
 
-    test("an unfinished comment, byte order mark or id is no discarded event, an unfinished field is") {
+    test("an incomplete field counts as a discarded event; an incomplete comment, byte order mark or id does not") {
         for (whole in listOf(": keep", "\uFEFF", "\uFEFF: x", "id: 7\n", ": x\n")) withClue(whole) { decode(whole).second.discardedTail shouldBe false }
         for (cut in listOf("event: x\n", "d", "\uFEFFd", "data: x\n")) withClue(cut) { decode(cut).second.discardedTail shouldBe true }
     }

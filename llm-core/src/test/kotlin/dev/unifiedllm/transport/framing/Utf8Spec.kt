@@ -6,7 +6,7 @@ import io.kotest.matchers.shouldBe
 import java.util.HexFormat
 
 class Utf8Spec : FunSpec({
-    context("a malformed sequence is one U+FFFD for each maximal part") {
+    context("a malformed sequence becomes one U+FFFD for each maximal part") {
         withData<Pair<String, String>>(
             { (hex, _) -> hex },
             "61eda08062" to "a\uFFFD\uFFFD\uFFFDb",
