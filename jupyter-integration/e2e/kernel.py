@@ -1,4 +1,4 @@
-"""Runs cells in the Kotlin kernel and checks their outputs, errors, interrupts and completion. `jupyter-integration/e2e/run kernel` starts it."""
+"""Runs cells in the Kotlin kernel and checks their outputs, costs, errors, interrupts and completion. `jupyter-integration/e2e/run kernel` starts it."""
 import os
 import queue
 import re
@@ -164,6 +164,35 @@ def laziness(kernel: Kernel, check: Checks, server: SlowOllama) -> None:
         assert "one two three" in cell.printed, cell.printed
 
 
+def clients(kernel: Kernel, check: Checks, server: SlowOllama) -> None:
+    with check("configure { } as the last expression shows nothing, and chat() uses the new client"):
+        kernel.run('chat("demo/echo") { user("hi"); task = "default client" }.get()')
+        cell = kernel.run('configure { alias("home", "ollama/llama3") }')
+        assert cell.status == "ok" and cell.is_empty, cell.evalue or f"{len(cell.results)} results, printed {cell.printed!r}"
+        before = len(server.requests)
+        cell = kernel.run('chat("home") { user("hi"); task = "configured client" }')
+        assert "word20" in cell.text and "ollama/llama3" in cell.text, cell.text[:200]
+        assert len(server.requests) == before + 1, f"{len(server.requests) - before} requests"
+    with check("a call that was made before configure { } is sent by the new client"):
+        kernel.run('val waiting = chat("later") { user("hi"); task = "made before" }')
+        kernel.run('configure { alias("later", "demo/echo") }')
+        assert "echoes: hi" in kernel.run("waiting").text
+    with check("costs() has the calls of every client of the kernel, each once"):
+        kernel.run("""
+            val own = llm { }
+            own.chat("demo/echo") { user("hi"); task = "own client" }.get()
+            own.chat(own.model("demo/echo")) { user("hi"); task = "model of the client" }.get()
+            chat(own.model("demo/echo")) { user("hi"); task = "model of another client" }.get()
+            own.close()
+        """)
+        cell = kernel.run('costs(By.TASK).filter { it.name != "(none)" }.joinToString { "${it.name} ${it.calls}" }')
+        tasks = ("default client", "configured client", "made before", "own client", "model of the client", "model of another client")
+        assert cell.status == "ok", cell.evalue
+        assert sorted(cell.shown["text/plain"].split(", ")) == sorted(f"{task} 1" for task in tasks), cell.shown["text/plain"]
+        assert all(task in kernel.run("costs(By.TASK)").text for task in tasks)
+        assert all(f"costs by {by}" in kernel.run(f"costs(days = 1, by = By.{by.upper()})").text.lower() for by in ("model", "provider", "day", "task"))
+
+
 def errors(kernel: Kernel, check: Checks) -> None:
     for code, remedy in [
         ('chat("groq/llama-3.1-8b-instant", "hi")', "GROQ_API_KEY"),
@@ -191,6 +220,8 @@ COMPLETION = [
     ("import dev.unifiedllm.Llm", "Llm.default", {"chat", "costs", "model", "conversation", "close"}),
     ('val talk = conversation("demo/echo")', "talk", {"ask", "cost", "messages", "fork"}),
     ('val response = chat("demo/echo", "hi").get()', "response", {"text", "usage", "cost", "model", "finishReason", "toolCalls"}),
+    ("val report = costs()", "report", {"total", "demoTotal", "unknownCosts", "by", "size"}),
+    ('val failure = LlmException.Overloaded("busy")', "failure", {"message", "model", "status", "attempts", "partial", "isRetryable"}),
 ]
 
 
@@ -232,6 +263,7 @@ def main() -> None:
     with SlowOllama(words=20, rate=50) as quick, Kernel({**without_keys, "OLLAMA_API_BASE": quick.url}) as kernel:
         answers(kernel, check)
         laziness(kernel, check, quick)
+        clients(kernel, check, quick)
         errors(kernel, check)
         completion(kernel, check)
     with SlowOllama() as slow, Kernel({**without_keys, "OLLAMA_API_BASE": slow.url}) as kernel:

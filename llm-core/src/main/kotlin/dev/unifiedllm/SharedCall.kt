@@ -9,6 +9,7 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.ExperimentalCoroutinesApi
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.isActive
 import kotlinx.coroutines.launch
@@ -191,14 +192,15 @@ internal class SharedCall<T : Any>(
         }
         sender = client
         log.begin()
-        val job = client.scope.launch(start = CoroutineStart.ATOMIC) { produce(client) }
+        val wasOpen = client.whyClosed() == null
+        val job = client.scope.launch(start = CoroutineStart.ATOMIC) { produce(client, wasOpen) }
         if (hasBegun) job.invokeOnCompletion { client.ended() }
         return job
     }
 
-    private suspend fun produce(client: Client) {
+    private suspend fun produce(client: Client, wasOpen: Boolean) {
         try {
-            client.checkOpen()
+            if (wasOpen) currentCoroutineContext().ensureActive() else client.checkOpen()
             val call = prepare(client)
             if (call.runsUserCode || !client.mayRunOnTransport) return collect(client, call)
             // Nothing here blocks: to go on on the transport's thread spares a change of threads for each read of the socket.

@@ -11,7 +11,7 @@ import kotlin.math.roundToLong
 import kotlin.time.Duration
 import kotlin.time.DurationUnit
 
-/** Where an answer's card is in its life. */
+/** The state of a card. */
 internal enum class CardState(val word: String) {
     WAITING("waiting"),
     STREAMING("streaming"),
@@ -21,9 +21,13 @@ internal enum class CardState(val word: String) {
     NEW("new"),
 }
 
-/** An answer as a card: what was thought, the text, then who answered, the tokens, the cost and the time. Pure. */
+/**
+ * Renders a response as a card: failed attempts, reasoning, text, tool calls and sources; below them the model, the tokens, the cost and the times. Pure.
+ *
+ * @param requested the model that was asked for; the card names it until a response has begun. Null if it is not known
+ */
 internal class AnswerCard(
-    private val asked: ModelId,
+    private val requested: ModelId?,
     private val state: CardState,
     private val response: ChatResponse?,
     private val failure: Throwable? = null,
@@ -49,11 +53,16 @@ internal class AnswerCard(
     }
 
     private fun StringBuilder.attempts(response: ChatResponse) {
-        for (attempt in response.attempts) {
-            val error = attempt.error ?: continue
-            append(
-                "<div class=\"ullm-note\">${escape(attempt.model.toString())} did not answer (${escape(error::class.java.simpleName)}), asking the next</div>",
-            )
+        response.attempts.forEachIndexed { index, attempt ->
+            val error = attempt.error ?: return@forEachIndexed
+            val next = response.attempts.getOrNull(index + 1)?.model
+            val then = when {
+                next == attempt.model -> ", tried again"
+                next != null -> ", tried $next instead"
+                isOver -> ""
+                else -> ", trying the next model…"
+            }
+            append("<div class=\"ullm-note\">${escape("${attempt.model} failed (${failureName(error)})$then")}</div>")
         }
     }
 
@@ -68,11 +77,11 @@ internal class AnswerCard(
         if (text.isEmpty()) {
             return when (state) {
                 CardState.WAITING, CardState.STREAMING -> "<div class=\"ullm-text ullm-waiting\"><span class=\"ullm-caret\"></span></div>"
-                CardState.NEW -> "<div class=\"ullm-text ullm-waiting\">Not sent yet: make it the last expression of a cell, or call show().</div>"
+                CardState.NEW -> "<div class=\"ullm-text ullm-waiting\">Not sent. Make it the last expression of a cell, or call show().</div>"
                 else -> "<div class=\"ullm-text\"></div>"
             }
         }
-        // A part of an answer is not yet Markdown: it is shown as it is until the rest has come.
+        // An incomplete response may end in the middle of Markdown markup, so it is shown as plain text.
         val markdown = if (state == CardState.DONE) Markdown.html(text) else null
         if (markdown != null) return "<div class=\"ullm-text\">$markdown</div>"
         val caret = if (isOver) "" else " ullm-caret"
@@ -90,14 +99,14 @@ internal class AnswerCard(
     )
 
     private fun footer(html: Boolean): String {
-        val who = response?.model ?: asked
-        val name = if (html) "<b>${escape(who.toString())}</b>" else who.toString()
+        val model = (response?.model ?: requested)?.toString() ?: "unknown model"
+        val name = if (html) "<b>${escape(model)}</b>" else model
         val facts = when (state) {
             CardState.NEW -> listOf("not sent")
-            CardState.WAITING -> listOf("waiting for the first token …")
-            CardState.STREAMING -> listOf("streaming …")
+            CardState.WAITING -> listOf("waiting for the first token…")
+            CardState.STREAMING -> listOf("streaming…")
             CardState.FAILED -> listOf("failed") + times()
-            CardState.CANCELLED -> listOf("stopped") + times()
+            CardState.CANCELLED -> listOf("cancelled") + times()
             CardState.DONE -> tokens() + listOf(cost(), *times().toTypedArray(), speed()) + ending()
         }
         return (listOf(name) + facts.filterNotNull().map { if (html) escape(it) else it }).joinToString(" · ")
@@ -121,23 +130,22 @@ internal class AnswerCard(
     )
 
     private fun speed(): String? {
-        val answer = response ?: return null
-        val output = answer.usage?.outputTokens ?: return null
-        val streaming = answer.latency - (answer.timeToFirstToken ?: return null)
+        val output = response?.usage?.outputTokens ?: return null
+        val streaming = response.latency - (response.timeToFirstToken ?: return null)
         val perSecond = output / streaming.toDouble(DurationUnit.SECONDS)
         return if (output < 2 || !perSecond.isFinite()) null else "${rate(perSecond)} tok/s"
     }
 
     private fun ending(): List<String> = when (response?.finishReason?.kind) {
-        FinishReason.Kind.LENGTH -> listOf("cut by the token limit")
-        FinishReason.Kind.CONTENT_FILTER -> listOf("held back by the provider's filter")
+        FinishReason.Kind.LENGTH -> listOf("stopped at the token limit")
+        FinishReason.Kind.CONTENT_FILTER -> listOf("blocked by the provider's filter")
         FinishReason.Kind.REFUSAL -> listOf("refused")
         null -> listOf("incomplete")
         else -> emptyList()
     }
 }
 
-/** A failure as a box of its own. */
+/** Renders [failure] as a box without a card. */
 internal fun errorCard(failure: LlmException): Rendered = Rendered(style + errorBox(failure), reveal(failureText(failure)))
 
 private fun errorBox(failure: Throwable): String =
@@ -145,7 +153,7 @@ private fun errorBox(failure: Throwable): String =
 
 private fun failureText(failure: Throwable) = "${failureName(failure)}: ${failureMessage(failure)}"
 
-/** The kind of failure; an anonymous one goes by what it is a kind of. */
+/** The class name of [failure]; for an anonymous class that of its superclass. */
 private fun failureName(
     failure: Throwable,
 ): String = generateSequence<Class<*>>(failure::class.java) { it.superclass }.first { it.simpleName.isNotEmpty() }.simpleName
@@ -162,11 +170,11 @@ private fun source(url: String, title: String?): String {
 private const val DEMO = "demo"
 private const val MAX_SHOWN = 1_000_000
 
-/** The end of what a cell can bear: notebooks keep their outputs. The property called [name] has all of it. */
+/** Limits the length of this text, because a notebook file keeps its outputs. The note at the end names the property that has the whole text: [name]. */
 private fun String.capped(name: String): String {
     if (length <= MAX_SHOWN) return this
     val end = if (this[MAX_SHOWN - 1].isHighSurrogate()) MAX_SHOWN - 1 else MAX_SHOWN
-    return take(end) + "\n… ${count((length - end).toLong())} more characters are not shown; the $name property has them all."
+    return take(end) + "\n… ${count((length - end).toLong())} more characters are not shown. The property `$name` has the whole text."
 }
 
 private fun rate(perSecond: Double): String = if (perSecond < SLOW) "%.1f".format(Locale.ROOT, perSecond) else count(perSecond.roundToLong())

@@ -1,10 +1,10 @@
 package dev.unifiedllm.jupyter
 
 /**
- * [text] as it may stand in HTML, within elements and within attributes in double quotes.
+ * Escapes [text] for HTML, for the content of elements and for attributes in double quotes.
  *
- * Characters that hide or turn what is shown (bidirectional overrides, tags, controls) are made visible by their number; NUL and halves of
- * surrogate pairs become U+FFFD.
+ * Characters that hide or reorder text (bidirectional overrides, tags, controls) are replaced by their code point in visible form. NUL and unpaired
+ * surrogates become U+FFFD.
  */
 internal fun escape(text: String): String {
     val html = StringBuilder(text.length + text.length / 8)
@@ -26,7 +26,7 @@ internal fun escape(text: String): String {
     return html.toString()
 }
 
-/** [text] with its deceptive characters made visible, for a renderer that escapes by itself. */
+/** Replaces characters of [text] as [escape] does, but escapes no markup: for plain text, and for HTML that is escaped already. */
 internal fun reveal(text: String): String {
     if (text.codePoints().noneMatch { it == 0 || it in SURROGATES || isDeceptive(it) }) return text
     return buildString(text.length) {

@@ -4,11 +4,10 @@ import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Reply
 import dev.unifiedllm.chat.ChatResponse
-import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.store.CostReport
 import org.jetbrains.kotlinx.jupyter.api.libraries.JupyterIntegration
 
-/** What every cell may use without an import. */
+/** The imports of every cell. */
 internal val imports: List<String> = listOf(
     "dev.unifiedllm.dsl.*",
     "dev.unifiedllm.chat.*",
@@ -28,7 +27,7 @@ internal val imports: List<String> = listOf(
     "kotlin.time.Duration.Companion.seconds",
 )
 
-/** The integration that `%use unified-llm` loads into a notebook. */
+/** The integration that `%use unified-llm` loads into the kernel. */
 public class Integration : JupyterIntegration() {
     override fun Builder.onLoaded() {
         KernelAdapter.checkVersion(notebook)
@@ -39,8 +38,9 @@ public class Integration : JupyterIntegration() {
         beforeCellExecution { KernelAdapter.beforeCell(this) }
         afterCellExecution { _, result -> KernelAdapter.afterCell(this, result.value) }
         render<Reply> { KernelAdapter.render(it) }
-        render<ChatResponse> { KernelAdapter.display(AnswerCard(it.model ?: ModelId("", "?"), CardState.DONE, it).render()) }
+        render<ChatResponse> { KernelAdapter.display(AnswerCard(it.model, CardState.DONE, it).render()) }
         render<CostReport> { KernelAdapter.display(costTable(it)) }
+        render<Llm> { } // `configure { }` as the last expression of a cell shows nothing
         render<LlmException> { KernelAdapter.display(errorCard(it)) }
         onShutdown { Llm.default.close() }
     }

@@ -7,7 +7,7 @@ import org.jetbrains.kotlinx.jupyter.api.MimeTypedResult
 import org.jetbrains.kotlinx.jupyter.api.Notebook
 import java.util.UUID
 
-/** All that is known here of the kernel: its host, its displays, and how a lazy last expression is made to run. */
+/** The only code that uses the API of the kernel: its host, its displays, and the code that is scheduled after a cell. */
 internal object KernelAdapter {
     private const val OLDEST_MAJOR = 0
     private const val OLDEST_MINOR = 15
@@ -16,11 +16,11 @@ internal object KernelAdapter {
     private var pending: Reply? = null
     private var streamed: Reply? = null
 
-    /** @throws IllegalStateException if the kernel is older than those that this works with */
+    /** @throws IllegalStateException if the kernel is older than 0.15 */
     fun checkVersion(notebook: Notebook) {
         val version = notebook.kernelVersion
         check(version.major > OLDEST_MAJOR || version.minor >= OLDEST_MINOR) {
-            "unified-llm needs a Kotlin kernel from 0.15 on, this one is $version. Update it: pip install -U kotlin-jupyter-kernel"
+            "unified-llm needs the Kotlin kernel 0.15 or newer, this is $version. Update it: pip install -U kotlin-jupyter-kernel"
         }
     }
 
@@ -31,8 +31,9 @@ internal object KernelAdapter {
     }
 
     /**
-     * Remembers a call that is the value of the cell, and has it followed by code that the kernel runs next: of all ways this is the one in
-     * which errors and interrupts are the cell's own.
+     * Schedules code that streams the reply that is the value of the cell.
+     *
+     * The kernel runs that code as a part of the cell, so that its errors fail the cell and an interrupt stops it.
      */
     fun afterCell(host: KotlinKernelHost, value: Any?) {
         this.host = host
@@ -48,13 +49,13 @@ internal object KernelAdapter {
         stream(reply)
     }
 
-    /** Blocks until [reply] has ended in an output of its own. */
+    /** Streams [reply] into an output of its own and blocks until it ends. */
     fun stream(reply: Reply) {
-        val host = checkNotNull(host) { "show() works in a cell of a Kotlin notebook, after %use unified-llm" }
+        val host = checkNotNull(host) { "show() works only in a cell of a Kotlin notebook, after %use unified-llm" }
         runBlocking { follow(reply, HostOutput(host)) }
     }
 
-    /** What the kernel shows for [reply] as a value: nothing more where it is streamed in this cell anyway. */
+    /** The output for [reply] as the value of a cell: its card, or nothing if this cell streams it. */
     fun render(reply: Reply): Any = if (reply === pending || reply === streamed) Unit else display(finalCard(reply))
 
     fun display(rendered: Rendered): MimeTypedResult = MimeTypedResult(mapOf("text/html" to rendered.html, "text/plain" to rendered.text))
@@ -68,8 +69,8 @@ internal object KernelAdapter {
     }
 }
 
-/** Follows the call that is the value of the cell. The kernel runs it after the cell's own code; it is not meant to be called. */
+/** Streams the reply that is the value of the cell. The kernel calls it after each such cell; notebooks have no use for it. */
 public fun streamPending(): Unit = KernelAdapter.streamPending()
 
-/** Streams this answer into an output of its own, here and now, and blocks until it is done. */
+/** Streams this reply into an output of its own and blocks until it ends. Sends the request if it is not sent yet. */
 public fun Reply.show(): Unit = KernelAdapter.stream(this)

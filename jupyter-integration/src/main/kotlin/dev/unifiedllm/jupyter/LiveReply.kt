@@ -8,24 +8,28 @@ import kotlinx.coroutines.flow.conflate
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 
-/** One output of a cell, shown once and then changed in place. */
+/** One output of a cell: shown once, then updated in place. */
 internal interface CellOutput {
     fun show(rendered: Rendered)
 
     fun update(rendered: Rendered)
 }
 
-/** Follows [reply] to its end in [output]: a card at once, which grows at most 20 times a second, and its last state whatever happens. */
+/**
+ * Shows [reply] in [output] until it ends: a card at once, then at most 20 updates a second, then the final card.
+ *
+ * @throws Throwable what the reply fails with, after the final card is shown
+ */
 internal suspend fun follow(reply: Reply, output: CellOutput) {
     if (reply.state != Reply.State.NEW && reply.state != Reply.State.RUNNING) {
         output.show(finalCard(reply))
         reply.await()
         return
     }
-    output.show(growingCard(reply))
+    output.show(runningCard(reply))
     try {
         reply.events().conflate().collect {
-            val card = growingCard(reply)
+            val card = runningCard(reply)
             output.update(card)
             delay(pause(card))
         }
@@ -33,41 +37,41 @@ internal suspend fun follow(reply: Reply, output: CellOutput) {
     } catch (cancelled: CancellationException) {
         output.update(AnswerCard(reply.model, CardState.CANCELLED, reply.partial).render())
         throw cancelled
-    } catch (failure: Throwable) { // of whatever kind: the card shows it, the cell fails with it
+    } catch (failure: Throwable) { // of any type: a user's model may throw anything
         output.update(finalCard(reply, failure))
         throw failure
     }
 }
 
-private fun growingCard(reply: Reply): Rendered {
+private fun runningCard(reply: Reply): Rendered {
     val response = reply.partial
     return AnswerCard(reply.model, if (response?.parts.isNullOrEmpty()) CardState.WAITING else CardState.STREAMING, response).render()
 }
 
-/** The card of a reply that is not followed: as far as it has come. Sends nothing. */
+/** The card of [reply] in its present state. Sends nothing. */
 internal fun finalCard(reply: Reply, failure: Throwable? = null): Rendered {
     val error = failure ?: (reply.takeIf { it.state == Reply.State.FAILED }?.let(::failureOf))
     val state = when {
         error is LlmException.Cancelled || reply.state == Reply.State.CANCELLED -> CardState.CANCELLED
         error != null -> CardState.FAILED
         reply.state == Reply.State.NEW -> CardState.NEW
-        reply.state == Reply.State.RUNNING -> return growingCard(reply)
+        reply.state == Reply.State.RUNNING -> return runningCard(reply)
         else -> CardState.DONE
     }
     return AnswerCard(reply.model, state, reply.partial, error.takeUnless { state == CardState.CANCELLED }).render()
 }
 
-/** How a reply that has ended failed: asking it again sends nothing. */
+/** The failure of [reply], which has failed. Sends nothing. */
 private fun failureOf(reply: Reply): Throwable? = try {
     reply.get()
     null
-} catch (failure: Throwable) { // a user's own model may fail with anything
+} catch (failure: Throwable) { // of any type: a user's model may throw anything
     failure
 }
 
-/** The longer a card, the rarer its updates: each carries all of it. */
+/** The pause after an update with [card]. Each update has the whole card, so that a longer card is updated less often. */
 private fun pause(card: Rendered): Duration = maxOf(MIN_PAUSE, (card.html.length / BYTES_PER_MILLISECOND).milliseconds)
 
-/** 19 updates a second, and the last one, which does not wait. */
+/** Makes 19 updates a second, and the final one has no pause before it. */
 private val MIN_PAUSE = 53.milliseconds
 private const val BYTES_PER_MILLISECOND = 1_000

@@ -17,14 +17,18 @@ import org.commonmark.renderer.html.HtmlNodeRendererContext
 import org.commonmark.renderer.html.HtmlRenderer
 import org.commonmark.renderer.html.UrlSanitizer
 
-/** A finished answer's Markdown as HTML: no markup of the model's own, no address but http, https and mailto, and nothing that loads by itself. */
+/**
+ * Renders the Markdown of a finished response as HTML.
+ *
+ * HTML in the text is escaped, links are http, https or mailto, and nothing is fetched when the output is shown.
+ */
 internal object Markdown {
-    /** Longer answers are shown as plain text: it is not worth the time. */
+    /** Longer text is shown as it is, to limit the time. */
     private const val MAX_LENGTH = 200_000
     private const val MAX_STEPS = 2_000_000_000L
     private const val STEPS_PER_LINE = 4
 
-    /** Browsers give up at 512 elements within each other, and the page has some of its own. */
+    /** Browsers limit the depth of elements to 512, and the page has some around this one. */
     private const val MAX_DEPTH = 100
 
     private val extensions = listOf(TablesExtension.create())
@@ -38,25 +42,25 @@ internal object Markdown {
         .nodeRendererFactory(::ImageLinks)
         .build()
 
-    /** Null where [text] is better shown as it is. */
+    /** Returns null if [text] would take too long or is nested too deeply; it is then shown as plain text. */
     fun html(text: String): String? {
         if (text.length > MAX_LENGTH || cells(text) > MAX_LENGTH || steps(text) > MAX_STEPS) return null
         return try {
             val document = parser.parse(text)
-            if (depth(document) > MAX_DEPTH) null else reveal(renderer.render(document)) // last of all: entities hide characters as well
+            if (depth(document) > MAX_DEPTH) null else reveal(renderer.render(document)) // after rendering: an entity may stand for a character that must be visible
         } catch (_: StackOverflowError) { // nested too deeply for the parser
             null
         }
     }
 
-    /** How many cells the tables in [text] may have: every row is as wide as the line under the header, whatever stands in it. */
+    /** The most cells that tables in [text] can have: the renderer fills each row up to the width of the line under the header. */
     private fun cells(text: String): Long {
         val lines = text.lines()
         val columns = lines.filter { line -> line.all { it in "|-: \t>" } }.maxOfOrNull { line -> line.count { it == '|' } + 1 } ?: 0
         return lines.size.toLong() * columns
     }
 
-    /** How far the parser may look for the ends of links and tags, and back from lines that may begin a table, if there are none. */
+    /** The most characters that the parser can read again in search of the end of a link or tag, or of the beginning of a table. */
     private fun steps(text: String): Long {
         val open = text.count { it == '[' || it == '<' }.toLong()
         val rows = text.lineSequence().count { '|' in it }.toLong()
@@ -93,7 +97,7 @@ internal object Markdown {
     private object LinkAttributes : AttributeProvider {
         override fun setAttributes(node: Node, tagName: String, attributes: MutableMap<String, String>) {
             attributes.keys.retainAll(ALLOWED)
-            if (attributes["href"] == "") attributes.remove("href") // it would lead to this very page
+            if (attributes["href"] == "") attributes.remove("href") // an empty address is the notebook itself
             if (node is Link && "href" in attributes) {
                 attributes["rel"] = "noopener noreferrer"
                 attributes["target"] = "_blank"
@@ -103,25 +107,25 @@ internal object Markdown {
         private val ALLOWED = setOf("href", "title", "start", "align")
     }
 
-    /** An image would be fetched, and tell its server, by being shown: it becomes a link that names the host. */
+    /** Renders an image as a link that names its host: to show the image would send a request to that host. */
     private class ImageLinks(private val context: HtmlNodeRendererContext) : NodeRenderer {
         override fun getNodeTypes(): Set<Class<out Node>> = setOf(Image::class.java)
 
         override fun render(node: Node) {
             val image = node as Image
             val url = safeUrl(image.destination)
-            val shows = words(image).let { if (it.isEmpty()) "" else ": $it" }
+            val description = words(image).let { if (it.isEmpty()) "" else ": $it" }
             val html = context.writer
             if (url == null || isLinked(image)) {
-                html.text(if (url == null) "[image$shows]" else "[image at ${hostOf(url)}$shows]")
+                html.text(if (url == null) "[image$description]" else "[image at ${hostOf(url)}$description]")
                 return
             }
             html.tag("a", mapOf("href" to url, "rel" to "noopener noreferrer", "target" to "_blank"))
-            html.text("[image at ${hostOf(url)}$shows]")
+            html.text("[image at ${hostOf(url)}$description]")
             html.tag("/a")
         }
 
-        /** Its description, without the markup in it. */
+        /** The description of [image] without its markup. */
         private fun words(image: Image): String = buildString {
             image.accept(object : AbstractVisitor() {
                 override fun visit(text: Text) {
@@ -152,7 +156,7 @@ internal object Markdown {
 
 private val SCHEMES = setOf("http", "https", "mailto")
 
-/** [url] if its scheme is harmless, whatever controls are hidden in it; null otherwise, also without a scheme. */
+/** Returns [url] without control characters if its scheme is http, https or mailto; null for other schemes and for relative URLs. */
 internal fun safeUrl(url: String): String? {
     val shown = url.filterNot { it.isISOControl() }.trim().replace(BLANK, "%20")
     val scheme = shown.substringBefore(':', "").lowercase()
@@ -161,6 +165,6 @@ internal fun safeUrl(url: String): String? {
 
 private val BLANK = Regex("\\s")
 
-/** The host that a browser would ask, which takes slashes of either kind and however many, and no user's name for it. */
+/** The host to which a browser sends the request for [url]: it accepts any number of slashes and backslashes, and skips a user name. */
 private fun hostOf(url: String): String =
     url.substringAfter(':').trimStart('/', '\\').takeWhile { it !in "/\\?#" }.substringAfterLast('@')

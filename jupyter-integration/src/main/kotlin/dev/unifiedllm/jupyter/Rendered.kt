@@ -1,9 +1,9 @@
 package dev.unifiedllm.jupyter
 
-/** What a cell shows: HTML for front ends, plain text for everything else. */
+/** The output of a cell: HTML for notebook front ends, plain text for others. */
 internal class Rendered(val html: String, val text: String)
 
-/** The look of our outputs. It goes with each of them: a saved cell stands alone. */
+/** The style sheet. Every output has it, because a saved notebook may keep only some of the outputs. */
 internal val style: String by lazy {
     val css = checkNotNull(Rendered::class.java.getResourceAsStream("/dev/unifiedllm/jupyter/card.css")) { "the jar lacks card.css" }
         .use { it.readBytes().decodeToString() }

@@ -16,6 +16,7 @@ import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldEndWith
 import io.kotest.matchers.string.shouldNotContain
+import io.kotest.matchers.string.shouldStartWith
 import kotlin.time.Duration.Companion.microseconds
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
@@ -30,7 +31,7 @@ private fun known(amount: String, source: String = "litellm") = Cost.Known(Usd.o
 private const val TIMES = "TTFT 200 ms · 300 ms total"
 
 class AnswerCardSpec : FunSpec({
-    test("the footer says who, tokens, cost, first token, time and speed") {
+    test("the footer of a finished response: model, tokens, cost, time to first token, total time, speed") {
         val usage = Usage.build {
             inputTokens = 1234
             cacheReadTokens = 1000
@@ -47,17 +48,17 @@ class AnswerCardSpec : FunSpec({
         footer(response) shouldBe "openai/gpt-4o · 1,234 in (1,000 cached) + 56 out · $0.0123 · TTFT 320 ms · 2.3 s total · 28 tok/s"
     }
 
-    context("the footer of a finished answer") {
+    context("the footer of a finished response") {
         withData<Pair<String, Pair<Delta.Finish, String>>>(
             { it.first },
             "an unknown price" to (finish() to "10 in + 20 out · $ n/a · $TIMES · 200 tok/s"),
             "a local model" to (finish(cost = Cost.Free) to "10 in + 20 out · local · $0 · $TIMES · 200 tok/s"),
             "a demo model" to (finish(cost = known("0.00005", "demo")) to "10 in + 20 out · $0.0000500 (demo) · $TIMES · 200 tok/s"),
             "dollars" to (finish(cost = known("12.345")) to "10 in + 20 out · $12.35 · $TIMES · 200 tok/s"),
-            "nothing" to (finish(cost = known("0")) to "10 in + 20 out · $0 · $TIMES · 200 tok/s"),
+            "a cost of zero" to (finish(cost = known("0")) to "10 in + 20 out · $0.00 · $TIMES · 200 tok/s"),
             "no usage" to (finish(null) to "tokens n/a · $ n/a · $TIMES"),
-            "half a usage" to (finish(Usage.build { inputTokens = 10 }) to "10 in + n/a out · $ n/a · $TIMES"),
-            "nothing cached" to (
+            "usage without output tokens" to (finish(Usage.build { inputTokens = 10 }) to "10 in + n/a out · $ n/a · $TIMES"),
+            "no cached tokens" to (
                 finish(
                     Usage.build {
                         inputTokens = 10
@@ -67,12 +68,12 @@ class AnswerCardSpec : FunSpec({
                 ) to "10 in + 20 out · $ n/a · $TIMES · 200 tok/s"
                 ),
             "one token" to (finish(Usage.of(10, 1)) to "10 in + 1 out · $ n/a · $TIMES"),
-            "a cut answer" to
-                (finish(reason = FinishReason(FinishReason.Kind.LENGTH)) to "10 in + 20 out · $ n/a · $TIMES · 200 tok/s · cut by the token limit"),
-            "a filtered answer" to
+            "a response of maxTokens tokens" to
+                (finish(reason = FinishReason(FinishReason.Kind.LENGTH)) to "10 in + 20 out · $ n/a · $TIMES · 200 tok/s · stopped at the token limit"),
+            "a filtered response" to
                 (
                     finish(reason = FinishReason(FinishReason.Kind.CONTENT_FILTER)) to
-                        "10 in + 20 out · $ n/a · $TIMES · 200 tok/s · held back by the provider's filter"
+                        "10 in + 20 out · $ n/a · $TIMES · 200 tok/s · blocked by the provider's filter"
                     ),
             "a refusal" to (finish(reason = FinishReason(FinishReason.Kind.REFUSAL)) to "10 in + 20 out · $ n/a · $TIMES · 200 tok/s · refused"),
         ) { (_, case) ->
@@ -81,25 +82,25 @@ class AnswerCardSpec : FunSpec({
         }
     }
 
-    test("a slow model is not said to stand still") {
+    test("a speed below 10 tokens per second has a decimal") {
         val response = answer(listOf(1.seconds to start(), 2.seconds to Delta.Text("x"), 12.seconds to finish(Usage.of(1, 6))))
         footer(response) shouldBe "openai/gpt-4o · 1 in + 6 out · $ n/a · TTFT 2.0 s · 12.0 s total · 0.6 tok/s"
     }
 
-    test("an answer that came all at once has no speed") {
+    test("a response that arrives at once has no speed") {
         footer(answer(listOf(1.seconds to start(), 2.seconds to Delta.Text("x"), 2.seconds to finish()))) shouldBe
             "openai/gpt-4o · 10 in + 20 out · $ n/a · TTFT 2.0 s · 2.0 s total"
     }
 
-    test("an empty answer has no first token") {
+    test("an empty response has no time to first token") {
         footer(answer(start(), finish(Usage.of(10, 0)))) shouldBe "openai/gpt-4o · 10 in + 0 out · $ n/a · 200 ms total"
     }
 
-    test("an answer without an end is said to be incomplete") {
+    test("a response without a finish is marked as incomplete") {
         footer(answer(start(), Delta.Text("Hel"))) shouldEndWith " · incomplete"
     }
 
-    test("times are for people") {
+    test("times are in milliseconds or in seconds with one decimal") {
         listOf(
             0.seconds,
             900.microseconds,
@@ -113,37 +114,37 @@ class AnswerCardSpec : FunSpec({
             listOf("0 ms", "0 ms", "1 ms", "999 ms", "1.0 s", "60.0 s", "61.5 s", "600.0 s")
     }
 
-    test("before anything has come the card waits, and names the model that was asked") {
+    test("a waiting card names the requested model") {
         val page = card(CardState.WAITING, null).page()
         page.state shouldBe "waiting"
-        page.footer shouldBe "openai/gpt-4o · waiting for the first token …"
+        page.footer shouldBe "openai/gpt-4o · waiting for the first token…"
         page.answer.select(".ullm-caret").size shouldBe 1
         page.answer.text() shouldBe ""
     }
 
-    test("a call that is not sent says how to send it") {
+    test("the card of a call that is not sent says how to send it") {
         val page = card(CardState.NEW, null).page()
         page.state shouldBe "new"
         page.footer shouldBe "openai/gpt-4o · not sent"
-        page.answer.text() shouldContain "show()"
+        page.answer.text() shouldBe "Not sent. Make it the last expression of a cell, or call show()."
     }
 
-    test("while it grows, text is shown as it is, with a caret") {
+    test("streaming text is shown as plain text with a caret") {
         val page = card(CardState.STREAMING, answer(start(), Delta.Text("**bo"), Delta.Text("ld** <b>\n\n- x"))).page()
         page.state shouldBe "streaming"
         page.answer.className() shouldBe "ullm-text ullm-plain ullm-caret"
         page.answer.wholeText() shouldBe "**bold** <b>\n\n- x"
-        page.footer shouldBe "openai/gpt-4o · streaming …"
+        page.footer shouldBe "openai/gpt-4o · streaming…"
     }
 
-    test("when it is done, text is shown as Markdown, without a caret") {
+    test("finished text is shown as Markdown without a caret") {
         val page = card(CardState.DONE, answer(start(), Delta.Text("**bold** <b>"), finish())).page()
         page.state shouldBe "done"
         page.answer.className() shouldBe "ullm-text"
         page.answer.children().outerHtml() shouldBe "<p><strong>bold</strong> &lt;b&gt;</p>"
     }
 
-    test("a failure stands under what had come") {
+    test("a failure is shown below the text that had arrived") {
         val failure = LlmException.StreamInterrupted("The connection was lost.\nAsk again: <retry>")
         val page = card(CardState.FAILED, answer(start(), Delta.Text("**Hal")), failure).page()
         page.state shouldBe "failed"
@@ -154,56 +155,73 @@ class AnswerCardSpec : FunSpec({
         page.footer shouldBe "openai/gpt-4o · failed · TTFT 200 ms · 200 ms total"
     }
 
-    test("a failure before anything came is a card as well") {
+    test("a failure before any text has a card") {
         val rendered = card(CardState.FAILED, null, LlmException.Configuration("No API key: set GROQ_API_KEY."))
         rendered.page().footer shouldBe "openai/gpt-4o · failed"
         rendered.text shouldBe "Configuration: No API key: set GROQ_API_KEY.\nopenai/gpt-4o · failed"
     }
 
-    test("a failure without a name or a message has some") {
+    test("a failure of an anonymous class has the name of its superclass, and an empty message is allowed") {
         val rendered = errorCard(LlmException.Overloaded(""))
         rendered.page().texts(".ullm-error b") shouldContainExactly listOf("Overloaded")
         card(CardState.FAILED, null, object : RuntimeException() {}).page().texts(".ullm-error b") shouldContainExactly listOf("RuntimeException")
     }
 
-    test("what was stopped keeps its text") {
+    test("a cancelled card keeps its text") {
         val page = card(CardState.CANCELLED, answer(start(), Delta.Text("Hal"))).page()
         page.state shouldBe "cancelled"
         page.answer.wholeText() shouldBe "Hal"
-        page.footer shouldBe "openai/gpt-4o · stopped · TTFT 200 ms · 200 ms total"
+        page.footer shouldBe "openai/gpt-4o · cancelled · TTFT 200 ms · 200 ms total"
         page.all(".ullm-error").shouldBeEmpty()
     }
 
-    test("reasoning is folded, and open only while it streams and there is no text yet") {
-        val thought = answer(start(), Delta.Reasoning("Let me <think>\nhard"))
+    test("reasoning is folded; it is open only while it streams and there is no text") {
+        val reasoning = answer(start(), Delta.Reasoning("Let me <think>\nhard"))
         val both = answer(start(), Delta.Reasoning("Let me <think>\nhard"), Delta.Text("42"))
         val done = answer(start(), Delta.Reasoning("Let me <think>\nhard"), Delta.Text("42"), finish())
-        for ((state, response) in CardState.entries.flatMap { state -> listOf(thought, both, done).map { state to it } }) {
+        for ((state, response) in CardState.entries.flatMap { state -> listOf(reasoning, both, done).map { state to it } }) {
             val page = card(state, response).page()
             page.texts(".ullm-reasoning div") shouldContainExactly listOf("Let me <think>\nhard")
-            page.all(".ullm-reasoning[open]").size shouldBe if (state == CardState.STREAMING && response === thought) 1 else 0
+            page.all(".ullm-reasoning[open]").size shouldBe if (state == CardState.STREAMING && response === reasoning) 1 else 0
         }
         card(CardState.DONE, answer(start(), Delta.Text("42"), finish())).page().all(".ullm-reasoning").shouldBeEmpty()
     }
 
-    test("the models that did not answer are named, and the footer names the one that did") {
+    context("failed attempts are listed above the text, with the model that was tried next") {
         val llama = ModelId("ollama", "llama3")
         val groq = ModelId("groq", "x")
-        val response = answer(
-            Delta.Attempt(llama, LlmException.Network("refused", LlmException.Network.Phase.CONNECT)),
-            Delta.Attempt(groq, LlmException.Overloaded("busy")),
-            start(gpt),
-            Delta.Text("x"),
-            finish(),
-        )
-        val page = AnswerCard(llama, CardState.DONE, response).render().page()
-        page.texts(".ullm-note") shouldContainExactly
-            listOf("ollama/llama3 did not answer (Network), asking the next", "groq/x did not answer (Overloaded), asking the next")
-        page.footer shouldContain "openai/gpt-4o · "
-        page.footer shouldNotContain "llama3"
+        val refused = Delta.Attempt(llama, LlmException.Network("refused", LlmException.Network.Phase.CONNECT))
+        val busy = Delta.Attempt(groq, LlmException.Overloaded("busy"))
+
+        fun notes(state: CardState, vararg deltas: Delta) = AnswerCard(llama, state, answer(*deltas)).render().page().texts(".ullm-note")
+
+        test("after a response") {
+            val page = AnswerCard(llama, CardState.DONE, answer(refused, busy, start(gpt), Delta.Text("x"), finish())).render().page()
+            page.texts(".ullm-note") shouldContainExactly
+                listOf("ollama/llama3 failed (Network), tried groq/x instead", "groq/x failed (Overloaded), tried openai/gpt-4o instead")
+            page.footer shouldContain "openai/gpt-4o · "
+            page.footer shouldNotContain "llama3"
+        }
+
+        test("while the next model is tried") {
+            notes(CardState.WAITING, refused) shouldContainExactly listOf("ollama/llama3 failed (Network), trying the next model…")
+        }
+
+        test("after a failure of all models") {
+            notes(CardState.FAILED, refused, busy) shouldContainExactly
+                listOf("ollama/llama3 failed (Network), tried groq/x instead", "groq/x failed (Overloaded)")
+        }
+
+        test("after a second attempt at one model") {
+            notes(CardState.DONE, busy, start(groq), finish()) shouldContainExactly listOf("groq/x failed (Overloaded), tried again")
+        }
     }
 
-    test("warnings are shown once it is over, however it ended") {
+    test("a card without any model says so") {
+        AnswerCard(null, CardState.DONE, ChatResponse.of(listOf(Delta.Text("x"), finish()))).render().page().footer shouldStartWith "unknown model · 10 in"
+    }
+
+    test("warnings are shown when the call has ended, in whatever state") {
         val response = answer(start(), Delta.Warning("temperature was left out"), Delta.Text("x"), finish())
         for (state in CardState.entries) {
             val isOver = state in listOf(CardState.DONE, CardState.FAILED, CardState.CANCELLED)
@@ -224,7 +242,7 @@ class AnswerCardSpec : FunSpec({
         rendered.text shouldContain "weather({\"city\":\"Bern\"})\nnow({})\n"
     }
 
-    test("sources are links by their titles; what cannot be linked is text") {
+    test("sources are links with their titles; a source with an unsafe URL is text") {
         val response = answer(
             start(),
             Delta.Source("https://one.example/a?b=1&c=2", "One"),
@@ -239,13 +257,13 @@ class AnswerCardSpec : FunSpec({
         page.all(".ullm-note a").map { it.attr("href") } shouldContainExactly listOf("https://one.example/a?b=1&c=2", "https://two.example")
     }
 
-    test("plain text stands beside: the text as it came, then the footer") {
+    test("the plain-text form has the text as it arrived, then the footer") {
         done("**Hi**\n\n- <b>").text shouldBe "**Hi**\n\n- <b>\nopenai/gpt-4o · 10 in + 20 out · $ n/a · TTFT 200 ms · 300 ms total · 200 tok/s"
         card(CardState.FAILED, answer(start(), Delta.Text("Hal")), LlmException.Overloaded("busy")).text shouldBe
             "Hal\nOverloaded: busy\nopenai/gpt-4o · failed · TTFT 200 ms · 200 ms total"
     }
 
-    test("an answer of 5 MB is capped with a note, whole characters only, wherever it stands") {
+    test("5 MB of text, reasoning, arguments or message are cut between characters, with a note") {
         val long = "x" + "😀".repeat(2_500_000)
         val response = answer(start(), Delta.Reasoning(long), Delta.Text(long), Delta.ToolCallDelta(0, "c", "tool", long), finish())
         for (state in listOf(CardState.STREAMING, CardState.DONE, CardState.FAILED)) {

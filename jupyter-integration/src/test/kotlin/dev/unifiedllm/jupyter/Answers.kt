@@ -17,7 +17,7 @@ import kotlin.time.Duration.Companion.milliseconds
 
 internal val gpt = ModelId("openai", "gpt-4o")
 
-/** The answer that these deltas make, each at its time after the start of the call. */
+/** The response that these deltas make, each at its time after the start of the call. */
 internal fun answer(steps: List<Pair<Duration, Delta>>): ChatResponse {
     var now = 0L
     val fold = ResponseFold({ now })
@@ -28,7 +28,7 @@ internal fun answer(steps: List<Pair<Duration, Delta>>): ChatResponse {
     return fold.response()
 }
 
-/** The answer that these deltas make, one each hundred milliseconds. */
+/** The response that these deltas make, one every 100 ms. */
 internal fun answer(vararg deltas: Delta): ChatResponse = answer(deltas.mapIndexed { index, delta -> 100.milliseconds * (index + 1) to delta })
 
 internal fun start(model: ModelId = gpt) = Delta.Start("r-1", model)
@@ -40,7 +40,7 @@ internal fun done(text: String): Rendered = AnswerCard(gpt, CardState.DONE, answ
 
 internal fun streaming(text: String): Rendered = AnswerCard(gpt, CardState.STREAMING, answer(start(), Delta.Text(text))).render()
 
-/** A model whose answers [answer] emits, and which counts how often it is asked. */
+/** A model whose deltas [answer] emits. [calls] counts the calls. */
 internal class FakeModel(id: ModelId = ModelId("fake", "model"), private val answer: suspend FlowCollector<Delta>.() -> Unit) : Model {
     override val id: ModelId = id
     var calls: Int = 0

@@ -4,17 +4,25 @@ import com.sun.net.httpserver.HttpServer
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmBuilder
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.Model
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.store.By
+import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
+import kotlinx.coroutines.awaitCancellation
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.flow
 import java.net.InetAddress
 import java.net.InetSocketAddress
+import kotlin.time.Duration.Companion.seconds
 
 private fun client(block: LlmBuilder.() -> Unit = {}) = Llm.builder()
     .apply {
@@ -45,7 +53,7 @@ private suspend fun Llm.askDemo() {
     }.await()
 }
 
-/** An Ollama of one answer. */
+/** A server that gives the same Ollama response to every request. */
 private suspend fun withOllama(block: suspend (url: String) -> Unit) {
     val server = HttpServer.create(InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0)
     server.createContext("/api/chat") { exchange ->
@@ -63,8 +71,14 @@ private suspend fun withOllama(block: suspend (url: String) -> Unit) {
     }
 }
 
+private object Down : Model {
+    override val id = ModelId("paid", "down")
+
+    override fun stream(request: Request): Flow<Delta> = flow { throw LlmException.ServerError("down") }
+}
+
 class CostTableSpec : FunSpec({
-    test("no calls, no table") {
+    test("without calls there is no table") {
         client().use { llm ->
             val rendered = costTable(llm.costs())
             rendered.page().card.text() shouldBe "No calls yet."
@@ -72,7 +86,7 @@ class CostTableSpec : FunSpec({
         }
     }
 
-    test("a caption, columns and rows with scope, the most expensive first, the total last") {
+    test("a caption, headers with scope, the most expensive row first, the total last") {
         client().use { llm ->
             llm.ask("paid", "small")
             llm.ask("paid", "large")
@@ -89,8 +103,8 @@ class CostTableSpec : FunSpec({
             val page = rendered.page()
             page.card.tagName() shouldBe "table"
             page.card.child(0).tagName() shouldBe "caption"
-            page.texts("caption") shouldContainExactly listOf("Costs of this session")
-            page.texts("thead th[scope=col]") shouldContainExactly listOf("Model", "Calls", "Failed", "Cancelled", "Tokens in", "Cached", "Tokens out", "Cost")
+            page.texts("caption") shouldContainExactly listOf("Costs by model")
+            page.texts("thead th[scope=col]") shouldContainExactly listOf("Model", "Calls", "Failed", "Tokens in", "Cached", "Tokens out", "Cost")
             page.rows() shouldContainExactly listOf(
                 listOf("paid/large", "2", "0", "1,002,000", "1,000", "500,000", "$20.02"),
                 listOf("paid/small", "1", "0", "1,000,000", "0", "500,000", "$2.00"),
@@ -102,7 +116,7 @@ class CostTableSpec : FunSpec({
         }
     }
 
-    test("demo models stand apart, below the total, which they are no part of") {
+    test("demo models are below the total, which does not include them") {
         client().use { llm ->
             llm.askDemo()
             llm.ask("paid", "small")
@@ -112,60 +126,86 @@ class CostTableSpec : FunSpec({
             page.rows("tfoot tr").map { it.first() to it.last() } shouldContainExactly listOf(
                 "Total" to "$2.00",
                 "demo/echo" to "$0.0000200",
-                "Demo models at made-up prices, not in the total" to "$0.0000200",
+                "Demo models (made-up prices, not in the total)" to "$0.0000200",
             )
-            page.rows("tr.ullm-demo").map { it.first() } shouldContainExactly listOf("demo/echo", "Demo models at made-up prices, not in the total")
+            page.rows("tr.ullm-demo").map { it.first() } shouldContainExactly listOf("demo/echo", "Demo models (made-up prices, not in the total)")
             llm.totalCost shouldBe Usd.of("2")
             rendered.text shouldContain "demo models, not in the total: $0.0000200"
         }
     }
 
-    test("demo models alone leave a total of nothing") {
+    test("with demo models only, the total is $0.00") {
         client().use { llm ->
             llm.askDemo()
-            costTable(llm.costs()).page().rows("tfoot tr").first() shouldContainExactly listOf("Total", "", "", "", "", "", "$0")
+            costTable(llm.costs()).page().rows("tfoot tr").first() shouldContainExactly listOf("Total", "", "", "", "", "", "$0.00")
         }
     }
 
-    test("what is not known is said, in the row and in the total") {
+    test("unknown costs are marked in the row and in the total") {
         client().use { llm ->
             llm.ask("paid", "small", label = "a")
             llm.ask("nobody", "knows", label = "a")
             llm.ask("paid", "large", usage = null, label = "b")
             val page = costTable(llm.costs()).page()
             page.rows().map { it.first() to it.last() } shouldContainExactly
-                listOf("paid/small" to "$2.00", "nobody/knows" to "$ n/a", "paid/large" to "$ n/a", "Total" to "$2.00 and 2 of unknown cost")
+                listOf("paid/small" to "$2.00", "nobody/knows" to "$ n/a", "paid/large" to "$ n/a", "Total" to "$2.00 + 2 calls of unknown cost")
             costTable(llm.costs(By.TASK)).page().rows("tbody tr").map { it.first() to it.last() } shouldContainExactly
                 listOf("a" to "$2.00 + 1 n/a", "b" to "$ n/a")
             costTable(llm.costs(By.TASK)).page().texts("thead th").first() shouldBe "Task"
         }
     }
 
-    test("failed calls are counted") {
+    test("failed calls are counted; a call that failed before anything could be billed costs $0.00") {
         client().use { llm ->
-            val model = FakeModel(ModelId("paid", "small")) {
+            val cut = FakeModel(ModelId("paid", "small")) {
                 emit(Delta.Text("Hal"))
                 throw LlmException.StreamInterrupted("cut")
             }
-            runCatching { llm.chat(model, "?").await() }
-            costTable(llm.costs()).page().rows("tbody tr").single() shouldContainExactly listOf("paid/small", "1", "1", "0", "0", "0", "$ n/a")
+            runCatching { llm.chat(cut, "?").await() }
+            runCatching { llm.chat(Down, "?").await() }
+            costTable(llm.costs()).page().rows() shouldContainExactly listOf(
+                listOf("paid/down", "1", "1", "0", "0", "0", "$0.00"),
+                listOf("paid/small", "1", "1", "0", "0", "0", "$ n/a"),
+                listOf("Total", "", "", "", "", "", "$0.00 + 1 call of unknown cost"),
+            )
         }
     }
 
-    test("a model on a machine of one's own is free, and said to be local") {
+    test("the column of cancelled calls is shown if a call was cancelled") {
+        client().use { llm ->
+            llm.ask("paid", "small")
+            val slow = FakeModel(ModelId("paid", "large")) {
+                emit(Delta.Text("Hal"))
+                awaitCancellation()
+            }
+            llm.chat(slow, "?").deltas().first()
+            eventually(5.seconds) { llm.costs().sumOf { it.cancelled } shouldBe 1 }
+            val rendered = costTable(llm.costs())
+            rendered.page().texts("thead th") shouldContainExactly
+                listOf("Model", "Calls", "Failed", "Cancelled", "Tokens in", "Cached", "Tokens out", "Cost")
+            rendered.page().rows() shouldContainExactly listOf(
+                listOf("paid/small", "1", "0", "0", "1,000,000", "0", "500,000", "$2.00"),
+                listOf("paid/large", "1", "0", "1", "0", "0", "0", "$ n/a"),
+                listOf("Total", "", "", "", "", "", "", "$2.00 + 1 call of unknown cost"),
+            )
+            rendered.text shouldContain "cancelled"
+        }
+    }
+
+    test("a model on the user's own machine is free and marked as local") {
         withOllama { url ->
             client { provider("ollama") { baseUrl = url } }.use { llm ->
                 val reply = llm.chat("ollama/llama3", "?")
                 reply.await()
                 finalCard(reply).page().footer shouldContain "ollama/llama3 · 7 in + 1 out · local · $0 · TTFT "
                 val rendered = costTable(llm.costs())
-                rendered.page().rows().map { it.first() to it.last() } shouldContainExactly listOf("ollama/llama3" to "local $0", "Total" to "$0")
+                rendered.page().rows().map { it.first() to it.last() } shouldContainExactly listOf("ollama/llama3" to "local $0", "Total" to "$0.00")
                 rendered.text shouldContain "local $0"
             }
         }
     }
 
-    test("names are escaped, and show what hides in them") {
+    test("names are escaped, and hidden characters in them are visible") {
         client().use { llm ->
             llm.ask("x</td></table><script>", "a\"b'c&\u202E\u001B[31m")
             val rendered = costTable(llm.costs())

@@ -8,7 +8,7 @@ import org.jsoup.Jsoup
 
 private class Case(val name: String, val text: String, val shown: String)
 
-/** What [from] to [to] should be shown as. */
+/** One case for each character between [from] and [to]. */
 private fun range(name: String, from: Int, to: Int) = (from..to).map { point ->
     val number = "U+%04X".format(point)
     Case("$name $number", "a${Character.toString(point)}b", "a⟨$number⟩b")
@@ -21,58 +21,58 @@ private val made = listOf(
     Case("a high surrogate at the end", "a\uD83D", "a\uFFFD"),
     Case("surrogates in the wrong order", "\uDE00\uD83D", "\uFFFD\uFFFD"),
     Case("an ANSI escape", "\u001B[31mred\u001B[0m", "⟨U+001B⟩[31mred⟨U+001B⟩[0m"),
-    Case("a terminal's clipboard", "\u001B]52;c;eA==\u0007", "⟨U+001B⟩]52;c;eA==⟨U+0007⟩"),
-    Case("a name that is turned round", "photo\u202Egpj.exe", "photo⟨U+202E⟩gpj.exe"),
-    Case("a message in tags", "hi\uDB40\uDC68\uDB40\uDC69", "hi⟨U+E0068⟩⟨U+E0069⟩"),
+    Case("an escape that sets the clipboard of a terminal", "\u001B]52;c;eA==\u0007", "⟨U+001B⟩]52;c;eA==⟨U+0007⟩"),
+    Case("a file name with reversed text", "photo\u202Egpj.exe", "photo⟨U+202E⟩gpj.exe"),
+    Case("text in tag characters", "hi\uDB40\uDC68\uDB40\uDC69", "hi⟨U+E0068⟩⟨U+E0069⟩"),
 ) + range("bidi", 0x202A, 0x202E) + range("bidi", 0x2066, 0x2069) + range("tag", 0xE0000, 0xE007F) + range("C0", 1, 8) + range("C1", 0x7F, 0x9F)
 
 private val kept = listOf(
     Case("new lines and tabs", "a\nb\r\n\tc", "a\nb\r\n\tc"),
     Case("an emoji", "😀", "😀"),
-    Case("a family, joined", "👨‍👩‍👧‍👦", "👨‍👩‍👧‍👦"),
+    Case("a joined emoji", "👨‍👩‍👧‍👦", "👨‍👩‍👧‍👦"),
     Case("a skin tone and a flag", "👍🏽 🇪🇺", "👍🏽 🇪🇺"),
     Case("astral letters", "𝔘𝔫𝔦 𠮷", "𝔘𝔫𝔦 𠮷"),
     Case("right to left scripts", "שלום مرحبا", "שלום مرحبا"),
     Case("combining marks", "e\u0301", "e\u0301"),
     Case("line separators", "a\u2028b\u2029c", "a\u2028b\u2029c"),
-    Case("nothing", "", ""),
+    Case("an empty text", "", ""),
 )
 
 class HtmlSpec : FunSpec({
-    context("made visible") {
+    context("replaced by a visible form") {
         withData<Case>({ it.name }, made) {
             reveal(it.text) shouldBe it.shown
             escape(it.text) shouldBe it.shown
         }
     }
 
-    context("kept whole") {
+    context("unchanged") {
         withData<Case>({ it.name }, kept) {
             reveal(it.text) shouldBe it.shown
             escape(it.text) shouldBe it.shown
         }
     }
 
-    test("the five characters that mean something in HTML are escaped, once each") {
+    test("the five markup characters of HTML are escaped once") {
         escape("""<a href="x" title='y'>&amp;</a>""") shouldBe "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;amp;&lt;/a&gt;"
     }
 
-    test("reveal leaves HTML alone: it is for a renderer that escapes by itself") {
+    test("reveal does not escape markup") {
         reveal("<b>&\"'") shouldBe "<b>&\"'"
     }
 
-    test("every character of the first two planes comes back from a parser as it is shown, in text and in an attribute") {
+    test("a parser reads every character of the first two planes back as it is shown, in text and in an attribute") {
         val text = (0..0x1FFFF).joinToString("") { Character.toString(it) }.replace("\r", "")
         val document = Jsoup.parse("<p title=\"${escape(text)}\">x</p><pre>.${escape(text)}</pre>")
         document.selectFirst("p")!!.attr("title") shouldBe reveal(text)
         document.selectFirst("pre")!!.wholeText() shouldBe "." + reveal(text)
     }
 
-    test("escaping twice shows what escaping once would have hidden") {
+    test("an escaped text is escaped again") {
         escape(escape("<")) shouldBe "&amp;lt;"
     }
 
-    test("the style is one element that ends where it should") {
+    test("the style sheet cannot close its element early") {
         style.removePrefix("<style>").removeSuffix("</style>") shouldNotContain "<"
     }
 })

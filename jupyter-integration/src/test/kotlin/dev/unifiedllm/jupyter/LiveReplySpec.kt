@@ -31,7 +31,7 @@ import kotlinx.coroutines.test.currentTime
 import kotlinx.coroutines.test.runCurrent
 import kotlinx.coroutines.test.runTest
 
-/** What a cell would have shown, and when. */
+/** Records what a cell shows, and when. */
 @OptIn(ExperimentalCoroutinesApi::class)
 private class FakeOutput(private val scope: TestScope) : CellOutput {
     val shown = mutableListOf<Rendered>()
@@ -42,13 +42,7 @@ private class FakeOutput(private val scope: TestScope) : CellOutput {
     val times: List<Long> get() = updates.map { it.first }
 
     val states: List<String> get() = (shown + updates.map { it.second }).map { it.page().state }.fold(emptyList()) { all, state ->
-        if (all.lastOrNull() ==
-            state
-        ) {
-            all
-        } else {
-            all + state
-        }
+        if (all.lastOrNull() == state) all else all + state
     }
 
     override fun show(rendered: Rendered) {
@@ -72,7 +66,7 @@ private val Rendered.answer: String get() = page().answer.wholeText()
 
 @OptIn(ExperimentalCoroutinesApi::class)
 class LiveReplySpec : FunSpec({
-    test("the card is there at once, before anything is sent or has come") {
+    test("the card is shown at once, before the request is sent") {
         virtual { llm ->
             val model = FakeModel {
                 delay(60_000)
@@ -84,7 +78,7 @@ class LiveReplySpec : FunSpec({
             testScheduler.runCurrent()
             currentTime shouldBe 0
             output.shown.single().page().state shouldBe "waiting"
-            output.shown.single().page().footer shouldBe "fake/model · waiting for the first token …"
+            output.shown.single().page().footer shouldBe "fake/model · waiting for the first token…"
             advanceTimeBy(59_999)
             output.last.page().state shouldBe "waiting"
             cell.join()
@@ -92,7 +86,7 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    context("10,000 deltas make at most 20 updates a second, and the text is exact") {
+    context("10,000 deltas make at most 20 updates a second and the exact text") {
         withData("all at once" to 0L, "one a millisecond" to 1L, "one in seven" to 7L) { (_, pause) ->
             virtual { llm ->
                 val words = (0 until 10_000).map { "w$it " }
@@ -117,7 +111,7 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    test("a failure that follows the last update at once still makes no more than 20 in a second") {
+    test("a failure right after an update makes no more than 20 updates in a second") {
         for (end in 900L..1_100L step 7) {
             virtual { llm ->
                 val model = FakeModel {
@@ -136,7 +130,7 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    test("the text grows from update to update") {
+    test("the text grows with each update") {
         virtual { llm ->
             val output = FakeOutput(this)
             follow(
@@ -153,7 +147,7 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    test("the longer the card, the rarer its updates") {
+    test("a longer card is updated less often") {
         virtual { llm ->
             val model = FakeModel {
                 repeat(100) {
@@ -170,7 +164,7 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    test("a failure is the last thing shown, under what had come, and is thrown as it is") {
+    test("a failure is shown below the text that had arrived, and is thrown unchanged") {
         virtual { llm ->
             val failure = LlmException.StreamInterrupted("The connection was lost: ask again.")
             val model = FakeModel {
@@ -191,7 +185,7 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    test("a failure of another kind than ours is shown and thrown as well, and shown again") {
+    test("a failure that is no LlmException is shown and thrown, too") {
         virtual { llm ->
             val model = FakeModel {
                 emit(Delta.Text("Hal"))
@@ -206,7 +200,7 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    test("a demo model that always fails fails the cell") {
+    test("demo/error fails the cell") {
         virtual { llm ->
             val output = FakeOutput(this)
             shouldThrow<LlmException.Overloaded> { follow(llm.chat("demo/error", "?"), output) }
@@ -214,7 +208,7 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    test("the time of a failed answer does not grow with each look at it") {
+    test("the times of a failed reply do not grow after its end") {
         virtual { llm ->
             val reply = llm.chat(
                 FakeModel {
@@ -230,7 +224,7 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    test("stopping the cell keeps what had come, ends the call, and is not swallowed") {
+    test("stopping the cell keeps the partial text, cancels the call and rethrows the cancellation") {
         virtual { llm ->
             var isClosed = false
             val model = FakeModel {
@@ -264,18 +258,18 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    test("stopping before anything came leaves a card that says so") {
+    test("stopping before any text leaves a cancelled card") {
         virtual { llm ->
             val output = FakeOutput(this)
             val cell = launch { follow(llm.chat(FakeModel { awaitCancellation() }, "?"), output) }
             advanceTimeBy(1_000)
             cell.cancelAndJoin()
             output.states shouldContainExactly listOf("waiting", "cancelled")
-            output.last.page().footer shouldStartWith "fake/model · stopped"
+            output.last.page().footer shouldStartWith "fake/model · cancelled"
         }
     }
 
-    test("a call that someone else cancels is shown as stopped, and its cell fails") {
+    test("a call that is cancelled elsewhere is shown as cancelled, and its cell fails") {
         virtual { llm ->
             val output = FakeOutput(this)
             val reply = llm.chat(
@@ -324,7 +318,7 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    test("looking at a reply sends nothing") {
+    test("showing the state of a reply sends nothing") {
         virtual { llm ->
             val model = FakeModel { emit(finish()) }
             val reply = llm.chat(model, "?")
@@ -335,7 +329,7 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    test("two cells follow one reply: one call, one text; who comes later begins with what is there") {
+    test("two cells that show one reply make one call; the later one begins with the text so far") {
         virtual { llm ->
             val model = FakeModel(ModelId("fake", "shared")) {
                 repeat(10) {
@@ -362,7 +356,7 @@ class LiveReplySpec : FunSpec({
         }
     }
 
-    test("of two cells the one that is stopped leaves the other its answer") {
+    test("if one of two cells is stopped, the other one gets the whole response") {
         virtual { llm ->
             val model = FakeModel {
                 repeat(10) {

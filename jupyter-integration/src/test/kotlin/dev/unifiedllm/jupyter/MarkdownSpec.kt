@@ -93,13 +93,13 @@ private val heavy = listOf(
 )
 
 class MarkdownSpec : FunSpec({
-    test("what models write is shown as what it means") {
+    test("Markdown is rendered as HTML") {
         render("# One\n\nA **bold** and *slanted* `word`.\n\n- a\n- b\n\n1. c\n\n> quoted\n\n---") shouldBe
             "<h1>One</h1>\n<p>A <strong>bold</strong> and <em>slanted</em> <code>word</code>.</p>\n<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n" +
             "<ol>\n<li>c</li>\n</ol>\n<blockquote>\n<p>quoted</p>\n</blockquote>\n<hr />"
     }
 
-    test("a list begins where it says") {
+    test("a list keeps its first number") {
         render("7. x") shouldContain "<ol start=\"7\">"
     }
 
@@ -110,15 +110,15 @@ class MarkdownSpec : FunSpec({
         page.answer.select("i").shouldBeEmpty()
     }
 
-    test("a fence shows its code as it is, and its language is no class") {
+    test("a fence shows its code unchanged, and its language does not become a class") {
         render("```kotlin onload=x\nval x = \"<b>\" // 1 & 2\n```") shouldBe "<pre><code>val x = &quot;&lt;b&gt;&quot; // 1 &amp; 2\n</code></pre>"
     }
 
-    test("a fence that is never closed ends with the answer") {
+    test("an unclosed fence ends with the text") {
         done("```\n</code></pre></div>").page().answer.select("pre code").single().wholeText() shouldBe "</code></pre></div>\n"
     }
 
-    test("a link opens elsewhere and tells nobody where it was") {
+    test("a link opens in a new page and sends no referrer") {
         render("[x](https://ok.example/a?b=1&c=2 \"t\")") shouldBe
             "<p><a href=\"https://ok.example/a?b=1&amp;c=2\" title=\"t\" rel=\"noopener noreferrer\" target=\"_blank\">x</a></p>"
     }
@@ -128,11 +128,11 @@ class MarkdownSpec : FunSpec({
             listOf("https://one.example", "https://two.example", "mailto:me@three.example")
     }
 
-    test("a blank in an address stays one") {
+    test("a space in an address is percent-encoded") {
         links("[x](<https://ok.example/My File.pdf>)") shouldContainExactly listOf("https://ok.example/My%20File.pdf")
     }
 
-    context("an address that could do harm is no link, however it is hidden, and its text stays") {
+    context("an unsafe address makes no link, in whatever form it is written, and its text stays") {
         withData<String>({ it.ifEmpty { "(empty)" } }, hidden) { address ->
             for (markdown in listOf("[text](<$address>)", "[text]($address)", "[text][r]\n\n[r]: <$address>", "<$address>", "![text](<$address>)")) {
                 val page = done(markdown).page()
@@ -144,7 +144,7 @@ class MarkdownSpec : FunSpec({
         }
     }
 
-    context("an image is a link that names the host which would have been told, and says what it shows") {
+    context("an image becomes a link with the host that would get the request, and the description") {
         withData(
             "https://evil.example/p.png?leak=S" to "evil.example",
             "https://ok.example@evil.example/p" to "evil.example",
@@ -167,11 +167,11 @@ class MarkdownSpec : FunSpec({
         done("![a [b](https://one.example)](https://two.example/i.png)").page().all("a a").shouldBeEmpty()
     }
 
-    test("an image that cannot be linked says what it shows") {
+    test("an image with an unsafe address is replaced by its description") {
         done("![a cat](data:image/png;base64,AAAA)").page().answer.text() shouldBe "[image: a cat]"
     }
 
-    test("characters that hide or turn text are made visible, also those written as entities") {
+    test("characters that hide or reorder text are visible, also those written as entities") {
         val entities = "a&#x202E;b &#x2066; &#27;[31m &#xE0041; &#127;"
         val text = "$entities `\u202E` [x](https://ok.example/&#x202E; \"&#x202E;\")\n\n```\n\u202E\n```\n\n|&#x202E;|\n|-|"
         val html = render(text)
@@ -179,11 +179,11 @@ class MarkdownSpec : FunSpec({
         for (point in listOf("\u202E", "\u2066", "\u001B", "\u007F", "\uDB40")) html shouldNotContain point
     }
 
-    test("NUL and halves of characters are replaced, whole ones are kept") {
+    test("NUL and unpaired surrogates are replaced, other characters are kept") {
         render("a\u0000b &#0; &#xD800; \uD83D 😀 𝔘") shouldBe "<p>a\uFFFDb \uFFFD \uFFFD \uFFFD 😀 𝔘</p>"
     }
 
-    test("no more than 200,000 characters are read as Markdown; more are shown as they are") {
+    test("text of more than 200,000 characters is shown as plain text") {
         Markdown.html("*a* ".repeat(50_000)).shouldNotBeNull()
         Markdown.html("*a* ".repeat(50_000) + "b").shouldBeNull()
         val page = done("*a* ".repeat(50_000) + "<b>").page()
@@ -191,7 +191,7 @@ class MarkdownSpec : FunSpec({
         page.answer.wholeText() shouldBe "*a* ".repeat(50_000) + "<b>"
     }
 
-    context("what is nested or repeated without end is shown, in good time") {
+    context("deeply nested or repeated markup is rendered within the time limit") {
         for (case in heavy) {
             test(case.name).config(timeout = 10.seconds, blockingTest = true) {
                 case.text.length shouldBe case.text.length.coerceAtMost(200_000)
@@ -200,7 +200,7 @@ class MarkdownSpec : FunSpec({
         }
     }
 
-    context("what is nested deeply leaves the card whole") {
+    context("deeply nested markup keeps the card well-formed") {
         for (case in listOf(">".repeat(10_000) + " x", "[".repeat(10_000) + "x", "- ".repeat(400) + "x", "*_".repeat(3_000) + "x" + "_*".repeat(3_000))) {
             test(case.take(10)).config(timeout = 10.seconds, blockingTest = true) {
                 done(case).page().answer.text().filter { it == 'x' } shouldBe "x"
@@ -208,7 +208,7 @@ class MarkdownSpec : FunSpec({
         }
     }
 
-    context("what people ask for stays Markdown, however long") {
+    context("long ordinary responses are still rendered as Markdown") {
         withData<Pair<String, String>>(
             { it.first },
             "a page of HTML" to "```html\n" + "<p class=\"x\">A line of text, <b>as</b> they come.</p>\n".repeat(3_000) + "```",

@@ -7,22 +7,22 @@ import dev.unifiedllm.e2e.projectFolder
 import io.kotest.core.spec.style.FunSpec
 import java.nio.file.Files
 
-/** The Kotlin kernel and JupyterLab, by the drivers in jupyter-integration/e2e. */
+/** Runs the end-to-end drivers of jupyter-integration/e2e: the Kotlin kernel and JupyterLab. */
 class NotebookSpec : FunSpec({
     needs(OptionalProgram.NOTEBOOK) {
-        test("the Kotlin kernel: hooks, errors, interrupts, completion") {
+        test("the Kotlin kernel: hooks, costs, errors, interrupts, completion") {
             Program("jupyter-integration/e2e/run", "kernel", environment = classPath()).use { it.awaitEnd() }
         }
     }
 
     needs(OptionalProgram.NOTEBOOK, OptionalProgram.CHROMIUM) {
-        test("JupyterLab in headless Chromium: an answer grows, Stop keeps the partial text") {
+        test("JupyterLab in headless Chromium: a response grows, Stop keeps the partial text") {
             Program("jupyter-integration/e2e/run", "lab", environment = classPath()).use { it.awaitEnd() }
         }
     }
 })
 
-/** The run-time class path that the build wrote, with this module's own classes. */
+/** The run-time class path that the build wrote, with the classes of this module. */
 private fun classPath(): Map<String, String> {
     val target = projectFolder.resolve("jupyter-integration/target")
     val file = target.resolve("e2e-classpath.txt")

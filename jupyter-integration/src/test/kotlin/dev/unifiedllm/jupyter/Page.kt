@@ -7,13 +7,13 @@ import io.kotest.matchers.string.shouldMatch
 import org.jsoup.nodes.Element
 import org.jsoup.parser.Parser
 
-/** [html] in the middle of somebody's page, as a real parser of HTML 5 reads it. */
+/** [html] inside a page, as an HTML 5 parser reads it. */
 internal class Page(private val html: String) {
     private val parser = Parser.htmlParser().setTrackErrors(MAX_ERRORS)
     private val body = parser.parseInput("<!DOCTYPE html><html><head><title>t</title></head><body><main>$html</main><p>after</p></body></html>", "").body()
     private val main: Element = body.child(0)
 
-    /** The one element beside our style: a card, a table or an error box. */
+    /** The only element beside the style: a card, a table or an error box. */
     val card: Element get() = main.children().last()!!
 
     val answer: Element get() = only(".ullm-text")
@@ -26,10 +26,10 @@ internal class Page(private val html: String) {
 
     fun texts(selector: String): List<String> = all(selector).map { it.wholeText() }
 
-    /** The table without its header: one list of cells a row. */
+    /** The rows of the table without its header. */
     fun rows(selector: String = "tbody tr, tfoot tr"): List<List<String>> = all(selector).map { row -> row.children().map { it.wholeText() } }
 
-    /** Nothing but our own elements and attributes, properly closed, and the page around them whole. */
+    /** Checks that only allowed elements and attributes are there, that all are closed, and that the page around them is intact. */
     fun check(): Page = apply {
         withClue(html.substringAfter("</style>")) {
             parser.errors.map { it.toString() }.shouldBeEmpty()
@@ -38,8 +38,8 @@ internal class Page(private val html: String) {
             main.children().map { it.tagName() } shouldBe listOf("style", card.tagName())
             main.textNodes().map { it.wholeText }.shouldBeEmpty()
             main.child(0).outerHtml() shouldBe style
-            val strangers = main.allElements.drop(1).flatMap { element -> strangers(element) }
-            strangers.shouldBeEmpty()
+            val unexpected = main.allElements.drop(1).flatMap { element -> unexpected(element) }
+            unexpected.shouldBeEmpty()
             for (link in main.select("a[href]")) {
                 link.attr("href") shouldMatch Regex("(https?|mailto):.*", RegexOption.DOT_MATCHES_ALL)
                 link.attr("rel") shouldBe "noopener noreferrer"
@@ -50,7 +50,7 @@ internal class Page(private val html: String) {
 
     private fun only(selector: String) = all(selector).single()
 
-    private fun strangers(element: Element): List<String> {
+    private fun unexpected(element: Element): List<String> {
         val allowed = ALLOWED[element.tagName()] ?: return listOf("<${element.tagName()}>")
         return element.attributes()
             .filter { attribute -> allowed[attribute.key]?.matches(attribute.value) != true }
@@ -67,7 +67,7 @@ internal class Page(private val html: String) {
             listOf("style", "b", "p", "br", "strong", "em", "code", "pre", "ul", "li", "blockquote", "hr", "thead", "tbody", "tfoot", "summary", "caption")
         val HEADINGS = (1..6).map { "h$it" }
 
-        /** Element, attribute, value. Classes stand on elements only that Markdown does not make. */
+        /** Element, attribute, value. Markdown makes none of the elements that may have a class. */
         val ALLOWED: Map<String, Map<String, Regex>> = (PLAIN + HEADINGS).associateWith { BARE } + mapOf(
             "div" to mapOf(
                 "class" to Regex("ullm-(card|error|note|call|footer|text( ullm-waiting| ullm-plain( ullm-caret)?)?)"),

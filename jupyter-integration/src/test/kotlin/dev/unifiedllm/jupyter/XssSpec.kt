@@ -29,30 +29,30 @@ private data class Vectors(val vectors: List<Vector>)
 private val json = Json { ignoreUnknownKeys = true }
 private val vectors: List<Vector> = json.decodeFromString<Vectors>(XssSpec::class.java.getResource("/xss-vectors.json")!!.readText()).vectors
 
-/** A browser joins CR and LF. */
+/** A parser of HTML reads CR LF and CR as LF. */
 private fun shown(text: String) = reveal(text).replace("\r\n", "\n").replace('\r', '\n')
 
 private fun String.dense() = filterNot { it.isWhitespace() }
 
-/** All that is dangerous in a text is in view when its markup is: Markdown's own signs are not. */
+/** True if the whole text of the vector must be visible. Markdown syntax is not. */
 private val Vector.isMarkup get() = kind != "url-scheme" && kind != "markdown" && input.startsWith("<")
 
 private val states = listOf(CardState.DONE, CardState.FAILED)
 
 class XssSpec : FunSpec({
-    test("the vectors are all there") {
+    test("no vector is missing") {
         vectors shouldHaveSize 121
         vectors.map { it.kind }.distinct() shouldHaveSize 9
     }
 
-    context("text of a finished answer") {
+    context("text of a finished response") {
         withData<Vector>({ it.id }, vectors) { vector ->
             val page = done(vector.input).page()
             if (vector.isMarkup) page.answer.wholeText().dense() shouldContain shown(vector.input).dense()
         }
     }
 
-    context("text of a growing answer, at every prefix") {
+    context("text of a streaming response, at every prefix") {
         withData<Vector>({ it.id }, vectors) { vector ->
             for (length in 1..vector.input.length) {
                 val prefix = vector.input.take(length)
@@ -61,7 +61,7 @@ class XssSpec : FunSpec({
         }
     }
 
-    context("text of an answer that ended at any prefix") {
+    context("text of a response that ended at any prefix") {
         withData<Vector>({ it.id }, vectors) { vector ->
             for (length in 1..vector.input.length) {
                 val prefix = vector.input.take(length)
@@ -116,20 +116,20 @@ class XssSpec : FunSpec({
         }
     }
 
-    test("what cannot be linked is no link at all") {
+    test("a text without a safe address has no link") {
         for (vector in vectors.filter { it.kind == "url-scheme" && "https://" !in it.input }) {
             done(vector.input).page().all("a[href]").map { it.outerHtml() } shouldBe emptyList()
         }
     }
 
-    test("an image becomes a link that names its host") {
+    test("an image becomes a link with its host") {
         for (vector in vectors.filter { it.input.startsWith("![") }) {
             val link = done(vector.input).page().all("a").single()
             link.text() shouldContain java.net.URI(link.attr("href")).host
         }
     }
 
-    test("plain text has no characters that a terminal obeys") {
+    test("the plain-text form has no control characters for a terminal") {
         val nasty = "\u001B]0;x\u0007\u001B[2J\u202Egpj.exe"
         val model = ModelId(nasty, nasty)
         val failure = LlmException.Overloaded(nasty, details = LlmException.Details(model))

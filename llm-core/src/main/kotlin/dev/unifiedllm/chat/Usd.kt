@@ -22,7 +22,7 @@ public class Usd private constructor(@get:JvmName("amount") public val amount: B
 
     /** Rounded for people: two decimals from one cent on, else three significant digits: `$0.0123`, `$0.00000415`. */
     public fun toDisplayString(): String {
-        if (amount.signum() == 0) return "$0"
+        if (amount.signum() == 0) return "$0.00"
         val magnitude = amount.abs()
         val decimals = if (magnitude >= BigDecimal.ONE) 2 else magnitude.scale() - magnitude.precision() + 3
         return format(amount.setScale(decimals.coerceAtLeast(2), RoundingMode.HALF_UP))

@@ -22,7 +22,7 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
 /**
- * Streams prepared responses, the same for the same prompt, without a key and without a network. Its text says that no language model runs.
+ * Streams prepared responses without a key and without a network. The same prompt gets the same response, whose text says that no language model runs.
  *
  * `providerOptions { put("tokensPerSecond", 20) }` sets its speed. The default is 40; 0 means without pauses.
  */
@@ -37,46 +37,50 @@ internal class DemoModel(name: String) : Model {
 
     override fun stream(request: Request): Flow<Delta> = flow {
         if (request !is ChatRequest) {
-            throw LlmException.InvalidRequest("$id serves chats only.", LlmException.InvalidRequest.Kind.UNSUPPORTED, details = LlmException.Details(id))
+            throw LlmException.InvalidRequest(
+                "$id supports chat requests only.",
+                LlmException.InvalidRequest.Kind.UNSUPPORTED,
+                details = LlmException.Details(id),
+            )
         }
-        answer(request)
+        respond(request)
     }
 
-    private suspend fun FlowCollector<Delta>.answer(request: ChatRequest) {
-        val question = request.messages.lastOrNull { it.role == Role.USER }?.text.orEmpty()
+    private suspend fun FlowCollector<Delta>.respond(request: ChatRequest) {
+        val prompt = request.messages.lastOrNull { it.role == Role.USER }?.text.orEmpty()
         val pause = pause(request)
         if (script.fails) {
             throw LlmException.Overloaded(
-                "$id always fails, for trying out failures. Use another model$OR_ADD_A_FALLBACK",
+                "$id fails on purpose, to show how a failure looks. Use another model$OR_ADD_A_FALLBACK",
                 details = LlmException.Details(id, OVERLOADED),
             )
         }
         delay(pause)
-        emit(Delta.Start("demo-${question.hashCode().toUInt()}", id))
+        emit(Delta.Start("demo-${prompt.hashCode().toUInt()}", id))
         var tokens = 0
-        val wantsTools = script.callsTools && request.tools.isNotEmpty() && request.messages.none { message -> message.parts.any { it is Part.ToolResult } }
-        val thinks = script.thinks || (request.reasoning != null && request.reasoning != Effort.NONE)
-        val thought = if (thinks) words(script.thought(question)) else emptyList()
-        for (word in thought) {
+        val callsTools = script.callsTools && request.tools.isNotEmpty() && request.messages.none { message -> message.parts.any { it is Part.ToolResult } }
+        val reasons = script.reasons || (request.reasoning != null && request.reasoning != Effort.NONE)
+        val reasoning = if (reasons) words(script.reasoning(prompt)) else emptyList()
+        for (word in reasoning) {
             delay(pause)
             emit(Delta.Reasoning(word))
             tokens++
         }
-        if (wantsTools) {
+        if (callsTools) {
             request.tools.forEachIndexed { index, tool -> emit(Delta.ToolCallDelta(index, "demo_call_$index", tool.name, exampleArguments(tool.parameters))) }
-            emit(Delta.Finish(FinishReason(FinishReason.Kind.TOOL_CALLS, "tool_calls"), usage(request, tokens + request.tools.size, thought.size)))
+            emit(Delta.Finish(FinishReason(FinishReason.Kind.TOOL_CALLS, "tool_calls"), usage(request, tokens + request.tools.size, reasoning.size)))
             return
         }
-        val answer = words(script.answer(question))
-        val most = (request.maxTokens ?: Int.MAX_VALUE) - tokens
-        for ((position, word) in answer.withIndex()) {
-            if (position >= most) {
-                emit(Delta.Finish(FinishReason(FinishReason.Kind.LENGTH, "length"), usage(request, tokens, thought.size)))
+        val text = words(script.text(prompt))
+        val limit = (request.maxTokens ?: Int.MAX_VALUE) - tokens
+        for ((position, word) in text.withIndex()) {
+            if (position >= limit) {
+                emit(Delta.Finish(FinishReason(FinishReason.Kind.LENGTH, "length"), usage(request, tokens, reasoning.size)))
                 return
             }
-            if (script.isCut && position == answer.size / 2) {
+            if (script.isCut && position == text.size / 2) {
                 throw LlmException.StreamInterrupted(
-                    "$id always stops halfway, for trying out cut streams. What had arrived is in `partial`.",
+                    "$id stops halfway on purpose, to show how a lost connection looks. The text so far is in `partial`.",
                     details = LlmException.Details(id),
                 )
             }
@@ -84,7 +88,7 @@ internal class DemoModel(name: String) : Model {
             emit(Delta.Text(word))
             tokens++
         }
-        emit(Delta.Finish(FinishReason.STOP, usage(request, tokens, thought.size)))
+        emit(Delta.Finish(FinishReason.STOP, usage(request, tokens, reasoning.size)))
     }
 
     private fun pause(request: ChatRequest): Duration {
@@ -92,10 +96,10 @@ internal class DemoModel(name: String) : Model {
         return if (speed <= 0) Duration.ZERO else 1.seconds / speed
     }
 
-    private fun usage(request: ChatRequest, output: Int, thought: Int) = Usage.build {
+    private fun usage(request: ChatRequest, output: Int, reasoning: Int) = Usage.build {
         inputTokens = request.messages.sumOf { words(it.text).size + TOKENS_PER_MESSAGE }.toLong()
         outputTokens = output.toLong()
-        reasoningTokens = thought.toLong()
+        reasoningTokens = reasoning.toLong()
     }
 
     override fun toString(): String = id.toString()
@@ -106,9 +110,10 @@ internal class DemoModel(name: String) : Model {
         private const val DEFAULT_SPEED = 40.0
         private const val TOKENS_PER_MESSAGE = 3
 
-        /** A word with the white space before it, which counts as one token. */
+        /** A word with the white space before it, and the last one with that behind it. */
         private val WORD = Regex("""\s*\S+\s*$|\s*\S+""")
 
+        /** The tokens of [text]: its words with the white space between them. */
         fun words(text: String): List<String> = WORD.findAll(text).map { it.value }.toList()
     }
 }

@@ -3,5 +3,5 @@ package dev.unifiedllm.demo
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.pricing.Price
 
-/** What the demo models would cost if they cost anything: shown, and kept out of every total. */
+/** The made-up price of the demo models. Reports show it, and no total includes it. */
 internal val demoPrice: Price = Price.Builder().inputPerMillion(Usd.of("1")).outputPerMillion(Usd.of("2")).build(DemoModel.PROVIDER)

@@ -8,12 +8,11 @@ import kotlinx.serialization.json.contentOrNull
 
 /** How one of the demo models behaves. */
 internal class DemoScript(
-    val answer: (question: String) -> String,
-    val thought: (question: String) -> String = {
-        "The demo model has nothing to think about, but a reasoning model would show its thoughts here. " +
-            it.take(QUOTE)
+    val text: (prompt: String) -> String,
+    val reasoning: (prompt: String) -> String = {
+        "The demo model does not reason. A reasoning model would show its reasoning here, about “${it.trim().take(QUOTE)}”."
     },
-    val thinks: Boolean = false,
+    val reasons: Boolean = false,
     val callsTools: Boolean = false,
     val fails: Boolean = false,
     val isCut: Boolean = false,
@@ -25,13 +24,13 @@ internal class DemoScript(
             "echo" to DemoScript({ "The demo model echoes: $it" }),
             "storyteller" to DemoScript(::story),
             "reasoner" to
-                DemoScript({ "This is the demo model: no language model runs here.\n\nMy **answer**, after some thought, is 42." }, ::steps, thinks = true),
+                DemoScript({ "This is the demo model: no language model runs here.\n\nAfter some reasoning, my **answer** is 42." }, ::steps, reasons = true),
             "tools" to
-                DemoScript({ "This is the demo model. The tools have answered; a language model would now put their results into words." }, callsTools = true),
+                DemoScript({ "This is the demo model. It has the results of the tools; a language model would now write an answer from them." }, callsTools = true),
             "error" to DemoScript({ "" }, fails = true),
             "cut" to
                 DemoScript({
-                    "This is the demo model. This sentence will not be finished because the connection breaks in the middle of it, as it sometimes does."
+                    "This is the demo model. You cannot read the end of this sentence because the connection is lost in the middle of it."
                 }, isCut = true),
         )
 
@@ -39,10 +38,10 @@ internal class DemoScript(
 
         fun named(name: String): DemoScript? = all[name]
 
-        private fun story(question: String): String {
-            val hero = HEROES[question.hashCode().mod(HEROES.size)]
-            val place = PLACES[(question.hashCode() / HEROES.size).mod(PLACES.size)]
-            val topic = question.trim().lineSequence().firstOrNull()?.take(QUOTE)?.ifEmpty { null } ?: "nothing at all"
+        private fun story(prompt: String): String {
+            val hero = HEROES[prompt.hashCode().mod(HEROES.size)]
+            val place = PLACES[(prompt.hashCode() / HEROES.size).mod(PLACES.size)]
+            val topic = prompt.trim().lineSequence().firstOrNull()?.take(QUOTE)?.ifEmpty { null } ?: "nothing at all"
             return "*This is the demo model: it tells a prepared story, and no language model runs here.*\n\n" +
                 "Once upon a time, $hero in $place was asked: “$topic”\n\n" +
                 "Nobody there knew, so $hero set out to learn it. The road went over three hills:\n\n" +
@@ -52,17 +51,16 @@ internal class DemoScript(
                 "And when the story came home, it came word by word, just as this one did."
         }
 
-        private fun steps(question: String): String =
-            "First, what is asked? “${question.trim().take(
-                QUOTE,
-            )}” Then, what is known? Only what stands in this script. So the answer can only be the one that is prepared."
+        private fun steps(prompt: String): String =
+            "First, what is the request? “${prompt.trim().take(QUOTE)}” " +
+                "Then, what is known? Only this script. So the answer is the one that the script has."
 
         private val HEROES = listOf("a lighthouse keeper", "a young clockmaker", "the ferryman", "a patient heron", "the baker’s daughter")
         private val PLACES = listOf("a harbour town", "the valley of mills", "a city of canals", "the northern islands")
     }
 }
 
-/** Arguments that fit [schema], as a model might choose them. */
+/** Returns arguments that fit [schema], as a model might choose them. */
 internal fun exampleArguments(schema: JsonObject): String {
     val properties = schema["properties"] as? JsonObject ?: return "{}"
     return JsonObject(properties.mapValues { (name, property) -> example(name, property) }).toString()

@@ -9,10 +9,13 @@ import java.math.BigDecimal
 import java.time.LocalDate
 
 /**
- * What a model costs, in dollars per million tokens. Null: not stated; the counter is then billed as the one it is a part of.
+ * The price of a model in US dollars per million tokens.
  *
- * @property source who states it
- * @property asOf when it was read there; null if unknown
+ * A rate is null if the source does not state it. Its tokens are then billed at the rate of the counter that includes them: tokens read from a cache, for
+ * example, as input tokens.
+ *
+ * @property source who states the price: a price table, `user`, `demo`
+ * @property asOf the day on which the price was read from the source; null if unknown
  */
 public class Price private constructor(
     @get:JvmName("source") public val source: String,
@@ -32,17 +35,17 @@ public class Price private constructor(
     @get:JvmName("cacheWritePerMillion")
     public val cacheWritePerMillion: Usd? get() = rates.cacheWrite?.let(Usd::of)
 
-    /** What [usage] costs; Unknown where a figure that it needs is missing. */
+    /** Returns the cost of [usage], or [Cost.Unknown] if a token count or a rate that it needs is missing. */
     public fun cost(usage: Usage?): Cost {
-        val input = usage?.inputTokens ?: return Cost.Unknown("the tokens were not reported")
-        val output = usage.outputTokens ?: return Cost.Unknown("the tokens of the answer were not reported")
+        val input = usage?.inputTokens ?: return Cost.Unknown("the provider did not report the input tokens")
+        val output = usage.outputTokens ?: return Cost.Unknown("the provider did not report the output tokens")
         val rates = tiers.lastOrNull { input > it.above }?.let { rates.replacedBy(it) } ?: rates
-        val inputRate = rates.input ?: return Cost.Unknown("no price is stated for tokens sent")
+        val inputRate = rates.input ?: return Cost.Unknown("no price is known for input tokens")
         val image = usage.imageTokens?.coerceAtMost(output) ?: 0
-        // Vectors have no output, and what draws may have a price for images only.
+        // Embeddings have no output tokens, and a model that makes images may have a price for image tokens only.
         val isOutputPriced = output == 0L || (output == image && rates.imageOut != null)
         val outputRate = rates.output
-            ?: if (isOutputPriced) BigDecimal.ZERO else return Cost.Unknown("no price is stated for tokens received")
+            ?: if (isOutputPriced) BigDecimal.ZERO else return Cost.Unknown("no price is known for output tokens")
         if (usage.billedInputTokens != null && usage.billedOutputTokens != null) {
             val billed = inputRate.of(usage.billedInputTokens) + outputRate.of(usage.billedOutputTokens)
             return Cost.Known(Usd.of(billed), source, asOf, usage.estimated)
@@ -88,10 +91,10 @@ public class Price private constructor(
         )
     }
 
-    /** Other rates for the whole request once more than [above] tokens are sent. */
+    /** The rates of a whole request with more than [above] input tokens. A rate that is null is that of the price. */
     internal class Tier(val above: Long, val rates: Rates)
 
-    /** States a price in code. */
+    /** Builds a price. The rates of input and output tokens are required; 0 means free. */
     @LlmDsl
     public class Builder @InternalLlmApi constructor() {
         @get:JvmSynthetic @set:JvmSynthetic
@@ -117,9 +120,9 @@ public class Price private constructor(
         @InternalLlmApi
         public fun build(source: String): Price {
             val stated = listOf(inputPerMillion, outputPerMillion, cacheReadPerMillion, cacheWritePerMillion)
-            require(stated.all { it == null || it >= Usd.ZERO }) { "a price is not negative" }
-            requireNotNull(inputPerMillion) { "a price needs inputPerMillion" }
-            requireNotNull(outputPerMillion) { "a price needs outputPerMillion" }
+            require(stated.all { it == null || it >= Usd.ZERO }) { "a price must not be negative, was ${stated.first { it != null && it < Usd.ZERO }}" }
+            requireNotNull(inputPerMillion) { "a price needs inputPerMillion: set it, to zero if input tokens are free" }
+            requireNotNull(outputPerMillion) { "a price needs outputPerMillion: set it, to zero if output tokens are free" }
             val rates = Rates(inputPerMillion?.amount, outputPerMillion?.amount, cacheReadPerMillion?.amount, cacheWritePerMillion?.amount)
             return Price(source, null, rates, emptyList())
         }

@@ -8,7 +8,11 @@ import java.math.BigDecimal
 import java.time.LocalDate
 import java.util.zip.GZIPInputStream
 
-/** Prices by model. Never gives one provider's price for another's model: what is not listed has no price. */
+/**
+ * Prices by provider and model. A model that is not listed has no price: the price of another provider is never used for it.
+ *
+ * @param corrections prices that replace those of [table]
+ */
 internal class PriceCatalog(private val table: Map<String, List<String>>, private val source: String, private val asOf: LocalDate?, corrections: Corrections?) {
     private val corrected: Map<ModelId, Price> = corrections?.prices.orEmpty().associate { row ->
         ModelId(row.provider, row.model) to
@@ -20,12 +24,13 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
     }
 
     /**
-     * The price of [id], or of [reported], the name by which the provider's answer calls it; null if neither is listed, or it is listed with
-     * zeros, which tables also write for what they do not know.
+     * Returns the price of [id], or that of [reported], the name of the model in the provider's response.
+     *
+     * Null if neither is listed, or if both rates are 0: the table also has zeros for unknown prices.
      */
     fun find(id: ModelId, reported: String? = null): Price? = price(id) ?: reported?.takeIf { it != id.name }?.let { price(ModelId(id.provider, it)) }
 
-    /** True if the table has a model called [id]. */
+    /** True if the table has a row for [id], with or without a price. */
     fun lists(id: ModelId): Boolean = row(id) != null
 
     /** All models in the table. */
@@ -35,7 +40,7 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
             if ('/' in id) ModelId(id.substringBefore('/'), id.substringAfter('/')) else ModelId(row[PROVIDER], id)
         } + corrected.keys
 
-    /** The letters of what [id] can do, and the most tokens that it reads and writes; null if it is not listed. */
+    /** Returns the letters of the abilities of [id] and its limits of input and output tokens; null if it is not listed. */
     fun abilities(id: ModelId): Triple<String, Long?, Long?>? =
         row(id)?.let { Triple(it.getOrElse(ABILITIES) { "" }, it.getOrNull(MAX_IN)?.toLongOrNull(), it.getOrNull(MAX_OUT)?.toLongOrNull()) }
 
@@ -57,7 +62,7 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
         return Price.of(source, asOf, rates, tiers(row.getOrElse(TIERS) { "" }))
     }
 
-    /** Most models are listed as "provider/name"; some by their bare name, with the provider in its own column. */
+    /** Most rows are named "provider/model"; some have the model alone as their name and the provider in a column. */
     private fun row(id: ModelId): List<String>? {
         val provider = SAME_PRICES[id.provider] ?: id.provider.substringBefore('/')
         return table["$provider/${id.name}"]
@@ -83,7 +88,7 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
             @Serializable(DecimalSerializer::class) val outputPerMillion: BigDecimal,
             @Serializable(DecimalSerializer::class) val cacheReadPerMillion: BigDecimal? = null,
             @Serializable(DecimalSerializer::class) val cacheWritePerMillion: BigDecimal? = null,
-            /** Whose page, or which recordings, say so; null: the list's. */
+            /** The page or the recordings that state the price; null for the source of the list. */
             val source: String? = null,
             val checked: String? = null,
             val reason: String,
@@ -93,7 +98,7 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
     companion object {
         private const val PROVIDER = 1
 
-        /** Some providers' chat models are listed under a name of their own. */
+        /** The suffix of the provider name under which some providers' chat models are listed. */
         private const val CHAT = "_chat"
         private const val IN = 3
         private const val OUT = 4
@@ -110,16 +115,18 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
         private const val ABILITIES = 20
         private const val FOLDER = "/dev/unifiedllm/pricing"
 
-        /** Rows that are listed under another prefix of the same service. */
+        /** Provider names whose prices are listed under another name of the same service. */
         private val SAME_PRICES = mapOf("ai21_chat" to "ai21", "cohere_chat" to "cohere", "ollama_chat" to "ollama", "opencode-go" to "opencode_go")
 
-        /** The table in the jar, read when the first price is asked for. */
+        /** The table in the jar, read at first use. */
         val packed: PriceCatalog by lazy {
             val corrections = Json.decodeFromString(Corrections.serializer(), resource("$FOLDER/prices.json").use { it.readBytes().decodeToString() })
             resource("$FOLDER/prices.tsv.gz").use { read(GZIPInputStream(it), corrections) }
         }
 
-        /** A table as llm-core/tools/pack_prices.py writes it: a line that names the source and its date, a line of column names, the rows. */
+        /**
+         * Reads a table that llm-core/tools/pack_prices.py wrote: a line with the source and its date, a line of column names, then the rows.
+         */
         fun read(stream: InputStream, corrections: Corrections?): PriceCatalog {
             val lines = stream.bufferedReader().lineSequence().iterator()
             val (_, source, date) = lines.next().split('\t')

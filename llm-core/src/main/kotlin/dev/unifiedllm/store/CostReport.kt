@@ -5,20 +5,20 @@ import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Usd
 import java.time.ZoneId
 
-/** What the rows of a [CostReport] stand for. */
+/** How a [CostReport] groups calls into rows. */
 public enum class By { MODEL, PROVIDER, DAY, TASK }
 
 /**
- * The calls of one model, provider, day or task.
+ * The calls of one model, provider, day or task. Each attempt counts as a call: a retry or a fallback is one more.
  *
- * @property calls attempts that were made, the failed and cancelled ones included
- * @property failed attempts that failed
- * @property cancelled attempts that were cancelled
- * @property inputTokens as far as they were reported
- * @property cost the sum of all known costs; null if there were costs and none is known
- * @property unknownCosts the number of responses whose cost is unknown: [cost] does not include them
- * @property isFree true if all responses came from machines of the user's
- * @property isDemo true for demo models, whose costs are made up and never part of a total
+ * @property calls all calls, including those that failed or were cancelled
+ * @property failed the calls that failed
+ * @property cancelled the calls that were cancelled
+ * @property inputTokens the sum of the reported tokens, as in the other counters
+ * @property cost the sum of the known costs; zero if nothing was billed, null if there are costs and none is known
+ * @property unknownCosts the number of calls whose cost is unknown; [cost] does not include them
+ * @property isFree true if all responses came from the user's own machines
+ * @property isDemo true for demo models, whose costs are made up and not part of any total
  */
 public data class CostRow(
     @get:JvmName("name") public val name: String,
@@ -32,15 +32,25 @@ public data class CostRow(
     @get:JvmName("unknownCosts") public val unknownCosts: Int,
     @get:JvmName("isFree") public val isFree: Boolean,
     @get:JvmName("isDemo") public val isDemo: Boolean,
-)
+) {
+    /** The cost as a short text: `$ n/a` if it is unknown, `local $0` if all responses came from the user's own machines. */
+    @get:JvmName("costText")
+    public val costText: String
+        get() = when {
+            isFree -> "local $0"
+            cost == null -> "$ n/a"
+            unknownCosts > 0 -> "${cost.toDisplayString()} + $unknownCosts n/a"
+            else -> cost.toDisplayString()
+        }
+}
 
-/** The costs of calls: a list of rows, the most expensive first, those of demo models last. */
+/** The costs of calls: a list of rows, the most expensive first, demo models last. */
 public class CostReport internal constructor(
     @get:JvmName("by") public val by: By,
     private val rows: List<CostRow>,
     @Suppress("UNUSED_PARAMETER") from: FromKotlin,
 ) : List<CostRow> by rows {
-    /** The sum of all known costs, without those of demo models. */
+    /** The sum of all known costs, without demo models. */
     @get:JvmName("total")
     public val total: Usd = rows.filterNot { it.isDemo }.mapNotNull { it.cost }.fold(Usd.ZERO, Usd::plus)
 
@@ -48,44 +58,48 @@ public class CostReport internal constructor(
     @get:JvmName("demoTotal")
     public val demoTotal: Usd = rows.filter { it.isDemo }.mapNotNull { it.cost }.fold(Usd.ZERO, Usd::plus)
 
-    /** The number of responses whose cost is unknown: [total] does not include them. */
+    /** The number of calls whose cost is unknown; [total] does not include them. */
     @get:JvmName("unknownCosts")
     public val unknownCosts: Int = rows.filterNot { it.isDemo }.sumOf { it.unknownCosts }
 
-    /** A table for a terminal. */
+    /** The report as a text table. The column `cancelled` is left out if no call was cancelled. */
     override fun toString(): String {
         if (rows.isEmpty()) return "No calls yet."
-        val header = listOf(by.name.lowercase(), "calls", "failed", "cancelled", "in", "cached", "out", "cost")
-        val lines = rows.map { row ->
-            val marked = if (row.isDemo) "${row.name} (demo)" else row.name
-            listOf(
-                marked,
-                "${row.calls}",
-                "${row.failed}",
-                "${row.cancelled}",
-                thousands(row.inputTokens),
-                thousands(row.cacheReadTokens),
-                thousands(row.outputTokens),
-                row.costText,
-            )
-        }
-        val widths = header.indices.map { column -> (lines + listOf(header)).maxOf { it[column].length } }
+        val columns = columns()
+        val lines = listOf(columns.map { it.title }) + rows.map { row -> columns.map { it.cell(row) } }
+        val widths = columns.indices.map { column -> lines.maxOf { it[column].length } }
         fun line(cells: List<String>) = cells.mapIndexed { column, cell ->
             if (column == 0) cell.padEnd(widths[0]) else cell.padStart(widths[column])
         }.joinToString("  ")
         return buildString {
-            appendLine(line(header))
             lines.forEach { appendLine(line(it)) }
             append("total ").append(totalText())
             if (rows.any { it.isDemo }) append("; demo models, not in the total: ").append(demoTotal.toDisplayString())
         }
     }
 
-    /** The total as a text, with the number of unknown costs. */
-    public fun totalText(): String = total.toDisplayString() + if (unknownCosts == 0) "" else " and $unknownCosts of unknown cost"
+    private fun columns(): List<Column> = listOfNotNull(
+        Column(by.name.lowercase()) { if (it.isDemo) "${it.name} (demo)" else it.name },
+        Column("calls") { "${it.calls}" },
+        Column("failed") { "${it.failed}" },
+        Column("cancelled") { row: CostRow -> "${row.cancelled}" }.takeIf { rows.any { it.cancelled > 0 } },
+        Column("in") { thousands(it.inputTokens) },
+        Column("cached") { thousands(it.cacheReadTokens) },
+        Column("out") { thousands(it.outputTokens) },
+        Column("cost") { it.costText },
+    )
+
+    /** The total as a short text with the number of calls whose cost is unknown: `$1.20 + 2 calls of unknown cost`. */
+    public fun totalText(): String = total.toDisplayString() + when (unknownCosts) {
+        0 -> ""
+        1 -> " + 1 call of unknown cost"
+        else -> " + $unknownCosts calls of unknown cost"
+    }
 }
 
-/** The rows of [ledger] put together by [by]; days begin at midnight in [zone]. */
+private class Column(val title: String, val cell: (CostRow) -> String)
+
+/** The report of the rows of [ledger], grouped by [by]. Days begin at midnight in [zone]. */
 internal fun costReport(ledger: List<LedgerRow>, by: By, zone: ZoneId): CostReport {
     val groups = ledger.groupBy { row ->
         val name = when (by) {
@@ -101,7 +115,7 @@ internal fun costReport(ledger: List<LedgerRow>, by: By, zone: ZoneId): CostRepo
     return CostReport(by, sorted, FromKotlin.CALL)
 }
 
-/** What failed before anything could be billed cost nothing. */
+/** A row without a cost ended before anything could be billed. */
 private fun cost(group: List<LedgerRow>): Usd? {
     val known = group.mapNotNull { it.cost?.usd() }
     return if (known.isEmpty() && group.any { it.cost != null }) null else known.fold(Usd.ZERO, Usd::plus)
@@ -120,15 +134,5 @@ private fun row(name: String, demo: Boolean, group: List<LedgerRow>) = CostRow(
     isFree = group.all { it.cost == null || it.cost is Cost.Free } && group.any { it.cost is Cost.Free },
     isDemo = demo,
 )
-
-/** The cost as a short text: `$ n/a` if it is unknown, `local $0` if nothing is billed. */
-@get:JvmName("costText")
-public val CostRow.costText: String
-    get() = when {
-        isFree -> "local $0"
-        cost == null -> "$ n/a"
-        unknownCosts > 0 -> "${cost.toDisplayString()} + $unknownCosts n/a"
-        else -> cost.toDisplayString()
-    }
 
 private fun thousands(count: Long) = "%,d".format(java.util.Locale.ROOT, count)

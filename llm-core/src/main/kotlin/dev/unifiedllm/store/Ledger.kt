@@ -9,14 +9,14 @@ import java.time.ZoneId
 import java.time.temporal.ChronoUnit
 import kotlin.time.Duration
 
-/** One attempt at one model, and how it ended. */
+/** One attempt at a model and how it ended. */
 internal class LedgerRow(
     val callId: String?,
     val model: ModelId,
     val startedAt: Instant,
     val status: Status,
     val usage: Usage?,
-    /** Null: it failed before anything could be billed. */
+    /** Null if the attempt ended before anything could be billed. */
     val cost: Cost?,
     val latency: Duration,
     val timeToFirstToken: Duration?,
@@ -25,7 +25,7 @@ internal class LedgerRow(
 ) {
     enum class Status { DONE, FAILED, CANCELLED }
 
-    /** True for demo models, whose costs are made up and never part of a total. */
+    /** True for demo models, whose costs are made up and not part of any total. */
     val isDemo: Boolean get() = model.provider == DEMO
 
     companion object {
@@ -41,7 +41,11 @@ internal interface Ledger {
     fun rows(): List<LedgerRow>
 }
 
-/** Keeps the rows of this process: at most [capacity], the latest ones, in order. @property session gets each row, too; null for none */
+/**
+ * Keeps the latest rows in memory, at most [capacity].
+ *
+ * @param session gets each row as well; null for none
+ */
 internal class MemoryLedger(private val session: MemoryLedger? = null, private val capacity: Int = DEFAULT_CAPACITY) : Ledger {
     private val rows = ArrayDeque<LedgerRow>()
 
@@ -60,12 +64,16 @@ internal class MemoryLedger(private val session: MemoryLedger? = null, private v
     }
 }
 
-/** The report of the rows of the last [days] days, to the minute. @param days null for all rows */
+/**
+ * The report of the rows that began in the last [days] times 24 hours.
+ *
+ * @param days null for all rows
+ */
 internal fun Ledger.report(by: By, days: Int?): CostReport {
     require(days == null || days > 0) { "days must be positive, was $days" }
     val from = days?.let { Instant.now().minus(it.toLong(), ChronoUnit.DAYS) }
     return costReport(rows().filter { from == null || it.startedAt >= from }, by, ZoneId.systemDefault())
 }
 
-/** The sum of all known costs, without those of demo models. */
+/** The sum of all known costs, without demo models. */
 internal fun Ledger.total(): Usd = rows().filterNot(LedgerRow::isDemo).mapNotNull { it.cost?.usd() }.fold(Usd.ZERO, Usd::plus)

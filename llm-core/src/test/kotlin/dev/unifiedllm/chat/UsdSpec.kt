@@ -33,8 +33,8 @@ class UsdSpec : FunSpec({
     context("in full, and for people") {
         withData<Triple<String, String, String>>(
             { it.first },
-            Triple("0", "$0.00", "$0"),
-            Triple("0.000", "$0.00", "$0"),
+            Triple("0", "$0.00", "$0.00"),
+            Triple("0.000", "$0.00", "$0.00"),
             Triple("5", "$5.00", "$5.00"),
             Triple("1.5", "$1.50", "$1.50"),
             Triple("1234567.891", "$1234567.891", "$1234567.89"),

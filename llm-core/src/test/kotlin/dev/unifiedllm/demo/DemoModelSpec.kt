@@ -28,8 +28,8 @@ import io.kotest.matchers.string.shouldStartWith
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.test.runTest
 
-private fun request(question: String = "Why is the sky blue?", block: ChatRequestBuilder.() -> Unit = {}) = ChatRequest.build("demo/any") {
-    user(question)
+private fun request(prompt: String = "Why is the sky blue?", block: ChatRequestBuilder.() -> Unit = {}) = ChatRequest.build("demo/any") {
+    user(prompt)
     providerOptions { put("tokensPerSecond", 0) }
     block()
 }
@@ -42,7 +42,7 @@ private val weather = Tool.of(
 
 @OptIn(kotlinx.coroutines.ExperimentalCoroutinesApi::class)
 class DemoModelSpec : FunSpec({
-    context("the same question gets the same answer, which says that it is the demo model's:") {
+    context("the same prompt gets the same response, which names the demo model:") {
         withData("echo", "storyteller", "reasoner", "tools") { name ->
             val first = DemoModel(name).stream(request()).toList()
             first shouldContainExactly DemoModel(name).stream(request()).toList()
@@ -54,7 +54,7 @@ class DemoModelSpec : FunSpec({
         }
     }
 
-    test("the pieces are words, and together they are the text") {
+    test("the deltas are words that join to the text") {
         val pieces = DemoModel("storyteller").stream(request()).toList().filterIsInstance<Delta.Text>().map { it.text }
         pieces.size shouldBeGreaterThan 50
         pieces.joinToString("") shouldStartWith "*This is the demo model"
@@ -63,11 +63,11 @@ class DemoModelSpec : FunSpec({
         DemoModel("echo").stream(request("")).toResponse().text shouldStartWith "The demo model"
     }
 
-    test("another question, another story") {
+    test("another prompt gets another story") {
         DemoModel("storyteller").stream(request("trains")).toResponse().text shouldNotBe DemoModel("storyteller").stream(request("ships")).toResponse().text
     }
 
-    test("it speaks at the speed that was asked for") {
+    test("tokensPerSecond sets the speed") {
         runTest {
             val words = DemoModel("echo").stream(request { providerOptions { put("tokensPerSecond", 10) } }).toList().count { it is Delta.Text }
             testScheduler.currentTime shouldBe (words + 1) * 100L
@@ -78,67 +78,67 @@ class DemoModelSpec : FunSpec({
         }
     }
 
-    test("reasoning: always of the reasoner, of others when it is asked for, counted as output") {
-        val thought = DemoModel("reasoner").stream(request()).toResponse()
-        thought.reasoning shouldContain "Why is the sky blue?"
-        thought.usage!!.reasoningTokens.shouldNotBeNull().toInt() shouldBeGreaterThan 3
-        (thought.usage.outputTokens!! > thought.usage.reasoningTokens) shouldBe true
+    test("demo/reasoner always reasons, the others if the request asks for it, and reasoning counts as output") {
+        val reasoned = DemoModel("reasoner").stream(request()).toResponse()
+        reasoned.reasoning shouldContain "Why is the sky blue?"
+        reasoned.usage!!.reasoningTokens.shouldNotBeNull().toInt() shouldBeGreaterThan 3
+        (reasoned.usage.outputTokens!! > reasoned.usage.reasoningTokens) shouldBe true
         DemoModel("echo").stream(request { reasoning = Effort.LOW }).toResponse().reasoning shouldContain "demo model"
         DemoModel("echo").stream(request { reasoning = Effort.NONE }).toResponse().reasoning.shouldBeEmpty()
         DemoModel("echo").stream(request()).toResponse().reasoning.shouldBeEmpty()
     }
 
-    test("maxTokens cuts the answer and says so") {
+    test("maxTokens ends the response with LENGTH") {
         val answer = DemoModel("storyteller").stream(request { maxTokens = 7 }).toResponse()
         answer.finishReason!!.kind shouldBe FinishReason.Kind.LENGTH
         answer.usage!!.outputTokens shouldBe 7
     }
 
-    test("tools are called once, with arguments by their schema; then comes the answer") {
-        val asked = DemoModel("tools").stream(request { tool(weather) }).toResponse()
-        asked.finishReason!!.kind shouldBe FinishReason.Kind.TOOL_CALLS
-        val call = asked.toolCalls.single()
+    test("each tool is called once with arguments that fit its schema; with the results comes text") {
+        val first = DemoModel("tools").stream(request { tool(weather) }).toResponse()
+        first.finishReason!!.kind shouldBe FinishReason.Kind.TOOL_CALLS
+        val call = first.toolCalls.single()
         call.name shouldBe "weather"
         call.arguments shouldBe """{"city":"city","days":1,"unit":"C","wet":true}"""
-        val answered = request {
+        val second = request {
             tool(weather)
-            message(asked.toMessage())
+            message(first.toMessage())
             toolResult(call.id, call.name, "18 °C")
         }
-        DemoModel("tools").stream(answered).toResponse().text shouldContain "tools have answered"
+        DemoModel("tools").stream(second).toResponse().text shouldContain "has the results of the tools"
         DemoModel("tools").stream(request()).toResponse().toolCalls.size shouldBe 0
     }
 
-    test("demo/error fails, demo/cut breaks halfway with what had arrived") {
+    test("demo/error fails; demo/cut stops halfway with the partial text") {
         shouldThrow<LlmException.Overloaded> { DemoModel("error").stream(request()).toList() }.let {
             it.status shouldBe 503
             it.isRetryable shouldBe true
         }
         client().use { llm ->
-            val question = ChatRequest.build("demo/cut") {
+            val request = ChatRequest.build("demo/cut") {
                 user("hello")
                 providerOptions { put("tokensPerSecond", 0) }
             }
-            val cut = shouldThrow<LlmException.StreamInterrupted> { llm.chat(question).await() }
+            val cut = shouldThrow<LlmException.StreamInterrupted> { llm.chat(request).await() }
             cut.partial!!.text shouldStartWith "This is the demo model"
             cut.partial!!.finishReason shouldBe null
         }
     }
 
-    test("a demo model that is not there: the error lists those that are") {
+    test("an unknown demo model fails with a list of the demo models") {
         client().use { llm ->
-            val said = shouldThrow<LlmException.NotFound> { llm.chat("demo/nobody", "hello").await() }.message!!
-            for (name in DemoScript.names) said shouldContain "demo/$name"
+            val message = shouldThrow<LlmException.NotFound> { llm.chat("demo/nobody", "hello").await() }.message!!
+            for (name in DemoScript.names) message shouldContain "demo/$name"
         }
     }
 
-    test("it answers chats only") {
+    test("other requests than chats are refused") {
         for (other in listOf(imageRequest(ModelId("demo", "echo"), "a cat"), embeddingRequest(ModelId("demo", "echo"), listOf("a")))) {
             shouldThrow<LlmException.InvalidRequest> { DemoModel("echo").stream(other).toList() }.kind shouldBe LlmException.InvalidRequest.Kind.UNSUPPORTED
         }
     }
 
-    test("the demo model is never a silent default") {
+    test("a demo model is never the default model") {
         client().use { llm -> shouldThrow<LlmException.Configuration> { llm.chat { user("hello") }.await() } }
     }
 })

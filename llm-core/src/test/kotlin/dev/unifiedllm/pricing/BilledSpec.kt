@@ -10,13 +10,13 @@ import io.kotest.matchers.shouldNotBe
 import kotlinx.coroutines.runBlocking
 import java.math.RoundingMode
 
-/** Why a bill is not what the table makes of the tokens: the end of the model's name or the recording's, and the reason. */
+/** Models, or the ends of names of recordings, whose bill differs from the cost by the table, with the reason. */
 private val explained = listOf(
     "perplexity/sonar" to "a fee for each request comes on top",
     "perplexity/sonar-pro" to "a fee for each request comes on top",
     "xai/grok-code-fast-1" to "recorded when the model cost a fifth",
     "u018-responses-web-search-call-ruby-llm" to "a fee for each search comes on top",
-    "u015-responses-image-vercel-ai" to "the recorder wrote digits of its own for the bill",
+    "u015-responses-image-vercel-ai" to "the amount in the recording is made up",
 )
 
 private class Bill(val recording: Recording, val model: String, val billed: Cost.Known, val ours: Cost.Known) {
@@ -27,7 +27,7 @@ private class Bill(val recording: Recording, val model: String, val billed: Cost
 
 private val Cost.Known.rounded get() = amount.amount.setScale(9, RoundingMode.HALF_UP)
 
-/** Null where nothing was billed, or the table does not have the model. */
+/** Null if the response has no bill, or the table does not have the model. */
 private suspend fun bill(recording: Recording): Bill? {
     val response = recording.play().response
     val billed = response.cost as? Cost.Known ?: return null
@@ -35,21 +35,21 @@ private suspend fun bill(recording: Recording): Bill? {
     return Bill(recording, response.model.toString(), billed, price.cost(response.usage) as Cost.Known)
 }
 
-/** The providers' own bills prove the price table and the counting of tokens at once: reasoning, cached and all. */
+/** Compares the amounts that providers billed in recorded responses with the costs by the price table. This checks the table and the token counters. */
 class BilledSpec : FunSpec({
     val recordings = Recording.all().filterNot { it.isError || it.group in setOf("bedrock-invoke", "count-tokens", "models") }
     val bills = runBlocking { recordings.mapNotNull { bill(it) } }
 
-    context("what a provider billed is what the table makes of the tokens") {
+    context("the billed amount is the cost by the table") {
         withData<Bill>({ it.toString() }, bills.filter { it.why == null }) { it.ours.rounded shouldBe it.billed.rounded }
     }
 
-    context("what is listed as different is") {
+    context("the listed exceptions differ") {
         withData<Bill>({ it.toString() }, bills.filter { it.why != null }) { it.ours.rounded shouldNotBe it.billed.rounded }
     }
 
-    test("every reason is one") {
-        println("bills: ${bills.count { it.why == null }} as the table says, ${bills.count { it.why != null }} explained")
+    test("every reason for an exception is needed") {
+        println("bills: ${bills.count { it.why == null }} equal to the cost by the table, ${bills.count { it.why != null }} listed exceptions")
         if (!System.getProperty("unifiedllm.fixtures").isNullOrEmpty()) return@test
         explained.map { it.second }.filter { reason -> bills.none { it.why == reason } }.shouldBeEmpty()
     }

@@ -28,16 +28,16 @@ private fun Cost.amount() = shouldBeInstanceOf<Cost.Known>().amount
 private class Case(val what: String, val price: Price?, val cost: String, val usage: Usage)
 
 class PriceCatalogSpec : FunSpec({
-    context("an answer costs") {
+    context("the cost of a response") {
         withData<Case>(
             { it.what },
             Case("gpt-4o-mini, by its bare row", find("openai/gpt-4o-mini"), "0.000435", Usage.of(500, 600)),
-            Case("groq's own price of a model of OpenAI's", find("groq/openai/gpt-oss-120b"), "0.00075", Usage.of(1_000, 1_000)),
+            Case("a model of OpenAI at groq's price", find("groq/openai/gpt-oss-120b"), "0.00075", Usage.of(1_000, 1_000)),
             Case("a name with a slash", find("together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo"), "0.00208", Usage.of(1_000, 1_000)),
             Case("mistral", find("mistral/mistral-large-latest"), "0.002", Usage.of(1_000, 1_000)),
-            Case("vectors, where the table has no price for what they do not have", find("mistral/mistral-embed"), "0.0001", Usage.of(1_000, 0)),
+            Case("embeddings, which have no price for output", find("mistral/mistral-embed"), "0.0001", Usage.of(1_000, 0)),
             Case(
-                "images, by their own price, beside text",
+                "image tokens at their own price, beside text",
                 find("openai/gpt-image-1.5"),
                 "0.0385",
                 Usage.build {
@@ -47,7 +47,7 @@ class PriceCatalogSpec : FunSpec({
                 },
             ),
             Case(
-                "deepseek, mostly from its cache",
+                "deepseek with most of the input read from its cache",
                 find("deepseek/deepseek-chat"),
                 "0.00007336",
                 Usage.build {
@@ -57,7 +57,7 @@ class PriceCatalogSpec : FunSpec({
                 },
             ),
             Case(
-                "oracle ii: reasoning is part of the output and billed once (PostHog #71065)",
+                "oracle ii: reasoning tokens are part of the output and are billed once (PostHog #71065)",
                 find("gemini/gemini-2.5-flash"),
                 "0.0000577",
                 Usage.build {
@@ -67,7 +67,7 @@ class PriceCatalogSpec : FunSpec({
                 },
             ),
             Case(
-                "oracle iii: all of a request above 200k tokens is billed by the tier (litellm #14849)",
+                "oracle iii: the rates of the tier apply to the whole request above 200k tokens (litellm #14849)",
                 find("gemini/gemini-2.5-pro"),
                 "0.10316125",
                 Usage.build {
@@ -76,10 +76,10 @@ class PriceCatalogSpec : FunSpec({
                     cacheReadTokens = 257_955
                 },
             ),
-            Case("a tier begins above its bound", find("gemini/gemini-2.5-pro"), "0.25", Usage.of(200_000, 0)),
-            Case("and not at it", find("gemini/gemini-2.5-pro"), "0.5000025", Usage.of(200_001, 0)),
+            Case("a request at the bound of a tier", find("gemini/gemini-2.5-pro"), "0.25", Usage.of(200_000, 0)),
+            Case("a request above the bound of a tier", find("gemini/gemini-2.5-pro"), "0.5000025", Usage.of(200_001, 0)),
             Case(
-                "oracle v: parts of the input are billed once (litellm PR #31282)",
+                "oracle v: cached tokens are part of the input and are billed once (litellm PR #31282)",
                 find("anthropic/claude-haiku-4-5"),
                 "0.000995",
                 Usage.build {
@@ -90,7 +90,7 @@ class PriceCatalogSpec : FunSpec({
                 },
             ),
             Case(
-                "a cache written for an hour has its own rate, the rest of the writing the usual one",
+                "tokens cached for an hour at their own rate, the other cached tokens at the usual one",
                 find("anthropic/claude-haiku-4-5"),
                 "0.0065",
                 Usage.build {
@@ -101,7 +101,7 @@ class PriceCatalogSpec : FunSpec({
                 },
             ),
             Case(
-                "oracle i: the console's figure (litellm #9812)",
+                "oracle i: the cost in Anthropic's console (litellm #9812)",
                 price("3", "15") { cacheWritePerMillion = Usd.of("3.75") },
                 "0.054399",
                 Usage.build {
@@ -112,7 +112,7 @@ class PriceCatalogSpec : FunSpec({
                 },
             ),
             Case(
-                "oracle iv: what is written to the cache is not billed as plain input as well (litellm #6575)",
+                "oracle iv: tokens written to the cache are not billed as plain input, too (litellm #6575)",
                 price("3", "15") { cacheWritePerMillion = Usd.of("3.75") },
                 "0.00375",
                 Usage.build {
@@ -122,7 +122,7 @@ class PriceCatalogSpec : FunSpec({
                 },
             ),
             Case(
-                "a part without a rate of its own is billed as the whole",
+                "a counter without a rate is billed at the rate of the counter that includes it",
                 price("2", "4"),
                 "0.006",
                 Usage.build {
@@ -146,7 +146,7 @@ class PriceCatalogSpec : FunSpec({
         ) { case -> case.price.shouldNotBeNull().cost(case.usage).amount() shouldBe Usd.of(case.cost) }
     }
 
-    test("a cost names its source and the day on which the price was read there") {
+    test("a cost has the source of its price and the day on which it was read") {
         val cost = find("openai/gpt-4o-mini")!!.cost(Usage.of(1, 1)).shouldBeInstanceOf<Cost.Known>()
         cost.source shouldContain "litellm"
         cost.asOf shouldBe LocalDate.of(2026, 11, 21)
@@ -159,7 +159,7 @@ class PriceCatalogSpec : FunSpec({
         find("openai/gpt-4o-mini")!!.cost(counted).shouldBeInstanceOf<Cost.Known>().estimated shouldBe true
     }
 
-    context("never another provider's price, and none where none is known:") {
+    context("a model that is not listed has no price, even if another provider lists it:") {
         withData(
             "openrouter/gpt-4o-mini",
             "my-vllm/gpt-4o-mini",
@@ -174,27 +174,27 @@ class PriceCatalogSpec : FunSpec({
         ) { find(it).shouldBeNull() }
     }
 
-    test("zeros in the table are no price") {
+    test("a row of zeros is no price") {
         find("ollama/llama3").shouldBeNull()
         PriceCatalog.packed.lists(ModelId.parse("ollama/llama3")) shouldBe true
     }
 
-    test("the name in the provider's answer is looked up where the asked one is not listed, at the same provider only") {
+    test("a model that is not listed gets the price of the name in the response, at the same provider only") {
         find("openai/nonesuch", "gpt-4o-mini").shouldNotBeNull()
         find("groq/nonesuch", "gpt-4o-mini").shouldBeNull()
         find("groq/nonesuch", "openai/gpt-oss-120b").shouldNotBeNull()
     }
 
-    test("what was not reported is not guessed") {
-        find("openai/gpt-image-1")!!.cost(Usage.of(10, 100)).shouldBeInstanceOf<Cost.Unknown>().why shouldContain "received"
+    test("without tokens or a rate the cost is unknown") {
+        find("openai/gpt-image-1")!!.cost(Usage.of(10, 100)).shouldBeInstanceOf<Cost.Unknown>().why shouldContain "output tokens"
         val price = price("1", "2")
-        price.cost(null).shouldBeInstanceOf<Cost.Unknown>().why shouldContain "not reported"
+        price.cost(null).shouldBeInstanceOf<Cost.Unknown>().why shouldContain "did not report"
         price.cost(Usage.build { outputTokens = 5 }).shouldBeInstanceOf<Cost.Unknown>()
         price.cost(Usage.build { inputTokens = 5 }).shouldBeInstanceOf<Cost.Unknown>()
         price.cost(Usage.of(0, 0)).amount() shouldBe Usd.ZERO
     }
 
-    test("parts that add up to more than the whole never make a cost negative") {
+    test("subsets larger than their total do not make a cost negative") {
         val odd = Usage.build {
             inputTokens = 10
             outputTokens = 10
@@ -204,7 +204,7 @@ class PriceCatalogSpec : FunSpec({
         (price("1", "2").cost(odd).amount() > Usd.ZERO) shouldBe true
     }
 
-    test("a price of the user's own needs both rates, and none is negative") {
+    test("a price in code needs both rates, and none may be negative") {
         shouldThrow<IllegalArgumentException> { Price.Builder().inputPerMillion(1.usd).build("user") }
         shouldThrow<IllegalArgumentException> { Price.Builder().outputPerMillion(1.usd).build("user") }
         shouldThrow<IllegalArgumentException> { price("-1", "1") }
@@ -212,7 +212,7 @@ class PriceCatalogSpec : FunSpec({
         price("0", "0").cost(Usage.of(5, 5)).amount() shouldBe Usd.ZERO
     }
 
-    test("every row of the packed table can be read, and none has a negative rate") {
+    test("every row of the packed table can be read and has no negative rate") {
         val lines = GZIPInputStream(PriceCatalogSpec::class.java.getResourceAsStream("prices.tsv.gz")).bufferedReader().readLines().drop(2)
         lines.size shouldBeGreaterThan 2_000
         var priced = 0
@@ -227,7 +227,7 @@ class PriceCatalogSpec : FunSpec({
         priced shouldBeGreaterThan 1_500
     }
 
-    test("a correction goes before the table, and bears its own source") {
+    test("a correction replaces the price of the table and has its own source") {
         val correction = PriceCatalog.Corrections.Row("openai", "gpt-x", 1.toBigDecimal(), 2.toBigDecimal(), reason = "test")
         val table = "#source\tthe table\t2026-01-01\nid\tprovider\tmode\tin\tout\ngpt-x\topenai\tchat\t10\t20\ngpt-y\topenai\tchat\t3\t4\n"
         val catalog = PriceCatalog.read(table.byteInputStream(), PriceCatalog.Corrections("us", "2026-02-02", listOf(correction)))

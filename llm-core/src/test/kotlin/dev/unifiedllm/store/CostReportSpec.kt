@@ -32,7 +32,7 @@ private fun known(amount: String) = Cost.Known(Usd.of(amount), "test")
 private fun report(by: By, vararg rows: LedgerRow) = costReport(rows.toList(), by, ZoneOffset.UTC)
 
 class CostReportSpec : FunSpec({
-    test("the most expensive first, the demo models last, apart and never in the total") {
+    test("the most expensive row is first; demo models are last and not in the total") {
         val report = report(
             By.MODEL,
             row("demo/echo", known("9")),
@@ -56,15 +56,16 @@ class CostReportSpec : FunSpec({
         "$report" shouldContain "demo/echo (demo)"
     }
 
-    test("an unknown cost is said, never counted as nothing") {
+    test("unknown costs are marked and do not count as zero") {
         val report =
             report(By.MODEL, row("a/x", Cost.Unknown("?")), row("a/x", known("1")), row("a/y", Cost.Unknown("?")), row("a/y", null, Status.FAILED, null))
         report.map { it.costText } shouldContainExactly listOf("$1.00 + 1 n/a", "$ n/a")
         report.unknownCosts shouldBe 2
-        report.totalText() shouldBe "$1.00 and 2 of unknown cost"
+        report.totalText() shouldBe "$1.00 + 2 calls of unknown cost"
+        report(By.MODEL, row("a/x", Cost.Unknown("?"))).totalText() shouldBe "$0.00 + 1 call of unknown cost"
     }
 
-    test("models at home are free and say so, failed attempts included") {
+    test("models on the user's own machines are free and marked as local, with failed attempts, too") {
         val report = report(By.MODEL, row("ollama/a", Cost.Free), row("ollama/a", null, Status.FAILED, null))
         report.single().costText shouldBe "local $0"
         report.single().failed shouldBe 1
@@ -72,7 +73,30 @@ class CostReportSpec : FunSpec({
         report(By.MODEL, row("ollama/a", null, Status.FAILED, null)).single().isFree shouldBe false
     }
 
-    test("by provider, by task, by day of the zone; a demo call is apart there too") {
+    test("a row without anything billed costs $0.00") {
+        val row = report(By.MODEL, row("a/x", null, Status.FAILED, null), row("a/x", null, Status.CANCELLED, null)).single()
+        row.cost shouldBe Usd.ZERO
+        row.costText shouldBe "$0.00"
+    }
+
+    test("the text table has aligned columns, and a column of cancelled calls only if there are any") {
+        val done = row("openai/gpt-4o", known("2"), usage = Usage.of(12_345, 5))
+        val failed = row("a/x", null, Status.FAILED, null)
+        "${report(By.MODEL, done, failed)}".lines() shouldContainExactly listOf(
+            "model          calls  failed      in  cached  out   cost",
+            "openai/gpt-4o      1       0  12,345       0    5  $2.00",
+            "a/x                1       1       0       0    0  $0.00",
+            "total $2.00",
+        )
+        "${report(By.MODEL, done, failed, row("a/x", Cost.Unknown("?"), Status.CANCELLED, null))}".lines() shouldContainExactly listOf(
+            "model          calls  failed  cancelled      in  cached  out   cost",
+            "openai/gpt-4o      1       0          0  12,345       0    5  $2.00",
+            "a/x                2       1          1       0       0    0  $ n/a",
+            "total $2.00 + 1 call of unknown cost",
+        )
+    }
+
+    test("rows by provider, by task and by day of the time zone; demo models have rows of their own") {
         val rows = arrayOf(
             row("groq/a", known("1"), task = "write", at = "2026-01-01T23:30:00Z"),
             row("groq/b", known("2"), at = "2026-01-02T00:30:00Z"),
@@ -84,7 +108,7 @@ class CostReportSpec : FunSpec({
         costReport(rows.take(2), By.DAY, ZoneId.of("Europe/Berlin")).map { it.name } shouldContainExactly listOf("2026-01-02")
     }
 
-    test("the sum of the rows is the total, to the last digit, by whatever they are put together") {
+    test("the total is the exact sum of all rows in each grouping") {
         val random = Random(7)
         val rows = List(20_000) {
             row("p${random.nextInt(5)}/m${random.nextInt(9)}", known("0.${random.nextLong(1_000_000_000)}"), task = "t${random.nextInt(4)}")
@@ -97,12 +121,12 @@ class CostReportSpec : FunSpec({
         }
     }
 
-    test("no calls, no table") {
+    test("without calls there is no table") {
         report(By.MODEL).shouldBeEmpty()
         "${report(By.MODEL)}" shouldBe "No calls yet."
     }
 
-    test("the ledger in memory keeps the latest rows") {
+    test("the memory ledger keeps the latest rows") {
         val ledger = MemoryLedger(capacity = 2)
         for (name in listOf("a/1", "a/2", "a/3")) ledger.add(row(name, null))
         ledger.rows().map { "${it.model}" } shouldContainExactly listOf("a/2", "a/3")

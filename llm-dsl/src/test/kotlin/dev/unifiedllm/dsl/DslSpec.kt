@@ -64,12 +64,12 @@ class DslSpec : FunSpec({
                 system("s")
                 user("u")
                 assistant("a")
-                tool("c1", "weather", "18 °C")
+                toolResult("c1", "weather", "18 °C")
                 message(Message(Role.USER, listOf(Part.Text("named")), "Ann"))
                 messages(listOf(Message.user("from a list")))
                 messages(listOf(mapOf("role" to "user", "content" to "from a map")))
             }, {
-                it.system("s").user("u").assistant("a").tool("c1", "weather", "18 °C").message(Message(Role.USER, listOf(Part.Text("named")), "Ann"))
+                it.system("s").user("u").assistant("a").toolResult("c1", "weather", "18 °C").message(Message(Role.USER, listOf(Part.Text("named")), "Ann"))
                     .messages(listOf(Message.user("from a list"))).message(Message.user("from a map"))
             }),
             Said("settings", {
