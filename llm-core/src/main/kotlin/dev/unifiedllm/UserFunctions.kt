@@ -60,4 +60,11 @@ internal suspend fun <T> runUserFunction(name: String, context: CallContext, fun
 
 /** In a live coroutine a CancellationException would end everything around it without a failure. */
 private fun notCancelled(name: String, failure: Throwable): Throwable =
-    if (failure is CancellationException) IllegalStateException("$name threw a CancellationException, though its call had not been cancelled", failure) else failure
+    if (failure is CancellationException) {
+        IllegalStateException(
+            "$name threw a CancellationException, though its call had not been cancelled",
+            failure,
+        )
+    } else {
+        failure
+    }

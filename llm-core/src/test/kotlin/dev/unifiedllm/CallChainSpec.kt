@@ -51,7 +51,14 @@ class CallChainSpec : FunSpec({
                 },
                 Level.TARGET,
             )
-            intercept({ request, next -> linkFlow { next.stream(request).collect { if (it is Delta.Finish) seen += it; emit(it) } } }, Level.CALL)
+            intercept({ request, next ->
+                linkFlow {
+                    next.stream(request).collect {
+                        if (it is Delta.Finish) seen += it
+                        emit(it)
+                    }
+                }
+            }, Level.CALL)
         }.use { llm ->
             llm.chat(saying("my/own", "a"), "hi").await()
             llm.costs().single().calls shouldBe 2

@@ -63,10 +63,13 @@ class SharedCallSpec : FunSpec({
     }
 
     test("a start and a finish without content are a response") {
-        val response = llm.chat(Scripted("my/quiet") {
-            emit(Delta.Start("r", it.model))
-            emit(Delta.Finish(FinishReason.STOP, null))
-        }, "hi").await()
+        val response = llm.chat(
+            Scripted("my/quiet") {
+                emit(Delta.Start("r", it.model))
+                emit(Delta.Finish(FinishReason.STOP, null))
+            },
+            "hi",
+        ).await()
         response.text shouldBe ""
         response.parts.shouldBeEmpty()
         response.timeToFirstToken shouldBe null
@@ -116,7 +119,13 @@ class SharedCallSpec : FunSpec({
         streamed.drop(1).dropLast(1) shouldContainExactly deltas
         replayed.drop(1).dropLast(1) shouldContainExactly listOf(
             Delta.Reasoning("ab", "signed"), Delta.Reasoning("c"), Delta.Text("12"), Delta.Text("3", choice = 1), Delta.Text("4"),
-            Delta.ToolCallDelta(0, "x", "f", "{}"), Delta.ToolCallDelta(1, "y", "g", "{}"), Delta.Reasoning("", "hidden", isRedacted = true), Delta.Reasoning("d"),
+            Delta.ToolCallDelta(
+                0,
+                "x",
+                "f",
+                "{}",
+            ),
+            Delta.ToolCallDelta(1, "y", "g", "{}"), Delta.Reasoning("", "hidden", isRedacted = true), Delta.Reasoning("d"),
         )
         ChatResponse.of(streamed).messages shouldBe reply.await().messages
         reply.await().alternatives.single().size shouldBe 1

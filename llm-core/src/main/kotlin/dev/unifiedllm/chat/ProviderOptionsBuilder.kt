@@ -20,6 +20,5 @@ public class ProviderOptionsBuilder @InternalLlmApi constructor(from: JsonObject
     public fun put(name: String, value: JsonElement): ProviderOptionsBuilder = apply { options[name] = value }
 
     @JvmSynthetic
-
     internal fun build(): JsonObject = JsonObject(options.toMap())
 }

@@ -46,6 +46,7 @@ public class Usage private constructor(builder: Builder) {
 
     /** What is paid for, where the provider bills other figures than it counts; null: what it counts. */
     @get:JvmSynthetic internal val billedInputTokens: Long? = builder.billedInputTokens
+
     @get:JvmSynthetic internal val billedOutputTokens: Long? = builder.billedOutputTokens
 
     /** True when we counted, false when the provider did. */
@@ -125,8 +126,10 @@ public class Usage private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var imageTokens: Long? = null
+
         @get:JvmSynthetic @set:JvmSynthetic
         internal var billedInputTokens: Long? = null
+
         @get:JvmSynthetic @set:JvmSynthetic
         internal var billedOutputTokens: Long? = null
 

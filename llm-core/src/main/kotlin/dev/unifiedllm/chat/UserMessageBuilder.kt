@@ -56,7 +56,6 @@ public class UserMessageBuilder @InternalLlmApi constructor(text: String) {
         file("data:$mediaType;base64,${Base64.getEncoder().encodeToString(bytes)}", mediaType, name)
 
     @JvmSynthetic
-
     internal fun build(): Message = Message(Role.USER, parts.toList())
 
     private companion object {

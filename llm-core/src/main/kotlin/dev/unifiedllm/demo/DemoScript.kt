@@ -26,7 +26,9 @@ internal class DemoScript(
             "reasoner" to
                 DemoScript({ "This is the demo model: no language model runs here.\n\nAfter some reasoning, my **answer** is 42." }, ::steps, reasons = true),
             "tools" to
-                DemoScript({ "This is the demo model. It has the results of the tools; a language model would now write an answer from them." }, callsTools = true),
+                DemoScript({
+                    "This is the demo model. It has the results of the tools; a language model would now write an answer from them."
+                }, callsTools = true),
             "error" to DemoScript({ "" }, fails = true),
             "cut" to
                 DemoScript({

@@ -60,7 +60,8 @@ class ResponseFoldSpec : FunSpec({
 
     test("a restart discards the body of its step, with its sources and media, and nothing before it") {
         val source = Delta.Source("https://example.com/1")
-        val deltas = loop.take(6) + listOf(Delta.Start("x", model), Delta.Text("wrong"), source, Delta.Media("image/png", "data:,"), Delta.Reset) + loop.drop(10)
+        val deltas =
+            loop.take(6) + listOf(Delta.Start("x", model), Delta.Text("wrong"), source, Delta.Media("image/png", "data:,"), Delta.Reset) + loop.drop(10)
         val response = ChatResponse.of(deltas)
         response.messages shouldContainExactly messages.take(2) + messages.last()
         response.sources.shouldBeEmpty()

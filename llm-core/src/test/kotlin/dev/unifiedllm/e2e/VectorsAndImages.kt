@@ -3,10 +3,10 @@ package dev.unifiedllm.e2e
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Delta
-import dev.unifiedllm.chat.embeddingRequest
-import dev.unifiedllm.chat.imageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.embeddingRequest
+import dev.unifiedllm.chat.imageRequest
 import dev.unifiedllm.e2e.OptionalProgram.AIMOCK
 import dev.unifiedllm.e2e.OptionalProgram.LITELLM
 import io.kotest.assertions.throwables.shouldThrow

@@ -3,12 +3,12 @@ package dev.unifiedllm.provider
 import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Role
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.protocol.Codec
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.ProtocolModel
