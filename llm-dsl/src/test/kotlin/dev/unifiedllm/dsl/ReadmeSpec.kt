@@ -1,0 +1,140 @@
+package dev.unifiedllm.readme
+
+import dev.unifiedllm.Llm
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.dsl.*
+import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldHaveSize
+import io.kotest.matchers.string.shouldContain
+import io.ktor.client.HttpClient
+import java.io.ByteArrayOutputStream
+import java.io.File
+import java.io.PrintStream
+import java.net.ServerSocket
+import javax.net.ssl.SSLContext
+
+// The Kotlin of README.md, letter by letter but for its indentation.
+
+suspend fun main() {
+    val model = firstOf("ollama/llama3", "demo/storyteller")
+    val reply = chat(model) {                               // sends nothing yet
+        system("Answer in one line.")
+        user("Why is the sky blue?")
+    }
+    reply.deltas().collect(::print)                         // sends the request, and prints the text as it arrives
+    val response = reply.await()                            // the same response: the request is sent once
+    println("\n${response.model}: ${response.cost}, ${response.usage?.outputTokens} tokens")
+    println(costs())                                        // what all calls cost, by model
+}
+
+private fun notebook() {
+    val model = firstOf("ollama/llama3", "demo/storyteller")
+    chat(model) { user("Why is the sky blue?") }    // as the last expression of a cell it streams, then shows tokens, cost and time
+    costs()                                         // a table of what the session cost
+}
+
+private fun script() {
+    println(chat("demo/storyteller", "Why is the sky blue?").get().text)
+}
+
+private suspend fun withKeys() {
+    val reply = chat("groq/llama-3.3-70b-versatile") {
+        system("Answer in one line.")
+        user("Why is the sky blue?")
+        temperature = 0.2
+        fallback("openai/gpt-4o-mini", "ollama/llama3")         // tried in this order if a model fails before its first text
+    }
+    println(reply.await().run { "$text\n$model, after ${attempts.size - 1} failed attempts: $cost" })
+}
+
+/** The Kotlin in the table of settings: each of these lines stands there. It is compiled and not run. */
+@Suppress("unused")
+private fun settings(key: String, context: SSLContext, client: HttpClient) {
+    configure { provider("my-vllm") { baseUrl = "http://gpu-box:8000/v1" } }
+    chat("my-vllm/llama-3", "Hi")
+    chat("litellm_proxy/gpt-4o", "Hi")
+    chat("gpt-4o", "Hi")
+    chat { user("Hi") }
+    val llm = llm { provider("openai") { apiKey = key } }
+    llm.chat("openai/gpt-4o-mini", "Hi")
+    configure { sslContext = context }
+    configure { httpClient(client) }
+}
+
+private val readme = File("../README.md").readText()
+private val source = File("src/test/kotlin/dev/unifiedllm/dsl/ReadmeSpec.kt").readLines()
+
+private fun String.withoutIndentation() = lines().joinToString("\n") { it.trim() }.trim()
+
+/** A block of Kotlin in the README, without what only a notebook, a script or a file has at its beginning. */
+private class Block(text: String) {
+    val code = text.lines().dropWhile { it.isBlank() || it.startsWith("%use") || it.startsWith("@file:") || it.startsWith("import ") }.joinToString("\n")
+        .withoutIndentation()
+    val imports = text.lines().filter { it.startsWith("import ") }
+
+    override fun toString(): String = code.lines().first()
+}
+
+/** A client on a machine without keys and without Ollama, whose demo models do not pause. */
+private fun strangersClient(): Llm {
+    val closedPort = ServerSocket(0).use { it.localPort }
+    return llm {
+        environment { if (it == "OLLAMA_API_BASE") "http://127.0.0.1:$closedPort" else null }
+        intercept { request, next -> next.stream((request as ChatRequest).with { providerOptions { put("tokensPerSecond", 0) } }) }
+    }
+}
+
+private inline fun printed(block: () -> Unit): String {
+    val before = System.out
+    val bytes = ByteArrayOutputStream()
+    System.setOut(PrintStream(bytes, true, Charsets.UTF_8))
+    try {
+        block()
+    } finally {
+        System.setOut(before)
+    }
+    return bytes.toString(Charsets.UTF_8)
+}
+
+class ReadmeSpec : FunSpec({
+    val before = Llm.default
+    beforeTest { Llm.default = strangersClient() }
+    afterSpec { Llm.default = before }
+
+    val blocks = Regex("```(?:kotlin|kts)\n(.*?)```", RegexOption.DOT_MATCHES_ALL).findAll(readme).map { it.groupValues[1] }
+        .filterNot { it.startsWith("repositories") } // Gradle's
+        .map(::Block).filter { it.code.isNotEmpty() }.toList()
+
+    test("the README has four blocks of Kotlin") { blocks shouldHaveSize 4 }
+
+    context("a block of the README is compiled here:") {
+        withData(blocks) { block ->
+            source.joinToString("\n").withoutIndentation() shouldContain block.code
+            for (line in block.imports) source.joinToString("\n") shouldContain "\n$line\n"
+        }
+    }
+
+    context("a setting that is compiled here stands in the README:") {
+        val from = source.indexOfFirst { it.startsWith("private fun settings(") } + 1
+        withData(source.drop(from).takeWhile { it != "}" }.map { it.trim() }) { readme shouldContain "`$it`" }
+    }
+
+    test("the program runs on a machine without keys and without Ollama") {
+        val output = printed { main() }
+        output shouldContain "This is the demo model"
+        output shouldContain Regex("demo/storyteller: \\$\\S+ \\(demo\\), \\d+ tokens")
+        output shouldContain "ollama/llama3"
+    }
+
+    test("the notebook and the script run there") {
+        notebook()
+        printed { script() } shouldContain "This is the demo model"
+    }
+
+    test("the example with keys names the variable of the missing key") {
+        shouldThrow<LlmException.Configuration> { withKeys() }.message!! shouldContain "GROQ_API_KEY"
+    }
+})
