@@ -14,7 +14,7 @@ internal fun DeltaLog.describe(failure: LlmException, model: ModelId) {
 
 /** This cold flow of a call to [model], whose failures have their attempts and what had arrived. Ending without [Delta.Finish] is a failure. */
 internal fun Flow<Delta>.described(model: ModelId): Flow<Delta> = linkFlow {
-    val log = DeltaLog()
+    val log = DeltaLog().also { it.beginBurst() } // no consumer reads it
     var isConsumers = false
     val failure = try {
         collect { delta ->
@@ -28,7 +28,9 @@ internal fun Flow<Delta>.described(model: ModelId): Flow<Delta> = linkFlow {
         if (isConsumers) throw failure
         failure
     }
-    if (failure != null) throw failure.also { log.describe(it, model) }
+    if (failure == null) return@linkFlow
+    log.flush()
+    throw failure.also { log.describe(it, model) }
 }
 
 /** The failure that it is when a stream ends without [Delta.Finish]; null if it has one. */

@@ -7,9 +7,9 @@ import kotlin.time.Duration
 import kotlin.time.toJavaDuration
 
 /**
- * A call that did not end well. Unchecked. The message says what happened, where, and what to do next; keys never stand in it.
+ * The failure of a call. Unchecked. The message says what happened, at which model, and what to do next. It never contains a key.
  *
- * Whether trying again may help is decided where the failure is read: [isRetryable].
+ * [isRetryable] is decided where the failure is read.
  */
 public sealed class LlmException(
     message: String,
@@ -17,32 +17,32 @@ public sealed class LlmException(
     isRetryable: Boolean,
     details: Details,
 ) : RuntimeException(message, cause) {
-    /** True if the same request may succeed later; what the provider says itself goes before what its status means. */
+    /** True if the same request may succeed later. What the provider says about it replaces what its status means. */
     @get:JvmName("isRetryable")
     public val isRetryable: Boolean = details.shouldRetry ?: isRetryable
 
-    /** The provider that was asked; null if the call never got that far. */
+    /** The provider that was called; null if the call failed before. */
     @get:JvmName("provider")
     public val provider: String? = details.model?.provider
 
     @get:JvmName("model")
     public val model: ModelId? = details.model
 
-    /** The HTTP status of the answer; null if there was none. */
+    /** The HTTP status of the response; null if there was none. */
     @get:JvmName("status")
     public val status: Int? = details.status
 
-    /** The provider's id of the request, to name in a question to it. */
+    /** The provider's id of the request, to name in a support request; null if it gave none. */
     @get:JvmName("requestId")
     public val requestId: String? = details.requestId
 
-    /** How long the provider asks to wait before the next try; null if it does not say. */
+    /** How long the provider asks to wait before the next request; null if it does not say. */
     @get:JvmSynthetic
     public val retryAfter: Duration? = details.retryAfter
 
     public fun retryAfter(): java.time.Duration? = retryAfter?.toJavaDuration()
 
-    /** Every attempt of the call so far, in order, this failure included. */
+    /** All attempts of the call, in order, this failure included. */
     @get:JvmName("attempts")
     public var attempts: List<Delta.Attempt> = emptyList()
         @InternalLlmApi @JvmSynthetic
@@ -72,7 +72,7 @@ public sealed class LlmException(
         }
     }
 
-    /** No answer has begun: the connection could not be made, or was lost before the head of a response. */
+    /** The connection could not be made, or was lost before the head of a response. */
     public class Network @JvmOverloads constructor(
         message: String,
         @get:JvmName("phase") public val phase: Phase,
@@ -82,7 +82,7 @@ public sealed class LlmException(
         public enum class Phase { DNS, CONNECT, TLS, PROXY, SEND }
     }
 
-    /** A phase of the call took longer than its deadline. */
+    /** A phase of the call took longer than its time limit. */
     public class Timeout @JvmOverloads constructor(
         message: String,
         @get:JvmName("phase") public val phase: Phase,
@@ -92,27 +92,27 @@ public sealed class LlmException(
         public enum class Phase { CONNECT, FIRST_BYTE, IDLE, NO_CONTENT, TOTAL, POOL }
     }
 
-    /** The answer ended before its terminal event: [partial] is cut. */
+    /** The stream ended before its last event: [partial] is cut. */
     public class StreamInterrupted @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, true, details)
 
-    /** The provider's bytes break its own protocol. */
+    /** The bytes of the response are not those of the protocol. */
     public class MalformedResponse @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
-    /** The key is missing at the provider, wrong or expired. */
+    /** The key is missing, wrong or expired. */
     public class Authentication @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
-    /** The key is good and may not do this. */
+    /** The key is valid but does not allow this. */
     public class PermissionDenied @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
-    /** The provider has no such model, or no such address. */
+    /** The provider has no such model or path. */
     public class NotFound @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
-    /** The provider, or this library, refuses the request as it is. */
+    /** The provider or this library rejects the request as it is. */
     public class InvalidRequest @JvmOverloads constructor(
         message: String,
         @get:JvmName("kind") public val kind: Kind = Kind.BAD_REQUEST,
@@ -123,23 +123,23 @@ public sealed class LlmException(
         public enum class Kind { BAD_REQUEST, CONFLICT, TOO_LARGE, UNPROCESSABLE, UNSUPPORTED }
     }
 
-    /** Question and answer together are longer than the model can take. */
+    /** The request and the requested output are longer than the context of the model. */
     public class ContextLengthExceeded @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
-    /** The provider's filter stopped the question or the answer. */
+    /** The provider's filter stopped the request or the response. */
     public class ContentFiltered @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
-    /** Too many requests or tokens for now. */
+    /** Too many requests or tokens in a period. */
     public class RateLimited @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, true, details)
 
-    /** The account's credit or quota is used up: waiting does not help. */
+    /** The credit or quota of the account is used up: waiting does not help. */
     public class QuotaExhausted @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
-    /** The provider has too much to do. */
+    /** The provider is overloaded. */
     public class Overloaded @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, true, details)
 
@@ -155,7 +155,7 @@ public sealed class LlmException(
     public class BudgetExceeded @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
-    /** Something must be set or changed on this side before any call: a key, a URL, a name. */
+    /** A setting is missing or wrong: a key, a URL, a name. Nothing was sent. */
     public class Configuration @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
@@ -163,14 +163,14 @@ public sealed class LlmException(
     public class AllFailed @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
-    /** A result was asked of a call that had been cancelled. */
+    /** The call was cancelled; thrown by its terminals. */
     public class Cancelled @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
     public companion object {
         private const val MAX_CAUSES = 16
 
-        /** In a notebook a failure is read by its message: without stack traces, its own and its causes', it is one line a cause. */
+        /** True leaves out the stack traces of failures and of their causes, as a notebook needs it, which prints them whole. */
         @InternalLlmApi
         @JvmStatic
         @Volatile

@@ -2,7 +2,7 @@ package dev.unifiedllm.chat
 
 import dev.unifiedllm.InternalLlmApi
 
-/** A key that never shows itself: its [toString] is `***`. */
+/** An API key. Its [toString] is `***`. */
 public class ApiKey private constructor(private val value: String) {
     /** The key itself, for the header that carries it. */
     @InternalLlmApi

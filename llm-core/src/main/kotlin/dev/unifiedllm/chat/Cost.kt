@@ -2,15 +2,15 @@ package dev.unifiedllm.chat
 
 import java.time.LocalDate
 
-/** What an answer cost: never zero for want of a price. */
+/** The cost of a response. An unknown cost is [Unknown], never zero. */
 public sealed class Cost {
     /** The amount, or null when it is [Unknown]; zero for [Free]. */
     public abstract fun usd(): Usd?
 
     /**
-     * @property source who states the price: a price table, the provider itself, `demo`, `user`
-     * @property asOf the day on which the price was read there; null for what the provider billed
-     * @property estimated true when the tokens were counted by us, not by the provider
+     * @property source the source of the price: a price table, the provider, `demo`, `user`
+     * @property asOf the day on which the price was read; null for what the provider billed
+     * @property estimated true if the library counted the tokens, not the provider
      */
     public data class Known @JvmOverloads constructor(
         @get:JvmName("amount") public val amount: Usd,
@@ -24,7 +24,7 @@ public sealed class Cost {
         override fun toString(): String = listOfNotNull(source, asOf, "estimated".takeIf { estimated }).joinToString(", ", "$amount (", ")")
     }
 
-    /** Nobody bills it: the model runs on a machine of the user's. */
+    /** Nothing is billed: the model runs on a machine of the user's, or is a function of the user's. */
     public data object Free : Cost() {
         override fun usd(): Usd = Usd.ZERO
     }

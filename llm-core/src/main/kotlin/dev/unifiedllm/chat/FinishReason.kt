@@ -1,33 +1,33 @@
 package dev.unifiedllm.chat
 
-/** Why an answer ended. @property raw the provider's own word; null if it gave none */
+/** Why a response ended. @property raw the provider's own value; null if it gave none */
 public data class FinishReason @JvmOverloads constructor(
     @get:JvmName("kind") public val kind: Kind,
     @get:JvmName("raw") public val raw: String? = null,
 ) {
     public enum class Kind {
-        /** The model was done, or met a stop sequence. */
+        /** The model ended by itself, or reached a stop sequence. */
         STOP,
 
         /** maxTokens or the context was used up: the text is cut. */
         LENGTH,
 
-        /** The model asks for tools. */
+        /** The model calls tools. */
         TOOL_CALLS,
 
-        /** The provider held text back. */
+        /** The provider withheld text. */
         CONTENT_FILTER,
 
         /** The model declined. */
         REFUSAL,
 
-        /** The provider says that it failed. */
+        /** The provider reports an error. */
         ERROR,
 
-        /** A reason without a name of ours: see [FinishReason.raw]. */
+        /** Another reason: see [FinishReason.raw]. */
         OTHER,
 
-        /** The answer ended properly and no reason was given. */
+        /** The response is complete, without a reason. */
         UNKNOWN,
     }
 

@@ -1,6 +1,6 @@
 package dev.unifiedllm.chat
 
-/** Whatever names a model: a [ModelId] as it was typed, or a `Model`. */
+/** A name of a model: a [ModelId] or a `Model`. */
 public interface ModelRef {
     public val id: ModelId
 }
@@ -9,7 +9,7 @@ public interface ModelRef {
  * A provider and a model's name there: `groq/llama-3.1-8b-instant`.
  *
  * Only the first `/` divides: in `openrouter/anthropic/claude-3-opus` the name is `anthropic/claude-3-opus`. [provider] is empty for a
- * bare name such as `gpt-4o`, which a client still has to place.
+ * bare name such as `gpt-4o`, for which a client finds the provider.
  */
 public data class ModelId(
     @get:JvmName("provider") public val provider: String,

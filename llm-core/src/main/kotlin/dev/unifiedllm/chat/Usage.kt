@@ -3,7 +3,7 @@ package dev.unifiedllm.chat
 import dev.unifiedllm.InternalLlmApi
 
 /**
- * Tokens of one answer, by one contract for all providers.
+ * The tokens of one response, counted the same way for all providers.
  *
  * [inputTokens] and [outputTokens] are inclusive totals; the other counters are parts of them. Null means not reported, 0 means zero.
  */
@@ -44,12 +44,12 @@ public class Usage private constructor(builder: Builder) {
     @get:JvmName("imageTokens")
     public val imageTokens: Long? = builder.imageTokens
 
-    /** What is paid for, where the provider bills other figures than it counts; null: what it counts. */
+    /** The tokens that the provider bills, where it bills others than it counts; null: those that it counts. */
     @get:JvmSynthetic internal val billedInputTokens: Long? = builder.billedInputTokens
 
     @get:JvmSynthetic internal val billedOutputTokens: Long? = builder.billedOutputTokens
 
-    /** True when we counted, false when the provider did. */
+    /** True if the library counted, false if the provider did. */
     @get:JvmName("estimated")
     public val estimated: Boolean = builder.estimated
 

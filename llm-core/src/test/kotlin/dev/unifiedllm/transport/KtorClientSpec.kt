@@ -185,7 +185,7 @@ class KtorClientSpec : FunSpec({
             if ("begin" in request.body) sse(HELLO)
             hold()
         }.use { server ->
-            java { install(HttpTimeout) { requestTimeoutMillis = 500 } }.use { client ->
+            java { install(HttpTimeout) { requestTimeoutMillis = 1000 } }.use { client ->
                 client.llm(server.url).use { llm ->
                     val (before, took) = measureTimedValue { shouldThrow<Timeout> { llm.chat("own/m", "hi").get() } }
                     before.phase shouldBe Timeout.Phase.FIRST_BYTE
