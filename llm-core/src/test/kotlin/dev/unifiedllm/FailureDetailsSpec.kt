@@ -30,7 +30,7 @@ class FailureDetailsSpec : FunSpec({
         val ofFlow = shouldThrow<LlmException.StreamInterrupted> { llm.model("demo/cut").stream(request).collect { } }
         val ofReply = shouldThrow<LlmException.StreamInterrupted> { llm.chat(request).await() }
         for (failure in listOf(ofFlow, ofReply)) {
-            failure.partial.shouldNotBeNull().text shouldContain "This sentence"
+            failure.partial.shouldNotBeNull().text shouldContain "This is the demo model"
             failure.attempts.map { "${it.model}" to it.error } shouldContainExactly listOf("demo/cut" to failure)
         }
     }
