@@ -1,6 +1,7 @@
 package dev.unifiedllm;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
@@ -107,9 +108,10 @@ class ReadmeTest {
             try (JShell shell = JShell.builder().executionEngine("local").build()) {
                 shell.addToClasspath(CLASS_PATH);
                 for (String line : lines) {
-                    for (var event : shell.eval(line)) {
+                    // jshell completes a line with its semicolon
+                    for (var event : shell.eval(shell.sourceCodeAnalysis().analyzeCompletion(line).source())) {
                         assertEquals(Snippet.Status.VALID, event.status(), line);
-                        assertEquals(null, event.exception(), line);
+                        assertNull(event.exception(), line);
                     }
                 }
             }

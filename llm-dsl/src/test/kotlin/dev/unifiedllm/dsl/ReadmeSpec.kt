@@ -74,8 +74,6 @@ private class Block(text: String) {
     val code = text.lines().dropWhile { it.isBlank() || it.startsWith("%use") || it.startsWith("@file:") || it.startsWith("import ") }.joinToString("\n")
         .withoutIndentation()
     val imports = text.lines().filter { it.startsWith("import ") }
-
-    override fun toString(): String = code.lines().first()
 }
 
 /** A client on a machine without keys and without Ollama, whose demo models do not pause. */
@@ -111,7 +109,7 @@ class ReadmeSpec : FunSpec({
     test("the README has four blocks of Kotlin") { blocks shouldHaveSize 4 }
 
     context("a block of the README is compiled here:") {
-        withData(blocks) { block ->
+        withData<Block>({ it.code.lines().first() }, blocks) { block ->
             source.joinToString("\n").withoutIndentation() shouldContain block.code
             for (line in block.imports) source.joinToString("\n") shouldContain "\n$line\n"
         }
