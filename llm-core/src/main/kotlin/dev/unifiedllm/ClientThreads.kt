@@ -70,6 +70,6 @@ internal class ElasticPool(private val parallelism: Int = maxOf(LEAST, Runtime.g
 
     private companion object {
         const val LEAST = 4
-        const val IDLE_SECONDS = 10L
+        const val IDLE_SECONDS = 1L
     }
 }

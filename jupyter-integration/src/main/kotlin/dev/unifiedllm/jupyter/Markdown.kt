@@ -47,7 +47,8 @@ internal object Markdown {
         if (text.length > MAX_LENGTH || cells(text) > MAX_LENGTH || steps(text) > MAX_STEPS) return null
         return try {
             val document = parser.parse(text)
-            if (depth(document) > MAX_DEPTH) null else reveal(renderer.render(document)) // after rendering: an entity may stand for a character that must be visible
+            // Reveals after rendering: an entity may stand for a character that must be visible.
+            if (depth(document) > MAX_DEPTH) null else reveal(renderer.render(document))
         } catch (_: StackOverflowError) { // nested too deeply for the parser
             null
         }

@@ -1,3 +1,5 @@
+@file:Suppress("ktlint:standard:no-wildcard-imports") // as users write it
+
 package dev.unifiedllm.everything
 
 import dev.unifiedllm.*
