@@ -1,4 +1,4 @@
-@file:Suppress("ktlint:standard:no-wildcard-imports") // as users write it
+@file:Suppress("ktlint") // the code is that of README.md, letter by letter
 
 package dev.unifiedllm.readme
 
