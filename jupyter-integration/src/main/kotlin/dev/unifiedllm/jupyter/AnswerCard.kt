@@ -9,6 +9,7 @@ import dev.unifiedllm.chat.Part
 import java.util.Locale
 import kotlin.math.roundToLong
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.DurationUnit
 
 /** The state of a card. */
@@ -77,7 +78,7 @@ internal class AnswerCard(
         if (text.isEmpty()) {
             return when (state) {
                 CardState.WAITING, CardState.STREAMING -> "<div class=\"ullm-text ullm-waiting\"><span class=\"ullm-caret\"></span></div>"
-                CardState.NEW -> "<div class=\"ullm-text ullm-waiting\">Not sent. Make it the last expression of a cell, or call show().</div>"
+                CardState.NEW -> "<div class=\"ullm-text ullm-waiting\">To send it, make it the last expression of a cell, or call show().</div>"
                 else -> "<div class=\"ullm-text\"></div>"
             }
         }
@@ -99,8 +100,7 @@ internal class AnswerCard(
     )
 
     private fun footer(html: Boolean): String {
-        val model = (response?.model ?: requested)?.toString() ?: "unknown model"
-        val name = if (html) "<b>${escape(model)}</b>" else model
+        val name = model()?.let { if (html) "<b>${escape(it)}</b>" else it }
         val facts = when (state) {
             CardState.NEW -> listOf("not sent")
             CardState.WAITING -> listOf("waiting for the first token…")
@@ -109,7 +109,14 @@ internal class AnswerCard(
             CardState.CANCELLED -> listOf("cancelled") + times()
             CardState.DONE -> tokens() + listOf(cost(), *times().toTypedArray(), speed()) + ending()
         }
-        return (listOf(name) + facts.filterNotNull().map { if (html) escape(it) else it }).joinToString(" · ")
+        val items = listOfNotNull(name) + facts.filterNotNull().map { if (html) escape(it) else it }
+        return items.joinToString(if (html) "\u00A0· " else " · ") // in a narrow window a line ends with the dot
+    }
+
+    /** The model that gave the response, or the requested one; null while the model after a failed one is not known. */
+    private fun model(): String? {
+        if (state == CardState.WAITING && response != null && response.model == null && response.attempts.isNotEmpty()) return null
+        return (response?.model ?: requested)?.toString() ?: "unknown model"
     }
 
     private fun tokens(): List<String> {
@@ -133,7 +140,7 @@ internal class AnswerCard(
         val output = response?.usage?.outputTokens ?: return null
         val streaming = response.latency - (response.timeToFirstToken ?: return null)
         val perSecond = output / streaming.toDouble(DurationUnit.SECONDS)
-        return if (output < 2 || !perSecond.isFinite()) null else "${rate(perSecond)} tok/s"
+        return if (output < 2 || streaming < SHORTEST) null else "${rate(perSecond)} tok/s"
     }
 
     private fun ending(): List<String> = when (response?.finishReason?.kind) {
@@ -180,6 +187,9 @@ private fun String.capped(name: String): String {
 private fun rate(perSecond: Double): String = if (perSecond < SLOW) "%.1f".format(Locale.ROOT, perSecond) else count(perSecond.roundToLong())
 
 private const val SLOW = 10
+
+/** A response that arrives in less time has no meaningful speed. */
+private val SHORTEST = 50.milliseconds
 
 internal fun count(number: Long): String = "%,d".format(Locale.ROOT, number)
 

@@ -45,9 +45,10 @@ private fun StringBuilder.row(row: CostRow, columns: List<Column>) {
     append("</tr>")
 }
 
-/** A row with a value in the last column only. */
-private fun StringBuilder.sum(name: String, value: String, columns: List<Column>, attributes: String = "") {
-    append("<tr$attributes><th scope=\"row\">$name</th>")
-    repeat(columns.size - 1) { append("<td></td>") }
-    append("<td>${escape(value)}</td></tr>")
+/** A row of one amount. The name and the amount span several columns, so that they do not widen one. */
+private fun StringBuilder.sum(name: String, amount: String, columns: List<Column>, attributes: String = "") {
+    append("<tr$attributes><th scope=\"row\" colspan=\"${columns.size + 1 - AMOUNT_COLUMNS}\">$name</th>")
+    append("<td colspan=\"$AMOUNT_COLUMNS\">${escape(amount)}</td></tr>")
 }
+
+private const val AMOUNT_COLUMNS = 3

@@ -92,6 +92,17 @@ class AnswerCardSpec : FunSpec({
             "openai/gpt-4o · 10 in + 20 out · $ n/a · TTFT 2.0 s · 2.0 s total"
     }
 
+    test("a response that arrives within 50 ms has no speed") {
+        footer(answer(listOf(1.seconds to start(), 2.seconds to Delta.Text("x"), 2049.milliseconds to finish()))) shouldEndWith "2.0 s total"
+        footer(answer(listOf(1.seconds to start(), 2.seconds to Delta.Text("x"), 2050.milliseconds to finish()))) shouldEndWith "400 tok/s"
+    }
+
+    test("a line of the footer never begins with a separator") {
+        val html = card(CardState.DONE, answer(start(), Delta.Text("x"), finish())).html
+        html.substringAfter("ullm-footer") shouldNotContain " · "
+        html shouldContain "\u00A0· 10 in + 20 out\u00A0· $ n/a"
+    }
+
     test("an empty response has no time to first token") {
         footer(answer(start(), finish(Usage.of(10, 0)))) shouldBe "openai/gpt-4o · 10 in + 0 out · $ n/a · 200 ms total"
     }
@@ -126,7 +137,7 @@ class AnswerCardSpec : FunSpec({
         val page = card(CardState.NEW, null).page()
         page.state shouldBe "new"
         page.footer shouldBe "openai/gpt-4o · not sent"
-        page.answer.text() shouldBe "Not sent. Make it the last expression of a cell, or call show()."
+        page.answer.text() shouldBe "To send it, make it the last expression of a cell, or call show()."
     }
 
     test("streaming text is shown as plain text with a caret") {
@@ -205,6 +216,8 @@ class AnswerCardSpec : FunSpec({
 
         test("while the next model is tried") {
             notes(CardState.WAITING, refused) shouldContainExactly listOf("ollama/llama3 failed (Network), trying the next model…")
+            AnswerCard(llama, CardState.WAITING, answer(refused)).render().page().footer shouldBe "waiting for the first token…"
+            AnswerCard(llama, CardState.WAITING, answer(refused, start(gpt))).render().page().footer shouldBe "openai/gpt-4o · waiting for the first token…"
         }
 
         test("after a failure of all models") {

@@ -18,7 +18,8 @@ internal class Page(private val html: String) {
 
     val answer: Element get() = only(".ullm-text")
 
-    val footer: String get() = only(".ullm-footer").wholeText()
+    /** The footer, with plain spaces. */
+    val footer: String get() = only(".ullm-footer").wholeText().replace('\u00A0', ' ')
 
     val state: String get() = card.attr("data-state")
 
@@ -62,7 +63,7 @@ internal class Page(private val html: String) {
         val ANY = Regex(".*", RegexOption.DOT_MATCHES_ALL)
         val EMPTY = Regex("")
         val BARE = emptyMap<String, Regex>()
-        val CELL = mapOf("align" to Regex("left|center|right"), "scope" to Regex("col|row"))
+        val CELL = mapOf("align" to Regex("left|center|right"), "scope" to Regex("col|row"), "colspan" to Regex("\\d"))
         val PLAIN =
             listOf("style", "b", "p", "br", "strong", "em", "code", "pre", "ul", "li", "blockquote", "hr", "thead", "tbody", "tfoot", "summary", "caption")
         val HEADINGS = (1..6).map { "h$it" }
