@@ -72,7 +72,7 @@ def main() -> int:
     for run, (folder, seconds) in (("bare", options.bare), ("full", options.full)):
         totals[run] = Results()
         if not seconds and run not in options.failed:
-            print(f"{run}: not run")
+            problems.append(f"{run} run: it did not run")
             continue
         for module in MODULES:
             found = results(Path(folder) / module)
