@@ -1,15 +1,14 @@
 package dev.unifiedllm
 
-import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.ModelRef
-import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.RunningFunctions
 import dev.unifiedllm.middleware.AttemptTarget
 import dev.unifiedllm.middleware.CostTracking
 import dev.unifiedllm.middleware.Fallback
 import dev.unifiedllm.middleware.RequireFinish
+import dev.unifiedllm.middleware.RequireMessage
 import dev.unifiedllm.middleware.TotalDeadline
 import dev.unifiedllm.store.Ledger
 import java.util.UUID
@@ -27,7 +26,7 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
     private val enableFallback = builder.enableFallback
     private val binder = ModelBinder(builder, deadlines, client, ::links)
 
-    private val perCall: List<Interceptor> = listOf(TotalDeadline(deadlines)) + users(Level.CALL)
+    private fun perCall(history: Interceptor?): List<Interceptor> = listOfNotNull(TotalDeadline(deadlines), history, RequireMessage) + users(Level.CALL)
 
     private val perStep: List<Interceptor> = users(Level.STEP)
 
@@ -40,8 +39,8 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
 
     private fun links(target: AttemptTarget): List<Interceptor> = perTarget() + perAttempt(target)
 
-    /** The call to [model], its failures not yet described. */
-    fun prepare(model: ModelRef, request: Request): PreparedCall {
+    /** The call to [model], its failures not yet described. @param history the link of a conversation's turn; null for a call that stands alone */
+    fun prepare(model: ModelRef, request: Request, history: Interceptor?): PreparedCall {
         val context = request.context.with {
             if (callId == null) callId = UUID.randomUUID().toString()
             functions = RunningFunctions()
@@ -49,20 +48,9 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
         val others = if (context.enableFallback ?: enableFallback) context.fallbacks.ifEmpty { fallbacks } else emptyList()
         val candidates = binder.candidates(model, others, context)
         val step = Fallback(candidates.map { it.model }).with(perStep)
-        val call = step.with(perCall)
-        val deltas = linkFlow {
-            if (request is ChatRequest) requireMessage(request, model)
-            call.stream(request.withContext(context)).collect(this)
-        }
+        val call = step.with(perCall(history))
+        val deltas = linkFlow { call.stream(request.withContext(context)).collect(this) }
         return PreparedCall(deltas, users.isNotEmpty() || candidates.any { it.runsUserCode })
-    }
-
-    private fun requireMessage(request: ChatRequest, model: ModelRef) {
-        if (request.messages.any { message -> message.parts.any { it !is Part.Text || it.text.isNotBlank() } }) return
-        throw LlmException.InvalidRequest(
-            "The request to ${model.id} has no message: add one with user(\"…\").",
-            details = LlmException.Details(model.id),
-        )
     }
 
     override fun close(): Unit = binder.close()

@@ -35,7 +35,8 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
     /** True if a call that runs no code of the user may go on on the threads of the transport. */
     val mayRunOnTransport: Boolean = threads.areOwn && !builder.bringsTransport
 
-    fun prepare(model: ModelRef, request: Request): PreparedCall = chain.prepare(model, request)
+    /** @param history the link of a conversation's turn; null for a call that stands alone */
+    fun prepare(model: ModelRef, request: Request, history: Interceptor? = null): PreparedCall = chain.prepare(model, request, history)
 
     /** The call to [model] as a cold flow: each collection is one call, which ends when the client is closed. Its failures are described. */
     fun stream(model: ModelRef, request: Request): Flow<Delta> = linkFlow { collect(model, request, this) }.described(model.id)

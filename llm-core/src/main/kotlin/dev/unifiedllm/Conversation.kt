@@ -53,17 +53,16 @@ public class Conversation internal constructor(
 
     private fun turn(block: ChatRequestBuilder.() -> Unit): Reply {
         val own = settings.withMessages(emptyList()).with(block) // a mistake of the caller's is thrown here, and the block runs once
-        return newReply(client, settings.model) { client -> prepare(client, own) }
+        return newReply(client, settings.model) { client -> client.prepare(own.modelRef, own, withHistory(own)) }
     }
 
-    private fun prepare(client: Client, own: ChatRequest): PreparedCall {
-        val runsUserCode = client.prepare(own.modelRef, own).runsUserCode
-        val deltas = linkFlow {
+    /** The link that sends the history with [own] and adds to it what the turn brought. The wait for the turn before counts in the total deadline. */
+    private fun withHistory(own: ChatRequest) = Interceptor { request, next ->
+        linkFlow {
             turn.withLock {
-                val request = own.withMessages(past.messages + own.messages)
                 val fold = ResponseFold()
                 var finish: Delta.Finish? = null
-                client.prepare(request.modelRef, request).deltas.collect { delta ->
+                next.stream(own.withMessages(past.messages + own.messages).withContext(request.context)).collect { delta ->
                     fold.add(delta)
                     if (delta is Delta.Finish) finish = delta
                     emit(delta)
@@ -71,7 +70,6 @@ public class Conversation internal constructor(
                 finish?.let { add(own, fold, it.cost) } // after the end: a call that fails after its finish leaves the history unchanged
             }
         }
-        return PreparedCall(deltas, runsUserCode)
     }
 
     private fun add(own: ChatRequest, fold: ResponseFold, cost: Cost) {

@@ -141,9 +141,9 @@ public class LlmBuilder @InternalLlmApi constructor() {
      * to. [sslContext] and `timeouts.connect` do not apply: set both in the engine of [client].
      *
      * Known limits:
-     * - When a connection breaks, Ktor's Java engine can lose bytes that have arrived: the partial answer can be shorter than what the server sent, and an
-     *   answer that was complete can fail. The CIO engine keeps them, but reports a broken connection as a normal end; a cut answer still fails, because
-     *   its last event is missing.
+     * - When a connection breaks, Ktor's Java engine can lose bytes that have arrived, or the whole response: the partial response is shorter than what the
+     *   server sent, and a response that was complete can fail. The CIO engine keeps them, but reports a broken connection as a normal end; a cut response
+     *   still fails, because its last event is missing.
      * - Ktor's Java engine keeps the connection of a call that is cancelled before its response begins for a while. The provider may bill such a call.
      * - Ktor's Java engine offers HTTP/2 to http:// servers, some of which then drop the body of the request (vLLM). Set its `protocolVersion` to HTTP_1_1.
      * - Plugins apply on top of this client's own settings: HttpTimeout also limits streams, HttpRequestRetry repeats requests that

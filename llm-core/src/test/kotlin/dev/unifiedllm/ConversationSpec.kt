@@ -18,6 +18,7 @@ import kotlinx.coroutines.async
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 /** Answers with how many messages it was sent. */
@@ -116,6 +117,25 @@ class ConversationSpec : FunSpec({
         talk.said() shouldContainExactly listOf("user: one", "assistant: x", "user: two", "assistant: ")
     }
 
+    test("the wait for the turn before counts in a turn's total deadline") {
+        val valve = Valve("test/turns")
+        val talk = llm.conversation(valve)
+        coroutineScope {
+            val one = async { talk.ask("one").await() }
+            eventually(5.seconds) { valve.calls shouldBe 1 }
+            val waiting = talk.ask {
+                user("two")
+                timeouts { total = 50.milliseconds }
+            }
+            shouldThrow<LlmException.Timeout> { waiting.await() }.phase shouldBe LlmException.Timeout.Phase.TOTAL
+            valve.send("x")
+            valve.finish()
+            one.await().text shouldBe "x"
+        }
+        valve.calls shouldBe 1
+        talk.said() shouldContainExactly listOf("user: one", "assistant: x")
+    }
+
     test("again() asks once more, with the history of that moment") {
         val talk = llm.conversation(counting())
         val reply = talk.ask("one")
@@ -164,13 +184,13 @@ class ConversationSpec : FunSpec({
     test("reasoning and tool calls stay in the history, as they were") {
         val model = Scripted("test/a") {
             emit(Delta.Start(null, it.model))
-            emit(Delta.Reasoning("hm", "seal"))
+            emit(Delta.Reasoning("hm", "signature"))
             emit(Delta.ToolCallDelta(0, "c1", "f", "{}"))
             emit(Delta.Finish(FinishReason(FinishReason.Kind.TOOL_CALLS), null))
         }
         val talk = llm.conversation(model)
         talk.ask("one").await()
-        talk.messages.last() shouldBe Message(Role.ASSISTANT, listOf(Part.Reasoning("hm", "seal"), Part.ToolCall("c1", "f", "{}")), model = model.id)
+        talk.messages.last() shouldBe Message(Role.ASSISTANT, listOf(Part.Reasoning("hm", "signature"), Part.ToolCall("c1", "f", "{}")), model = model.id)
     }
 
     test("an answer of a fallback is part of the conversation") {

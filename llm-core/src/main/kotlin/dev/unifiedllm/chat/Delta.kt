@@ -15,7 +15,7 @@ import java.time.Duration
  * A stream that does not end with [Finish] ends with a thrown [LlmException]: a cut response is never reported as a complete one.
  */
 public sealed class Delta {
-    /** True for content. The first content delta commits the attempt: from then on no other model is tried. */
+    /** True for content; false for an empty text. The first content delta commits the attempt: from then on no other model is tried. */
     public open val isContent: Boolean get() = false
 
     /** The response has begun. @property responseId the provider's id of the response; null if it gives none */
@@ -39,7 +39,7 @@ public sealed class Delta {
         @get:JvmName("text") public val text: String,
         @get:JvmName("choice") public val choice: Int = 0,
     ) : Delta() {
-        override val isContent: Boolean get() = true
+        override val isContent: Boolean get() = text.isNotEmpty()
     }
 
     /** @property signature the provider's signature of this block, which the next turn must send back; null if it gave none */
@@ -50,7 +50,7 @@ public sealed class Delta {
         /** True for reasoning that the provider encrypts: [text] is empty and [signature] holds the encrypted text. */
         @get:JvmName("isRedacted") public val isRedacted: Boolean = false,
     ) : Delta() {
-        override val isContent: Boolean get() = true
+        override val isContent: Boolean get() = text.isNotEmpty() || signature != null || isRedacted
     }
 
     /** A fragment of tool call number [index]; [id] and [name] stand in its first fragment only. */

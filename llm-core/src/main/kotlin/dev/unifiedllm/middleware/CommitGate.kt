@@ -15,6 +15,10 @@ internal class CommitGate(private val out: FlowCollector<Delta>) : FlowCollector
     /** True if the attempt has begun and not yet delivered content. */
     val holdsStart: Boolean get() = start != null && !isCommitted
 
+    /** True if the attempt is a chain of its own, in which a model has failed. */
+    var hasAttempts: Boolean = false
+        private set
+
     var isCommitted: Boolean = false
         private set
 
@@ -31,7 +35,11 @@ internal class CommitGate(private val out: FlowCollector<Delta>) : FlowCollector
                 start = null
                 return
             }
-            if (value !is Delta.Attempt && value !is Delta.Warning) {
+            val isEmptyText = (value is Delta.Text || value is Delta.Reasoning) && !value.isContent
+            if (isEmptyText) return
+            if (value is Delta.Attempt) {
+                hasAttempts = true
+            } else if (value !is Delta.Warning) {
                 isCommitted = true
                 start?.let { deliver(it) }
             }

@@ -32,8 +32,9 @@ internal class Fallback(private val targets: List<Model>) : Model {
                     if (gate.isConsumers || gate.isCommitted) throw failure
                     val isEnd = target === targets.last() || !failure.allowsFallback
                     if (isEnd && failed.isEmpty()) throw failure
-                    failed += Delta.Attempt(failure.model ?: target.id, failure)
-                    if (failure !is LlmException.AllFailed) emit(failed.last()) // the attempts of a chain within this one have been emitted
+                    val attempts = failure.each().map { Delta.Attempt(it.model ?: target.id, it) }
+                    failed += attempts
+                    if (!gate.hasAttempts) attempts.forEach { emit(it) } // those of a chain within this one have been emitted
                     if (isEnd) throw allFailed(failed)
                 }
             }
@@ -51,6 +52,13 @@ private fun allFailed(failed: List<Delta.Attempt>): LlmException {
     return LlmException.AllFailed("None of ${failed.size} models gave a response:\n$trail", failed.last().error).also { all ->
         failed.dropLast(1).mapNotNull { it.error }.forEach(all::addSuppressed)
     }
+}
+
+/** The failures of all models of a chain, in order; this failure alone if it is of one model. */
+private fun LlmException.each(): List<LlmException> {
+    if (this !is LlmException.AllFailed) return listOf(this)
+    val failures = suppressed.filterIsInstance<LlmException>() + listOfNotNull(cause as? LlmException)
+    return failures.flatMap { it.each() }.ifEmpty { listOf(this) }
 }
 
 /** True for failures that another model may not share. */

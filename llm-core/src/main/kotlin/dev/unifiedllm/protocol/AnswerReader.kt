@@ -44,7 +44,7 @@ internal class AnswerReader(
     private var received = 0L
     private var lost: ConnectionLostException? = null
 
-    /** Reads to the end. Returns the request that must follow, if the response is only a part of the answer. */
+    /** Reads the body to its end. Returns the request that must follow, if the response goes on in another body. */
     suspend fun readInto(emit: suspend (Delta) -> Unit): FollowUp? {
         val bursts = currentCoroutineContext()[Bursts]
         try {
@@ -172,13 +172,13 @@ internal class AnswerReader(
         val message = if (received == 0L) {
             "${target.id} sent an empty response: $what. Try again$OR_ADD_A_FALLBACK"
         } else {
-            "The answer of ${target.id} was cut: $what. What had arrived is in `partial`; try again."
+            "The response of ${target.id} was cut: $what. What had arrived is in `partial`; try again."
         }
         return LlmException.StreamInterrupted(message, lost, details)
     }
 
     private fun malformed(what: String, cause: Throwable?) =
-        LlmException.MalformedResponse("The answer of ${target.id} cannot be read: $what", cause, details)
+        LlmException.MalformedResponse("The response of ${target.id} cannot be read: $what", cause, details)
 
     private companion object {
         const val END = -1

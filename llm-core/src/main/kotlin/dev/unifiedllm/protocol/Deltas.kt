@@ -36,7 +36,7 @@ internal fun plainUsage(input: Long?, output: Long?): Usage? = if (input == null
     }
 }
 
-/** The warning for an error that came after the answer was complete. */
+/** The warning for an error that came after the response was complete. */
 internal fun lateError(error: ProviderError, target: Target): Delta.Warning =
     Delta.Warning("the provider reported an error after its answer: ${quote(error.message.orEmpty(), target.key?.reveal())}")
 

@@ -4,7 +4,7 @@ import dev.unifiedllm.transport.TransportRequest
 import kotlin.time.Duration
 
 /**
- * A further request that an answer needs, for the stream or the state that the response before it names. It is sent with the key, so [url] must be at the
+ * A further request that a response needs, for the stream or the state that its first body names. It is sent with the key, so [url] must be at the
  * provider.
  */
 internal class FollowUp(

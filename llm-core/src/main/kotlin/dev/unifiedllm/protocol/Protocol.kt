@@ -32,12 +32,12 @@ internal interface Codec<in R : Request> {
 
 /** Decodes the frames of one response to deltas. A body that is not streamed is one frame. Not thread-safe. */
 internal interface Decoder {
-    /** How much of the answer has been decoded. */
+    /** How much of the response has been decoded. */
     enum class Progress {
-        /** The answer is not complete: if the body ends here, it was cut. */
+        /** The response is not complete: if the body ends here, it was cut. */
         OPEN,
 
-        /** The answer is complete; usage may still follow. */
+        /** The response is complete; usage may still follow. */
         COMPLETE,
 
         /** Nothing follows. */
@@ -60,9 +60,9 @@ internal interface Decoder {
     /** The error that a body with status 200 holds in place of an answer; null if there is none. Called if [progress] is OPEN at the end of the body. */
     fun errorInBody(): LlmException? = null
 
-    /** The request that continues the answer, or that brings its usage; null if none is needed. Called once at the end of each response. */
+    /** The request that continues the response, or that brings its usage; null if none is needed. Called once at the end of each body. */
     fun followUp(): FollowUp? = null
 
-    /** The request that tells the provider to stop an answer that was cancelled; null if closing the connection does. */
+    /** The request that tells the provider to stop a response that was cancelled; null if closing the connection does. */
     fun cancelUpstream(): FollowUp? = null
 }

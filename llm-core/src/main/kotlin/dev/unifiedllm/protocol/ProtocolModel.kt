@@ -25,13 +25,15 @@ import dev.unifiedllm.transport.error.NetworkErrors
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.error.requestId
 import dev.unifiedllm.transport.error.retryAfter
+import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
-import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.flow.flowOn
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import java.time.Instant
@@ -103,7 +105,7 @@ internal class ProtocolModel(
     private suspend fun FlowCollector<Delta>.exchange(request: Request, sent: TransportRequest, decoder: Decoder, deadlines: Deadlines): FollowUp? {
         val late = if (decoder.progress == Decoder.Progress.COMPLETE) mutableListOf<Delta>() else null
         val whole = request !is ChatRequest || request.delivery == Delivery.WHOLE
-        val signed = credential?.sign(sent) ?: sent
+        val signed = signed(sent)
         val followUp = try {
             transport.exchange(signed, HeadDeadlines(deadlines.firstByte, NetworkErrors(LlmException.Details(id), target), deadlines.connect)) { response ->
                 if (response.status !in OK) throw httpError(response, deadlines, sent.path.takeIf { request !is ChatRequest })
@@ -121,17 +123,23 @@ internal class ProtocolModel(
         return followUp
     }
 
-    /** Asks the provider to stop a response that is no longer wanted. If this fails, the provider goes on to its end. */
-    private suspend fun cancelUpstream(cancelRequest: TransportRequest): Unit = withContext(NonCancellable) {
-        withTimeoutOrNull(CANCEL_TIMEOUT) {
-            try {
-                transport.exchange(
-                    credential?.sign(cancelRequest) ?: cancelRequest,
-                    HeadDeadlines(CANCEL_TIMEOUT, NetworkErrors(LlmException.Details(id), target)),
-                ) {
+    /** A credential may read files and call the user's environment function, which the threads of the transport must not wait for. */
+    private suspend fun signed(request: TransportRequest): TransportRequest =
+        if (credential == null) request else withContext(Dispatchers.IO) { credential.sign(request) }
+
+    /** Asks the provider to stop a response that is no longer wanted, without waiting for it. If this fails, the provider goes on to its end. */
+    private fun cancelUpstream(cancelRequest: TransportRequest) {
+        CANCEL_SCOPE.launch {
+            withTimeoutOrNull(CANCEL_TIMEOUT) {
+                try {
+                    transport.exchange(
+                        signed(cancelRequest),
+                        HeadDeadlines(CANCEL_TIMEOUT, NetworkErrors(LlmException.Details(id), target)),
+                    ) {
+                    }
+                } catch (_: LlmException) {
+                    return@withTimeoutOrNull
                 }
-            } catch (_: LlmException) {
-                return@withTimeoutOrNull
             }
         }
     }
@@ -172,5 +180,8 @@ internal class ProtocolModel(
     private companion object {
         val OK = 200..299
         val CANCEL_TIMEOUT = 2.seconds
+
+        /** The requests that cancel a response outlive the call that sent it. */
+        val CANCEL_SCOPE = CoroutineScope(SupervisorJob() + Dispatchers.Default)
     }
 }

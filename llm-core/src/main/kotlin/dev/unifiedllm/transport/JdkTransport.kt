@@ -23,8 +23,8 @@ import kotlin.time.Duration
 /**
  * Sends requests by the JDK's HTTP client.
  *
- * All bytes that arrived before a connection broke are read before the failure is reported. So a partial answer holds everything that arrived, and
- * an answer that is complete succeeds however its connection ends.
+ * All bytes that arrived before a connection broke are read before the failure is reported. So a partial response holds everything that arrived, and
+ * a response that is complete succeeds however its connection ends.
  *
  * @param connectTimeout of requests that set none
  * @param sslContext null for the JDK's default when the first request is sent

@@ -31,6 +31,7 @@ import io.kotest.matchers.types.shouldBeSameInstanceAs
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.test.StandardTestDispatcher
 import kotlinx.coroutines.test.TestScope
 import kotlinx.coroutines.test.runTest
@@ -232,6 +233,39 @@ class FallbackSpec : FunSpec({
                     }.await()
                 }
                 all.message shouldBe "None of 2 models gave a response:\n  test/a answered with status 500.\n  test/b: where"
+            }
+        }
+    }
+
+    test("a chain within a chain counts as its models") {
+        runTest {
+            val inner = Fallback(listOf(failing("test/a") { LlmException.RateLimited("slow") }, failing("test/b") { LlmException.NotFound("where") }))
+            val outer = Fallback(listOf(inner, failing("test/c") { LlmException.ServerError("broken") }))
+            val all = shouldThrow<LlmException.AllFailed> { outer.stream(request).described(outer.id).toList() }
+            all.message shouldBe "None of 3 models gave a response:\n  test/a: slow\n  test/b: where\n  test/c: broken"
+            all.attempts.map { "${it.model}" } shouldContainExactly listOf("test/a", "test/b", "test/c")
+        }
+    }
+
+    test("a model that fails as a chain of another client shows the attempts of that chain") {
+        runTest {
+            val other = Fallback(listOf(failing("test/a") { LlmException.RateLimited("slow") }, failing("test/b") { LlmException.NotFound("where") }))
+            val hidden = failing("test/other") { runBlocking { shouldThrow<LlmException.AllFailed> { other.stream(request).toList() } } }
+            val response = Fallback(listOf(hidden, saying("test/c", "ok"))).stream(request).toList()
+            response.filterIsInstance<Delta.Attempt>().map { "${it.error?.message}" } shouldContainExactly listOf("slow", "where")
+        }
+    }
+
+    context("an empty delta is no content") {
+        withData<Delta>({ "$it" }, Delta.Text(""), Delta.Reasoning("")) { empty ->
+            runTest {
+                val first = Scripted("test/a") {
+                    emit(Delta.Start(null, it.model))
+                    emit(empty)
+                    throw LlmException.Overloaded("busy")
+                }
+                val response = Fallback(listOf(first, saying("test/b", "ok"))).stream(request).toList()
+                response.map { it::class.simpleName } shouldContainExactly listOf("Attempt", "Start", "Text", "Finish")
             }
         }
     }

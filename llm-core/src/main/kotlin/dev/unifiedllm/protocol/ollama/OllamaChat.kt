@@ -82,7 +82,7 @@ internal object OllamaChat : Protocol {
             (request.providerOptions[OPTIONS] as? JsonObject)?.forEach { (option, value) -> put(option, value) }
         }
         if (options.isNotEmpty()) put(OPTIONS, options)
-        if ((request.n ?: 1) > 1) warnings += "n was left out: Ollama returns one answer to a request"
+        if ((request.n ?: 1) > 1) warnings += "n was left out: Ollama returns one choice"
         request.reasoning?.let { think(it, target, warnings) }
         if (request.logprobs == true || request.topLogprobs != null) put("logprobs", true)
         request.topLogprobs?.let { put("top_logprobs", it) }

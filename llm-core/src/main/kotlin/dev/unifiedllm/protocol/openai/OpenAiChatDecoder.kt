@@ -91,7 +91,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         return if (error.message == null) null else HttpErrors(target).exception(error)
     }
 
-    /** Throws an error that came before the answer was complete; a later one becomes a warning. */
+    /** Throws an error that came before the response was complete; a later one becomes a warning. */
     private fun error(text: String, wasComplete: Boolean, out: MutableList<Delta>) {
         val error = ProviderError.of(Json.parseToJsonElement("{\"error\":$text}"))
         if (!wasComplete) throw HttpErrors(target).exception(error)

@@ -51,7 +51,7 @@ internal class TokenCache(private val clock: Clock, private val margin: Duration
         }
     }
 
-    /** A copy of [failure] for another caller: each call records its own attempts and partial answer in its failure. */
+    /** A copy of [failure] for another caller: each call records its own attempts and partial response in its failure. */
     private fun copy(failure: LlmException): LlmException {
         val details = LlmException.Details(failure.model, failure.status, failure.requestId, retryAfter = failure.retryAfter)
         val message = failure.message.orEmpty()

@@ -14,8 +14,8 @@ internal fun refusal(error: ProviderError, status: Int?, said: String, target: T
     if (status !in REFUSALS) return null
     val words = error.message.orEmpty()
     val remedy = when {
-        STREAM_ONLY.containsMatchIn(words) -> "Leave delivery at Delivery.STREAM: get() returns the whole answer as well."
-        error.param == "stream" || NO_STREAM.containsMatchIn(words) -> "Request the answer in one piece: set delivery to Delivery.WHOLE."
+        STREAM_ONLY.containsMatchIn(words) -> "Leave delivery at Delivery.STREAM: get() returns the whole response as well."
+        error.param == "stream" || NO_STREAM.containsMatchIn(words) -> "Request the response in one piece: set delivery to Delivery.WHOLE."
         NO_CONTENT.containsMatchIn(words) -> "\"${target.name}\" does not read this kind of attachment: send it as text, or choose a model that reads it."
         else -> return null
     }

@@ -32,7 +32,7 @@ internal class AwsEventStreamDecoder(private val maxPayloadBytes: Int = 24 shl 2
 
     override fun next(): Frame? = if (begun.size == 0) whole() else gathered()
 
-    /** Drops a cut message: without the last event of the wire the answer counts as cut anyway. */
+    /** Drops a cut message: without the last event of the wire the response counts as cut anyway. */
     override fun finish(): Frame? = null
 
     private fun whole(): Frame? {

@@ -56,7 +56,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
     val weather = Tool.of("weather", "Current weather", """{"type":"object"}""")
     val weatherJson = """{"type":"function","name":"weather","description":"Current weather","parameters":{"type":"object"},"strict":false}"""
     val summary = """[{"type":"summary_text","text":"Hm."}]"""
-    val seal = """{"type":"reasoning","id":"rs_1","status":"completed","summary":$summary,"content":null,"encrypted_content":"gAAA"}"""
+    val signature = """{"type":"reasoning","id":"rs_1","status":"completed","summary":$summary,"content":null,"encrypted_content":"gAAA"}"""
 
     context("settings") {
         withData<ResponsesEncoding>(
@@ -177,7 +177,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
                     Message(
                         Role.ASSISTANT,
                         listOf(
-                            Part.Reasoning("Hm.", seal),
+                            Part.Reasoning("Hm.", signature),
                             Part.Text("Let me see."),
                             Part.ToolCall("call_1", "weather", """{"city":"Rome"}"""),
                             Part.ToolCall("call_2", "weather", ""),
@@ -208,10 +208,10 @@ class OpenAiResponsesEncodingSpec : FunSpec({
             val target = Target(ModelId(row.id, "grok-4.3"), row, row.baseUrl!!, null)
             fun sent(model: ModelId?, signature: String?) =
                 input(target) { message(Message(Role.ASSISTANT, listOf(Part.Reasoning("Hm.", signature), Part.Text("a")), model = model)) }.items().size
-            sent(null, seal) shouldBe 2
-            sent(ModelId("xai/responses", "grok-4.3"), seal) shouldBe 2
-            sent(ModelId("xai", "grok-4.3"), seal) shouldBe 2
-            sent(ModelId("openai/responses", "gpt-5"), seal) shouldBe 1
+            sent(null, signature) shouldBe 2
+            sent(ModelId("xai/responses", "grok-4.3"), signature) shouldBe 2
+            sent(ModelId("xai", "grok-4.3"), signature) shouldBe 2
+            sent(ModelId("openai/responses", "gpt-5"), signature) shouldBe 1
             sent(null, null) shouldBe 1
             sent(null, "EqQBCgIYAhIM") shouldBe 1
             sent(null, """{"type":"thinking"}""") shouldBe 1
@@ -243,8 +243,8 @@ class OpenAiResponsesEncodingSpec : FunSpec({
                 }.items()
                 val body = recording.body.decodeToString()
                 val thought = items.first { it["type"].text == "reasoning" }
-                val sealed = thought["encrypted_content"].text ?: thought["content"].items().first()["text"].text!!
-                body shouldContain sealed
+                val signature = thought["encrypted_content"].text ?: thought["content"].items().first()["text"].text!!
+                body shouldContain signature
                 response.parts.filterIsInstance<Part.ToolCall>().forEach { call -> items.map { it["call_id"].text } shouldContain call.id }
             }
         }

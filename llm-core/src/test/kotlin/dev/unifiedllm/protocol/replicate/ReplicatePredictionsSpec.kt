@@ -28,7 +28,10 @@ import io.kotest.matchers.string.shouldContain
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.runInterruptible
+import kotlinx.coroutines.withTimeout
 import kotlinx.serialization.json.Json
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
 
 /** There are no recordings of this API. The responses here follow [its documentation](https://replicate.com/docs/reference/http), read 2026-11-21. */
 private fun prediction(url: String, status: String, more: String = "", stream: Boolean = true): String {
@@ -195,6 +198,26 @@ class ReplicatePredictionsSpec : FunSpec({
                 llm.chat("replicate/meta/llama", "Hi").deltas().first() shouldBe "a"
                 repeat(3) { runInterruptible(Dispatchers.IO) { server.awaitRequest() } shouldBe true }
                 server.requests.last().line shouldContain "POST /v1/predictions/p1/cancel"
+            }
+        }
+    }
+
+    test("a deadline does not wait for the request that cancels the prediction") {
+        lateinit var url: String
+        LoopbackServer { request ->
+            when {
+                request.path == "/v1/models/meta/llama/predictions" -> whole(prediction(url, "starting"), 201)
+                request.path == "/stream/p1" -> {
+                    sse("event: output\ndata: a\n\n")
+                    hold()
+                }
+                else -> hold()
+            }
+        }.use { server ->
+            url = server.url
+            val variables = mapOf("REPLICATE_API_TOKEN" to "r8_test", "REPLICATE_API_BASE" to "$url/v1")
+            Llm.builder().environment { variables[it] }.timeouts { total = 100.milliseconds }.build().use { llm ->
+                withTimeout(1.seconds) { shouldThrow<LlmException.Timeout> { llm.chat("replicate/meta/llama", "Hi").await() } }
             }
         }
     }
