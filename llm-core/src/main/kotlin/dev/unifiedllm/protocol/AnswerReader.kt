@@ -11,6 +11,9 @@ import dev.unifiedllm.protocol.json.JsonSyntaxException
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.ConnectionLostException
 import dev.unifiedllm.transport.TransportResponse
+import dev.unifiedllm.transport.error.HttpErrors
+import dev.unifiedllm.transport.error.ProviderError
+import dev.unifiedllm.transport.error.quote
 import dev.unifiedllm.transport.error.requestId
 import dev.unifiedllm.transport.framing.AwsEventStreamDecoder
 import dev.unifiedllm.transport.framing.Frame
@@ -43,6 +46,10 @@ internal class AnswerReader(
     private var frames: FrameDecoder? = null
     private var received = 0L
     private var lost: ConnectionLostException? = null
+    private var hasContent = false
+
+    /** The last frame that had no content, as text; null if there was none. */
+    private var silent: String? = null
 
     /** Reads the body to its end. Returns the request that must follow, if the response goes on in another body. */
     suspend fun readInto(emit: suspend (Delta) -> Unit): FollowUp? {
@@ -68,14 +75,20 @@ internal class AnswerReader(
             bursts?.beginBurst()
             for (index in deltas.indices) emit(withHead(deltas[index]))
             failure?.let { throw it }
-            if (deltas.isNotEmpty()) lastContent = TimeSource.Monotonic.markNow()
+            if (deltas.isNotEmpty()) {
+                lastContent = TimeSource.Monotonic.markNow()
+                hasContent = true
+            }
             deltas.clear()
             if (count < 0) break
         }
         decoder.followUp()?.let { return it }
         if (decoder.progress == Progress.OPEN) {
-            val said = if (lost == null) decoder.errorInBody() else null
-            throw said ?: interrupted("the connection was closed, but the last event of the stream is missing")
+            val isProperEnd = lost == null
+            if (!isProperEnd || !decoder.isCompleteAtEnd()) {
+                val said = if (isProperEnd) decoder.errorInBody() ?: silentError() else null
+                throw said ?: interrupted("the connection was closed, but the last event of the stream is missing")
+            }
         }
         bursts?.endBurst() // pricing the finish may take a while, and so may the drain
         decoder.finish(deltas)
@@ -91,7 +104,7 @@ internal class AnswerReader(
     private suspend fun read(lastContent: TimeMark): Int {
         if (response.isReady) return response.read()
         // After the response is complete only its usage can follow: it is not worth a long wait.
-        val idle = if (decoder.progress == Progress.COMPLETE) minOf(timeouts.idle, USAGE_WAIT) else timeouts.idle
+        val idle = if (decoder.progress == Progress.COMPLETE) minOf(timeouts.idle, if (decoder.mayContinue) CONTENT_WAIT else USAGE_WAIT) else timeouts.idle
         val content = timeouts.noContent - lastContent.elapsedNow()
         withTimeoutOrNull(minOf(idle, content).coerceAtLeast(1.milliseconds)) { return@withTimeoutOrNull response.read() }?.let { return it }
         if (decoder.progress == Progress.COMPLETE) return END
@@ -113,13 +126,13 @@ internal class AnswerReader(
     private fun decode(count: Int): LlmException? {
         try {
             if (count < 0) {
-                frames?.finish()?.let { decoder.decode(it, deltas) }
+                frames?.finish()?.let(::decode)
                 return null
             }
             received += count
             val framing = frames ?: framing(count)?.also { frames = it } ?: return null
             framing.feed(response.bytes, 0, count)
-            while (decoder.progress != Progress.DONE) decoder.decode(framing.next() ?: return null, deltas)
+            while (decoder.progress != Progress.DONE) decode(framing.next() ?: return null)
             return null
         } catch (failure: LlmException) {
             return failure
@@ -129,6 +142,38 @@ internal class AnswerReader(
         } catch (broken: FramingException) {
             return malformed(broken.message!!, broken)
         }
+    }
+
+    private fun decode(frame: Frame) {
+        if (decoder.readsJson && !frame.isJson()) return words(frame)
+        val before = deltas.size
+        decoder.decode(frame, deltas)
+        if (deltas.size > before || decoder.progress != Progress.OPEN || !decoder.readsJson) return
+        if (frame.event == "error") throw HttpErrors(target).exception(ProviderError.of(frame.text()))
+        silent = frame.text()
+    }
+
+    /** Words in place of JSON are a keep-alive, the end of the stream, or an error. */
+    private fun words(frame: Frame) {
+        val text = frame.text().trim()
+        when {
+            text.isEmpty() -> return
+            text.equals("[DONE]", ignoreCase = true) -> {
+                if (decoder.progress == Progress.OPEN) silentError()?.let { throw it }
+                decoder.done(deltas)
+            }
+            decoder.progress != Progress.OPEN -> return
+            frame.event == "error" -> throw HttpErrors(target).exception(ProviderError.of(text))
+            frames !is SseDecoder -> throw malformed("the body is not the JSON of the wire: ${quote(text, target.key?.reveal())}", null)
+            else -> silent = text
+        }
+    }
+
+    /** The failure in the last frame without content: an error that does not have the form of the wire's errors. Null if it is no error. */
+    private fun silentError(): LlmException? {
+        val error = silent?.let(ProviderError::of) ?: return null
+        val isError = error.message != null && (!hasContent || error.type != null || error.code != null)
+        return if (isError) HttpErrors(target).exception(error) else null
     }
 
     /**
@@ -188,6 +233,9 @@ internal class AnswerReader(
         const val DRAIN_BYTES = 64 * 1024
         val DRAIN_TIME: Duration = 50.milliseconds
         val USAGE_WAIT: Duration = 5.seconds
+
+        /** How long to wait after a finish reason that more content may follow. */
+        val CONTENT_WAIT: Duration = 30.seconds
 
         /** White space, NUL, and the bytes of a byte order mark: without meaning before the beginning in every framing. */
         val LEADING_NOISE = setOf(' ', '\t', '\r', '\n', '\u0000') + listOf(0xEF, 0xBB, 0xBF).map { it.toByte().toInt().toChar() }

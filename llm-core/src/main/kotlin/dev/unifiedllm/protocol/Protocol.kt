@@ -54,6 +54,18 @@ internal interface Decoder {
      */
     fun decode(frame: Frame, out: MutableList<Delta>)
 
+    /** False if its frames are text, not JSON. */
+    val readsJson: Boolean get() = true
+
+    /** True if [progress] is COMPLETE and content may still follow: then the rest of the stream is worth a long wait. */
+    val mayContinue: Boolean get() = false
+
+    /** Decodes `[DONE]`, which ends the streams of OpenAI's wire, and of gateways on other wires. */
+    fun done(out: MutableList<Delta>): Unit = Unit
+
+    /** True if [progress] is OPEN and a body that ends properly is complete all the same. */
+    fun isCompleteAtEnd(): Boolean = false
+
     /** Adds the deltas that are known only at the end, and the finish. Called once, when [progress] is not OPEN. */
     fun finish(out: MutableList<Delta>)
 

@@ -19,8 +19,26 @@ internal class ChoiceState {
 
     /** True if it came as a complete message. */
     var isWhole = false
-    val isComplete: Boolean get() = finish != null || isWhole
+
+    /** True if content came after a finish reason: this server's finish reasons do not tell the end. */
+    var hasEarlyFinish = false
+        private set
+
+    /** True if the finish reason came with content. Some servers send one with every piece of content, so that more may follow. */
+    var isFinishDoubtful = false
+        private set
+
+    val isComplete: Boolean get() = isWhole || (finish != null && !hasEarlyFinish)
     val calls = mutableListOf<OpenCall>()
+
+    /** Notes a chunk. @param finish its finish reason; null if it has none */
+    fun read(hasContent: Boolean, finish: String?) {
+        if (hasContent && this.finish != null) hasEarlyFinish = true
+        if (finish == null) return
+        if (this.finish == null || hasEarlyFinish) this.finish = finish
+        isFinishDoubtful = hasContent
+        if (!hasContent) hasEarlyFinish = false
+    }
 }
 
 /** A tool call of which at least one fragment has come. */
@@ -54,9 +72,13 @@ internal class OpenCall(val wireIndex: Int?, val id: String?, var name: String?)
     }
 }
 
-/** The `tool_calls` of one chunk. They are read before the choice is known to which they belong. */
-internal class CallFragments {
-    private class Fragment(val index: Int?, val id: String?, val name: String?, val arguments: String)
+/**
+ * The `tool_calls` of one chunk. They are read before the choice is known to which they belong.
+ *
+ * @param signature the signature in a field of a call, given the name of the field and its JSON text; null if there is none in it
+ */
+internal class CallFragments(private val signature: (String, String) -> String? = { _, _ -> null }) {
+    private class Fragment(val index: Int?, val id: String?, val name: String?, val arguments: String, val signature: String? = null)
 
     private var fragments: MutableList<Fragment>? = null
 
@@ -68,14 +90,16 @@ internal class CallFragments {
         var index: Int? = null
         var id: String? = null
         var function = NO_FUNCTION
+        var signature: String? = null
         val isCall = json.members(CallMember) { member ->
             when (member) {
                 CallMember.INDEX -> index = json.longOrNull()?.toInt()
                 CallMember.ID -> id = json.stringOrNull()?.ifEmpty { null }
                 CallMember.FUNCTION -> function = function(json)
+                CallMember.EXTRA_CONTENT, CallMember.PROVIDER_SPECIFIC_FIELDS -> signature = signature(CallMember.names[member], json.raw()) ?: signature
             }
         }
-        if (isCall) add(Fragment(index, id, function.first, function.second))
+        if (isCall) add(Fragment(index, id, function.first, function.second, signature))
     }
 
     /** Reads `function_call`, the older form of `tool_calls`: one call without an id. It is empty if there is no call. */
@@ -114,11 +138,13 @@ internal class CallFragments {
                 val name = fragment.name.takeIf { call.name == null }
                 call.name = call.name ?: name
                 call.add(fragment.arguments)
-                if (fragment.arguments.isNotEmpty() || name != null) out += Delta.ToolCallDelta(known, null, name, fragment.arguments, choice)
+                if (fragment.arguments.isNotEmpty() || name != null || fragment.signature != null) {
+                    out += Delta.ToolCallDelta(known, null, name, fragment.arguments, choice, fragment.signature)
+                }
             } else {
                 state.calls += OpenCall(fragment.index, fragment.id, fragment.name).apply { add(fragment.arguments) }
                 val index = state.calls.lastIndex
-                out += Delta.ToolCallDelta(index, fragment.id ?: "call_$index", fragment.name, fragment.arguments, choice)
+                out += Delta.ToolCallDelta(index, fragment.id ?: "call_$index", fragment.name, fragment.arguments, choice, fragment.signature)
             }
         }
     }
@@ -127,10 +153,12 @@ internal class CallFragments {
         val NO_FUNCTION: Pair<String?, String> = null to ""
     }
 
-    private object CallMember : JsonNames("index", "id", "function") {
+    private object CallMember : JsonNames("index", "id", "function", "extra_content", "provider_specific_fields") {
         const val INDEX = 0
         const val ID = 1
         const val FUNCTION = 2
+        const val EXTRA_CONTENT = 3
+        const val PROVIDER_SPECIFIC_FIELDS = 4
     }
 
     private object FunctionMember : JsonNames("name", "arguments") {

@@ -45,7 +45,13 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     private var started = false
     private var ended = false
 
-    override val progress: Progress get() = if (ended) Progress.DONE else Progress.OPEN
+    /** Some servers leave out `message_stop`: a stop reason completes the response. */
+    override val progress: Progress
+        get() = when {
+            ended -> Progress.DONE
+            stopReason != null && started -> Progress.COMPLETE
+            else -> Progress.OPEN
+        }
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         json.reset(frame.bytes, frame.start, frame.end)

@@ -20,8 +20,10 @@ internal class JsonSyntaxException(message: String, offset: Int, val isCut: Bool
  * The caller must read or skip each value before it steps to the next member or element. Members come in the order of the
  * text, duplicates included. Malformed UTF-8 in a string becomes U+FFFD; lone surrogates are kept. Values nested deeper than
  * 512 are refused. [members] and [elements] are the usual way to read objects and arrays.
+ *
+ * @param isStrict false accepts NaN, Infinity and -Infinity, which Python's encoder writes, as numbers without a value
  */
-internal class JsonCursor {
+internal class JsonCursor(private val isStrict: Boolean = false) {
     private var bytes = ByteArray(0)
     private var start = 0
     private var end = 0
@@ -37,11 +39,11 @@ internal class JsonCursor {
     private var escaped = false
     private var ascii = true
     private var integer = true
+    private var finite = true
 
     private var nameStart = 0
     private var nameEnd = 0
     private var nameEscaped = false
-
     fun reset(bytes: ByteArray, start: Int, end: Int): JsonCursor {
         this.bytes = bytes
         this.start = start
@@ -60,11 +62,11 @@ internal class JsonCursor {
         't'.code, 'f'.code -> JsonKind.BOOLEAN
         'n'.code -> JsonKind.NULL
         '-'.code, in '0'.code..'9'.code -> JsonKind.NUMBER
+        'N'.code, 'I'.code -> if (isStrict) fail("expected a value") else JsonKind.NUMBER
         else -> fail("expected a value")
     }
 
     fun beginObject() = open('{')
-
     fun beginArray() = open('[')
 
     /** Steps to the next member's value. Returns the index of its name in [names], [JsonNames.OTHER] or [JsonNames.END]. */
@@ -102,14 +104,14 @@ internal class JsonCursor {
     fun longOrNull(): Long? {
         if (!isKind(JsonKind.NUMBER)) return null
         scanNumber()
-        return if (integer) JsonToken.long(bytes, tokenStart, tokenEnd) else JsonToken.wholeLong(bytes, tokenStart, tokenEnd)
+        return if (!finite) null else if (integer) JsonToken.long(bytes, tokenStart, tokenEnd) else JsonToken.wholeLong(bytes, tokenStart, tokenEnd)
     }
 
     /** A number; null for one with an exponent beyond 400 or more than 1000 characters. */
     fun decimalOrNull(): BigDecimal? {
         if (!isKind(JsonKind.NUMBER)) return null
         scanNumber()
-        return JsonToken.decimal(bytes, tokenStart, tokenEnd)
+        return if (!finite) null else JsonToken.decimal(bytes, tokenStart, tokenEnd)
     }
 
     fun booleanOrNull(): Boolean? {
@@ -130,8 +132,8 @@ internal class JsonCursor {
         when (kind()) {
             JsonKind.STRING -> scanString()
             JsonKind.NUMBER -> scanNumber()
-            JsonKind.BOOLEAN -> literal(if (bytes[at].toInt() == 't'.code) TRUE else FALSE)
-            JsonKind.NULL -> literal(NULL)
+            JsonKind.BOOLEAN -> literal(if (bytes[at].toInt() == 't'.code) JsonToken.TRUE else JsonToken.FALSE)
+            JsonKind.NULL -> literal(JsonToken.NULL)
             JsonKind.OBJECT -> {
                 beginObject()
                 while (nextMember()) skip()
@@ -259,7 +261,13 @@ internal class JsonCursor {
         peek()
         tokenStart = at
         integer = true
+        finite = true
         if (at < end && bytes[at].toInt() == '-'.code) at++
+        if (!isStrict && at < end && bytes[at] >= 'I'.code) {
+            literal(if (bytes[at].toInt() == 'N'.code) JsonToken.NAN else JsonToken.INFINITY)
+            finite = false
+            return
+        }
         if (at < end && bytes[at].toInt() == '0'.code) at++ else scanDigits()
         if (at < end && bytes[at].toInt() == '.'.code) {
             integer = false
@@ -288,8 +296,5 @@ internal class JsonCursor {
         const val MAX_DEPTH = 512
         const val ZERO = '0'.code.toByte()
         const val NINE = '9'.code.toByte()
-        val TRUE = "true".encodeToByteArray()
-        val FALSE = "false".encodeToByteArray()
-        val NULL = "null".encodeToByteArray()
     }
 }

@@ -20,5 +20,5 @@ internal inline fun JsonCursor.elements(read: () -> Unit) {
     if (enterArray()) while (nextElement()) read()
 }
 
-/** Reads a number of tokens; null, which means not reported, if the value is negative or not an integer. */
-internal fun JsonCursor.tokens(): Long? = longOrNull()?.takeIf { it >= 0 }
+/** Reads a number of tokens, which some servers send as a string; null, which means not reported, if the value is negative or not an integer. */
+internal fun JsonCursor.tokens(): Long? = (if (kind() == JsonKind.STRING) string().trim().toLongOrNull() else longOrNull())?.takeIf { it >= 0 }

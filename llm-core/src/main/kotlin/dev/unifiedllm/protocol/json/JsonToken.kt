@@ -7,6 +7,11 @@ import java.math.BigDecimal
 internal object JsonToken {
     /** The letters that may follow a backslash, except u. */
     const val ESCAPES: String = "\"\\/bfnrt"
+    val TRUE: ByteArray = "true".encodeToByteArray()
+    val FALSE: ByteArray = "false".encodeToByteArray()
+    val NULL: ByteArray = "null".encodeToByteArray()
+    val NAN: ByteArray = "NaN".encodeToByteArray()
+    val INFINITY: ByteArray = "Infinity".encodeToByteArray()
     private const val ESCAPED = "\"\\/\b\u000c\n\r\t"
     private const val LONG_DIGITS = 18
     private const val MAX_NUMBER_LENGTH = 1000

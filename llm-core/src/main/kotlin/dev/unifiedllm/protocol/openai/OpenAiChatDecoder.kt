@@ -1,6 +1,5 @@
 package dev.unifiedllm.protocol.openai
 
-import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
@@ -13,6 +12,7 @@ import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
+import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.lateError
@@ -30,7 +30,8 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private val usage = OpenAiUsage(target.provider.quirks)
     private val content = mutableListOf<Delta>()
     private val choices = mutableListOf<ChoiceState>()
-    private val details = if (target.provider.quirks.reasoning.sentBackAs == SentBackAs.REASONING_DETAILS) ReasoningDetails() else null
+    private val details = ReasoningDetails(isSentBack = target.provider.quirks.reasoning.sentBackAs == SentBackAs.REASONING_DETAILS)
+    private val sentBack = SentBackFields()
     private val sources = ChatSources()
     private var id: String? = null
     private var model: String? = null
@@ -38,9 +39,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private var sawDone = false
     private var refused = false
     private var errorText: String? = null
-
-    /** The last text before the first choice. If no choice follows, it may be an error. */
-    private var textBeforeChoices: String? = null
+    private var isErrorObject = false
 
     override val progress: Progress
         get() = when {
@@ -49,13 +48,11 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
             else -> Progress.OPEN
         }
 
+    override val mayContinue: Boolean get() = choices.any { it.isFinishDoubtful }
+
+    override fun isCompleteAtEnd(): Boolean = choices.isNotEmpty() && choices.all { it.isComplete || it.hasEarlyFinish }
+
     override fun decode(frame: Frame, out: MutableList<Delta>) {
-        if (frame.end - frame.start == DONE.size && isDone(frame)) {
-            if (choices.isEmpty()) throw errorInBody() ?: malformed(target, "it ends with [DONE] and has no choice")
-            sawDone = true
-            start(out)
-            return
-        }
         val wasComplete = progress != Progress.OPEN
         json.reset(frame.bytes, frame.start, frame.end)
         val isChunk = json.members(ChatChunk) { member ->
@@ -68,27 +65,35 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                 ChatChunk.X_GROQ -> json.groq()
                 ChatChunk.CITATIONS -> sources.readCitations(json)
                 ChatChunk.SEARCH_RESULTS -> sources.readSearchResults(json)
+                ChatChunk.OBJECT -> isErrorObject = json.stringIndex(ERROR_OBJECT) == 0
             }
         }
         if (!isChunk) return
         json.end()
-        errorText?.let { error(it, wasComplete, out) }
-        if (choices.isEmpty()) textBeforeChoices = frame.text()
-        if (choices.isNotEmpty() || content.isNotEmpty()) start(out)
+        if (errorText == null && isErrorObject) errorText = frame.text()
+        if (content.isNotEmpty() || (choices.isNotEmpty() && errorText == null)) start(out)
         out += content
         content.clear()
+        errorText?.let { error(it, wasComplete, out) }
+    }
+
+    /** Decodes `[DONE]`. */
+    override fun done(out: MutableList<Delta>) {
+        if (choices.isEmpty()) throw malformed(target, "it ends with [DONE] and has no choice")
+        sawDone = true
+        start(out)
     }
 
     override fun finish(out: MutableList<Delta>) {
         start(out)
-        details?.signature()?.let { out += Delta.Reasoning("", it) }
+        details.signature()?.let { out += Delta.Reasoning("", it) }
+        sentBack.signature()?.let { out += Delta.Reasoning("", it) }
         out += sources.all
-        out.addFinish(reason(), usage.usage(), usage.cost(target))
-    }
-
-    override fun errorInBody(): LlmException? {
-        val error = textBeforeChoices?.takeIf { choices.isEmpty() }?.let { ProviderError.of(it) } ?: return null
-        return if (error.message == null) null else HttpErrors(target).exception(error)
+        val reason = reason()
+        if (reason.raw.equals("error", ignoreCase = true)) {
+            throw HttpErrors(target).exception(ProviderError("The response ended with the finish reason \"error\""))
+        }
+        out.addFinish(reason, usage.usage(), usage.cost(target))
     }
 
     /** Throws an error that came before the response was complete; a later one becomes a warning. */
@@ -96,6 +101,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         val error = ProviderError.of(Json.parseToJsonElement("{\"error\":$text}"))
         if (!wasComplete) throw HttpErrors(target).exception(error)
         errorText = null
+        isErrorObject = false
         out += lateError(error, target)
     }
 
@@ -104,8 +110,6 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         started = true
         out += Delta.Start(id?.ifEmpty { null }, target.id, model)
     }
-
-    private fun isDone(frame: Frame): Boolean = DONE.indices.all { frame.bytes[frame.start + it] == DONE[it] }
 
     private fun JsonCursor.choices() {
         var position = 0
@@ -124,7 +128,9 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                 ChatChoice.INDEX -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
                 ChatChoice.DELTA -> delta = messageContent(before)
                 ChatChoice.MESSAGE -> message = messageContent(before)
-                ChatChoice.FINISH_REASON -> finish = stringOrNull()
+                ChatChoice.FINISH_REASON -> finish = stringOrNull()?.takeUnless { it in NO_FINISH }
+                ChatChoice.ERROR -> raw().let { if (it !in NO_ERROR) errorText = it }
+                ChatChoice.USAGE -> usage.read(this)
             }
         }
         if (!isChoice) return
@@ -136,9 +142,9 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         } else if (read === delta) {
             state.isStreamed = true
         }
+        state.read(hasContent = read?.isEmpty == false, finish)
         read?.deltas?.mapTo(content) { if (index > 0) it.ofChoice(index) else it }
         read?.fragments?.addTo(content, state, index)
-        if (finish != null && state.finish == null && (finish.isNotEmpty() || state.calls.isNotEmpty())) state.finish = finish
     }
 
     private class MessageContent(val deltas: List<Delta>, val fragments: CallFragments) {
@@ -151,7 +157,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
             skip()
             return null
         }
-        val fragments = CallFragments()
+        val fragments = CallFragments(SentBackFields::ofCall)
         message(fragments)
         val added = content.subList(before, content.size)
         return MessageContent(added.toList(), fragments).also { added.clear() }
@@ -159,6 +165,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
     private fun JsonCursor.message(fragments: CallFragments) {
         var hasReasoning = false
+        var detailsText: String? = null
         members(ChatMessage) { member ->
             when (member) {
                 ChatMessage.CONTENT -> text()
@@ -177,9 +184,13 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                 }
                 ChatMessage.ANNOTATIONS -> sources.readAnnotations(this)
                 ChatMessage.FUNCTION_CALL -> fragments.readLegacy(this)
-                ChatMessage.REASONING_DETAILS -> if (details == null) skip() else details.read(this)
+                ChatMessage.REASONING_DETAILS -> detailsText = details.read(this)
+                ChatMessage.IMAGES -> elements { part(isReasoning = false) }
+                ChatMessage.THINKING_BLOCKS -> sentBack.readThinkingBlocks(this)
+                ChatMessage.EXTRA_CONTENT -> sentBack.readExtraContent(this)
             }
         }
+        if (!hasReasoning) content.addReasoning(detailsText)
     }
 
     /** Reads a text, or a list of parts, some of which may be reasoning. */
@@ -196,6 +207,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
             when (member) {
                 ChatPart.TEXT -> if (isReasoning) content.addReasoning(stringOrNull()) else content.addText(stringOrNull())
                 ChatPart.THINKING -> if (kind() == JsonKind.STRING) content += Delta.Reasoning(string()) else elements { part(isReasoning = true) }
+                ChatPart.IMAGE_URL -> imageUrl()?.let { content += generatedImage(it) }
             }
         }
     }
@@ -214,9 +226,9 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         val raw = first?.finish
         val kind = when {
             refused -> Kind.REFUSAL
-            raw == null -> Kind.UNKNOWN
-            raw.isEmpty() -> Kind.TOOL_CALLS
-            else -> KINDS[raw] ?: Kind.OTHER
+            raw != null -> finishKind(raw)
+            first?.calls.isNullOrEmpty() -> Kind.UNKNOWN
+            else -> Kind.TOOL_CALLS
         }
         // "stop" ends a call of the tool that tool_choice named, and at many servers every tool call.
         return FinishReason(if (kind == Kind.STOP && first!!.calls.isNotEmpty()) Kind.TOOL_CALLS else kind, raw)
@@ -233,21 +245,9 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
         /** Values of `error` that some gateways send with every answer. */
         val NO_ERROR = setOf("null", "\"\"", "{}", "[]", "false")
-        val DONE = "[DONE]".encodeToByteArray()
-        val KINDS = mapOf(
-            "stop" to Kind.STOP,
-            "end_turn" to Kind.STOP,
-            "eos" to Kind.STOP,
-            "eos_token" to Kind.STOP,
-            "stop_sequence" to Kind.STOP,
-            "length" to Kind.LENGTH,
-            "max_tokens" to Kind.LENGTH,
-            "model_length" to Kind.LENGTH,
-            "tool_calls" to Kind.TOOL_CALLS,
-            "function_call" to Kind.TOOL_CALLS,
-            "tool_use" to Kind.TOOL_CALLS,
-            "content_filter" to Kind.CONTENT_FILTER,
-            "error" to Kind.ERROR,
-        )
+
+        /** Values of `finish_reason` that stand in chunks before the end. */
+        val NO_FINISH = setOf("", "null", "None")
+        val ERROR_OBJECT = JsonNames("error")
     }
 }

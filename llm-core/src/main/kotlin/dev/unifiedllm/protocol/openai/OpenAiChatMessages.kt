@@ -48,7 +48,13 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
         val calls = message.parts.filterIsInstance<Part.ToolCall>()
         put("content", content(message, hasCalls = calls.isNotEmpty()))
         if (message.role == Role.ASSISTANT) reasoning(message, hasCalls = calls.isNotEmpty())
-        if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(functionCall(toolCallId(it.id, quirks), it)) } }
+        if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(call(it, message)) } }
+    }
+
+    private fun call(call: Part.ToolCall, message: Message): JsonObject {
+        val written = functionCall(toolCallId(call.id, quirks), call)
+        val fields = if (mayReturnSignatures(message, target)) SentBackFields.of(call.signature, SentBackFields.OF_CALL) else emptyMap()
+        return if (fields.isEmpty()) written else JsonObject(written + fields)
     }
 
     private fun content(message: Message, hasCalls: Boolean): JsonElement {
@@ -85,6 +91,9 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
     /** Writes the reasoning of an earlier turn, if its provider takes it back. */
     private fun JsonObjectBuilder.reasoning(message: Message, hasCalls: Boolean) {
         val parts = message.parts.filterIsInstance<Part.Reasoning>()
+        if (mayReturnSignatures(message, target)) {
+            for (part in parts) SentBackFields.of(part.signature, SentBackFields.OF_MESSAGE).forEach { (field, value) -> put(field, value) }
+        }
         val field = when (quirks.reasoning.sentBackAs) {
             null -> return
             SentBackAs.REASONING_CONTENT -> "reasoning_content"

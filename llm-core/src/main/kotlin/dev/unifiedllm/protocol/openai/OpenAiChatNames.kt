@@ -3,7 +3,7 @@ package dev.unifiedllm.protocol.openai
 import dev.unifiedllm.protocol.json.JsonNames
 
 /** A chunk of a stream, or a completion that is not streamed. */
-internal object ChatChunk : JsonNames("choices", "id", "model", "usage", "error", "x_groq", "citations", "search_results") {
+internal object ChatChunk : JsonNames("choices", "id", "model", "usage", "error", "x_groq", "citations", "search_results", "object") {
     const val CHOICES = 0
     const val ID = 1
     const val MODEL = 2
@@ -12,13 +12,16 @@ internal object ChatChunk : JsonNames("choices", "id", "model", "usage", "error"
     const val X_GROQ = 5
     const val CITATIONS = 6
     const val SEARCH_RESULTS = 7
+    const val OBJECT = 8
 }
 
-internal object ChatChoice : JsonNames("index", "delta", "message", "finish_reason") {
+internal object ChatChoice : JsonNames("index", "delta", "message", "finish_reason", "error", "usage") {
     const val INDEX = 0
     const val DELTA = 1
     const val MESSAGE = 2
     const val FINISH_REASON = 3
+    const val ERROR = 4
+    const val USAGE = 5
 }
 
 /** A `delta` or a `message`. */
@@ -31,6 +34,9 @@ internal object ChatMessage : JsonNames(
     "annotations",
     "function_call",
     "reasoning_details",
+    "images",
+    "thinking_blocks",
+    "extra_content",
 ) {
     const val CONTENT = 0
     const val REASONING_CONTENT = 1
@@ -40,11 +46,15 @@ internal object ChatMessage : JsonNames(
     const val ANNOTATIONS = 5
     const val FUNCTION_CALL = 6
     const val REASONING_DETAILS = 7
+    const val IMAGES = 8
+    const val THINKING_BLOCKS = 9
+    const val EXTRA_CONTENT = 10
 }
 
-internal object ChatPart : JsonNames("text", "thinking") {
+internal object ChatPart : JsonNames("text", "thinking", "image_url") {
     const val TEXT = 0
     const val THINKING = 1
+    const val IMAGE_URL = 2
 }
 
 /** `x_groq`, in which Groq puts the usage and errors of a stream. */

@@ -57,6 +57,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     private class Event {
         var type: Int? = null
         var index = -1L
+        var itemId: String? = null
         var text: String? = null
         var item: String? = null
         var annotation: Delta.Source? = null
@@ -68,6 +69,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
                 EventMember.TYPE -> event.type = json.stringIndex(EventType)
                 EventMember.DELTA -> event.text = json.stringOrNull()
                 EventMember.OUTPUT_INDEX -> json.longOrNull()?.let { event.index = it }
+                EventMember.ITEM_ID -> event.itemId = json.stringOrNull()?.ifEmpty { null }
                 EventMember.ITEM -> event.item = if (json.kind() == JsonKind.OBJECT) json.raw() else null.also { json.skip() }
                 EventMember.ANNOTATION -> event.annotation = json.source()
                 EventMember.RESPONSE -> response()
@@ -116,11 +118,12 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         if (id != null || event.type != JsonNames.OTHER) start(out) // events of unknown types may come before the response begins
         val text = event.text.orEmpty()
         when (event.type) {
-            EventType.RESPONSE_OUTPUT_TEXT_DELTA -> items.text(event.index, text, out)
-            EventType.RESPONSE_REFUSAL_DELTA -> items.refusal(event.index, text, out)
-            EventType.RESPONSE_REASONING_SUMMARY_TEXT_DELTA -> items.reasoning(event.index, text, isSummary = true, out)
-            EventType.RESPONSE_REASONING_TEXT_DELTA -> items.reasoning(event.index, text, isSummary = false, out)
-            EventType.RESPONSE_FUNCTION_CALL_ARGUMENTS_DELTA, EventType.RESPONSE_CUSTOM_TOOL_CALL_INPUT_DELTA -> items.arguments(event.index, text, out)
+            EventType.RESPONSE_OUTPUT_TEXT_DELTA -> items.text(event.index, event.itemId, text, out)
+            EventType.RESPONSE_REFUSAL_DELTA -> items.refusal(event.index, event.itemId, text, out)
+            EventType.RESPONSE_REASONING_SUMMARY_TEXT_DELTA -> items.reasoning(event.index, event.itemId, text, isSummary = true, out)
+            EventType.RESPONSE_REASONING_TEXT_DELTA -> items.reasoning(event.index, event.itemId, text, isSummary = false, out)
+            EventType.RESPONSE_FUNCTION_CALL_ARGUMENTS_DELTA, EventType.RESPONSE_CUSTOM_TOOL_CALL_INPUT_DELTA ->
+                items.arguments(event.index, event.itemId, text, out)
             EventType.RESPONSE_OUTPUT_ITEM_ADDED -> event.item?.let { items.added(event.index, it, out) }
             EventType.RESPONSE_OUTPUT_ITEM_DONE -> event.item?.let { items.done(event.index, it, out) }
             EventType.RESPONSE_OUTPUT_TEXT_ANNOTATION_ADDED -> event.annotation?.let { items.source(it, out) }
@@ -195,6 +198,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         "usage",
         "incomplete_details",
         "error",
+        "item_id",
     ) {
         const val TYPE = 0
         const val DELTA = 1
@@ -209,6 +213,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         const val USAGE = 10
         const val INCOMPLETE_DETAILS = 11
         const val ERROR = 12
+        const val ITEM_ID = 13
     }
 
     private object ResponseMember : JsonNames("id", "model", "status", "output", "usage", "incomplete_details", "error") {

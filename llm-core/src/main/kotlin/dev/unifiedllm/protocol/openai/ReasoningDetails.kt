@@ -2,6 +2,8 @@ package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
+import dev.unifiedllm.protocol.json.JsonNames
+import dev.unifiedllm.protocol.json.members
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -11,13 +13,36 @@ import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.contentOrNull
 import kotlinx.serialization.json.jsonObject
 
-/** Collects OpenRouter's `reasoning_details`: blocks of reasoning, signed or encrypted, that are sent back unchanged with the next turn. */
-internal class ReasoningDetails {
+/**
+ * Collects OpenRouter's `reasoning_details`: blocks of reasoning, signed or encrypted.
+ *
+ * @param isSentBack true if the provider takes the blocks back, unchanged, with the next turn
+ */
+internal class ReasoningDetails(private val isSentBack: Boolean) {
     private val pieces = mutableListOf<String>()
+    private val piece = JsonCursor()
 
-    fun read(json: JsonCursor) {
-        if (!json.enterArray()) return
-        while (json.nextElement()) if (json.kind() == JsonKind.OBJECT) pieces += json.raw() else json.skip()
+    /** Reads the next value. Returns the text of its blocks; null if they have none. */
+    fun read(json: JsonCursor): String? {
+        if (!json.enterArray()) return null
+        var text: String? = null
+        while (json.nextElement()) {
+            if (json.kind() != JsonKind.OBJECT) {
+                json.skip()
+                continue
+            }
+            val raw = json.raw()
+            if (isSentBack) pieces += raw
+            textOf(raw)?.let { text = text.orEmpty() + it }
+        }
+        return text
+    }
+
+    private fun textOf(raw: String): String? {
+        val bytes = raw.encodeToByteArray()
+        var text: String? = null
+        piece.reset(bytes, 0, bytes.size).members(TEXTS) { text = piece.stringOrNull() ?: text }
+        return text
     }
 
     /**
@@ -49,5 +74,6 @@ internal class ReasoningDetails {
 
     private companion object {
         val JOINED = setOf("text", "summary", "data")
+        val TEXTS = JsonNames("text", "summary")
     }
 }

@@ -8,7 +8,11 @@ import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.source
 
-/** Turns the output items of one response into deltas, from their deltas or from the complete items. Items are known by their index. */
+/**
+ * Turns the output items of one response into deltas, from their deltas or from the complete items.
+ *
+ * An item is known by its id or, if the server sends none or another one in each event, by its index. Some servers repeat an index or leave it out.
+ */
 internal class ResponseItems {
     /** The state of an item. */
     private class Item {
@@ -18,14 +22,22 @@ internal class ResponseItems {
         /** True once a delta of it has come: the complete item then repeats what is known. */
         var isStreamed = false
 
+        /** True once the event that begins it has come. */
+        var isAdded = false
+
+        /** True once it is complete. */
+        var isDone = false
+
         /** True if its reasoning comes as a summary; null before the first delta. If a server sends both, the first kind counts. */
         var isSummary: Boolean? = null
     }
 
-    private val items = HashMap<Long, Item>()
+    private val byIndex = HashMap<Long, Item>()
+    private val byId = HashMap<String, Item>()
     private val urls = HashSet<String>()
     private var calls = 0
     private var lastIndex = -1L
+    private var lastId: String? = null
     private var last: Item? = null
 
     var isRefused: Boolean = false
@@ -33,38 +45,48 @@ internal class ResponseItems {
 
     val hasCalls: Boolean get() = calls > 0
 
-    val isEmpty: Boolean get() = items.isEmpty()
+    val isEmpty: Boolean get() = byIndex.isEmpty() && byId.isEmpty()
 
-    private fun item(index: Long): Item {
-        last?.let { if (index == lastIndex) return it }
-        return items.getOrPut(index, ::Item).also {
-            last = it
-            lastIndex = index
-        }
+    /** The item of an event with a delta. @param index -1 if the event has none */
+    private fun item(index: Long, id: String?): Item {
+        last?.let { if (index == lastIndex && id == lastId) return it }
+        return (id?.let(byId::get) ?: byIndex[index] ?: Item()).also { remember(it, index, id) }
     }
 
-    fun text(index: Long, text: String, out: MutableList<Delta>) {
+    /** The item of an event that begins or ends one. An item at its index for which the same event [has] come is another one. */
+    private inline fun item(index: Long, id: String?, has: Item.() -> Boolean): Item =
+        (id?.let(byId::get) ?: byIndex[index]?.takeUnless { it.has() } ?: Item()).also { remember(it, index, id) }
+
+    private fun remember(item: Item, index: Long, id: String?) {
+        byIndex[index] = item
+        if (id != null) byId[id] = item
+        last = item
+        lastIndex = index
+        lastId = id
+    }
+
+    fun text(index: Long, id: String?, text: String, out: MutableList<Delta>) {
         if (text.isEmpty()) return
-        item(index).isStreamed = true
+        item(index, id).isStreamed = true
         out += Delta.Text(text)
     }
 
-    fun refusal(index: Long, text: String, out: MutableList<Delta>) {
+    fun refusal(index: Long, id: String?, text: String, out: MutableList<Delta>) {
         if (text.isNotEmpty()) isRefused = true
-        text(index, text, out)
+        text(index, id, text, out)
     }
 
-    fun reasoning(index: Long, text: String, isSummary: Boolean, out: MutableList<Delta>) {
+    fun reasoning(index: Long, id: String?, text: String, isSummary: Boolean, out: MutableList<Delta>) {
         if (text.isEmpty()) return
-        val item = item(index)
+        val item = item(index, id)
         if (item.isSummary == !isSummary) return
         item.isSummary = isSummary
         item.isStreamed = true
         out += Delta.Reasoning(text)
     }
 
-    fun arguments(index: Long, text: String, out: MutableList<Delta>) {
-        val item = item(index)
+    fun arguments(index: Long, id: String?, text: String, out: MutableList<Delta>) {
+        val item = item(index, id)
         if (item.call < 0 || text.isEmpty()) return
         item.isStreamed = true
         out += Delta.ToolCallDelta(item.call, null, null, text)
@@ -77,7 +99,9 @@ internal class ResponseItems {
     /** Reads an item that has begun. For a tool call it has the id and the name. */
     fun added(index: Long, text: String, out: MutableList<Delta>) {
         val read = ResponseItem.read(text)
-        if (read.isCall) begin(item(index), read, out)
+        val item = item(index, read.id) { isAdded || isDone }
+        item.isAdded = true
+        if (read.isCall) begin(item, read, out)
     }
 
     private fun begin(item: Item, read: ResponseItem, out: MutableList<Delta>) {
@@ -89,12 +113,13 @@ internal class ResponseItems {
     /** Reads a complete item. */
     fun done(index: Long, text: String, out: MutableList<Delta>) {
         val read = ResponseItem.read(text)
-        val item = item(index)
+        val item = item(index, read.id) { isDone }
+        item.isDone = true
         when (read.type) {
             "message" -> {
                 if (!item.isStreamed) {
                     if (read.text.isNotEmpty()) out += Delta.Text(read.text)
-                    refusal(index, read.refusal, out)
+                    refusal(index, read.id, read.refusal, out)
                 }
                 read.sources.forEach { source(it, out) }
             }
@@ -116,6 +141,8 @@ internal class ResponseItems {
 /** An output item. */
 internal class ResponseItem private constructor(private val json: JsonCursor) {
     var type: String? = null
+        private set
+    var id: String? = null
         private set
     var callId: String? = null
         private set
@@ -148,6 +175,7 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
         json.members(ItemMember) { member ->
             when (member) {
                 ItemMember.TYPE -> type = json.stringOrNull()
+                ItemMember.ID -> id = json.stringOrNull()?.ifEmpty { null }
                 ItemMember.CALL_ID -> callId = json.stringOrNull()?.ifEmpty { null }
                 ItemMember.NAME -> name = json.stringOrNull()
                 ItemMember.ARGUMENTS, ItemMember.INPUT -> arguments = json.arguments()
@@ -190,6 +218,7 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
         "encrypted_content",
         "result",
         "output_format",
+        "id",
     ) {
         const val TYPE = 0
         const val CALL_ID = 1
@@ -201,6 +230,7 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
         const val ENCRYPTED_CONTENT = 7
         const val RESULT = 8
         const val OUTPUT_FORMAT = 9
+        const val ID = 10
     }
 
     private object PartMember : JsonNames("text", "refusal", "annotations") {

@@ -57,6 +57,8 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
             else -> Progress.OPEN
         }
 
+    override val readsJson: Boolean get() = false
+
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         when (frame.event) {
             "output" -> {

@@ -13,7 +13,7 @@ import java.util.Arrays
  * @param takesBareErrors true also makes a frame of JSON without a field name, if it lasts to the end of the body and has an "error": some servers,
  * Google's among them, end a failed stream in this way
  */
-internal class SseDecoder(private val maxEventBytes: Int = 16 shl 20, private val takesBareErrors: Boolean = false) : FrameDecoder {
+internal class SseDecoder(private val maxEventBytes: Int = 64 shl 20, private val takesBareErrors: Boolean = false) : FrameDecoder {
     /** The id of the last complete event, with or without data; empty if there was none. */
     var lastEventId: String = ""
         private set

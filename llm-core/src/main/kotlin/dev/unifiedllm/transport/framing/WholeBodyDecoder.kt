@@ -1,6 +1,7 @@
 package dev.unifiedllm.transport.framing
 
 import java.io.ByteArrayOutputStream
+import java.util.Arrays
 
 /** Returns the whole body as one frame. */
 internal class WholeBodyDecoder(private val maxBytes: Int = DEFAULT_MAX) : FrameDecoder {
@@ -18,8 +19,17 @@ internal class WholeBodyDecoder(private val maxBytes: Int = DEFAULT_MAX) : Frame
         if (body.size() == 0) return null
         frame.bytes = body.toByteArray()
         frame.start = 0
-        frame.end = frame.bytes.size
+        frame.end = lengthWithoutDone(frame.bytes)
         return frame
+    }
+
+    /** Some servers end a whole body as they end a stream: with `data: [DONE]`. */
+    private fun lengthWithoutDone(bytes: ByteArray): Int {
+        fun trimmed(end: Int) = (end downTo 1).firstOrNull { bytes[it - 1] > ' '.code || bytes[it - 1] < 0 } ?: 0
+        fun before(end: Int, word: ByteArray): Int? =
+            (end - word.size).takeIf { it > 0 && Arrays.equals(bytes, it, end, word, 0, word.size) }?.let(::trimmed)
+        val done = before(trimmed(bytes.size), DONE) ?: return bytes.size
+        return before(done, DATA) ?: bytes.size
     }
 
     /** The body as text; null above [maxBytes]. */
@@ -27,5 +37,7 @@ internal class WholeBodyDecoder(private val maxBytes: Int = DEFAULT_MAX) : Frame
 
     private companion object {
         const val DEFAULT_MAX = 64 shl 20
+        val DONE = "[DONE]".encodeToByteArray()
+        val DATA = "data:".encodeToByteArray()
     }
 }

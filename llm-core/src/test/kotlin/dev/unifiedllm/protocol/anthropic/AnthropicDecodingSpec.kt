@@ -239,8 +239,12 @@ class AnthropicDecodingSpec : FunSpec({
         }
     }
 
-    context("a response without message_stop is cut, whatever came before") {
-        val events = listOf(START, PING, TEXT, HI, CLOSED, ENDED)
+    test("a response with a stop reason and without message_stop is complete: some gateways leave it out") {
+        read(START, TEXT, HI, CLOSED, ENDED) shouldBe read(START, TEXT, HI, CLOSED, ENDED, STOP)
+    }
+
+    context("a response without a stop reason is cut, whatever came before") {
+        val events = listOf(START, PING, TEXT, HI, CLOSED)
         withData(events.indices.toList()) { last ->
             val answer = read(*events.take(last + 1).toTypedArray())
             answer.failure.shouldBeInstanceOf<LlmException.StreamInterrupted>()

@@ -35,7 +35,7 @@ private fun cursor(text: String): JsonCursor = cursor(text.encodeToByteArray())
 private fun cursor(bytes: ByteArray): JsonCursor {
     val around = ByteArray(bytes.size + 4) { '1'.code.toByte() }
     bytes.copyInto(around, 2)
-    return JsonCursor().reset(around, 2, 2 + bytes.size)
+    return JsonCursor(isStrict = true).reset(around, 2, 2 + bytes.size)
 }
 
 private val NO_NAMES = JsonNames()

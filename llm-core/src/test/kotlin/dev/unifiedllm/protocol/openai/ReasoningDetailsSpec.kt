@@ -7,7 +7,7 @@ import kotlinx.serialization.json.Json
 
 class ReasoningDetailsSpec : FunSpec({
     fun signature(vararg lists: String): String? {
-        val details = ReasoningDetails()
+        val details = ReasoningDetails(isSentBack = true)
         for (list in lists) list.encodeToByteArray().let { details.read(JsonCursor().reset(it, 0, it.size)) }
         return details.signature()
     }

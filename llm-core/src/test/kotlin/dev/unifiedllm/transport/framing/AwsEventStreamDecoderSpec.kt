@@ -64,6 +64,10 @@ internal fun awsMessage(payload: ByteArray, vararg headers: Pair<String, String>
     return awsMessage(payload, encoded)
 }
 
+/** An event of a model's stream, with its type and its JSON. */
+internal fun awsEvent(type: String, json: String): ByteArray =
+    awsMessage(json.encodeToByteArray(), ":event-type" to type, ":content-type" to "application/json", ":message-type" to "event")
+
 internal fun awsMessage(payload: ByteArray, headers: ByteArray): ByteArray {
     val message = ByteArrayOutputStream()
     fun crc() = CRC32().also { it.update(message.toByteArray()) }.value.toInt()
