@@ -152,7 +152,7 @@ internal fun Answer.checkGrammar(isFailure: Boolean = false) {
 private fun Recording.checkParts(expected: JsonElement, parts: List<Part>) {
     val text = parts.filterIsInstance<Part.Text>().joinToString("") { it.text }
     if (!isListed("text")) withClue("text") { text shouldBe expected["text"].text.orEmpty() + expected["refusal"].text.orEmpty() }
-    if (!isListed("reasoning_text")) {
+    if (!isListed("reasoning")) {
         // Cohere's plan for tool calls is the reasoning before them.
         val reasoning = expected["reasoning_text"].text.orEmpty() + expected["extra"]["tool_plan"].text.orEmpty()
         withClue("reasoning") { parts.filterIsInstance<Part.Reasoning>().joinToString("") { it.text } shouldBe reasoning }
