@@ -141,7 +141,10 @@ private class LateModel(override val id: ModelId, private val threads: Coroutine
 
     /** Resolving may block, on files and on the user's lookup of variables: never on a thread of the transport or of timers. */
     private suspend fun resolved(): Model {
-        val isForeign = currentCoroutineContext()[ContinuationInterceptor] === Dispatchers.Unconfined && Thread.currentThread() !is ElasticPool.Worker
+        val context = currentCoroutineContext()
+        val thread = Thread.currentThread()
+        val isOurs = thread is ElasticPool.Worker || thread === context[Sender]?.thread
+        val isForeign = context[ContinuationInterceptor] === Dispatchers.Unconfined && !isOurs
         return if (isForeign) withContext(threads) { resolve() } else resolve()
     }
 

@@ -15,9 +15,9 @@ internal class CommitGate(private val out: FlowCollector<Delta>) : FlowCollector
     /** True if the attempt has begun and not yet delivered content. */
     val holdsStart: Boolean get() = start != null && !isCommitted
 
-    /** True if the attempt is a chain of its own, in which a model has failed. */
-    var hasAttempts: Boolean = false
-        private set
+    /** The failed attempts, if the attempt is a chain of its own. */
+    val attempts: List<Delta.Attempt> get() = failed
+    private val failed = mutableListOf<Delta.Attempt>()
 
     var isCommitted: Boolean = false
         private set
@@ -38,7 +38,7 @@ internal class CommitGate(private val out: FlowCollector<Delta>) : FlowCollector
             val isEmptyText = (value is Delta.Text || value is Delta.Reasoning) && !value.isContent
             if (isEmptyText) return
             if (value is Delta.Attempt) {
-                hasAttempts = true
+                failed += value
             } else if (value !is Delta.Warning) {
                 isCommitted = true
                 start?.let { deliver(it) }

@@ -32,9 +32,10 @@ internal class Fallback(private val targets: List<Model>) : Model {
                     if (gate.isConsumers || gate.isCommitted) throw failure
                     val isEnd = target === targets.last() || !failure.allowsFallback
                     if (isEnd && failed.isEmpty()) throw failure
-                    val attempts = failure.each().map { Delta.Attempt(it.model ?: target.id, it) }
+                    val isChain = failure is LlmException.AllFailed && gate.attempts.isNotEmpty() // its attempts have been emitted
+                    val attempts = if (isChain) gate.attempts else failure.each().map { Delta.Attempt(it.model ?: target.id, it) }
                     failed += attempts
-                    if (!gate.hasAttempts) attempts.forEach { emit(it) } // those of a chain within this one have been emitted
+                    if (!isChain) attempts.forEach { emit(it) }
                     if (isEnd) throw allFailed(failed)
                 }
             }
