@@ -8,7 +8,7 @@ import java.util.concurrent.CompletableFuture
  * `await…` suspends, `get…` blocks. Both throw [LlmException] if the call fails, and [LlmException.Cancelled] if it has been cancelled.
  */
 public interface Call<out T> {
-    /** The whole result. Cancelling the last consumer cancels the call and closes its connection. */
+    /** The whole result. Cancelling the last consumer cancels the call and aborts its request. */
     @JvmSynthetic
     public suspend fun await(): T
 

@@ -16,7 +16,8 @@ import java.util.UUID
 /**
  * The links of a call, outermost first: those around the call, around each step of a tool loop, around each target and around each attempt at it.
  *
- * A link that is not configured is not in its list.
+ * A link that is not configured is not in its list. The library itself runs no tool loop and no retries: without interceptors of the user there is one
+ * step, and one attempt per target.
  */
 internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : AutoCloseable {
     private val deadlines: Deadlines = builder.timeouts.over(Deadlines.DEFAULT)

@@ -10,7 +10,7 @@ import java.util.concurrent.Flow.Publisher
 import java.util.function.BiFunction
 
 /**
- * A link around a model: it may change the request, return a response itself, call [intercept]'s `next` again, or watch the deltas.
+ * Wraps a model: it may change the request, return a response itself, call [intercept]'s `next` again, or watch the deltas.
  *
  * The flow it returns follows the grammar of [Delta] and is cold. It runs on a thread of the client, which takes part in other calls too: what blocks for
  * long belongs on a dispatcher of its own. A call for another response by `get()` is allowed.
@@ -19,7 +19,7 @@ public fun interface Interceptor {
     public fun intercept(request: Request, next: Model): Flow<Delta>
 
     public companion object {
-        /** A link made of publishers: `Interceptor.of((request, next) -> next.publisher(request))`. [intercept] may block. */
+        /** An interceptor made of publishers: `Interceptor.of((request, next) -> next.publisher(request))`. [intercept] may block. */
         @JvmStatic
         public fun of(intercept: BiFunction<Request, Model, Publisher<Delta>>): Interceptor = Interceptor { request, next ->
             linkFlow { runUserFunction("an interceptor of ${next.id}", request.context) { intercept.apply(request, next) }.asFlow().collect(this) }
@@ -27,7 +27,11 @@ public fun interface Interceptor {
     }
 }
 
-/** Where an interceptor stands in a call, from the outside to the inside. */
+/**
+ * Where an interceptor stands in a call, from the outside to the inside.
+ *
+ * The library itself runs no tool loop and no retries: a call has one step, and one attempt per model, unless an interceptor calls its `next` again.
+ */
 public enum class Level {
     /** Around the whole call, once. */
     CALL,

@@ -18,7 +18,11 @@ import java.util.function.Function
 import javax.net.ssl.SSLContext
 import kotlin.coroutines.CoroutineContext
 
-/** The settings of a client. What is not set here comes from the environment. Made by [Llm.builder]. */
+/**
+ * The settings of a client. Made by [Llm.builder].
+ *
+ * Keys, base URLs and the default model that are not set here come from the environment; other settings have defaults.
+ */
 @LlmDsl
 public class LlmBuilder @InternalLlmApi constructor() {
     @get:JvmSynthetic
@@ -45,7 +49,7 @@ public class LlmBuilder @InternalLlmApi constructor() {
     @get:JvmSynthetic @set:JvmSynthetic
     internal var variables: Environment = Environment(System::getenv)
 
-    /** True if the requests are carried by something of the user's own. */
+    /** True if the requests are sent by the user's Ktor client. */
     @get:JvmSynthetic
     internal val bringsTransport: Boolean get() = httpClient != null
 
@@ -65,9 +69,8 @@ public class LlmBuilder @InternalLlmApi constructor() {
     internal var httpClient: HttpClient? = null
 
     /**
-     * The authorities that the client trusts over https and the certificate that it presents, to models and to token endpoints. Null: the JDK's
-     * default when the first call is sent, which the properties `javax.net.ssl.trustStore`, `keyStore` and `SSLContext.setDefault` set. It does not
-     * apply to a client set by [httpClient].
+     * The TLS context for models and token endpoints: trusted authorities and the client certificate. Null: the JVM's default at the first call; set it
+     * by the `javax.net.ssl` properties or `SSLContext.setDefault`. It does not apply to a client set by [httpClient].
      *
      * @throws IllegalStateException if the context has not been initialized
      */
@@ -95,7 +98,7 @@ public class LlmBuilder @InternalLlmApi constructor() {
      */
     public fun providers(file: Path): LlmBuilder = apply { readProviders(file, Protocols.names).associateByTo(rows) { it.id } }
 
-    /** Makes [name] another name of [model]. */
+    /** Makes [name] another name of [model]. @throws IllegalArgumentException if [model] is not a model's name */
     public fun alias(name: String, model: String): LlmBuilder = apply {
         ModelId.parse(model)
         aliases[name] = model
@@ -111,7 +114,7 @@ public class LlmBuilder @InternalLlmApi constructor() {
 
     public fun timeouts(block: Consumer<Timeouts.Builder>): LlmBuilder = timeouts { block.accept(this) }
 
-    /** The price of [model]. It replaces that of the catalogue. */
+    /** The price of [model]. It replaces that of the catalogue. @throws IllegalArgumentException if a required rate is missing or a rate is negative */
     @JvmSynthetic
     public fun price(model: String, block: Price.Builder.() -> Unit): LlmBuilder =
         apply { prices[ModelId.parse(model)] = Price.Builder().apply(block).build("user") }
@@ -144,7 +147,7 @@ public class LlmBuilder @InternalLlmApi constructor() {
      * - When a connection breaks, Ktor's Java engine can lose bytes that have arrived, or the whole response: the partial response is shorter than what the
      *   server sent, and a response that was complete can fail. The CIO engine keeps them, but reports a broken connection as a normal end; a cut response
      *   still fails, because its last event is missing.
-     * - Ktor's Java engine keeps the connection of a call that is cancelled before its response begins for a while. The provider may bill such a call.
+     * - If a call is cancelled before its response begins, Ktor's Java engine keeps the connection open for some time. The provider may bill such a call.
      * - Ktor's Java engine offers HTTP/2 to http:// servers, some of which then drop the body of the request (vLLM). Set its `protocolVersion` to HTTP_1_1.
      * - Plugins apply on top of this client's own settings: HttpTimeout also limits streams, HttpRequestRetry repeats requests that
      *   [LlmException.attempts] does not show, and plugins that read whole bodies, such as Logging of bodies, delay streams.
@@ -200,7 +203,8 @@ public class ProviderBuilder @InternalLlmApi constructor() {
     private var aws: AwsSettings? = null
 
     /**
-     * For Amazon Bedrock: the region, and the credentials as keys or as a profile of AWS's configuration files. Null is left to the environment.
+     * For Amazon Bedrock: the region, and the credentials as keys or as a profile of AWS's configuration files. A parameter that is
+     * null is read from the environment or AWS's configuration files.
      *
      * @param sessionToken with keys that expire
      * @throws IllegalArgumentException if one of the two keys is missing, or there are keys and a profile

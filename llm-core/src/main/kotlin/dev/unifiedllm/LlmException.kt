@@ -7,7 +7,7 @@ import kotlin.time.Duration
 import kotlin.time.toJavaDuration
 
 /**
- * The failure of a call. Unchecked. The message says what happened, at which model, and what to do next. It never contains a key.
+ * The failure of a call. Unchecked. The message states the model and what happened and, where there is one, the next step. It never contains a key.
  *
  * [isRetryable] is decided where the failure is read.
  */
@@ -92,7 +92,7 @@ public sealed class LlmException(
         public enum class Phase { CONNECT, FIRST_BYTE, IDLE, NO_CONTENT, TOTAL, POOL }
     }
 
-    /** The stream ended before its last event: [partial] is cut. */
+    /** The stream ended before it was complete: [partial] is cut. */
     public class StreamInterrupted @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, true, details)
 

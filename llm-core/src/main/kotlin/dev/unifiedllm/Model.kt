@@ -20,14 +20,14 @@ public interface Model : ModelRef {
     /**
      * Streams one response by the grammar of [Delta]: attempts and warnings, one start, content, one finish.
      *
-     * Cold: each collection is one call and may be billed. Cancelling the collector closes the connection. A stream that cannot be completed throws; the
+     * Cold: each collection is one call and may be billed. Cancelling the collector aborts the request. A stream that cannot be completed throws; the
      * deltas before that stay valid.
      *
      * @throws LlmException.InvalidRequest of kind UNSUPPORTED, before any start, if the model does not serve this kind of request
      */
     public fun stream(request: Request): Flow<Delta>
 
-    /** [stream] for Java: each subscription is one call, sent when the first item is requested. Cancelling it closes the connection. */
+    /** [stream] for Java: each subscription is one call, sent when the first item is requested. Cancelling it aborts the request. */
     public fun publisher(request: Request): Publisher<Delta> = stream(request).asPublisher()
 
     public companion object {

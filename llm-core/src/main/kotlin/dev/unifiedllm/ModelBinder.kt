@@ -25,7 +25,7 @@ import kotlin.coroutines.CoroutineContext
 /**
  * A model that a call may try.
  *
- * @property identity equal for two names of one target; each model of the user's is one of its own
+ * @property identity equal for a name and a client alias of it; each model of the user's is one of its own
  * @property runsUserCode true if code of the user has a part in it
  */
 internal class Candidate(val identity: Any, val runsUserCode: Boolean, val model: Model)
@@ -76,7 +76,7 @@ internal class ModelBinder(
         else -> Candidate(member, runsUserCode = true, around(WithoutSettings(member as Model, null), usersTarget(member)))
     }
 
-    /** A target that is resolved when its turn comes, so that a missing key is the failure of that attempt. */
+    /** A target that is resolved when it is tried, so a missing key fails the call only if this target is reached. */
     private fun named(model: UnboundModel, key: ApiKey?): Candidate {
         val settings = if (key == null) model.settings else ProviderSettings(apiKey = key).over(model.settings)
         val isPlain = model.settings == ProviderSettings() && !model.acceptsProviderPrefix
@@ -141,7 +141,10 @@ private class LateModel(override val id: ModelId, private val threads: Coroutine
 
     /** Resolving may block, on files and on the user's lookup of variables: never on a thread of the transport or of timers. */
     private suspend fun resolved(): Model {
-        val isForeign = currentCoroutineContext()[ContinuationInterceptor] === Dispatchers.Unconfined && Thread.currentThread() !is ElasticPool.Worker
+        val context = currentCoroutineContext()
+        val thread = Thread.currentThread()
+        val isOurs = thread is ElasticPool.Worker || thread === context[Sender]?.thread
+        val isForeign = context[ContinuationInterceptor] === Dispatchers.Unconfined && !isOurs
         return if (isForeign) withContext(threads) { resolve() } else resolve()
     }
 

@@ -15,6 +15,8 @@ import kotlinx.coroutines.isActive
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import java.util.concurrent.CompletableFuture
+import kotlin.coroutines.AbstractCoroutineContextElement
+import kotlin.coroutines.CoroutineContext
 
 /** A call that is ready to be sent. @property runsUserCode true if an interceptor or a model of the user has a part in it, which may block */
 internal class PreparedCall(val deltas: Flow<Delta>, val runsUserCode: Boolean)
@@ -36,6 +38,9 @@ internal class SharedCall<T : Any>(
     val log = DeltaLog()
     private val lock = Any()
     private var sender: Client? = null
+    private var isSent = false
+
+    /** Null before the call is sent, and while its first consumer prepares it. */
     private var producer: Job? = null
     private var consumers = 0
     private val whole by lazy { fold(log) }
@@ -43,7 +48,7 @@ internal class SharedCall<T : Any>(
     @Volatile
     private var isAskedToCancel = false
 
-    val isStarted: Boolean get() = synchronized(lock) { producer != null }
+    val isStarted: Boolean get() = synchronized(lock) { isSent || producer != null }
 
     fun again(): SharedCall<T> = SharedCall(client, model, prepare, fold)
 
@@ -124,12 +129,13 @@ internal class SharedCall<T : Any>(
     fun cancel() {
         val job = synchronized(lock) {
             isAskedToCancel = true
-            producer ?: Job().also {
-                producer = it
+            if (!isSent && producer == null) {
+                producer = Job()
                 end(cancelled("The call was cancelled before it was sent."))
             }
+            producer
         }
-        job.cancel()
+        job?.cancel()
     }
 
     fun checkMayBlock() {
@@ -137,9 +143,18 @@ internal class SharedCall<T : Any>(
         client.checkMayBlock()
     }
 
-    fun enter(): Unit = synchronized(lock) {
-        if (producer == null) producer = start()
-        consumers++
+    fun enter() {
+        val hasBegun = synchronized(lock) {
+            consumers++
+            if (isSent || producer != null) return
+            begin().also { isSent = true }
+        }
+        val job = start(sender!!, hasBegun)
+        val isUnwanted = synchronized(lock) {
+            producer = job
+            isAskedToCancel
+        }
+        if (isUnwanted) job.cancel()
     }
 
     fun leave() {
@@ -179,9 +194,8 @@ internal class SharedCall<T : Any>(
         synchronized(lock) { if (consumers == 0) log.compact() }
     }
 
-    // ATOMIC: a producer that never ran would leave its consumers waiting where the client is closed already.
-    @OptIn(DelicateCoroutinesApi::class, ExperimentalCoroutinesApi::class)
-    private fun start(): Job {
+    /** Finds the client that makes the call. True if it counts the call as one that runs. */
+    private fun begin(): Boolean {
         var client = client()
         var hasBegun = client.began()
         while (!hasBegun) { // the default client has just been replaced, or the user keeps one that was
@@ -191,9 +205,23 @@ internal class SharedCall<T : Any>(
             hasBegun = client.began()
         }
         sender = client
+        return hasBegun
+    }
+
+    /**
+     * The producer runs on this thread until it first suspends, then on the threads of the transport: changes of threads cost more than the preparation.
+     * It starts even if the client is closed already, so that no consumer waits for a producer that never ran.
+     */
+    @OptIn(DelicateCoroutinesApi::class, ExperimentalCoroutinesApi::class)
+    private fun start(client: Client, hasBegun: Boolean): Job {
         log.begin()
         val wasOpen = client.whyClosed() == null
-        val job = client.scope.launch(start = CoroutineStart.ATOMIC) { produce(client, wasOpen) }
+        val job = if (client.mayRunOnTransport) {
+            val context = Dispatchers.Unconfined + log + Sender(Thread.currentThread())
+            client.scope.launch(context, CoroutineStart.UNDISPATCHED) { produce(client, wasOpen) }
+        } else {
+            client.scope.launch(start = CoroutineStart.ATOMIC) { produce(client, wasOpen) }
+        }
         if (hasBegun) job.invokeOnCompletion { client.ended() }
         return job
     }
@@ -202,9 +230,7 @@ internal class SharedCall<T : Any>(
         try {
             if (wasOpen) currentCoroutineContext().ensureActive() else client.checkOpen()
             val call = prepare(client)
-            if (call.runsUserCode || !client.mayRunOnTransport) return collect(client, call)
-            // Nothing here blocks: to go on on the transport's thread spares a change of threads for each read of the socket.
-            withContext(Dispatchers.Unconfined + log) { collect(client, call) }
+            if (call.runsUserCode && client.mayRunOnTransport) withContext(client.threadContext) { collect(client, call) } else collect(client, call)
         } catch (cancelled: CancellationException) {
             if (!log.isEnded) end(cancelled(client.whyClosed() ?: whyCancelled(), cancelled))
             throw cancelled
@@ -243,6 +269,11 @@ internal class SharedCall<T : Any>(
 
     private fun cancelled(message: String, cause: Throwable? = null) =
         LlmException.Cancelled(message, cause, LlmException.Details(model)).also { log.describe(it, model) }
+}
+
+/** The thread that sends the call: it may prepare it, which can block on files and on the user's lookup of variables. */
+internal class Sender(val thread: Thread) : AbstractCoroutineContextElement(Sender) {
+    companion object : CoroutineContext.Key<Sender>
 }
 
 /** Its stack trace is that of a thread that blocked for the result. */

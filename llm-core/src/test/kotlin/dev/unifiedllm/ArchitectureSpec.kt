@@ -19,7 +19,7 @@ private val ofWire = setOf(
     "annotation", "error", "chat", "provider", "protocol", "protocol.json", "transport", "transport.error", "transport.framing",
 )
 
-/** The root package's upper half: it puts everything together. */
+/** What the root package's client files may import: they put everything together. */
 private val ANY = setOf(
     "annotation", "error", "model", "chat", "provider", "pricing", "store", "transport", "transport.error", "transport.framing", "transport.credential",
     "protocol", "protocol.json", "middleware", "demo",
@@ -45,9 +45,9 @@ private val allowed = mapOf(
     ),
     "middleware" to setOf("annotation", "error", "model", "chat", "provider", "pricing", "store"),
     "demo" to setOf("annotation", "error", "model", "chat", "pricing"), // a Model as any other, and what it would cost
-) + wires.associateWith { ofWire } + mapOf("roof" to ANY)
+) + wires.associateWith { ofWire } + mapOf("client" to ANY)
 
-/** The root package's files below the roof. Every other file there is roof: Llm, Reply, Conversation and what they are made of. */
+/** The root package's base files. Every other file there is a client file: Llm, Reply, Conversation and what they are made of. */
 private val rootFiles = mapOf(
     "ApiLevels" to "annotation",
     "LlmDsl" to "annotation",
@@ -73,7 +73,7 @@ private class Source(val file: File) {
     val imports: List<String> = lines.filter { it.startsWith("import ") }.map { it.removePrefix("import ").substringBefore(" as ").trim() }
     val pkg: String = lines.first { it.startsWith("package ") }.removePrefix("package ").trim()
     val layer: String = when (pkg) {
-        ROOT -> rootFiles[file.nameWithoutExtension] ?: "roof"
+        ROOT -> rootFiles[file.nameWithoutExtension] ?: "client"
         else -> pkg.removePrefix("$ROOT.")
     }
 
@@ -117,13 +117,13 @@ class ArchitectureSpec : FunSpec({
     }
 
     context("within the root package too, where nothing is imported:") {
-        withData<Source>({ it.file.name }, core.filter { it.pkg == ROOT && it.layer != "roof" }) { source ->
+        withData<Source>({ it.file.name }, core.filter { it.pkg == ROOT && it.layer != "client" }) { source ->
             val words = Regex("""(?<![.\w])[A-Za-z]\w*""").findAll(source.code).map { it.value }.toSet()
             val above = ofRoot.filter { (name, layer) ->
                 name in words && name !in source.declared && layer != source.layer &&
                     layer !in allowed.getValue(source.layer)
             }
-            // "with" and "model" are words of every day; the roof's functions are not used below it under any other name
+            // "with" and "model" are words of every day; base files use no function of client files under another name
             (above.keys - setOf("model", "simple")).shouldBeEmpty()
         }
     }

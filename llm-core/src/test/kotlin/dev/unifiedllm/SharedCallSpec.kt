@@ -19,6 +19,7 @@ import kotlinx.coroutines.flow.filterNot
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.withContext
 import java.util.concurrent.CompletableFuture
+import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.ExecutionException
 import java.util.concurrent.TimeUnit.SECONDS
 import kotlin.time.Duration.Companion.seconds
@@ -82,6 +83,15 @@ class SharedCallSpec : FunSpec({
         val response = reply.await()
         response.latency shouldBeLessThan 0.3.seconds
         response.timeToFirstToken.shouldNotBeNull() shouldBeLessThan 0.3.seconds
+    }
+
+    test("the thread of the first consumer prepares a call that runs no code of the user") {
+        val threads = CopyOnWriteArrayList<Thread>()
+        fun record(): String? = null.also { threads += Thread.currentThread() }
+        Llm.builder().environment { record() }.build().use { own ->
+            shouldThrow<LlmException.Configuration> { own.chat("openai/gpt-4o", "hi").get() }
+        }
+        threads.distinct() shouldContainExactly listOf(Thread.currentThread())
     }
 
     test("readers are woken before the callbacks of futures run: a callback that blocks keeps neither get() nor a collector waiting") {

@@ -7,7 +7,7 @@ import org.jetbrains.kotlinx.jupyter.api.MimeTypedResult
 import org.jetbrains.kotlinx.jupyter.api.Notebook
 import java.util.UUID
 
-/** The only code that uses the API of the kernel: its host, its displays, and the code that is scheduled after a cell. */
+/** Wraps the kernel's host, displays and scheduled code; [Integration] registers it with the kernel. */
 internal object KernelAdapter {
     private const val OLDEST_MAJOR = 0
     private const val OLDEST_MINOR = 15

@@ -48,9 +48,11 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
     @get:JvmName("temperature")
     public val temperature: Double? = builder.temperature
 
+    /** The share of probability from which tokens are sampled, from 0 to 1. */
     @get:JvmName("topP")
     public val topP: Double? = builder.topP
 
+    /** From how many of the most likely tokens one is sampled. */
     @get:JvmName("topK")
     public val topK: Int? = builder.topK
 

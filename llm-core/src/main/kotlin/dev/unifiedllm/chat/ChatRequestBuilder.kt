@@ -5,7 +5,7 @@ import dev.unifiedllm.LlmDsl
 import kotlinx.serialization.json.JsonObject
 import java.util.function.Consumer
 
-/** Builds a [ChatRequest]: messages and tools are added by functions, settings are assigned. */
+/** Builds a [ChatRequest]: messages and tools are added by functions, settings are assigned. A setting that is null is left to the model. */
 @LlmDsl
 public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, from: ChatRequest?, context: CallContext? = from?.context) :
     RequestBuilder<ChatRequestBuilder>(model, context) {
@@ -30,67 +30,83 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
     @get:JvmSynthetic @set:JvmSynthetic
     internal var providerOptions: JsonObject = from?.providerOptions ?: JsonObject(emptyMap())
 
+    /** Whether the model may, must or must not call tools. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var toolChoice: ToolChoice? = from?.toolChoice
 
+    /** From 0 (most predictable) to 2. @throws IllegalArgumentException if it is out of this range */
     @get:JvmSynthetic @set:JvmSynthetic
     public var temperature: Double? = from?.temperature
         set(value) {
-            require(value == null || value in 0.0..MAX_TEMPERATURE) { "temperature is between 0 and 2, was $value" }
+            require(value == null || value in 0.0..MAX_TEMPERATURE) { "temperature must be between 0 and 2, was $value" }
             field = value
         }
 
+    /** The share of probability from which tokens are sampled, from 0 to 1. @throws IllegalArgumentException if it is out of this range */
     @get:JvmSynthetic @set:JvmSynthetic
     public var topP: Double? = from?.topP
         set(value) {
-            require(value == null || value in 0.0..1.0) { "topP is between 0 and 1, was $value" }
+            require(value == null || value in 0.0..1.0) { "topP must be between 0 and 1, was $value" }
             field = value
         }
 
+    /** From how many of the most likely tokens one is sampled. @throws IllegalArgumentException if it is not positive */
     @get:JvmSynthetic @set:JvmSynthetic
     public var topK: Int? = from?.topK
         set(value) = positive("topK", value) { field = value }
 
+    /** The limit of output tokens, reasoning included. @throws IllegalArgumentException if it is not positive */
     @get:JvmSynthetic @set:JvmSynthetic
     public var maxTokens: Int? = from?.maxTokens
         set(value) = positive("maxTokens", value) { field = value }
 
+    /** Makes sampling repeatable, where the provider supports it. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var seed: Long? = from?.seed
 
+    /** Lowers the probability of tokens that have occurred. Its range is the provider's, mostly -2 to 2; it is sent unchecked. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var presencePenalty: Double? = from?.presencePenalty
 
+    /** Lowers the probability of tokens by how often they have occurred. Its range is the provider's, mostly -2 to 2; it is sent unchecked. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var frequencyPenalty: Double? = from?.frequencyPenalty
 
+    /** How many choices. @throws IllegalArgumentException if it is not positive */
     @get:JvmSynthetic @set:JvmSynthetic
     public var n: Int? = from?.n
         set(value) = positive("n", value) { field = value }
 
+    /** The form of the text of the response. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var responseFormat: ResponseFormat? = from?.responseFormat
 
+    /** How much a reasoning model should reason. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var reasoning: Effort? = from?.reasoning
 
+    /** The limit of reasoning tokens, for providers that take a number. Replaces [reasoning]. @throws IllegalArgumentException if it is negative */
     @get:JvmSynthetic @set:JvmSynthetic
     public var reasoningBudget: Int? = from?.reasoningBudget
         set(value) {
-            require(value == null || value >= 0) { "reasoningBudget is not negative, was $value" }
+            require(value == null || value >= 0) { "reasoningBudget must not be negative, was $value" }
             field = value
         }
 
+    /** True requests the log probabilities of the output tokens. No delta carries them yet; they are in `raw` of a response in one piece. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var logprobs: Boolean? = from?.logprobs
 
+    /** How many alternatives for each token, with [logprobs]. @throws IllegalArgumentException if it is not positive */
     @get:JvmSynthetic @set:JvmSynthetic
     public var topLogprobs: Int? = from?.topLogprobs
         set(value) = positive("topLogprobs", value) { field = value }
 
+    /** The provider's service tier, such as `flex` or `priority`. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var serviceTier: String? = from?.serviceTier
 
+    /** False: at most one tool call per response. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var parallelToolCalls: Boolean? = from?.parallelToolCalls
 
@@ -98,6 +114,7 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
     @get:JvmSynthetic @set:JvmSynthetic
     public var endUser: String? = from?.endUser
 
+    /** Whether a streamed response is requested, or one in one piece. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var delivery: Delivery = from?.delivery ?: Delivery.STREAM
 
@@ -144,7 +161,7 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
     /** The provider may keep the messages up to here in its prompt cache. @throws IllegalStateException if there is no message yet */
     @JvmOverloads
     public fun cacheBreakpoint(ttl: CacheTtl = CacheTtl.FIVE_MINUTES): ChatRequestBuilder = apply {
-        val last = checkNotNull(messages.removeLastOrNull()) { "cacheBreakpoint() stands after the message up to which the prompt may be cached" }
+        val last = checkNotNull(messages.removeLastOrNull()) { "Call cacheBreakpoint() after at least one message: there is none yet" }
         messages += Message(last.role, last.parts + Part.CacheBreakpoint(ttl), last.name, last.model)
     }
 
@@ -182,12 +199,16 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
 
     public fun toolChoice(choice: ToolChoice): ChatRequestBuilder = apply { toolChoice = choice }
 
+    /** @throws IllegalArgumentException if it is not between 0 and 2 */
     public fun temperature(temperature: Double): ChatRequestBuilder = apply { this.temperature = temperature }
 
+    /** @throws IllegalArgumentException if it is not between 0 and 1 */
     public fun topP(topP: Double): ChatRequestBuilder = apply { this.topP = topP }
 
+    /** @throws IllegalArgumentException if it is not positive */
     public fun topK(topK: Int): ChatRequestBuilder = apply { this.topK = topK }
 
+    /** @throws IllegalArgumentException if it is not positive */
     public fun maxTokens(tokens: Int): ChatRequestBuilder = apply { maxTokens = tokens }
 
     public fun seed(seed: Long): ChatRequestBuilder = apply { this.seed = seed }
@@ -196,6 +217,7 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
 
     public fun frequencyPenalty(penalty: Double): ChatRequestBuilder = apply { frequencyPenalty = penalty }
 
+    /** @throws IllegalArgumentException if it is not positive */
     public fun n(n: Int): ChatRequestBuilder = apply { this.n = n }
 
     public fun responseFormat(format: ResponseFormat): ChatRequestBuilder = apply { responseFormat = format }
@@ -204,10 +226,12 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
 
     public fun endUser(user: String): ChatRequestBuilder = apply { endUser = user }
 
+    /** @throws IllegalArgumentException if it is negative */
     public fun reasoningBudget(tokens: Int): ChatRequestBuilder = apply { reasoningBudget = tokens }
 
     public fun logprobs(logprobs: Boolean): ChatRequestBuilder = apply { this.logprobs = logprobs }
 
+    /** @throws IllegalArgumentException if it is not positive */
     public fun topLogprobs(count: Int): ChatRequestBuilder = apply { topLogprobs = count }
 
     public fun serviceTier(tier: String): ChatRequestBuilder = apply { serviceTier = tier }

@@ -9,8 +9,8 @@ public sealed class Cost {
 
     /**
      * @property source the source of the price: a price table, the provider, `demo`, `user`
-     * @property asOf the day on which the price was read; null for what the provider billed
-     * @property estimated true if the library counted the tokens, not the provider
+     * @property asOf the day on which the price was read; null for what the provider billed and for prices set in code
+     * @property estimated true if the model or interceptor that built the usage counted the tokens itself
      */
     public data class Known @JvmOverloads constructor(
         @get:JvmName("amount") public val amount: Usd,

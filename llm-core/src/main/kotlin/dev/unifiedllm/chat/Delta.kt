@@ -102,8 +102,10 @@ public sealed class Delta {
     /**
      * An attempt at one model.
      *
-     * In a stream it has failed with [error], and the next attempt follows after [delay]; the last one of a call that failed on all models is
-     * followed by the exception. In [ChatResponse.attempts] the last one gave the response; its error is null.
+     * In a stream it has failed with [error], and the next attempt follows; the last one of a call that failed on all models is followed by the
+     * exception. In [ChatResponse.attempts] the last one gave the response; its error is null.
+     *
+     * @property delay the wait before the next attempt, stated by an interceptor that retries; null: none. The library itself does not retry and sets none
      */
     public data class Attempt @JvmOverloads constructor(
         @get:JvmName("model") public val model: ModelId,
@@ -111,7 +113,7 @@ public sealed class Delta {
         @get:JvmName("delay") public val delay: Duration? = null,
     ) : Delta()
 
-    /** Discard what this body has delivered: the response starts again. Only if the caller allowed restarts. */
+    /** Discards what was delivered since the last step: the response starts again. The library itself does not emit it yet. */
     public data object Reset : Delta()
 
     /** A step of a tool loop has ended; the results of its tool calls follow. */

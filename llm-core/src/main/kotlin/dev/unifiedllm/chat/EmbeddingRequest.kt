@@ -59,6 +59,7 @@ public class EmbeddingRequestBuilder @InternalLlmApi constructor(model: ModelRef
     @get:JvmSynthetic
     internal val inputs: MutableList<String> = from?.inputs.orEmpty().toMutableList()
 
+    /** The length of the vectors; null leaves it to the model. @throws IllegalArgumentException if it is not positive */
     @get:JvmSynthetic @set:JvmSynthetic
     public var dimensions: Int? = from?.dimensions
         set(value) {
@@ -72,5 +73,6 @@ public class EmbeddingRequestBuilder @InternalLlmApi constructor(model: ModelRef
     /** Adds texts, each of which gets a vector. */
     public fun inputs(texts: Iterable<String>): EmbeddingRequestBuilder = apply { inputs += texts }
 
+    /** @throws IllegalArgumentException if it is not positive */
     public fun dimensions(dimensions: Int): EmbeddingRequestBuilder = apply { this.dimensions = dimensions }
 }

@@ -68,12 +68,15 @@ public class ImageRequestBuilder @InternalLlmApi constructor(model: ModelRef, fr
             field = value
         }
 
+    /** Width by height in pixels, as in `1024x1024`; null: left to the model. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var size: String? = from?.size
 
+    /** The provider's own word, such as `hd`; null: left to the model. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var quality: String? = from?.quality
 
+    /** How many images; null: left to the model. @throws IllegalArgumentException if it is not positive */
     @get:JvmSynthetic @set:JvmSynthetic
     public var count: Int? = from?.count
         set(value) {
@@ -88,5 +91,6 @@ public class ImageRequestBuilder @InternalLlmApi constructor(model: ModelRef, fr
 
     public fun quality(quality: String): ImageRequestBuilder = apply { this.quality = quality }
 
+    /** @throws IllegalArgumentException if it is not positive */
     public fun count(count: Int): ImageRequestBuilder = apply { this.count = count }
 }

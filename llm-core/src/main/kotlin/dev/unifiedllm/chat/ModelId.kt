@@ -1,6 +1,6 @@
 package dev.unifiedllm.chat
 
-/** A name of a model: a [ModelId] or a `Model`. */
+/** Identifies a model: a [ModelId], or a `Model` itself, which has one. */
 public interface ModelRef {
     public val id: ModelId
 }

@@ -44,12 +44,13 @@ public class Usage private constructor(builder: Builder) {
     @get:JvmName("imageTokens")
     public val imageTokens: Long? = builder.imageTokens
 
-    /** The tokens that the provider bills, where it bills others than it counts; null: those that it counts. */
+    /** The billed input tokens, if they differ from [inputTokens]; otherwise null. */
     @get:JvmSynthetic internal val billedInputTokens: Long? = builder.billedInputTokens
 
+    /** The billed output tokens, if they differ from [outputTokens]; otherwise null. */
     @get:JvmSynthetic internal val billedOutputTokens: Long? = builder.billedOutputTokens
 
-    /** True if the library counted, false if the provider did. */
+    /** True if the model or interceptor that built this usage counted the tokens itself. */
     @get:JvmName("estimated")
     public val estimated: Boolean = builder.estimated
 
@@ -57,7 +58,7 @@ public class Usage private constructor(builder: Builder) {
     @get:JvmName("totalTokens")
     public val totalTokens: Long? get() = if (inputTokens == null || outputTokens == null) null else inputTokens + outputTokens
 
-    /** The sums; a counter that either lacks and the other has is the other's. */
+    /** Adds each counter. If only one side has a counter, its value is taken. */
     public operator fun plus(other: Usage): Usage = build {
         inputTokens = sum(this@Usage.inputTokens, other.inputTokens)
         outputTokens = sum(this@Usage.outputTokens, other.outputTokens)

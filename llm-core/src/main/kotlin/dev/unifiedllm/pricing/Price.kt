@@ -11,8 +11,8 @@ import java.time.LocalDate
 /**
  * The price of a model in US dollars per million tokens.
  *
- * A rate is null if the source does not state it. Its tokens are then billed at the rate of the counter that includes them: tokens read from a cache, for
- * example, as input tokens.
+ * A rate is null if the source does not state it. A null cache rate: those tokens are billed as input tokens. A null input rate gives [Cost.Unknown], and so
+ * does a null output rate for a response with output tokens.
  *
  * @property source who states the price: a price table, `user`, `demo`
  * @property asOf the day on which the price was read from the source; null if unknown
@@ -23,15 +23,19 @@ public class Price private constructor(
     @get:JvmSynthetic internal val rates: Rates,
     @get:JvmSynthetic internal val tiers: List<Tier>,
 ) {
+    /** US dollars per million input tokens. */
     @get:JvmName("inputPerMillion")
     public val inputPerMillion: Usd? get() = rates.input?.let(Usd::of)
 
+    /** US dollars per million output tokens, reasoning included. */
     @get:JvmName("outputPerMillion")
     public val outputPerMillion: Usd? get() = rates.output?.let(Usd::of)
 
+    /** US dollars per million tokens read from a cache. */
     @get:JvmName("cacheReadPerMillion")
     public val cacheReadPerMillion: Usd? get() = rates.cacheRead?.let(Usd::of)
 
+    /** US dollars per million tokens written to a cache. */
     @get:JvmName("cacheWritePerMillion")
     public val cacheWritePerMillion: Usd? get() = rates.cacheWrite?.let(Usd::of)
 
@@ -94,7 +98,12 @@ public class Price private constructor(
     /** The rates of a whole request with more than [above] input tokens. A rate that is null is that of the price. */
     internal class Tier(val above: Long, val rates: Rates)
 
-    /** Builds a price. The rates of input and output tokens are required; 0 means free. */
+    /**
+     * Builds a price, in US dollars per million tokens. The rates of input and output tokens are required, 0 means free; a null cache rate is that of input
+     * tokens.
+     *
+     * A rate that is missing or negative throws an [IllegalArgumentException] when the price is built.
+     */
     @LlmDsl
     public class Builder @InternalLlmApi constructor() {
         @get:JvmSynthetic @set:JvmSynthetic

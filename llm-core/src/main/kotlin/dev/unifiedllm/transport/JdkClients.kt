@@ -15,6 +15,7 @@ import kotlin.time.toJavaDuration
  * @param sslContext null for the JDK's default when the first client is made
  */
 internal class JdkClients(private val connectTimeout: Duration, private val sslContext: SSLContext?) {
+    private val threads = HttpThreads()
     private val default = lazy { client(connectTimeout) }
     private val others = object : LinkedHashMap<Duration, HttpClient>(MAX_CLIENTS, LOAD_FACTOR, true) {
         override fun removeEldestEntry(eldest: MutableMap.MutableEntry<Duration, HttpClient>): Boolean = size > MAX_CLIENTS - 1
@@ -27,6 +28,7 @@ internal class JdkClients(private val connectTimeout: Duration, private val sslC
     }
 
     private fun client(connectTimeout: Duration): HttpClient = HttpClient.newBuilder()
+        .executor(threads)
         .followRedirects(HttpClient.Redirect.NEVER) // a redirect would send the key to another host
         .connectTimeout(connectTimeout.coerceAtMost(LONGEST).toJavaDuration())
         .also { builder -> sslContext?.let(builder::sslContext) }
