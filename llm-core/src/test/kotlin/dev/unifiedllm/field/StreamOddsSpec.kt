@@ -1,0 +1,176 @@
+package dev.unifiedllm.field
+
+import dev.unifiedllm.Llm
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ChatResponse
+import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.transport.LoopbackServer
+import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.types.shouldBeInstanceOf
+
+/**
+ * A wire whose streams are server-sent events, and the shortest stream of it.
+ *
+ * @property events its text is "Hello", in the events before the last one in [ending]
+ * @property ending the events that complete it
+ * @property whole the same response in one piece
+ */
+private class SseWire(val protocol: String, val events: List<String>, val ending: List<String>, val whole: String) {
+    override fun toString(): String = protocol
+}
+
+private fun anthropic(type: String, rest: String) = """{"type":"$type"$rest}"""
+
+private val wires = listOf(
+    SseWire(
+        "openai-chat",
+        listOf("""{"choices":[{"index":0,"delta":{"content":"Hel"}}]}""", """{"choices":[{"index":0,"delta":{"content":"lo"}}]}"""),
+        listOf("""{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}""", "[DONE]"),
+        """{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}]}""",
+    ),
+    SseWire(
+        "openai-responses",
+        listOf(
+            """{"type":"response.output_text.delta","output_index":0,"delta":"Hel"}""",
+            """{"type":"response.output_text.delta","output_index":0,"delta":"lo"}""",
+        ),
+        listOf("""{"type":"response.completed","response":{"id":"r","status":"completed","output":[]}}"""),
+        """{"id":"r","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"Hello"}]}]}""",
+    ),
+    SseWire(
+        "anthropic-messages",
+        listOf(
+            anthropic("message_start", ""","message":{"id":"m","model":"claude","usage":{"input_tokens":1,"output_tokens":1}}"""),
+            anthropic("content_block_start", ""","index":0,"content_block":{"type":"text","text":""}"""),
+            anthropic("content_block_delta", ""","index":0,"delta":{"type":"text_delta","text":"Hel"}"""),
+            anthropic("content_block_delta", ""","index":0,"delta":{"type":"text_delta","text":"lo"}"""),
+        ),
+        listOf(anthropic("message_delta", ""","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}"""), anthropic("message_stop", "")),
+        """{"id":"m","type":"message","role":"assistant","content":[{"type":"text","text":"Hello"}],"stop_reason":"end_turn"}""",
+    ),
+    SseWire(
+        "gemini-generate",
+        listOf("""{"candidates":[{"content":{"parts":[{"text":"Hel"}]}}]}""", """{"candidates":[{"content":{"parts":[{"text":"lo"}]}}]}"""),
+        listOf("""{"candidates":[{"content":{"parts":[]},"finishReason":"STOP"}]}"""),
+        """{"candidates":[{"content":{"parts":[{"text":"Hello"}]},"finishReason":"STOP"}]}""",
+    ),
+    SseWire(
+        "cohere-chat",
+        listOf(
+            """{"type":"message-start","id":"m"}""",
+            """{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"Hel"}}}}""",
+            """{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"lo"}}}}""",
+        ),
+        listOf("""{"type":"message-end","delta":{"finish_reason":"COMPLETE"}}"""),
+        """{"id":"m","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"Hello"}]}}""",
+    ),
+)
+
+private fun event(data: String) = "data: $data\n\n"
+
+private suspend fun SseWire.ask(body: String, type: String = "text/event-stream", isCut: Boolean = false): ChatResponse = LoopbackServer {
+    head(200, "Content-Type" to type)
+    write(body)
+    if (isCut) reset()
+}.use { server ->
+    Llm.builder().environment { null }.provider("gw") {
+        baseUrl = server.url
+        apiKey = "key-of-the-tests"
+        protocol = this@ask.protocol
+    }.build().use { llm -> llm.chat("gw/m", "Hi").await() }
+}
+
+private fun SseWire.stream(between: String = "", after: String = ""): String =
+    events.joinToString("") { event(it) + between } + ending.joinToString("") { event(it) } + after
+
+private val between = listOf(
+    "data:\n\n", "data: \n\n", "data: ping\n\n", "event: ping\ndata:\n\n", ": keep-alive\n\n", "data: keep-alive\n\n", "event: heartbeat\ndata: {}\n\n", "\n\n\n",
+    "data: PROCESSING\n\n", "id: 7\nretry: 100\n\n",
+)
+
+private val after = listOf("data: [DONE] \n\n", "data: [DONE]\t\n\n", "data: [done]\n\n", "event: done\ndata: END\n\n", "data: bye\n\n", "data: [DONE]", "data:\n\n")
+
+private fun shown(odd: String) = "\"${odd.replace("\n", "\\n").replace("\t", "\\t")}\""
+
+private const val WORDS = "upstream connect error or disconnect/reset before headers"
+
+/** What gateways send between and after the events of a wire, and in place of them: the same for all wires of server-sent events. */
+class StreamOddsSpec : FunSpec({
+    for (wire in wires) {
+        context("$wire, between the events") {
+            withData(nameFn = ::shown, between) { odd ->
+                val response = wire.ask(wire.stream(between = odd))
+                response.text shouldBe "Hello"
+                response.finishReason?.kind shouldBe Kind.STOP
+            }
+        }
+
+        context("$wire, after the events") {
+            withData(nameFn = ::shown, after) { odd ->
+                val response = wire.ask(wire.stream(after = odd))
+                response.text shouldBe "Hello"
+                response.finishReason?.kind shouldBe Kind.STOP
+            }
+        }
+
+        context("$wire, a whole response that ends like a stream") {
+            withData(nameFn = ::shown, listOf("\n\ndata: [DONE]\n\n", "data: [DONE]", "\n")) { odd ->
+                wire.ask(wire.whole + odd, "application/json").text shouldBe "Hello"
+                wire.ask(wire.whole + odd).text shouldBe "Hello"
+            }
+        }
+
+        context("$wire, NaN and Infinity in fields that nobody reads") {
+            withData("NaN", "Infinity", "-Infinity") { number ->
+                val odd = wire.events.map { it.dropLast(1) + ""","other":{"logprob":$number,"list":[$number, 1]}}""" }
+                wire.ask((odd + wire.ending).joinToString("") { event(it) }).text shouldBe "Hello"
+            }
+        }
+
+        context("$wire, an error in place of the response, in a stream with status 200") {
+            val errors = mapOf(
+                "a flat error" to """{"object":"error","message":"EngineCore died","type":"InternalServerError","param":null,"code":500}""",
+                "an error with details" to """{"code":500,"details":"EngineCore died"}""",
+                "an error of a framework" to """{"detail":"EngineCore died"}""",
+                "an error with its own names" to """{"error_type":"X","error_message":"EngineCore died"}""",
+                "the usual form" to """{"error":{"message":"EngineCore died","type":"server_error"}}""",
+            )
+            for (end in listOf("", "data: [DONE]\n\n")) {
+                withData(nameFn = { "${it.key}${if (end.isEmpty()) "" else " and [DONE]"}" }, errors.entries) { (_, error) ->
+                    shouldThrow<LlmException> { wire.ask(event(error) + end) }.let {
+                        it.message shouldContain "EngineCore died"
+                        it.partial?.text.orEmpty() shouldBe ""
+                    }
+                    shouldThrow<LlmException> { wire.ask("event: error\n" + event(error) + end) }.message shouldContain "EngineCore died"
+                }
+            }
+        }
+
+        test("$wire, an error in words") {
+            shouldThrow<LlmException.ServerError> { wire.ask("event: error\ndata: $WORDS\n\n") }.message shouldContain WORDS
+            shouldThrow<LlmException> { wire.ask("data: $WORDS\n\n") }.message shouldContain WORDS
+        }
+
+        test("$wire, an error after a part of the response keeps the part") {
+            val part = wire.events.joinToString("") { event(it) }
+            val flat = """{"object":"error","message":"EngineCore died","type":"InternalServerError","code":500}"""
+            for (end in listOf("", "data: [DONE]\n\n")) {
+                val failure = shouldThrow<LlmException> { wire.ask(part + event(flat) + end) }
+                failure.message shouldContain "EngineCore died"
+                failure.partial?.text shouldBe "Hello"
+            }
+            val failure = shouldThrow<LlmException> { wire.ask(part + "event: error\ndata: $WORDS\n\n") }
+            failure.message shouldContain WORDS
+            failure.partial?.text shouldBe "Hello"
+        }
+
+        test("$wire, words in a stream that is cut are no error of their own") {
+            val part = wire.events.joinToString("") { event(it) }
+            shouldThrow<LlmException> { wire.ask(part + "data: ping\n\n", isCut = true) }.shouldBeInstanceOf<LlmException.StreamInterrupted>()
+        }
+    }
+})
