@@ -49,6 +49,9 @@ public class Usage private constructor(builder: Builder) {
 
     @get:JvmSynthetic internal val billedOutputTokens: Long? = builder.billedOutputTokens
 
+    /** What else the price depends on. Does not count in equality. */
+    @get:JvmSynthetic internal val billing: Billing = builder.billing
+
     /** True if the library counted, false if the provider did. */
     @get:JvmName("estimated")
     public val estimated: Boolean = builder.estimated
@@ -71,6 +74,7 @@ public class Usage private constructor(builder: Builder) {
         imageTokens = sum(this@Usage.imageTokens, other.imageTokens)
         billedInputTokens = sum(this@Usage.billedInputTokens, other.billedInputTokens)
         billedOutputTokens = sum(this@Usage.billedOutputTokens, other.billedOutputTokens)
+        billing = this@Usage.billing + other.billing
         estimated = this@Usage.estimated || other.estimated
     }
 
@@ -132,6 +136,9 @@ public class Usage private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var billedOutputTokens: Long? = null
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var billing: Billing = Billing.STANDARD
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var estimated: Boolean = false
