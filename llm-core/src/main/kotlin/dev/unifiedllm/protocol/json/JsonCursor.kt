@@ -104,7 +104,13 @@ internal class JsonCursor(private val isStrict: Boolean = false) {
     fun longOrNull(): Long? {
         if (!isKind(JsonKind.NUMBER)) return null
         scanNumber()
-        return if (!finite) null else if (integer) JsonToken.long(bytes, tokenStart, tokenEnd) else JsonToken.wholeLong(bytes, tokenStart, tokenEnd)
+        return if (!finite) {
+            null
+        } else if (integer) {
+            JsonToken.long(bytes, tokenStart, tokenEnd)
+        } else {
+            JsonToken.wholeLong(bytes, tokenStart, tokenEnd)
+        }
     }
 
     /** A number; null for one with an exponent beyond 400 or more than 1000 characters. */

@@ -27,7 +27,7 @@ import kotlinx.serialization.json.Json
 /** Decodes the chunks of a stream, and completions that are not streamed: the same fields stand in `delta` and `message`. */
 internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
-    private val usage = OpenAiUsage(target.provider.quirks)
+    private val usage = OpenAiUsage(target)
     private val content = mutableListOf<Delta>()
     private val choices = mutableListOf<ChoiceState>()
     private val details = ReasoningDetails(isSentBack = target.provider.quirks.reasoning.sentBackAs == SentBackAs.REASONING_DETAILS)
@@ -65,6 +65,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                 ChatChunk.X_GROQ -> json.groq()
                 ChatChunk.CITATIONS -> sources.readCitations(json)
                 ChatChunk.SEARCH_RESULTS -> sources.readSearchResults(json)
+                ChatChunk.SERVICE_TIER -> usage.readServiceTier(json)
                 ChatChunk.OBJECT -> isErrorObject = json.stringIndex(ERROR_OBJECT) == 0
             }
         }
