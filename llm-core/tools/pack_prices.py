@@ -1,21 +1,21 @@
 """Packs the price catalogue into prices.tsv.gz, with the columns that pricing and limits use.
 
-Source: llm-core/src/main/data/litellm_catalog_compact.tsv, derived from LiteLLM's model price table (MIT,
-LICENSE.litellm). Text inside: a comment row (#source, name and version, date), the column names, then one model a row
+Sources in llm-core/src/main/data, derived from LiteLLM's model price table (MIT, LICENSE.litellm): litellm_catalog_compact.tsv, and
+litellm_billing.tsv, which derive_billing.py made. Text inside: a comment row (#source, name and version, date), the column names, then one model a row
 in the order of the source. An empty cell means "not known", not 0. Rows with neither a price nor
 a limit in the kept columns are left out.
 
     in, out, cache_read, cache_write, cache_write_1h,   USD per million tokens; cache_write is the five-minute write;
     reasoning, audio_in, audio_out                      empty reasoning, audio_*: billed as in / out
-    batch_in, batch_out                                 USD per million tokens through the batch endpoints
     image_in, image_out                                 USD per image;  image_token_out: USD per million image tokens
     per_query                                           USD per query (rerank, search)
     max_in, max_out                                     tokens
     deprecation                                         the day the model ends, yyyy-mm-dd
-    tiers   long-context prices, `from:in/out/cache_read/cache_write`, separated by `;`, ascending: 200000:2.5/15/0.25/
+    tiers   long-context prices, `from:in/out/cache_read/cache_write/cache_write_1h/reasoning`, separated by `;`, ascending: 200000:2.5/15/0.25///
             USD per million tokens. The highest tier whose `from` is LESS than the input tokens of the request (all of
             them, cached ones included) sets the prices of the whole request, not only of what is above it. An empty
             price in a tier: the price of the base column applies.
+    services, factors, search, off_peak                 as in derive_billing.py
     caps    abilities, one letter each: t tools, T tool_choice, P parallel tools, r reasoning, v vision, V video in,
             a audio in, A audio out, p PDF in, j JSON schema, c prompt cache, s system messages, f assistant prefill,
             w web search, u computer use, x URL context
@@ -30,21 +30,32 @@ import io
 from pathlib import Path
 
 SOURCE = Path("llm-core/src/main/data/litellm_catalog_compact.tsv")
+BILLING = Path("llm-core/src/main/data/litellm_billing.tsv")
 OUT = Path("llm-core/src/main/resources/dev/unifiedllm/pricing/prices.tsv.gz")
 HEADER = "#source\tlitellm 1.109.1\t2026-11-21\n"
 COLUMNS = (
-    "id provider mode in out cache_read cache_write cache_write_1h reasoning audio_in audio_out tiers batch_in batch_out "
-    "image_in image_out image_token_out per_query max_in max_out caps deprecation"
+    "id provider mode in out cache_read cache_write cache_write_1h reasoning audio_in audio_out tiers services factors search "
+    "off_peak image_in image_out image_token_out per_query max_in max_out caps deprecation"
 ).split()
-FACTS = [name for name in COLUMNS if name not in ("id", "provider", "mode", "caps", "deprecation")]
+FACTS = [name for name in COLUMNS if name not in ("id", "provider", "mode", "caps", "deprecation", "factors", "search")]
+
+
+def read(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def make():
     """The text inside prices.tsv.gz."""
-    with open(SOURCE, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    ids = [row["id"] for row in rows]
-    assert len(ids) == len(set(ids)), "an id is used twice"
+    rows = read(SOURCE)
+    billing = {row["id"]: row for row in read(BILLING)}
+    ids = {row["id"] for row in rows}
+    assert len(ids) == len(rows), "an id is used twice"
+    assert ids.issuperset(billing), "%s names a model that is not in %s" % (BILLING.name, SOURCE.name)
+    for row in rows:
+        more = billing.get(row["id"], {})
+        assert bool(row["tiers"]) == bool(more.get("tiers")), "the sources differ in the tiers of %s" % row["id"]
+        row.update({name: more.get(name, "") for name in ("tiers", "services", "factors", "search", "off_peak")})
     kept = [row for row in rows if any(row[name] for name in FACTS)]
     return HEADER + "".join("\t".join(cells) + "\n" for cells in [COLUMNS] + [[row[name] for name in COLUMNS] for row in kept])
 

@@ -200,6 +200,13 @@ public class ProviderBuilder @InternalLlmApi constructor() {
             field = value
         }
 
+    /**
+     * True if nobody bills for this provider, such as a server in your own network: its responses cost nothing, unless a price is set. A server on this
+     * machine is free without it.
+     */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var free: Boolean = false
+
     private var aws: AwsSettings? = null
 
     /**
@@ -224,9 +231,11 @@ public class ProviderBuilder @InternalLlmApi constructor() {
 
     public fun allowInsecure(allow: Boolean): ProviderBuilder = apply { allowInsecure = allow }
 
+    public fun free(free: Boolean): ProviderBuilder = apply { this.free = free }
+
     /** @throws IllegalArgumentException if there is no such protocol */
     public fun protocol(name: String): ProviderBuilder = apply { protocol = name }
 
     @JvmSynthetic
-    internal fun build() = ProviderSettings(key, baseUrl, allowInsecure, aws = aws, protocol = protocol)
+    internal fun build() = ProviderSettings(key, baseUrl, allowInsecure, aws = aws, protocol = protocol, isFree = free)
 }

@@ -98,10 +98,8 @@ internal class ModelBinder(
         return if (links.isEmpty()) model else model.with(*links.toTypedArray())
     }
 
-    private fun providersTarget(target: Target): AttemptTarget {
-        val isFree = target.isFree && !prices.isSet(target.id)
-        return AttemptTarget(target.id, state(target.identity), isUsers = false, isFree) { reported -> prices.of(target.id, reported) }
-    }
+    private fun providersTarget(target: Target) =
+        AttemptTarget(target.id, state(target.identity), isUsers = false, prices.isFree(target)) { reported -> prices.of(target, reported) }
 
     private fun demoTarget(id: ModelId) = AttemptTarget(id, state(id), isUsers = false, isFree = false) { prices.demo(id) }
 

@@ -5,6 +5,7 @@ import dev.unifiedllm.demo.demoPrice
 import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.pricing.PriceCatalog
 import dev.unifiedllm.provider.ModelAbilities
+import dev.unifiedllm.provider.Target
 
 /** The prices of one client: those set in code, then those of the packed catalogue. */
 internal class Prices(builder: LlmBuilder, names: ModelNames) {
@@ -15,8 +16,11 @@ internal class Prices(builder: LlmBuilder, names: ModelNames) {
     /** The price of [id] that was set in code; null if none was. */
     fun set(id: ModelId): Price? = set[id]
 
-    /** @param reported the model as the provider names it; null if it does not say */
-    fun of(id: ModelId, reported: String?): Price? = set[id] ?: PriceCatalog.packed.find(id, reported)
+    /** The price of what [target] responded. @param reported the model as the provider names it; null if it does not say */
+    fun of(target: Target, reported: String?): Price? = set[target.id] ?: PriceCatalog.packed.find(target.id, reported, target.region)
+
+    /** True if nobody bills for [target]. A price that was set in code is billed. */
+    fun isFree(target: Target): Boolean = target.isFree && !isSet(target.id)
 
     fun demo(id: ModelId): Price = set[id] ?: demoPrice
 }

@@ -225,7 +225,8 @@ class JavaFaceTest {
             .timeouts(t -> t.connect(Duration.ofSeconds(2)).idle(Duration.ofSeconds(9)).noContent(Duration.ofSeconds(99)))
             .provider("my-vllm", p -> p.baseUrl("http://localhost:8000/v1").apiKey("k-1").allowInsecure(true))
             .provider("my-claude", p -> p.baseUrl("http://localhost:8000").protocol("anthropic-messages"))
-            .price("my-vllm/llama", p -> p.inputPerMillion(Usd.of("0.10")).outputPerMillion(Usd.of("0.20")));
+            .provider("gpu-box", p -> p.baseUrl("http://gpu-box:8000/v1").free(true))
+            .price("my-vllm/llama", p -> p.inputPerMillion(Usd.of("0.10")).outputPerMillion(Usd.of("0.20")).perWebSearch(Usd.of("0.01")));
         try (Llm own = builder.build()) {
             assertEquals(ECHO, own.chat(c -> c.user("hi").providerOptions(o -> o.put("tokensPerSecond", 0))).get().model().toString());
         }

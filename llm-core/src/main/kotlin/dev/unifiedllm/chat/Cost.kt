@@ -24,7 +24,7 @@ public sealed class Cost {
         override fun toString(): String = listOfNotNull(source, asOf, "estimated".takeIf { estimated }).joinToString(", ", "$amount (", ")")
     }
 
-    /** Nothing is billed: the model runs on a machine of the user's, or is a function of the user's. */
+    /** Nothing is billed: the model runs on this machine, is a function of the user's, or belongs to a provider that the user marked as free. */
     public data object Free : Cost() {
         override fun usd(): Usd = Usd.ZERO
     }

@@ -50,6 +50,9 @@ public class Usage private constructor(builder: Builder) {
     /** The billed output tokens, if they differ from [outputTokens]; otherwise null. */
     @get:JvmSynthetic internal val billedOutputTokens: Long? = builder.billedOutputTokens
 
+    /** What else the price depends on. Does not count in equality. */
+    @get:JvmSynthetic internal val billing: Billing = builder.billing
+
     /** True if the model or interceptor that built this usage counted the tokens itself. */
     @get:JvmName("estimated")
     public val estimated: Boolean = builder.estimated
@@ -72,6 +75,7 @@ public class Usage private constructor(builder: Builder) {
         imageTokens = sum(this@Usage.imageTokens, other.imageTokens)
         billedInputTokens = sum(this@Usage.billedInputTokens, other.billedInputTokens)
         billedOutputTokens = sum(this@Usage.billedOutputTokens, other.billedOutputTokens)
+        billing = this@Usage.billing + other.billing
         estimated = this@Usage.estimated || other.estimated
     }
 
@@ -133,6 +137,9 @@ public class Usage private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var billedOutputTokens: Long? = null
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var billing: Billing = Billing.STANDARD
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var estimated: Boolean = false

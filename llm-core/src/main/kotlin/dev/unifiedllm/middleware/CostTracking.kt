@@ -68,9 +68,14 @@ internal class CostTracking(
         }
     }
 
+    private fun unlisted(reportedModel: String?): String {
+        val answered = reportedModel?.takeIf { it != target.id.name }?.let { ", which responded as \"$it\"" }.orEmpty()
+        return "no price is known for ${target.id}$answered"
+    }
+
     private fun cost(finish: Delta.Finish, reportedModel: String?): Cost = when {
         finish.cost !is Cost.Unknown -> finish.cost
         target.isFree -> Cost.Free
-        else -> target.price(reportedModel)?.cost(finish.usage) ?: Cost.Unknown("no price is known for ${target.id}")
+        else -> target.price(reportedModel)?.cost(finish.usage) ?: Cost.Unknown(finish.usage?.billing?.unpriced ?: unlisted(reportedModel))
     }
 }

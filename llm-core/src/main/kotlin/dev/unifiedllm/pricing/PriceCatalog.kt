@@ -5,6 +5,7 @@ import kotlinx.serialization.Serializable
 import kotlinx.serialization.json.Json
 import java.io.InputStream
 import java.math.BigDecimal
+import java.time.Instant
 import java.time.LocalDate
 import java.util.zip.GZIPInputStream
 
@@ -15,20 +16,44 @@ import java.util.zip.GZIPInputStream
  */
 internal class PriceCatalog(private val table: Map<String, List<String>>, private val source: String, private val asOf: LocalDate?, corrections: Corrections?) {
     private val corrected: Map<ModelId, Price> = corrections?.prices.orEmpty().associate { row ->
+        val rates = Rates(row.inputPerMillion, row.outputPerMillion, row.cacheReadPerMillion, row.cacheWritePerMillion)
         ModelId(row.provider, row.model) to
-            Price.of(
-                row.source ?: corrections!!.source,
-                LocalDate.parse(row.checked ?: corrections!!.checked),
-                Price.Rates(row.inputPerMillion, row.outputPerMillion, row.cacheReadPerMillion, row.cacheWritePerMillion),
-            )
+            Price.of(row.source ?: corrections!!.source, LocalDate.parse(row.checked ?: corrections!!.checked), RateTable(rates))
     }
 
     /**
-     * Returns the price of [id], or that of [reported], the name of the model in the provider's response.
+     * Returns the price of the model that responded: that of [reported], its name in the response, or that of [id], by which it was requested. Null if
+     * neither is listed, or if the price depends on a region that is not known.
      *
-     * Null if neither is listed, or if both rates are 0: the table also has zeros for unknown prices.
+     * @param region where the model runs; null if that is not known
+     * @param time when it responded: some prices depend on the hour
      */
-    fun find(id: ModelId, reported: String? = null): Price? = price(id) ?: reported?.takeIf { it != id.name }?.let { price(ModelId(id.provider, it)) }
+    fun find(id: ModelId, reported: String? = null, region: String? = null, time: Instant = Instant.now()): Price? {
+        val asked = Lookup(id, region, time)
+        val answered = reported?.takeIf { it != id.name }?.let { Lookup(ModelId(id.provider, it), region, time) }
+        return when {
+            asked.isRouter -> answered?.price?.let { asked.plusFee(it) }
+            answered == null || isVariant(id.name, answered.id.name) -> asked.price
+            isSnapshot(id.name, answered.id.name) -> asked.price ?: answered.price
+            answered.isRouter -> null
+            else -> answered.price ?: asked.price.takeIf { mayBe(id, answered.id.name) }
+        }
+    }
+
+    /** The model that [id] names, in the table. */
+    private inner class Lookup(val id: ModelId, private val region: String?, private val time: Instant) {
+        private val row = row(id, region)
+        val isRouter: Boolean get() = row?.isRouter == true
+        val price: Price? by lazy {
+            corrected[id] ?: row?.terms(region, time)?.let { (rates, terms) -> Price.of(source, asOf, rates, terms) }
+        }
+
+        /** [price] with the fee of this router for each input token, in whatever way it is counted. */
+        fun plusFee(price: Price): Price? {
+            val fee = this.price?.inputPerMillion?.amount ?: return null
+            return price.changed { it + Rates(fee, null, fee, fee, fee, null, fee) }
+        }
+    }
 
     /** True if the table has a row for [id], with or without a price. */
     fun lists(id: ModelId): Boolean = row(id) != null
@@ -37,46 +62,21 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
     val models: List<ModelId>
         get() = table.values.map { row ->
             val id = row[0]
-            if ('/' in id) ModelId(id.substringBefore('/'), id.substringAfter('/')) else ModelId(row[PROVIDER], id)
+            if ('/' in id) ModelId(id.substringBefore('/'), id.substringAfter('/')) else ModelId(PriceRow(row).provider, id)
         } + corrected.keys
 
     /** Returns the letters of the abilities of [id] and its limits of input and output tokens; null if it is not listed. */
-    fun abilities(id: ModelId): Triple<String, Long?, Long?>? =
-        row(id)?.let { Triple(it.getOrElse(ABILITIES) { "" }, it.getOrNull(MAX_IN)?.toLongOrNull(), it.getOrNull(MAX_OUT)?.toLongOrNull()) }
+    fun abilities(id: ModelId): Triple<String, Long?, Long?>? = row(id)?.let { Triple(it.abilities, it.maxInputTokens, it.maxOutputTokens) }
 
-    private fun price(id: ModelId): Price? {
-        corrected[id]?.let { return it }
-        val row = row(id) ?: return null
-        val rates = Price.Rates(
-            row.decimal(IN),
-            row.decimal(OUT),
-            row.decimal(CACHE_READ),
-            row.decimal(CACHE_WRITE),
-            row.decimal(CACHE_WRITE_1H),
-            row.decimal(REASONING),
-            row.decimal(AUDIO_IN),
-            row.decimal(AUDIO_OUT),
-            row.decimal(IMAGE_OUT),
-        )
-        if ((rates.input?.signum() ?: 0) == 0 && (rates.output?.signum() ?: 0) == 0) return null
-        return Price.of(source, asOf, rates, tiers(row.getOrElse(TIERS) { "" }))
-    }
+    /** The row of [id]; null if there is none. Most rows are named "provider/model"; some have the model alone as their name and the provider in a column. */
+    fun row(id: ModelId, region: String? = null): PriceRow? = PriceNames.tables(id.provider).firstNotNullOfOrNull { provider ->
+        PriceNames.of(provider, id.name, region).firstNotNullOfOrNull { name ->
+            table["$provider/$name"] ?: table["${provider.replace('_', '-')}/$name"] ?: table[name]?.takeIf { isOf(provider, PriceRow(it).provider) }
+        }
+    }?.let(::PriceRow)
 
-    /** Most rows are named "provider/model"; some have the model alone as their name and the provider in a column. */
-    private fun row(id: ModelId): List<String>? {
-        val provider = SAME_PRICES[id.provider] ?: id.provider.substringBefore('/')
-        return table["$provider/${id.name}"]
-            ?: table["${provider.replace('_', '-')}/${id.name}"]
-            ?: table[id.name]?.takeIf { row -> row.getOrNull(PROVIDER).let { it == provider || it == provider + CHAT } }
-    }
-
-    private fun tiers(cell: String): List<Price.Tier> = cell.split(';').filter { it.isNotEmpty() }.map { text ->
-        val (above, prices) = text.split(':')
-        val rates = prices.split('/').map { it.ifEmpty { null }?.toBigDecimal() }
-        Price.Tier(above.toLong(), Price.Rates(rates[0], rates[1], rates.getOrNull(2), rates.getOrNull(3)))
-    }
-
-    private fun List<String>.decimal(column: Int): BigDecimal? = getOrNull(column)?.takeIf { it.isNotEmpty() }?.toBigDecimal()
+    /** All rows. */
+    val rows: Collection<PriceRow> get() = table.values.map(::PriceRow)
 
     @Serializable
     internal class Corrections(val source: String, val checked: String, val prices: List<Row>) {
@@ -96,27 +96,33 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
     }
 
     companion object {
-        private const val PROVIDER = 1
-
-        /** The suffix of the provider name under which some providers' chat models are listed. */
-        private const val CHAT = "_chat"
-        private const val IN = 3
-        private const val OUT = 4
-        private const val CACHE_READ = 5
-        private const val CACHE_WRITE = 6
-        private const val CACHE_WRITE_1H = 7
-        private const val REASONING = 8
-        private const val AUDIO_IN = 9
-        private const val AUDIO_OUT = 10
-        private const val TIERS = 11
-        private const val IMAGE_OUT = 16
-        private const val MAX_IN = 18
-        private const val MAX_OUT = 19
-        private const val ABILITIES = 20
         private const val FOLDER = "/dev/unifiedllm/pricing"
 
-        /** Provider names whose prices are listed under another name of the same service. */
-        private val SAME_PRICES = mapOf("ai21_chat" to "ai21", "cohere_chat" to "cohere", "ollama_chat" to "ollama", "opencode-go" to "opencode_go")
+        /** Suffixes of a provider's name in the table, for the kinds of its models. */
+        private val KINDS = Regex("_chat|_converse|-.*")
+
+        private fun isOf(provider: String, column: String) = column == provider || (column.startsWith(provider) && KINDS.matches(column.removePrefix(provider)))
+
+        /** Endings of names of models that are served at a price of their own. Some responses name the model without them. */
+        private val VARIANT = Regex("""-(fast|spot|us|eu|customtools)|[:@][^/]*""")
+        private val SNAPSHOT = Regex("""-\d[\d-]*""")
+
+        /** What [asked] has behind [reported], both without folders; null if it is no longer form of it. */
+        private fun ending(asked: String, reported: String): String? {
+            val long = asked.substringAfterLast('/')
+            val short = reported.substringAfterLast('/')
+            return if (long.startsWith(short) && long.length > short.length) long.substring(short.length) else null
+        }
+
+        private fun isVariant(asked: String, reported: String) = ending(asked, reported)?.let(VARIANT::matches) == true
+
+        private fun isSnapshot(asked: String, reported: String) = ending(asked, reported)?.let(SNAPSHOT::matches) == true
+
+        /** False if [reported] is surely not [id]: the name of a deployment says nothing about its model, and a fine-tuned one has another price. */
+        private fun mayBe(id: ModelId, reported: String): Boolean {
+            if (PriceNames.tables(id.provider).none { it in PriceNames.deployments }) return true
+            return (reported.startsWith(id.name) || id.name.startsWith(reported)) && ".ft-" !in reported
+        }
 
         /** The table in the jar, read at first use. */
         val packed: PriceCatalog by lazy {

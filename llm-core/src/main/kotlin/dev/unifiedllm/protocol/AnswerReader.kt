@@ -13,7 +13,6 @@ import dev.unifiedllm.transport.ConnectionLostException
 import dev.unifiedllm.transport.TransportResponse
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
-import dev.unifiedllm.transport.error.quote
 import dev.unifiedllm.transport.error.requestId
 import dev.unifiedllm.transport.framing.AwsEventStreamDecoder
 import dev.unifiedllm.transport.framing.Frame
@@ -145,7 +144,7 @@ internal class AnswerReader(
     }
 
     private fun decode(frame: Frame) {
-        if (decoder.readsJson && !frame.isJson()) return words(frame)
+        if (decoder.readsJson && frames is SseDecoder && !frame.isJson()) return words(frame)
         val before = deltas.size
         decoder.decode(frame, deltas)
         if (deltas.size > before || decoder.progress != Progress.OPEN || !decoder.readsJson) return
@@ -164,7 +163,6 @@ internal class AnswerReader(
             }
             decoder.progress != Progress.OPEN -> return
             frame.event == "error" -> throw HttpErrors(target).exception(ProviderError.of(text))
-            frames !is SseDecoder -> throw malformed("the body is not the JSON of the wire: ${quote(text, target.key?.reveal())}", null)
             else -> silent = text
         }
     }

@@ -1,5 +1,6 @@
 package dev.unifiedllm.protocol
 
+import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.Usage
 
 /** The usage of a wire whose input tokens exclude those read from a cache or written to it. Counters are cumulative: the last values count. */
@@ -11,6 +12,13 @@ internal class CachedUsage {
     var written5m: Long? = null
     var written1h: Long? = null
     var reasoning: Long? = null
+    var webSearches: Long? = null
+
+    /** As the provider names it; null if it does not. */
+    var serviceTier: String? = null
+
+    /** See [Billing.conditions]. */
+    val conditions: MutableSet<String> = linkedSetOf()
 
     /** The usage with cached tokens in the input; null if the provider reported none. */
     fun usage(): Usage? {
@@ -25,6 +33,7 @@ internal class CachedUsage {
             cacheWrite5mTokens = written5m
             cacheWrite1hTokens = written1h
             reasoningTokens = reasoning
+            billing = Billing(Billing.serviceTier(serviceTier), conditions.toSet(), webSearches)
         }
     }
 }

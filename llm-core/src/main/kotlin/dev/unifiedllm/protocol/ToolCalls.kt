@@ -31,10 +31,15 @@ internal class ChoiceState {
     val isComplete: Boolean get() = isWhole || (finish != null && !hasEarlyFinish)
     val calls = mutableListOf<OpenCall>()
 
-    /** Notes a chunk. @param finish its finish reason; null if it has none */
-    fun read(hasContent: Boolean, finish: String?) {
+    /** The last value of the finish reason, also one that does not end the response; null if there was none. */
+    var lastWord: String? = null
+        private set
+
+    /** Notes a chunk. @param word its finish reason; null if it has none. @param isFinish false if the word does not end the response */
+    fun read(hasContent: Boolean, word: String?, isFinish: Boolean) {
         if (hasContent && this.finish != null) hasEarlyFinish = true
-        if (finish == null) return
+        lastWord = word ?: lastWord
+        val finish = word?.takeIf { isFinish } ?: return
         if (this.finish == null || hasEarlyFinish) this.finish = finish
         isFinishDoubtful = hasContent
         if (!hasContent) hasEarlyFinish = false

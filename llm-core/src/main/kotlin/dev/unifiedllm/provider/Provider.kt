@@ -26,7 +26,7 @@ internal data class Provider(
     val azure: Azure? = null,
     /** Suffixes of host names. A base URL on such a host means this row, even if the user named another row on the same wire. */
     val hosts: List<String> = emptyList(),
-    /** True for a server that users run themselves. It is not billed. */
+    /** True for a server that users run themselves. It is not billed if it runs on this machine. */
     val local: Boolean = false,
     val aliases: List<String> = emptyList(),
     val quirks: Quirks = Quirks(),

@@ -12,6 +12,8 @@ internal data class ProviderSettings(
     val aws: AwsSettings? = null,
     /** The name of the wire that replaces the row's. */
     val protocol: String? = null,
+    /** True if nobody bills for the provider. */
+    val isFree: Boolean = false,
 ) {
     /** These settings; those of [other] where these are not set. */
     fun over(other: ProviderSettings?): ProviderSettings = ProviderSettings(
@@ -21,6 +23,7 @@ internal data class ProviderSettings(
         systemMessage ?: other?.systemMessage,
         aws?.over(other?.aws) ?: other?.aws,
         protocol ?: other?.protocol,
+        isFree || other?.isFree == true,
     )
 }
 

@@ -20,6 +20,8 @@ internal class Target(
     val aws: AwsSettings? = null,
     /** Query parameters of every request. */
     val query: Map<String, String> = emptyMap(),
+    /** True if the user said that nobody bills for this provider. */
+    private val isMarkedFree: Boolean = false,
 ) {
     /** The facts about the wire on which the provider serves this model. */
     val wire: WireFacts = wires.named(provider.protocol(id.name))
@@ -31,12 +33,23 @@ internal class Target(
     val protocol: String get() = wire.name
 
     /** This target with another base URL at the same server. */
-    fun at(baseUrl: String): Target = Target(id, provider, wires, baseUrl, key, systemMessage, warnings, aws, query)
+    fun at(baseUrl: String): Target = Target(id, provider, wires, baseUrl, key, systemMessage, warnings, aws, query, isMarkedFree)
 
-    fun withWarning(warning: String): Target = Target(id, provider, wires, baseUrl, key, systemMessage, warnings + warning, aws, query)
+    fun withWarning(warning: String): Target = Target(id, provider, wires, baseUrl, key, systemMessage, warnings + warning, aws, query, isMarkedFree)
 
-    /** True if the model runs on a machine of the user's, so that no provider bills it. */
-    val isFree: Boolean get() = provider.local && isPrivateHost(hostOf(baseUrl))
+    /**
+     * True if nobody bills for the model: a server of the user's that runs on this machine, or a provider that the user marked as free. Another machine
+     * may be one for which somebody pays, and a provider that bills does so behind every base URL.
+     */
+    val isFree: Boolean get() = isMarkedFree || (provider.local && isLoopback(hostOf(baseUrl)))
+
+    /** Where the model runs, as far as prices differ by it: the region of the request; null if that is not known. */
+    val region: String? get() = aws?.region ?: REGIONS.firstNotNullOfOrNull { it.find(baseUrl)?.groupValues?.get(1) }
 
     override fun toString(): String = "$id at $baseUrl"
+
+    private companion object {
+        /** Where base URLs name a region: Google's Vertex AI, OpenAI, Amazon's Mantle. */
+        val REGIONS = listOf(Regex("/locations/([^/]+)"), Regex("^https://(us|eu)\\.api\\.openai\\.com"), Regex("^https://bedrock-mantle\\.([^./]+)\\."))
+    }
 }

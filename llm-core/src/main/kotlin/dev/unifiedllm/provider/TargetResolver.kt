@@ -43,6 +43,7 @@ internal class TargetResolver(
             settings.systemMessage,
             aws = aws,
             query = azure?.query.orEmpty(),
+            isMarkedFree = settings.isFree,
         )
     }
 

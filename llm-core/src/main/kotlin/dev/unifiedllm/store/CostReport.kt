@@ -17,7 +17,7 @@ public enum class By { MODEL, PROVIDER, DAY, TASK }
  * @property inputTokens the sum of the reported tokens, as in the other counters
  * @property cost the sum of the known costs; zero if nothing was billed, null if there are costs and none is known
  * @property unknownCosts the number of calls whose cost is unknown; [cost] does not include them
- * @property isFree true if all responses came from the user's own machines
+ * @property isFree true if nobody bills for the responses
  * @property isDemo true for demo models, whose costs are made up and not part of any total
  */
 public data class CostRow(

@@ -266,7 +266,42 @@ class TargetResolverSpec : FunSpec({
         }
         resolve("ollama/llama3").isFree shouldBe true
         resolve("ollama/llama3", "OLLAMA_API_BASE" to "https://ollama.example.com").isFree shouldBe false
-        resolve("ollama/llama3", "OLLAMA_API_BASE" to "http://gpu-box:11434").isFree shouldBe true
+    }
+
+    test("a server of the user's is free on this machine, and elsewhere if the user says so; a provider that bills is not, behind whatever address") {
+        val free = ProviderSettings(isFree = true)
+        for (here in listOf("http://localhost:11434", "http://127.0.0.1:1", "http://[::1]:1", "http://host.docker.internal:1")) {
+            resolve("ollama/llama3", "OLLAMA_API_BASE" to here).isFree shouldBe true
+            resolve("openai/gpt-4o", settings = mapOf("openai" to ProviderSettings(ApiKey.of(KEY), here))).isFree shouldBe false
+        }
+        for (elsewhere in listOf(
+            "http://gpu-box:11434",
+            "http://192.168.1.5:11434",
+            "http://10.0.0.2:11434",
+            "http://gpu.lan:11434",
+            "https://ollama.example.com",
+        )) {
+            resolve("ollama/llama3", "OLLAMA_API_BASE" to elsewhere).isFree shouldBe false
+            resolve("ollama/llama3", "OLLAMA_API_BASE" to elsewhere, settings = mapOf("ollama" to free)).isFree shouldBe true
+            resolve("box/m", settings = mapOf("box" to ProviderSettings(baseUrl = elsewhere))).isFree shouldBe false
+            resolve("box/m", settings = mapOf("box" to free.copy(baseUrl = elsewhere))).isFree shouldBe true
+        }
+        resolve("box/m", settings = mapOf("box" to ProviderSettings(baseUrl = "http://localhost:8000/v1"))).isFree shouldBe true
+        resolve("openai/gpt-4o", "OPENAI_API_KEY" to KEY, settings = mapOf("openai" to free)).isFree shouldBe true
+    }
+
+    test("the region of a target is in its URL, or in its settings") {
+        resolve("bedrock/amazon.nova-lite-v1:0", "AWS_REGION" to "eu-west-1").region shouldBe "eu-west-1"
+        resolve("bedrock/us-west-2/amazon.nova-lite-v1:0", "AWS_REGION" to "eu-west-1").region shouldBe "us-west-2"
+        resolve("vertex_ai/gemini-3-flash", "VERTEXAI_PROJECT" to "p", "VERTEXAI_LOCATION" to "global").region shouldBe "global"
+        resolve(
+            "openai/m",
+            "OPENAI_API_KEY" to KEY,
+            settings = mapOf("openai" to ProviderSettings(ApiKey.of(KEY), "https://eu.api.openai.com/v1")),
+        ).region shouldBe
+            "eu"
+        resolve("bedrock_mantle/m", "BEDROCK_MANTLE_API_KEY" to KEY, "AWS_REGION" to "us-gov-west-1").region shouldBe "us-gov-west-1"
+        resolve("openai/m", "OPENAI_API_KEY" to KEY).region shouldBe null
     }
 
     context("Gemini's base URL, pasted with any path") {
@@ -417,7 +452,7 @@ class TargetResolverSpec : FunSpec({
         target.encoded().url shouldBe "http://gpu-box:8000/v1/chat/completions"
         target.encoded().header("Authorization").shouldBeEmpty()
         target.name shouldBe "org/model"
-        target.isFree shouldBe true
+        target.isFree shouldBe false
         refused("my-vllm/m") shouldContain "provider(\"my-vllm\")"
         refused("my-vllm/m", settings = mapOf("my-vllm" to ProviderSettings())) shouldContain "base URL"
         val keyed = mapOf("my-vllm" to ProviderSettings(ApiKey.of(KEY), "https://h.example.com/v1"))

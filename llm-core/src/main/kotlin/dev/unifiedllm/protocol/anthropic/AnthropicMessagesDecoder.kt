@@ -13,6 +13,7 @@ import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
+import dev.unifiedllm.protocol.json.jsonCursor
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.malformed
 import dev.unifiedllm.provider.Target
@@ -87,6 +88,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         var opened: AnthropicBlock? = null
         var error: String? = null
         var requestId: String? = null
+        var eventUsage: String? = null
         json.members(Event) { member ->
             when (member) {
                 Event.TYPE -> type = json.stringOrNull()
@@ -96,10 +98,12 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
                 Event.MESSAGE -> json.members(Event) { messageMember(it) }
                 Event.ERROR -> if (json.kind() == JsonKind.NULL) json.skip() else error = json.raw()
                 Event.REQUEST_ID -> requestId = json.stringOrNull()
+                Event.USAGE -> eventUsage = json.raw()
                 else -> messageMember(member)
             }
         }
         error?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}")), requestId = requestId) }
+        if (type in WITH_USAGE) eventUsage?.let { usage.readAnthropic(jsonCursor(it)) }
         opened?.let { open(index, it) }
         addTo(blocks[index])
         if (type == "content_block_stop") blocks.remove(index)?.let(::close)
@@ -206,6 +210,9 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     }
 
     private companion object {
+        /** The types of events whose `usage` is that of the response; null is a whole message of a server that leaves its type out. */
+        val WITH_USAGE = setOf("message_start", "message_delta", "message_stop", "message", null)
+
         /** The index of a block in a whole message, where blocks have none. */
         const val WHOLE = -1
         val FINISH_KINDS = mapOf(

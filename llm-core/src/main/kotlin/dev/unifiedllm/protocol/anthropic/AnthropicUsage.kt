@@ -10,11 +10,13 @@ import dev.unifiedllm.protocol.json.tokens
 internal fun CachedUsage.readAnthropic(json: JsonCursor) {
     json.members(AnthropicUsage) { member ->
         when (member) {
-            AnthropicUsage.INPUT_TOKENS -> input = json.tokens() ?: input
-            AnthropicUsage.OUTPUT_TOKENS -> output = json.tokens() ?: output
-            AnthropicUsage.CACHE_READ_INPUT_TOKENS -> read = json.tokens() ?: read
-            AnthropicUsage.CACHE_CREATION_INPUT_TOKENS -> written = json.tokens() ?: written
-            AnthropicUsage.CACHE_CREATION, AnthropicUsage.OUTPUT_TOKENS_DETAILS -> details(json)
+            AnthropicUsage.INPUT_TOKENS -> input = json.tokens(input)
+            AnthropicUsage.OUTPUT_TOKENS -> output = json.tokens(output)
+            AnthropicUsage.CACHE_READ_INPUT_TOKENS -> read = json.tokens(read)
+            AnthropicUsage.CACHE_CREATION_INPUT_TOKENS -> written = json.tokens(written)
+            AnthropicUsage.CACHE_CREATION, AnthropicUsage.OUTPUT_TOKENS_DETAILS, AnthropicUsage.SERVER_TOOL_USE -> details(json)
+            AnthropicUsage.SERVICE_TIER -> serviceTier = json.stringOrNull() ?: serviceTier
+            AnthropicUsage.SPEED, AnthropicUsage.INFERENCE_GEO -> json.stringOrNull()?.lowercase()?.let { if (it !in USUAL) conditions += it }
         }
     }
 }
@@ -22,12 +24,16 @@ internal fun CachedUsage.readAnthropic(json: JsonCursor) {
 private fun CachedUsage.details(json: JsonCursor) {
     json.members(AnthropicUsageDetails) { member ->
         when (member) {
-            AnthropicUsageDetails.EPHEMERAL_5M_INPUT_TOKENS -> written5m = json.tokens() ?: written5m
-            AnthropicUsageDetails.EPHEMERAL_1H_INPUT_TOKENS -> written1h = json.tokens() ?: written1h
-            AnthropicUsageDetails.THINKING_TOKENS -> reasoning = json.tokens() ?: reasoning
+            AnthropicUsageDetails.EPHEMERAL_5M_INPUT_TOKENS -> written5m = json.tokens(written5m)
+            AnthropicUsageDetails.EPHEMERAL_1H_INPUT_TOKENS -> written1h = json.tokens(written1h)
+            AnthropicUsageDetails.THINKING_TOKENS -> reasoning = json.tokens(reasoning)
+            AnthropicUsageDetails.WEB_SEARCH_REQUESTS -> webSearches = json.tokens(webSearches)
         }
     }
 }
+
+/** Speeds and places without a price of their own. */
+private val USUAL = setOf("", "standard", "global", "not_available")
 
 private object AnthropicUsage : JsonNames(
     "input_tokens",
@@ -36,6 +42,10 @@ private object AnthropicUsage : JsonNames(
     "cache_creation_input_tokens",
     "cache_creation",
     "output_tokens_details",
+    "server_tool_use",
+    "service_tier",
+    "speed",
+    "inference_geo",
 ) {
     const val INPUT_TOKENS = 0
     const val OUTPUT_TOKENS = 1
@@ -43,10 +53,16 @@ private object AnthropicUsage : JsonNames(
     const val CACHE_CREATION_INPUT_TOKENS = 3
     const val CACHE_CREATION = 4
     const val OUTPUT_TOKENS_DETAILS = 5
+    const val SERVER_TOOL_USE = 6
+    const val SERVICE_TIER = 7
+    const val SPEED = 8
+    const val INFERENCE_GEO = 9
 }
 
-private object AnthropicUsageDetails : JsonNames("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens", "thinking_tokens") {
+private object AnthropicUsageDetails :
+    JsonNames("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens", "thinking_tokens", "web_search_requests") {
     const val EPHEMERAL_5M_INPUT_TOKENS = 0
     const val EPHEMERAL_1H_INPUT_TOKENS = 1
     const val THINKING_TOKENS = 2
+    const val WEB_SEARCH_REQUESTS = 3
 }

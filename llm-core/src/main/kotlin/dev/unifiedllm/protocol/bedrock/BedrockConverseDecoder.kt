@@ -94,6 +94,8 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
                 Event.ROLE -> hasRole = json.stringOrNull() != null
                 Event.STOP_REASON -> stopReason = json.stringOrNull()
                 Event.USAGE -> usage.readConverse(json)
+                Event.SERVICE_TIER -> json.members(TYPE) { usage.serviceTier = json.stringOrNull() }
+                Event.PERFORMANCE_CONFIG -> json.members(LATENCY) { json.stringOrNull()?.let { if (it != "standard") usage.conditions += it } }
                 Event.OUTPUT -> json.members(OUTPUT) { message() }
             }
         }
@@ -200,7 +202,8 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     }
 
     /** The members of all events, and of a whole body. */
-    private object Event : JsonNames("contentBlockIndex", "delta", "start", "role", "stopReason", "usage", "output") {
+    private object Event :
+        JsonNames("contentBlockIndex", "delta", "start", "role", "stopReason", "usage", "output", "serviceTier", "performanceConfig") {
         const val CONTENT_BLOCK_INDEX = 0
         const val DELTA = 1
         const val START = 2
@@ -208,6 +211,8 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
         const val STOP_REASON = 4
         const val USAGE = 5
         const val OUTPUT = 6
+        const val SERVICE_TIER = 7
+        const val PERFORMANCE_CONFIG = 8
     }
 
     private object OutputMessage : JsonNames("role", "content") {
@@ -256,6 +261,8 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
         const val METADATA = "metadata"
         val EVENTS = setOf("messageStart", "contentBlockStart", "contentBlockDelta", STOP, METADATA)
         val OUTPUT = JsonNames("message")
+        val TYPE = JsonNames("type")
+        val LATENCY = JsonNames("latency")
         val FINISH_KINDS = mapOf(
             "end_turn" to Kind.STOP,
             "stop_sequence" to Kind.STOP,

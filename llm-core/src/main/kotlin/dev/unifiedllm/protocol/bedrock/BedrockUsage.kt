@@ -11,10 +11,10 @@ import dev.unifiedllm.protocol.json.tokens
 internal fun CachedUsage.readConverse(json: JsonCursor) {
     json.members(ConverseUsage) { member ->
         when (member) {
-            ConverseUsage.INPUT_TOKENS -> input = json.tokens() ?: input
-            ConverseUsage.OUTPUT_TOKENS -> output = json.tokens() ?: output
-            ConverseUsage.CACHE_READ_INPUT_TOKENS -> read = json.tokens() ?: read
-            ConverseUsage.CACHE_WRITE_INPUT_TOKENS -> written = json.tokens() ?: written
+            ConverseUsage.INPUT_TOKENS -> input = json.tokens(input)
+            ConverseUsage.OUTPUT_TOKENS -> output = json.tokens(output)
+            ConverseUsage.CACHE_READ_INPUT_TOKENS -> read = json.tokens(read)
+            ConverseUsage.CACHE_WRITE_INPUT_TOKENS -> written = json.tokens(written)
             ConverseUsage.CACHE_DETAILS -> json.elements { cacheDetail(json) }
         }
     }
@@ -29,8 +29,8 @@ private fun CachedUsage.cacheDetail(json: JsonCursor) {
             CacheDetail.INPUT_TOKENS -> tokens = json.tokens()
         }
     }
-    if (ttl == "5m") written5m = tokens
-    if (ttl == "1h") written1h = tokens
+    if (ttl == "5m" && tokens != 0L) written5m = tokens ?: written5m
+    if (ttl == "1h" && tokens != 0L) written1h = tokens ?: written1h
 }
 
 private object ConverseUsage : JsonNames("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens", "cacheDetails") {

@@ -16,9 +16,9 @@ internal class CohereUsage {
         fun read(json: JsonCursor) {
             json.members(TokenCounts) { member ->
                 when (member) {
-                    TokenCounts.INPUT_TOKENS -> input = json.tokens()
-                    TokenCounts.OUTPUT_TOKENS -> output = json.tokens()
-                    TokenCounts.REASONING_TOKENS -> reasoning = json.tokens()
+                    TokenCounts.INPUT_TOKENS -> input = json.tokens(input)
+                    TokenCounts.OUTPUT_TOKENS -> output = json.tokens(output)
+                    TokenCounts.REASONING_TOKENS -> reasoning = json.tokens(reasoning)
                 }
             }
         }
@@ -33,7 +33,7 @@ internal class CohereUsage {
             when (member) {
                 UsageMembers.TOKENS -> all.read(json)
                 UsageMembers.BILLED_UNITS -> billed.read(json)
-                UsageMembers.CACHED_TOKENS -> cached = json.tokens()
+                UsageMembers.CACHED_TOKENS -> cached = json.tokens(cached)
             }
         }
     }

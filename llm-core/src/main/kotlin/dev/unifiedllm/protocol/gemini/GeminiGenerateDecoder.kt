@@ -50,7 +50,7 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
         for (choice in choices) choice.close(out)
         out += sources.found
         choices.firstOrNull()?.finishMessage?.let { out += Delta.Warning("the provider reported at the end: $it") }
-        out.addFinish(finishReason(), usage.usage())
+        out.addFinish(finishReason(), usage.usage(sources))
     }
 
     private fun response(out: MutableList<Delta>) {

@@ -153,8 +153,27 @@ internal class GeminiSources {
 
     val found: Collection<Delta.Source> get() = byUrl.values
 
+    private val queries = linkedSetOf<String>()
+
+    /** The web searches of the response; null if there were none. */
+    val searches: Long? get() = queries.size.takeIf { it > 0 }?.toLong()
+
+    /** True if a source is from Google Maps. */
+    var hasMaps: Boolean = false
+        private set
+
     fun readGrounding(json: JsonCursor) {
-        json.members(GROUNDING) { json.elements { json.members(CHUNK) { source(json) } } }
+        json.members(Grounding) { member ->
+            when (member) {
+                Grounding.GROUNDING_CHUNKS -> json.elements {
+                    json.members(Chunk) { kind ->
+                        hasMaps = hasMaps || kind == Chunk.MAPS
+                        source(json)
+                    }
+                }
+                Grounding.WEB_SEARCH_QUERIES -> json.elements { json.stringOrNull()?.let { if (it.isNotEmpty()) queries += it } }
+            }
+        }
     }
 
     fun readCitations(json: JsonCursor) {
@@ -178,11 +197,19 @@ internal class GeminiSources {
         const val TITLE = 1
     }
 
-    private companion object {
-        val GROUNDING = JsonNames("groundingChunks")
+    private object Grounding : JsonNames("groundingChunks", "webSearchQueries") {
+        const val GROUNDING_CHUNKS = 0
+        const val WEB_SEARCH_QUERIES = 1
+    }
 
-        /** The kinds of grounding chunks. Each is an object with `uri` and `title`. */
-        val CHUNK = JsonNames("web", "retrievedContext", "maps")
+    /** The kinds of grounding chunks. Each is an object with `uri` and `title`. */
+    private object Chunk : JsonNames("web", "retrievedContext", "maps") {
+        const val WEB = 0
+        const val RETRIEVED_CONTEXT = 1
+        const val MAPS = 2
+    }
+
+    private companion object {
         val CITATIONS = JsonNames("citationSources", "citations")
     }
 }

@@ -1,5 +1,6 @@
 package dev.unifiedllm.protocol.gemini
 
+import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
@@ -21,16 +22,18 @@ internal class GeminiUsage {
     private var audioInput: Long? = null
     private var audioOutput: Long? = null
     private var image: Long? = null
+    private var serviceTier: String? = null
 
     fun read(json: JsonCursor) {
         json.members(UsageMetadata) { member ->
             when (member) {
-                UsageMetadata.PROMPT_TOKEN_COUNT -> prompt = json.tokens() ?: prompt
-                UsageMetadata.CANDIDATES_TOKEN_COUNT -> candidates = json.tokens() ?: candidates
-                UsageMetadata.THOUGHTS_TOKEN_COUNT -> reasoning = json.tokens() ?: reasoning
-                UsageMetadata.CACHED_CONTENT_TOKEN_COUNT -> cached = json.tokens() ?: cached
-                UsageMetadata.TOOL_USE_PROMPT_TOKEN_COUNT -> toolResults = json.tokens() ?: toolResults
-                UsageMetadata.TOTAL_TOKEN_COUNT -> total = json.tokens() ?: total
+                UsageMetadata.PROMPT_TOKEN_COUNT -> prompt = json.tokens(prompt)
+                UsageMetadata.CANDIDATES_TOKEN_COUNT -> candidates = json.tokens(candidates)
+                UsageMetadata.THOUGHTS_TOKEN_COUNT -> reasoning = json.tokens(reasoning)
+                UsageMetadata.CACHED_CONTENT_TOKEN_COUNT -> cached = json.tokens(cached)
+                UsageMetadata.TOOL_USE_PROMPT_TOKEN_COUNT -> toolResults = json.tokens(toolResults)
+                UsageMetadata.TOTAL_TOKEN_COUNT -> total = json.tokens(total)
+                UsageMetadata.SERVICE_TIER, UsageMetadata.TRAFFIC_TYPE -> serviceTier = Billing.serviceTier(json.stringOrNull()) ?: serviceTier
                 UsageMetadata.PROMPT_TOKENS_DETAILS -> json.details { modality, count -> if (modality == "AUDIO") audioInput = count }
                 UsageMetadata.CANDIDATES_TOKENS_DETAILS -> json.details { modality, count ->
                     if (modality == "AUDIO") audioOutput = count
@@ -54,8 +57,8 @@ internal class GeminiUsage {
         }
     }
 
-    /** Null if the provider did not report it. */
-    fun usage(): Usage? {
+    /** Null if the provider did not report it. @param sources of the response, which tell of searches */
+    fun usage(sources: GeminiSources): Usage? {
         if (prompt == null && candidates == null && total == null) return null
         val input = prompt?.plus(toolResults ?: 0)
         return Usage.build {
@@ -66,6 +69,7 @@ internal class GeminiUsage {
             audioInputTokens = audioInput
             audioOutputTokens = audioOutput
             imageTokens = image
+            billing = Billing(serviceTier, webSearches = sources.searches, unpriced = "no price is known for Google Maps".takeIf { sources.hasMaps })
         }
     }
 
@@ -89,6 +93,8 @@ internal class GeminiUsage {
         "totalTokenCount",
         "promptTokensDetails",
         "candidatesTokensDetails",
+        "serviceTier",
+        "trafficType",
     ) {
         const val PROMPT_TOKEN_COUNT = 0
         const val CANDIDATES_TOKEN_COUNT = 1
@@ -98,6 +104,8 @@ internal class GeminiUsage {
         const val TOTAL_TOKEN_COUNT = 5
         const val PROMPT_TOKENS_DETAILS = 6
         const val CANDIDATES_TOKENS_DETAILS = 7
+        const val SERVICE_TIER = 8
+        const val TRAFFIC_TYPE = 9
     }
 
     private object TokensDetail : JsonNames("modality", "tokenCount") {

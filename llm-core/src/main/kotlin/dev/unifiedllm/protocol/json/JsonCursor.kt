@@ -102,17 +102,15 @@ internal class JsonCursor(private val isStrict: Boolean = false) {
 
     /** An integer in any notation (1, 1.0, 1e3); null for a fraction, and for a value that does not fit in a Long. */
     fun longOrNull(): Long? {
-        if (!isKind(JsonKind.NUMBER)) return null
-        scanNumber()
-        return if (!finite) null else if (integer) JsonToken.long(bytes, tokenStart, tokenEnd) else JsonToken.wholeLong(bytes, tokenStart, tokenEnd)
+        if (!isFiniteNumber()) return null
+        return if (integer) JsonToken.long(bytes, tokenStart, tokenEnd) else JsonToken.wholeLong(bytes, tokenStart, tokenEnd)
     }
 
     /** A number; null for one with an exponent beyond 400 or more than 1000 characters. */
-    fun decimalOrNull(): BigDecimal? {
-        if (!isKind(JsonKind.NUMBER)) return null
-        scanNumber()
-        return if (!finite) null else JsonToken.decimal(bytes, tokenStart, tokenEnd)
-    }
+    fun decimalOrNull(): BigDecimal? = if (isFiniteNumber()) JsonToken.decimal(bytes, tokenStart, tokenEnd) else null
+
+    /** Steps over the next value. True if it is a number that can be read. */
+    private fun isFiniteNumber(): Boolean = isKind(JsonKind.NUMBER).also { if (it) scanNumber() } && finite
 
     fun booleanOrNull(): Boolean? {
         if (!isKind(JsonKind.BOOLEAN)) return null

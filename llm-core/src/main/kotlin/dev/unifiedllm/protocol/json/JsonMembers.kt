@@ -20,5 +20,14 @@ internal inline fun JsonCursor.elements(read: () -> Unit) {
     if (enterArray()) while (nextElement()) read()
 }
 
+/**
+ * Reads a number of tokens that a response reports more than once: the last one counts, but not a zero after another number, which some servers send in
+ * place of what they do not know. @param before the number so far
+ */
+internal fun JsonCursor.tokens(before: Long?): Long? = tokens()?.takeUnless { it == 0L && before != null } ?: before
+
 /** Reads a number of tokens, which some servers send as a string; null, which means not reported, if the value is negative or not an integer. */
 internal fun JsonCursor.tokens(): Long? = (if (kind() == JsonKind.STRING) string().trim().toLongOrNull() else longOrNull())?.takeIf { it >= 0 }
+
+/** A cursor before the value in [text]. */
+internal fun jsonCursor(text: String): JsonCursor = text.encodeToByteArray().let { JsonCursor().reset(it, 0, it.size) }

@@ -45,8 +45,8 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
                 Line.THINKING -> content.addReasoning(json.stringOrNull())
                 Line.DONE -> done = json.booleanOrNull() == true
                 Line.DONE_REASON -> reason = json.stringOrNull()
-                Line.PROMPT_EVAL_COUNT -> promptTokens = json.tokens()
-                Line.EVAL_COUNT -> outputTokens = json.tokens()
+                Line.PROMPT_EVAL_COUNT -> promptTokens = json.tokens(promptTokens)
+                Line.EVAL_COUNT -> outputTokens = json.tokens(outputTokens)
                 Line.ERROR -> error = json.stringOrNull()
             }
         }

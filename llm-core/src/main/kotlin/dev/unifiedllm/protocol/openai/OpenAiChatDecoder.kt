@@ -27,7 +27,7 @@ import kotlinx.serialization.json.Json
 /** Decodes the chunks of a stream, and completions that are not streamed: the same fields stand in `delta` and `message`. */
 internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
-    private val usage = OpenAiUsage(target.provider.quirks)
+    private val usage = OpenAiUsage(target)
     private val content = mutableListOf<Delta>()
     private val choices = mutableListOf<ChoiceState>()
     private val details = ReasoningDetails(isSentBack = target.provider.quirks.reasoning.sentBackAs == SentBackAs.REASONING_DETAILS)
@@ -65,6 +65,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                 ChatChunk.X_GROQ -> json.groq()
                 ChatChunk.CITATIONS -> sources.readCitations(json)
                 ChatChunk.SEARCH_RESULTS -> sources.readSearchResults(json)
+                ChatChunk.SERVICE_TIER -> usage.readServiceTier(json)
                 ChatChunk.OBJECT -> isErrorObject = json.stringIndex(ERROR_OBJECT) == 0
             }
         }
@@ -128,7 +129,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                 ChatChoice.INDEX -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
                 ChatChoice.DELTA -> delta = messageContent(before)
                 ChatChoice.MESSAGE -> message = messageContent(before)
-                ChatChoice.FINISH_REASON -> finish = stringOrNull()?.takeUnless { it in NO_FINISH }
+                ChatChoice.FINISH_REASON -> finish = stringOrNull()
                 ChatChoice.ERROR -> raw().let { if (it !in NO_ERROR) errorText = it }
                 ChatChoice.USAGE -> usage.read(this)
             }
@@ -142,7 +143,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         } else if (read === delta) {
             state.isStreamed = true
         }
-        state.read(hasContent = read?.isEmpty == false, finish)
+        state.read(hasContent = read?.isEmpty == false, finish, isFinish = finish != null && finish !in NO_FINISH)
         read?.deltas?.mapTo(content) { if (index > 0) it.ofChoice(index) else it }
         read?.fragments?.addTo(content, state, index)
     }
@@ -231,7 +232,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
             else -> Kind.TOOL_CALLS
         }
         // "stop" ends a call of the tool that tool_choice named, and at many servers every tool call.
-        return FinishReason(if (kind == Kind.STOP && first!!.calls.isNotEmpty()) Kind.TOOL_CALLS else kind, raw)
+        return FinishReason(if (kind == Kind.STOP && first!!.calls.isNotEmpty()) Kind.TOOL_CALLS else kind, raw ?: first?.lastWord)
     }
 
     private fun Delta.ofChoice(choice: Int): Delta = when (this) {

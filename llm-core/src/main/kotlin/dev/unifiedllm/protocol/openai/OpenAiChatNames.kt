@@ -3,7 +3,8 @@ package dev.unifiedllm.protocol.openai
 import dev.unifiedllm.protocol.json.JsonNames
 
 /** A chunk of a stream, or a completion that is not streamed. */
-internal object ChatChunk : JsonNames("choices", "id", "model", "usage", "error", "x_groq", "citations", "search_results", "object") {
+internal object ChatChunk :
+    JsonNames("choices", "id", "model", "usage", "error", "x_groq", "citations", "search_results", "object", "service_tier") {
     const val CHOICES = 0
     const val ID = 1
     const val MODEL = 2
@@ -13,6 +14,7 @@ internal object ChatChunk : JsonNames("choices", "id", "model", "usage", "error"
     const val CITATIONS = 6
     const val SEARCH_RESULTS = 7
     const val OBJECT = 8
+    const val SERVICE_TIER = 9
 }
 
 internal object ChatChoice : JsonNames("index", "delta", "message", "finish_reason", "error", "usage") {

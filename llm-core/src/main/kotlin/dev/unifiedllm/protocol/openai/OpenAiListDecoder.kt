@@ -26,7 +26,7 @@ import kotlinx.serialization.json.JsonObject
 /** Decodes a response of OpenAI's wire that is one list, `data`, with the model, the usage and the cost beside it; or an error. */
 internal abstract class OpenAiListDecoder(private val target: Target) : Decoder {
     protected val json = JsonCursor()
-    private val reported = OpenAiUsage(target.provider.quirks)
+    private val reported = OpenAiUsage(target)
     private var done = false
 
     final override val progress: Progress get() = if (done) Progress.DONE else Progress.OPEN

@@ -27,7 +27,7 @@ import kotlinx.serialization.json.Json
  */
 internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
-    private val usage = OpenAiUsage(target.provider.quirks)
+    private val usage = OpenAiUsage(target)
     private val items = ResponseItems()
     private val pending = mutableListOf<String>()
     private var id: String? = null
@@ -80,6 +80,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
                 EventMember.USAGE -> usage.read(json)
                 EventMember.INCOMPLETE_DETAILS -> incompleteDetails()
                 EventMember.ERROR -> error()
+                EventMember.SERVICE_TIER -> usage.readServiceTier(json)
             }
         }
     }
@@ -94,6 +95,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
                 ResponseMember.USAGE -> usage.read(json)
                 ResponseMember.INCOMPLETE_DETAILS -> incompleteDetails()
                 ResponseMember.ERROR -> error()
+                ResponseMember.SERVICE_TIER -> usage.readServiceTier(json)
             }
         }
     }
@@ -153,7 +155,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
 
     override fun finish(out: MutableList<Delta>) {
         start(out)
-        out.addFinish(FinishReason(kind(), status), usage.usage(), usage.cost(target))
+        out.addFinish(FinishReason(kind(), status), usage.usage(items.tools), usage.cost(target))
     }
 
     private fun kind(): Kind = when (status) {
@@ -199,6 +201,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         "incomplete_details",
         "error",
         "item_id",
+        "service_tier",
     ) {
         const val TYPE = 0
         const val DELTA = 1
@@ -214,9 +217,11 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         const val INCOMPLETE_DETAILS = 11
         const val ERROR = 12
         const val ITEM_ID = 13
+        const val SERVICE_TIER = 14
     }
 
-    private object ResponseMember : JsonNames("id", "model", "status", "output", "usage", "incomplete_details", "error") {
+    private object ResponseMember :
+        JsonNames("id", "model", "status", "output", "usage", "incomplete_details", "error", "service_tier") {
         const val ID = 0
         const val MODEL = 1
         const val STATUS = 2
@@ -224,6 +229,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         const val USAGE = 4
         const val INCOMPLETE_DETAILS = 5
         const val ERROR = 6
+        const val SERVICE_TIER = 7
     }
 
     private object EventType : JsonNames(

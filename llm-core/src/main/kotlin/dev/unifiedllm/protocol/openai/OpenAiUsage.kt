@@ -1,5 +1,6 @@
 package dev.unifiedllm.protocol.openai
 
+import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
@@ -9,10 +10,12 @@ import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.json.tokens
 import dev.unifiedllm.provider.Quirks
 import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.hostOf
 import java.math.BigDecimal
 
-/** Reads the `usage` object. Its counters are cumulative: where it comes more than once, the last values count. */
-internal class OpenAiUsage(private val quirks: Quirks) {
+/** Reads the `usage` object, and what else decides the price. Its counters are cumulative: where it comes more than once, the last values count. */
+internal class OpenAiUsage(private val target: Target) {
+    private val quirks = target.provider.quirks
     private var input: Long? = null
     private var output: Long? = null
     private var total: Long? = null
@@ -23,30 +26,50 @@ internal class OpenAiUsage(private val quirks: Quirks) {
     private var audioOutput: Long? = null
     private var imageOutput: Long? = null
     private var cost: BigDecimal? = null
+    private var serviceTier: String? = null
+    private var webSearches: Long? = null
+    private var searchContext: String? = null
+    private var citations: Long? = null
+
+    /** True if the provider used a key of the user's at another provider, which bills that. [cost] is then the fee for passing the request on. */
+    private var isOwnKey = false
+    private var upstreamCost: BigDecimal? = null
 
     fun read(json: JsonCursor) {
         json.members(Member) { member ->
             when (member) {
-                Member.PROMPT_TOKENS, Member.INPUT_TOKENS -> input = json.tokens() ?: input
-                Member.COMPLETION_TOKENS, Member.OUTPUT_TOKENS -> output = json.tokens() ?: output
-                Member.TOTAL_TOKENS -> total = json.tokens() ?: total
+                Member.PROMPT_TOKENS, Member.INPUT_TOKENS -> input = json.tokens(input)
+                Member.COMPLETION_TOKENS, Member.OUTPUT_TOKENS -> output = json.tokens(output)
+                Member.TOTAL_TOKENS -> total = json.tokens(total)
                 Member.PROMPT_TOKENS_DETAILS, Member.INPUT_TOKENS_DETAILS -> inputDetails(json)
                 Member.COMPLETION_TOKENS_DETAILS, Member.OUTPUT_TOKENS_DETAILS -> outputDetails(json)
-                Member.PROMPT_CACHE_HIT_TOKENS, Member.CACHED_TOKENS, Member.CACHE_READ_INPUT_TOKENS -> cacheRead = json.tokens() ?: cacheRead
-                Member.CACHE_CREATION_INPUT_TOKENS -> cacheWrite = json.tokens() ?: cacheWrite
-                Member.REASONING_TOKENS -> reasoning = json.tokens() ?: reasoning
+                Member.PROMPT_CACHE_HIT_TOKENS, Member.CACHED_TOKENS, Member.CACHE_READ_INPUT_TOKENS -> cacheRead = json.tokens(cacheRead)
+                Member.CACHE_CREATION_INPUT_TOKENS -> cacheWrite = json.tokens(cacheWrite)
+                Member.REASONING_TOKENS -> reasoning = json.tokens(reasoning)
                 Member.COST -> json.costAt("cost")?.let { cost = it }
+                Member.ESTIMATED_COST -> json.costAt("estimated_cost")?.let { cost = it }
                 Member.COST_IN_USD_TICKS -> json.costAt("cost_in_usd_ticks")?.let { cost = it.movePointLeft(TICK_DIGITS) }
+                Member.IS_BYOK -> isOwnKey = json.booleanOrNull() == true
+                Member.COST_DETAILS -> json.members(UPSTREAM_COST) { upstreamCost = json.decimalOrNull()?.takeIf { it.signum() >= 0 } }
+                Member.SERVICE_TIER -> readServiceTier(json)
+                Member.SEARCH_CONTEXT_SIZE -> searchContext = json.stringOrNull()?.lowercase() ?: searchContext
+                Member.NUM_SEARCH_QUERIES -> webSearches = json.tokens(webSearches)
+                Member.CITATION_TOKENS -> citations = json.tokens(citations)
             }
         }
+    }
+
+    /** Reads the tier that served the request. A stream repeats it, at first as it was requested. */
+    fun readServiceTier(json: JsonCursor) {
+        serviceTier = json.stringOrNull() ?: serviceTier
     }
 
     private fun inputDetails(json: JsonCursor) {
         json.members(InputDetails) { member ->
             when (member) {
-                InputDetails.CACHED_TOKENS -> cacheRead = json.tokens() ?: cacheRead
-                InputDetails.AUDIO_TOKENS -> audioInput = json.tokens() ?: audioInput
-                InputDetails.CACHE_WRITE_TOKENS, InputDetails.CACHE_CREATION_TOKENS -> cacheWrite = json.tokens() ?: cacheWrite
+                InputDetails.CACHED_TOKENS -> cacheRead = json.tokens(cacheRead)
+                InputDetails.AUDIO_TOKENS -> audioInput = json.tokens(audioInput)
+                InputDetails.CACHE_WRITE_TOKENS, InputDetails.CACHE_CREATION_TOKENS -> cacheWrite = json.tokens(cacheWrite)
             }
         }
     }
@@ -54,9 +77,9 @@ internal class OpenAiUsage(private val quirks: Quirks) {
     private fun outputDetails(json: JsonCursor) {
         json.members(OutputDetails) { member ->
             when (member) {
-                OutputDetails.REASONING_TOKENS -> reasoning = json.tokens() ?: reasoning
-                OutputDetails.AUDIO_TOKENS -> audioOutput = json.tokens() ?: audioOutput
-                OutputDetails.IMAGE_TOKENS -> imageOutput = json.tokens() ?: imageOutput
+                OutputDetails.REASONING_TOKENS -> reasoning = json.tokens(reasoning)
+                OutputDetails.AUDIO_TOKENS -> audioOutput = json.tokens(audioOutput)
+                OutputDetails.IMAGE_TOKENS -> imageOutput = json.tokens(imageOutput)
             }
         }
     }
@@ -74,32 +97,70 @@ internal class OpenAiUsage(private val quirks: Quirks) {
         return found
     }
 
-    /** The usage read so far; null if the provider reported none. */
-    fun usage(): Usage? {
+    /** The usage read so far; null if the provider reported none. @param tools what the provider ran, as the response shows it */
+    fun usage(tools: ServerTools? = null): Usage? {
         if (input == null && output == null) return null
-        val outside = when (quirks.reasoning.counted) {
-            Quirks.Counted.INSIDE -> false
-            Quirks.Counted.TOTAL -> total == (input ?: 0) + (output ?: 0) + (reasoning ?: 0) // such a provider may start to count as the others do
-            Quirks.Counted.APART -> true
-        }
+        val apart = apart()
         return Usage.build {
-            inputTokens = input
-            outputTokens = if (outside) (output ?: 0) + (reasoning ?: 0) else output
+            inputTokens = if (isAudioBeside()) (input ?: 0) + (audioInput ?: 0) else input
+            outputTokens = if (apart == 0L) output else (output ?: 0) + apart
             cacheReadTokens = cacheRead
             cacheWriteTokens = cacheWrite
-            reasoningTokens = reasoning
+            reasoningTokens = reasoning ?: apart.takeIf { it > 0 }
             audioInputTokens = audioInput
             audioOutputTokens = audioOutput
             imageTokens = imageOutput
+            billing = Billing(
+                Billing.serviceTier(serviceTier),
+                webSearches = webSearches ?: tools?.webSearches,
+                searchContext = searchContext,
+                unpriced = unpriced(tools),
+            )
         }
     }
 
+    /** The reasoning tokens that are not among the output tokens. */
+    private fun apart(): Long {
+        val counted = (input ?: 0) + (output ?: 0)
+        val stated = reasoning
+        return when {
+            stated == null -> if (hidesReasoning) ((total ?: 0) - counted).coerceAtLeast(0) else 0
+            quirks.reasoning.counted == Quirks.Counted.APART -> stated
+            // a provider that counts them in the total only may start to count as the others do
+            quirks.reasoning.counted == Quirks.Counted.TOTAL || hidesReasoning -> if (total == counted + stated) stated else 0
+            else -> 0
+        }
+    }
+
+    /** True for Google's models, whose reasoning tokens are in `total_tokens` only. */
+    private val hidesReasoning get() = GEMINI.containsMatchIn(target.name) || hostOf(target.baseUrl).endsWith("generativelanguage.googleapis.com")
+
+    /** True if the tokens of audio are not among the input tokens (Mistral's Voxtral). */
+    private fun isAudioBeside(): Boolean {
+        val audio = audioInput ?: return false
+        return audio > 0 && total == (input ?: 0) + (output ?: 0) + audio
+    }
+
+    private fun unpriced(tools: ServerTools?): String? = when {
+        isOwnKey && upstreamCost == null -> OWN_KEY
+        (citations ?: 0) > 0 -> "no price is known for citation tokens"
+        else -> tools?.unpriced?.let { "no price is known for $it" }
+    }
+
     /** The cost that the provider reported. Zero counts as not reported: some providers send it and bill elsewhere. */
-    fun cost(target: Target): Cost =
-        cost?.takeIf { it.signum() > 0 }?.let { Cost.Known(Usd.of(it), target.provider.id) } ?: Cost.Unknown("not priced")
+    fun cost(target: Target): Cost {
+        val upstream = if (isOwnKey && quirks.costInUsage != null) upstreamCost ?: return Cost.Unknown(OWN_KEY) else BigDecimal.ZERO
+        val whole = (cost ?: return Cost.Unknown("not priced")) + upstream
+        return if (whole.signum() > 0) Cost.Known(Usd.of(whole), target.provider.id) else Cost.Unknown("not priced")
+    }
 
     private companion object {
         const val TICK_DIGITS = 10
+        const val OWN_KEY = "the provider reported the fee for using your key at another provider, but not what that provider bills"
+        val UPSTREAM_COST = JsonNames("upstream_inference_cost")
+
+        /** Names of Gemini models, with or without the folder of a gateway. */
+        val GEMINI = Regex("(^|/)gemini-")
     }
 
     private object Member : JsonNames(
@@ -119,6 +180,13 @@ internal class OpenAiUsage(private val quirks: Quirks) {
         "cache_creation_input_tokens",
         "input_tokens_details",
         "output_tokens_details",
+        "estimated_cost",
+        "is_byok",
+        "cost_details",
+        "service_tier",
+        "search_context_size",
+        "num_search_queries",
+        "citation_tokens",
     ) {
         const val PROMPT_TOKENS = 0
         const val INPUT_TOKENS = 1
@@ -136,6 +204,13 @@ internal class OpenAiUsage(private val quirks: Quirks) {
         const val CACHE_CREATION_INPUT_TOKENS = 13
         const val INPUT_TOKENS_DETAILS = 14
         const val OUTPUT_TOKENS_DETAILS = 15
+        const val ESTIMATED_COST = 16
+        const val IS_BYOK = 17
+        const val COST_DETAILS = 18
+        const val SERVICE_TIER = 19
+        const val SEARCH_CONTEXT_SIZE = 20
+        const val NUM_SEARCH_QUERIES = 21
+        const val CITATION_TOKENS = 22
     }
 
     private object InputDetails : JsonNames("cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens") {

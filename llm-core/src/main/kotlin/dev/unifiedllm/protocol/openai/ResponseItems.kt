@@ -43,6 +43,8 @@ internal class ResponseItems {
     var isRefused: Boolean = false
         private set
 
+    val tools: ServerTools = ServerTools()
+
     val hasCalls: Boolean get() = calls > 0
 
     val isEmpty: Boolean get() = byIndex.isEmpty() && byId.isEmpty()
@@ -114,6 +116,7 @@ internal class ResponseItems {
     fun done(index: Long, text: String, out: MutableList<Delta>) {
         val read = ResponseItem.read(text)
         val item = item(index, read.id) { isDone }
+        if (!item.isDone) tools.add(read)
         item.isDone = true
         when (read.type) {
             "message" -> {
@@ -160,6 +163,10 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
         private set
     val sources: MutableList<Delta.Source> = mutableListOf()
     private var format: String? = null
+
+    /** What a web search did: `search`, `open_page` or `find_in_page`; null if it does not say. */
+    var action: String? = null
+        private set
     private var isEncrypted = false
 
     val isCustom: Boolean get() = type == "custom_tool_call"
@@ -184,6 +191,7 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
                 ItemMember.ENCRYPTED_CONTENT -> isEncrypted = json.stringOrNull()?.isNotEmpty() == true
                 ItemMember.RESULT -> result = json.stringOrNull()?.ifEmpty { null }
                 ItemMember.OUTPUT_FORMAT -> format = json.stringOrNull()
+                ItemMember.ACTION -> json.members(ACTION_TYPE) { action = json.stringOrNull() }
             }
         }
     }
@@ -201,6 +209,8 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
     }
 
     companion object {
+        private val ACTION_TYPE = JsonNames("type")
+
         fun read(text: String): ResponseItem {
             val bytes = text.encodeToByteArray()
             return ResponseItem(JsonCursor().reset(bytes, 0, bytes.size)).also { it.read() }
@@ -219,6 +229,7 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
         "result",
         "output_format",
         "id",
+        "action",
     ) {
         const val TYPE = 0
         const val CALL_ID = 1
@@ -231,6 +242,7 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
         const val RESULT = 8
         const val OUTPUT_FORMAT = 9
         const val ID = 10
+        const val ACTION = 11
     }
 
     private object PartMember : JsonNames("text", "refusal", "annotations") {

@@ -136,8 +136,8 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
     private fun metrics() {
         json.members(Metrics) { member ->
             when (member) {
-                Metrics.INPUT_TOKEN_COUNT -> input = json.tokens()
-                Metrics.OUTPUT_TOKEN_COUNT -> output = json.tokens()
+                Metrics.INPUT_TOKEN_COUNT -> input = json.tokens(input)
+                Metrics.OUTPUT_TOKEN_COUNT -> output = json.tokens(output)
             }
         }
     }

@@ -1,0 +1,35 @@
+package dev.unifiedllm.chat
+
+/** What changes the price of a response beside its tokens. Names are in lower case. */
+internal data class Billing(
+    /** The service tier in which the provider served the request, such as `flex`; null for the standard one, or if it does not say. */
+    val serviceTier: String? = null,
+    /** Other conditions with a price of their own: `fast` for a mode of the request, `us` for a place. */
+    val conditions: Set<String> = emptySet(),
+    /** The web searches that the provider ran; null if it does not say. */
+    val webSearches: Long? = null,
+    /** How much of the found pages the model was given: `low`, `medium` or `high`; null if the provider does not say. */
+    val searchContext: String? = null,
+    /** Why the response cannot be priced by its usage; null if it can be. */
+    val unpriced: String? = null,
+) {
+    /** The sum for two responses. It has no price if they were billed in different ways. */
+    operator fun plus(other: Billing): Billing {
+        val isAlike = serviceTier == other.serviceTier && conditions == other.conditions && searchContext == other.searchContext
+        return copy(
+            webSearches = if (webSearches == null) other.webSearches else webSearches + (other.webSearches ?: 0),
+            unpriced = unpriced ?: other.unpriced ?: if (isAlike) null else "the responses were billed at different prices",
+        )
+    }
+
+    companion object {
+        val STANDARD: Billing = Billing()
+
+        /** Names of the standard tier, or of none: `auto` is a request, not the tier that served it. */
+        private val STANDARD_TIERS = setOf("", "auto", "default", "standard", "standard_only", "on_demand", "unspecified")
+
+        /** The service tier that a provider calls [name]; null for the standard one. */
+        fun serviceTier(name: String?): String? =
+            name?.lowercase()?.takeUnless { it in STANDARD_TIERS || it.endsWith("_unspecified") }?.removePrefix("on_demand_")
+    }
+}

@@ -1,0 +1,102 @@
+package dev.unifiedllm.pricing
+
+import dev.unifiedllm.chat.Billing
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.chat.Usd
+import java.math.BigDecimal
+
+/** The sum for one response, or what is missing for it. Tokens that have no rate of their own are billed at that of the counter that includes them. */
+internal class Charge(private val standard: RateTable, private val terms: Terms) {
+    private var total = BigDecimal.ZERO
+    private var missing: String? = null
+
+    /** @return the amount, or the first thing for which no price is known */
+    fun of(usage: Usage, input: Long, output: Long): Pair<BigDecimal, String?> {
+        val billing = usage.billing
+        val tier = billing.serviceTier?.takeUnless { terms.isUniform }
+        val table = if (tier == null) standard else terms.services[tier]
+        when {
+            table == null -> miss("the service tier \"$tier\"")
+            standard.isLong(input) && !table.isLong(input) -> miss("requests with $input input tokens in the service tier \"$tier\"")
+            else -> tokens(usage, input, output, table.rates(input), standard.base)
+        }
+        if (!terms.isUniform) for (condition in billing.conditions) multiply(condition)
+        search(billing)
+        return total to missing
+    }
+
+    private fun miss(what: String) {
+        missing = missing ?: what
+    }
+
+    private fun tokens(usage: Usage, input: Long, output: Long, rates: Rates, usual: Rates) {
+        if (usage.billedInputTokens != null && usage.billedOutputTokens != null) {
+            add(usage.billedInputTokens, rates.input, INPUT)
+            add(usage.billedOutputTokens, rates.output, OUTPUT)
+            return
+        }
+        val cacheRead = usage.cacheReadTokens ?: 0
+        val cacheWrite1h = usage.cacheWrite1hTokens ?: 0
+        val cacheWrite = (usage.cacheWriteTokens ?: 0) - cacheWrite1h
+        val audioIn = usage.audioInputTokens ?: 0
+        val reasoning = usage.reasoningTokens ?: 0
+        val audioOut = usage.audioOutputTokens ?: 0
+        val image = (usage.imageTokens ?: 0).coerceAtMost(output)
+        add((input - cacheRead - cacheWrite - cacheWrite1h - audioIn).coerceAtLeast(0), rates.input, INPUT)
+        add((output - reasoning - audioOut - image).coerceAtLeast(0), rates.output, OUTPUT)
+        part(cacheRead, rates.cacheRead, rates.input, usual.cacheRead, usual.input, "tokens read from the cache")
+        part(cacheWrite, rates.cacheWrite, rates.input, usual.cacheWrite, usual.input, "tokens written to the cache")
+        val write = rates.cacheWrite ?: rates.input
+        part(cacheWrite1h, rates.cacheWrite1h, write, usual.cacheWrite1h, usual.cacheWrite ?: usual.input, "tokens written to the cache for an hour")
+        part(audioIn, rates.audioIn, rates.input, usual.audioIn, usual.input, "audio in the input")
+        part(reasoning, rates.reasoning, rates.output, usual.reasoning, usual.output, "reasoning tokens")
+        part(audioOut, rates.audioOut, rates.output, usual.audioOut, usual.output, "audio in the output")
+        part(image, rates.imageOut, rates.output, usual.imageOut, usual.output, "images in the output tokens")
+    }
+
+    /**
+     * Adds tokens that have a rate of their [own], or are billed at that of the [whole]. Where the usual rates differ between the two, those of a service
+     * tier and of a long request do, too: then the own rate cannot be replaced.
+     */
+    private fun part(tokens: Long, own: BigDecimal?, whole: BigDecimal?, usualOwn: BigDecimal?, usualWhole: BigDecimal?, what: String) {
+        val isAlike = usualOwn == null || (usualWhole != null && usualOwn.compareTo(usualWhole) == 0)
+        add(tokens, own ?: whole.takeIf { isAlike }, what)
+    }
+
+    private fun add(tokens: Long, rate: BigDecimal?, what: String) {
+        if (tokens == 0L) return
+        if (rate == null) miss(what) else total += rate.multiply(BigDecimal.valueOf(tokens)).movePointLeft(MILLION_DIGITS)
+    }
+
+    private fun multiply(condition: String) {
+        val factor = terms.factors[condition]
+        if (factor == null) miss("the condition \"$condition\"") else total = total.multiply(factor)
+    }
+
+    private fun search(billing: Billing) {
+        val searches = billing.webSearches ?: 0
+        val fee = terms.search
+        if (fee == null) {
+            if (searches > 0) miss("web searches")
+            return
+        }
+        val amount = fee.of(billing)
+        if (amount == null) miss("web searches of a size that was not reported") else total += amount
+    }
+
+    private companion object {
+        const val MILLION_DIGITS = 6
+        const val INPUT = "input tokens"
+        const val OUTPUT = "output tokens"
+    }
+}
+
+/** [usage] by [standard] and [terms] as a cost. */
+internal fun cost(usage: Usage?, standard: RateTable, terms: Terms, known: (Usd) -> Cost.Known): Cost {
+    val input = usage?.inputTokens ?: return Cost.Unknown("the provider did not report the input tokens")
+    val output = usage.outputTokens ?: return Cost.Unknown("the provider did not report the output tokens")
+    usage.billing.unpriced?.let { return Cost.Unknown(it) }
+    val (amount, missing) = Charge(standard, terms).of(usage, input, output)
+    return if (missing == null) known(Usd.of(amount)) else Cost.Unknown("no price is known for $missing")
+}

@@ -1,0 +1,244 @@
+package dev.unifiedllm.protocol
+
+import dev.unifiedllm.Protocols
+import dev.unifiedllm.chat.Billing
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Deadlines
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.provider.Environment
+import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.provider.TargetResolver
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.datatest.withData
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.types.shouldBeInstanceOf
+
+private val variables = mapOf("AWS_REGION" to "us-east-1", "VERTEXAI_PROJECT" to "p")
+private val environment = Environment { name -> variables[name] ?: "key".takeIf { name.endsWith("_API_KEY") } }
+private val resolver = TargetResolver(ProviderRegistry.packed, Protocols, environment, emptyMap())
+
+/** The finish of a response of [model] with [events]. */
+private suspend fun finish(model: String, vararg events: String): Delta.Finish {
+    val target = resolver.resolve(ModelId.parse(model))
+    val type = if (target.wire.streamsJsonLines) "application/x-ndjson" else "text/event-stream"
+    val body = events.joinToString("") { if (target.wire.streamsJsonLines) "$it\n" else "data: $it\n\n" }
+    val transport = RecordedTransport(200, mapOf("content-type" to type), listOf(body.encodeToByteArray()))
+    val wire = Protocols.named(target.protocol)
+    val answer = answer(ProtocolModel(target, wire, transport, Deadlines.DEFAULT))
+    answer.failure?.let { throw it }
+    return answer.deltas.last() as Delta.Finish
+}
+
+private fun chat(usage: String, more: String = "") =
+    arrayOf("""{"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]$more}""", """{"choices":[]$more,"usage":$usage}""")
+
+private fun anthropic(usage: String, vararg later: String) = arrayOf(
+    """{"type":"message_start","message":{"id":"m","content":[],"model":"claude","usage":{"input_tokens":1000,"output_tokens":1}}}""",
+    """{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}""",
+    """{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":$usage}""",
+) + later + """{"type":"message_stop"}"""
+
+private fun responses(usage: String, vararg items: String, more: String = "") =
+    items.map { """{"type":"response.output_item.done","item":$it}""" }.toTypedArray() + """{"type":"response.output_text.delta","delta":"Hi"}""" +
+        """{"type":"response.completed","response":{"id":"r","status":"completed","output":[]$more,"usage":$usage}}"""
+
+private fun gemini(usage: String, grounding: String = "{}") =
+    """{"candidates":[{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP","groundingMetadata":$grounding}],"usageMetadata":$usage}"""
+
+private class Zero(val model: String, vararg val events: String)
+
+private class Counted(val what: String, val model: String, val usage: String, val input: Long, val output: Long, val reasoning: Long? = null)
+
+private class Terms(val what: String, val billing: Billing, val model: String, vararg val events: String)
+
+private const val PLAIN = """"prompt_tokens":10,"completion_tokens":5,"total_tokens":15"""
+
+class BilledUsageSpec : FunSpec({
+    context("a zero after a count does not replace it, on any wire:") {
+        withData<Zero>(
+            { it.model },
+            Zero(
+                "openai/m",
+                *chat("""{"prompt_tokens":1000,"completion_tokens":100}"""),
+                """{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0}}""",
+            ),
+            Zero(
+                "openai/responses/m",
+                """{"type":"response.in_progress","response":{"usage":{"input_tokens":1000,"output_tokens":100}}}""",
+                *responses("""{"input_tokens":0,"output_tokens":0}"""),
+            ),
+            Zero("anthropic/m", *anthropic("""{"input_tokens":0,"output_tokens":100,"cache_read_input_tokens":0}""")),
+            Zero(
+                "gemini/m",
+                """{"candidates":[{"content":{"parts":[{"text":"Hi"}]}}],"usageMetadata":{"promptTokenCount":1000,"candidatesTokenCount":100}}""",
+                gemini("""{"promptTokenCount":0,"candidatesTokenCount":0,"totalTokenCount":0}"""),
+            ),
+            Zero(
+                "ollama/m",
+                """{"message":{"content":"Hi"},"prompt_eval_count":1000,"eval_count":100}""",
+                """{"done":true,"done_reason":"stop","prompt_eval_count":0,"eval_count":0}""",
+            ),
+            Zero(
+                "cohere/m",
+                """{"type":"message-start","id":"1","delta":{"message":{}}}""",
+                """{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"Hi"}}}}""",
+                """{"type":"message-end","delta":{"finish_reason":"COMPLETE",""" +
+                    """"usage":{"tokens":{"input_tokens":1000,"output_tokens":100},"tokens":{"input_tokens":0,"output_tokens":0}}}}""",
+            ),
+        ) { case ->
+            val usage = finish(case.model, *case.events).usage
+            (usage?.inputTokens to usage?.outputTokens) shouldBe (1000L to 100L)
+        }
+    }
+
+    test("a zero is a count where no other came") {
+        finish("openai/m", *chat("""{"prompt_tokens":10,"completion_tokens":0}""")).usage shouldBe Usage.of(10, 0)
+    }
+
+    test("the usage in an event that Anthropic does not have is not that of the response, wherever its type stands") {
+        for (event in listOf("""{"type":"vertex_event","usage":{"input_tokens":9}}""", """{"usage":{"output_tokens":9},"type":"novelty"}""")) {
+            finish("anthropic/m", *anthropic("""{"output_tokens":100}""", event)).usage shouldBe Usage.of(1000, 100)
+        }
+    }
+
+    context("tokens that a server counts beside the others:") {
+        withData<Counted>(
+            { it.what },
+            Counted("reasoning in Gemini's total", "openai/gemini-2.5-pro", """{"prompt_tokens":10,"completion_tokens":5,"total_tokens":45}""", 10, 35, 30),
+            Counted(
+                "of a gateway's Gemini",
+                "litellm_proxy/google/gemini-3-flash",
+                """{"prompt_tokens":10,"completion_tokens":5,"total_tokens":45}""",
+                10,
+                35,
+                30,
+            ),
+            Counted(
+                "reasoning that Gemini counts in its total and by itself",
+                "openai/gemini-2.5-pro",
+                """{"prompt_tokens":10,"completion_tokens":5,"total_tokens":45,"completion_tokens_details":{"reasoning_tokens":30}}""",
+                10,
+                35,
+                30,
+            ),
+            Counted(
+                "reasoning within the completion",
+                "openai/gemini-2.5-pro",
+                """{"prompt_tokens":10,"completion_tokens":35,"total_tokens":45,"completion_tokens_details":{"reasoning_tokens":30}}""",
+                10,
+                35,
+                30,
+            ),
+            Counted("a total that other models explain by nothing", "openai/m", """{"prompt_tokens":10,"completion_tokens":5,"total_tokens":45}""", 10, 5),
+            Counted(
+                "audio beside the input (Voxtral)",
+                "mistral/voxtral-small-latest",
+                """{"prompt_tokens":9,"completion_tokens":248,"total_tokens":632,"prompt_tokens_details":{"audio_tokens":375}}""",
+                384,
+                248,
+            ),
+            Counted(
+                "audio within the input",
+                "openai/gpt-audio",
+                """{"prompt_tokens":384,"completion_tokens":248,"total_tokens":632,"prompt_tokens_details":{"audio_tokens":375}}""",
+                384,
+                248,
+            ),
+        ) { case ->
+            val usage = finish(case.model, *chat(case.usage)).usage!!
+            listOf(usage.inputTokens, usage.outputTokens, usage.reasoningTokens) shouldBe listOf(case.input, case.output, case.reasoning)
+        }
+    }
+
+    context("what the price depends on is read:") {
+        withData<Terms>(
+            { it.what },
+            Terms("a service tier of a chat", Billing("flex"), "openai/m", *chat("{$PLAIN}", ""","service_tier":"flex"""")),
+            Terms("a service tier in the usage", Billing("priority"), "mistral/m", *chat("""{$PLAIN,"service_tier":"priority"}""")),
+            Terms("the standard tier", Billing.STANDARD, "openai/m", *chat("{$PLAIN}", ""","service_tier":"default"""")),
+            Terms(
+                "the tier that served a response, after the one that was requested",
+                Billing("priority"),
+                "openai/responses/m",
+                """{"type":"response.created","response":{"service_tier":"auto"}}""",
+                *responses("""{"input_tokens":1,"output_tokens":1}""", more = ""","service_tier":"priority""""),
+            ),
+            Terms("a tier at Anthropic", Billing("batch"), "anthropic/m", *anthropic("""{"output_tokens":9,"service_tier":"batch"}""")),
+            Terms(
+                "speed and place at Anthropic",
+                Billing(conditions = setOf("fast", "us")),
+                "anthropic/m",
+                *anthropic("""{"output_tokens":9,"service_tier":"standard","speed":"fast","inference_geo":"us"}"""),
+            ),
+            Terms(
+                "the usual speed and place",
+                Billing.STANDARD,
+                "anthropic/m",
+                *anthropic("""{"output_tokens":9,"speed":"standard","inference_geo":"global"}"""),
+            ),
+            Terms(
+                "searches at Anthropic",
+                Billing(webSearches = 2),
+                "anthropic/m",
+                *anthropic("""{"output_tokens":9,"server_tool_use":{"web_search_requests":2,"web_fetch_requests":1}}"""),
+            ),
+            Terms(
+                "searches in a response, but not the pages that were opened",
+                Billing(webSearches = 2),
+                "openai/responses/m",
+                *responses(
+                    """{"input_tokens":1,"output_tokens":1}""",
+                    """{"id":"w1","type":"web_search_call","action":{"type":"search","query":"q"}}""",
+                    """{"id":"w2","type":"web_search_call","action":{"type":"open_page"}}""",
+                    """{"id":"w3","type":"web_search_call"}""",
+                ),
+            ),
+            Terms(
+                "a file search",
+                Billing(unpriced = "no price is known for file searches"),
+                "openai/responses/m",
+                *responses("""{"input_tokens":1,"output_tokens":1}""", """{"id":"f1","type":"file_search_call"}"""),
+            ),
+            Terms(
+                "Gemini's queries, each once",
+                Billing(webSearches = 2),
+                "gemini/m",
+                """{"candidates":[{"content":{"parts":[{"text":"H"}]},"groundingMetadata":{"webSearchQueries":["a"]}}]}""",
+                gemini("""{"promptTokenCount":1,"candidatesTokenCount":1}""", """{"webSearchQueries":["a","b"]}"""),
+            ),
+            Terms("Gemini's tier", Billing("flex"), "gemini/m", gemini("""{"promptTokenCount":1,"candidatesTokenCount":1,"serviceTier":"flex"}""")),
+            Terms(
+                "Vertex AI's kind of traffic",
+                Billing("provisioned_throughput"),
+                "gemini/m",
+                gemini("""{"promptTokenCount":1,"candidatesTokenCount":1,"trafficType":"PROVISIONED_THROUGHPUT"}"""),
+            ),
+            Terms(
+                "Google Maps",
+                Billing(unpriced = "no price is known for Google Maps"),
+                "gemini/m",
+                gemini("""{"promptTokenCount":1,"candidatesTokenCount":1}""", """{"groundingChunks":[{"maps":{"uri":"https://maps.google.com/1"}}]}"""),
+            ),
+            Terms("the size of a search", Billing(searchContext = "low"), "perplexity/sonar", *chat("""{$PLAIN,"search_context_size":"low"}""")),
+        ) { case -> finish(case.model, *case.events).usage!!.billing shouldBe case.billing }
+    }
+
+    test("the whole cost of a request with the user's own key is the fee and what the other provider bills") {
+        suspend fun cost(members: String) = finish("openrouter/m", *chat("{$PLAIN,$members}")).cost
+        cost(""""is_byok":true,"cost":0.001,"cost_details":{"upstream_inference_cost":0.02}""").usd() shouldBe Usd.of("0.021")
+        cost(""""cost_details":{"upstream_inference_cost":0.02},"cost":0,"is_byok":true""").usd() shouldBe Usd.of("0.02")
+        cost(""""is_byok":false,"cost":0.003,"cost_details":{"upstream_inference_cost":0.002}""").usd() shouldBe Usd.of("0.003")
+        cost(""""is_byok":true,"cost":0.001""").shouldBeInstanceOf<Cost.Unknown>().why shouldContain "your key"
+        cost(""""is_byok":true,"cost":0.001,"cost_details":{"upstream_inference_cost":null}""").shouldBeInstanceOf<Cost.Unknown>()
+        cost(""""is_byok":false,"cost":0""").shouldBeInstanceOf<Cost.Unknown>()
+    }
+
+    test("DeepInfra's estimate is what it bills") {
+        finish("deepinfra/m", *chat("""{$PLAIN,"estimated_cost":8.775e-06}""", ""","service_tier":"priority"""")).cost.usd() shouldBe Usd.of("0.000008775")
+        finish("openai/m", *chat("""{$PLAIN,"estimated_cost":1}""")).cost.shouldBeInstanceOf<Cost.Unknown>()
+    }
+})
