@@ -44,6 +44,7 @@ QUIRKS = {  # name -> (type, default), or a group of such fields; a default is n
     "tools": {
         "required": ((str, type(None)), "required"),  # the tool_choice that requires a call; null: none can be required
         "idLength": (int, None),            # ids of calls have exactly this number of letters or digits
+        "idMaxLength": (int, None),         # longer ids of calls are shortened to this
     },
     "reasoning": {
         "asObject": (bool, False),          # it is requested by an object
@@ -168,7 +169,7 @@ def check(rows):
         assert set(row.get("bearerEnv", [])) <= set(row["apiKeyEnv"]), row
         check_quirks(row.get("quirks", {}), QUIRKS, row["id"])
         for rule in row.get("quirks", {}).get("models", []):
-            assert rule.keys() <= {"pattern", "reasons", "refuses", "takesWithoutReasoning", "maxEffort", "effortLevels", "jsonSchema"} and re.compile(rule["pattern"]), rule
+            assert rule.keys() <= {"pattern", "reasons", "refuses", "takesWithoutReasoning", "reasonsByDefault", "maxEffort", "effortLevels", "jsonSchema"} and re.compile(rule["pattern"]), rule
 
 
 def make():

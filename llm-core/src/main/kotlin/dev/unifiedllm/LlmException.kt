@@ -104,7 +104,7 @@ public sealed class LlmException(
     public class Authentication @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
-    /** The key is valid but does not allow this. */
+    /** The key is valid, or the other credentials are, but they do not allow this. */
     public class PermissionDenied @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
@@ -159,9 +159,17 @@ public sealed class LlmException(
     public class Configuration @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
         LlmException(message, cause, false, details)
 
-    /** The model and all its fallbacks failed: see [attempts]. The cause is the last failure, the others are suppressed. */
-    public class AllFailed @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
-        LlmException(message, cause, false, details)
+    /**
+     * The model and all its fallbacks failed: see [attempts]. The cause is the last failure, the others are suppressed.
+     *
+     * It is retryable if each of these failures is; then [retryAfter] is the shortest of theirs.
+     */
+    public class AllFailed @JvmOverloads constructor(
+        message: String,
+        cause: Throwable? = null,
+        details: Details = Details.NONE,
+        isRetryable: Boolean = false,
+    ) : LlmException(message, cause, isRetryable, details)
 
     /** The call was cancelled; thrown by its terminals. */
     public class Cancelled @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
@@ -190,3 +198,19 @@ internal const val OR_ADD_A_FALLBACK: String = ", or add a fallback."
 
 /** This message without the advice to add a fallback, for a call that has no fallback left. */
 internal fun String.withoutFallbackAdvice(): String = if (endsWith(OR_ADD_A_FALLBACK)) removeSuffix(OR_ADD_A_FALLBACK) + "." else this
+
+/** This failure without the advice to add a fallback, for a failure after content: the call tries no other model then. */
+internal fun LlmException.withoutFallbackAdvice(): LlmException {
+    val text = message.orEmpty().withoutFallbackAdvice()
+    if (text == message) return this
+    val details = LlmException.Details(model, status, requestId, isRetryable, retryAfter)
+    return when (this) {
+        is LlmException.Timeout -> LlmException.Timeout(text, phase, cause, details)
+        is LlmException.StreamInterrupted -> LlmException.StreamInterrupted(text, cause, details)
+        is LlmException.RateLimited -> LlmException.RateLimited(text, cause, details)
+        is LlmException.QuotaExhausted -> LlmException.QuotaExhausted(text, cause, details)
+        is LlmException.Overloaded -> LlmException.Overloaded(text, cause, details)
+        is LlmException.ServerError -> LlmException.ServerError(text, cause, details)
+        else -> this
+    }
+}

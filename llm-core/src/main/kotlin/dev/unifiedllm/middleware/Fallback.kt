@@ -50,8 +50,12 @@ private fun allFailed(failed: List<Delta.Attempt>): LlmException {
         val message = failure?.message.orEmpty().withoutFallbackAdvice()
         if (model.toString() in message) "  $message" else "  $model: $message"
     }
-    return LlmException.AllFailed("None of ${failed.size} models gave a response:\n$trail", failed.last().error).also { all ->
-        failed.dropLast(1).mapNotNull { it.error }.forEach(all::addSuppressed)
+    val failures = failed.mapNotNull { it.error }
+    val isRetryable = failures.all { it.isRetryable }
+    val details = LlmException.Details(retryAfter = failures.mapNotNull { it.retryAfter }.minOrNull().takeIf { isRetryable })
+    val message = "None of ${failed.size} models gave a response:\n$trail"
+    return LlmException.AllFailed(message, failed.last().error, details, isRetryable).also { all ->
+        failures.dropLast(1).forEach(all::addSuppressed)
     }
 }
 

@@ -22,6 +22,7 @@ import dev.unifiedllm.transport.framing.NdjsonDecoder
 import dev.unifiedllm.transport.framing.SseDecoder
 import dev.unifiedllm.transport.framing.WholeBodyDecoder
 import dev.unifiedllm.transport.rateLimits
+import dev.unifiedllm.withoutFallbackAdvice
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.withTimeoutOrNull
 import java.io.IOException
@@ -47,6 +48,9 @@ internal class AnswerReader(
     private var lost: ConnectionLostException? = null
     private var hasContent = false
 
+    /** True once content has been read: from then on the call tries no other model. */
+    private var isCommitted = false
+
     /** The last frame that had no content, as text; null if there was none. */
     private var silent: String? = null
 
@@ -71,9 +75,10 @@ internal class AnswerReader(
                 END
             }
             val failure = decode(count)
+            isCommitted = isCommitted || deltas.any { it.isContent }
             bursts?.beginBurst()
             for (index in deltas.indices) emit(withHead(deltas[index]))
-            failure?.let { throw it }
+            failure?.let { throw advised(it) }
             if (deltas.isNotEmpty()) {
                 lastContent = TimeSource.Monotonic.markNow()
                 hasContent = true
@@ -86,7 +91,7 @@ internal class AnswerReader(
             val isProperEnd = lost == null
             if (!isProperEnd || !decoder.isCompleteAtEnd()) {
                 val said = if (isProperEnd) decoder.errorInBody() ?: silentError() else null
-                throw said ?: interrupted("the connection was closed, but the last event of the stream is missing")
+                throw said?.let(::advised) ?: interrupted("the connection was closed, but the last event of the stream is missing")
             }
         }
         bursts?.endBurst() // pricing the finish may take a while, and so may the drain
@@ -95,6 +100,8 @@ internal class AnswerReader(
         drain()
         return null
     }
+
+    private fun advised(failure: LlmException): LlmException = if (isCommitted) failure.withoutFallbackAdvice() else failure
 
     private fun withHead(delta: Delta): Delta = if (delta is Delta.Start) delta.withHead(head()) else delta
 

@@ -45,8 +45,3 @@ internal fun objectSchema(tool: Tool): JsonObject = if ("type" in tool.parameter
 
 /** The schema of any object. */
 internal val ANY_OBJECT: JsonObject = JsonObject(mapOf("type" to JsonPrimitive("object")))
-
-/** [id] with every character but letters, digits, `_` and `-` replaced. The same id always gives the same result. */
-internal fun toolUseId(id: String): String = if (id.isEmpty()) "_" else NOT_IN_ID.replace(id, "_")
-
-private val NOT_IN_ID = Regex("[^a-zA-Z0-9_-]")

@@ -166,7 +166,7 @@ internal class ProtocolModel(
             error,
             response.status,
             requestId(response::header),
-            retryAfter(response::header, Instant.now()) ?: error.retryDelay,
+            retryAfter(response::header, Instant.now()),
             response.header("x-should-retry")?.toBooleanStrictOrNull(),
             response.header("location"),
         )

@@ -1,21 +1,31 @@
 package dev.unifiedllm.protocol
 
+import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Effort
+import dev.unifiedllm.provider.ModelRule
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.rule
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.contentOrNull
 import kotlinx.serialization.json.doubleOrNull
 
 /** [body] without the fields that the model refuses. Adds a warning for each. */
-internal fun withoutRefused(body: JsonObject, target: Target, warnings: MutableList<String>, reasoning: Effort? = null): JsonObject {
+internal fun withoutRefused(body: JsonObject, target: Target, warnings: MutableList<String>, request: ChatRequest? = null): JsonObject {
     val rule = target.provider.quirks.rule(target.name) ?: return body
-    if (rule.takesWithoutReasoning && reasoning == Effort.NONE) return body
+    if (rule.takesWithoutReasoning && request != null && !request.reasons(rule)) return body
     val refused = rule.refuses.filter { field -> body[field].let { it != null && !(field == "temperature" && it.isOne) } }
     for (field in refused) warnings += "${target.id} does not take $field: it was left out"
     return JsonObject(body - refused.toSet())
+}
+
+/** True if the model reasons about this request: by its effort, which the provider options may set as well, or by default. */
+private fun ChatRequest.reasons(rule: ModelRule): Boolean {
+    val option = providerOptions["reasoning_effort"] ?: (providerOptions["reasoning"] as? JsonObject)?.get("effort")
+    val effort = (option as? JsonPrimitive)?.contentOrNull ?: reasoning?.name ?: return rule.reasonsByDefault
+    return !effort.equals(Effort.NONE.name, ignoreCase = true)
 }
 
 private val JsonElement.isOne: Boolean get() = (this as? JsonPrimitive)?.doubleOrNull == 1.0

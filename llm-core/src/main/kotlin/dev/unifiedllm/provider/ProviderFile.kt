@@ -41,6 +41,7 @@ private fun problem(row: Provider, wires: Set<String>): String? = when {
     row.baseUrl != null && !URL.containsMatchIn(row.baseUrl) -> "has a baseUrl that does not begin with https://, http:// or a {VARIABLE}"
     row.auth in KEYED && row.apiKeyEnv.isEmpty() -> "needs a key and names no variable for it in apiKeyEnv; for a server without keys set \"auth\": \"none\""
     row.quirks.tools.idLength.let { it != null && it < 1 } -> "has a length below 1 in quirks.tools.idLength"
+    row.quirks.tools.idMaxLength.let { it != null && it < MIN_ID_LENGTH } -> "has a length below $MIN_ID_LENGTH in quirks.tools.idMaxLength"
     row.quirks.models.any { !isPattern(it.pattern) } -> "has a pattern in quirks.models that is not a regular expression"
     (row.apiKeyEnv + row.baseUrlEnv).any { !VARIABLE.matches(it) } -> "names a variable that has characters other than letters, digits and \"_\""
     else -> null
@@ -55,6 +56,7 @@ private fun isPattern(text: String): Boolean = try {
 
 /** The beginning of the parser's message for an unknown value of an enum. It names an internal class. */
 private val UNKNOWN_VALUE = Regex("""^\S+ does not contain element with name""")
+private const val MIN_ID_LENGTH = 16
 private val ID = Regex("""[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?""")
 private val URL = Regex("""^(https?://\S+|\{[A-Z0-9_|]+}\S*)$""")
 private val VARIABLE = Regex("[A-Za-z_][A-Za-z0-9_]*")

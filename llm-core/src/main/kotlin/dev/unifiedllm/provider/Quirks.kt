@@ -64,6 +64,8 @@ internal data class Quirks(
         val required: String? = "required",
         /** The length of tool call ids, which are letters and digits; null: any. */
         val idLength: Int? = null,
+        /** The greatest length of tool call ids. Longer ids are shortened, a call's and its result's alike. Null: any. */
+        val idMaxLength: Int? = null,
     )
 
     /** How reasoning is requested, sent back and counted. */
@@ -133,6 +135,8 @@ internal data class ModelRule(
     val refuses: List<String> = emptyList(),
     /** True if it accepts these fields when the effort is [dev.unifiedllm.chat.Effort.NONE]. */
     val takesWithoutReasoning: Boolean = false,
+    /** False if its effort is none unless the request sets another. */
+    val reasonsByDefault: Boolean = true,
     /** Its name for the highest effort; null if that is not known. */
     val maxEffort: String? = null,
     /** True if it takes an effort on a wire that otherwise only switches reasoning on and off. */

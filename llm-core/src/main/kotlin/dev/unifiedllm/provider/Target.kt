@@ -32,6 +32,12 @@ internal class Target(
     /** The name of the wire. */
     val protocol: String get() = wire.name
 
+    /** True if a "/v1" may be missing in [baseUrl]: it has none, and the provider's own base URL has one, or is not known. */
+    val mayLackVersion: Boolean get() = !hasVersion && ProviderRegistry.packed.find(provider.id)?.baseUrl?.contains(VERSION) != false
+
+    /** True if [baseUrl] has a "/v1". */
+    val hasVersion: Boolean get() = VERSION in baseUrl
+
     /** This target with another base URL at the same server. */
     fun at(baseUrl: String): Target = Target(id, provider, wires, baseUrl, key, systemMessage, warnings, aws, query, isMarkedFree)
 
@@ -49,6 +55,8 @@ internal class Target(
     override fun toString(): String = "$id at $baseUrl"
 
     private companion object {
+        const val VERSION = "/v1"
+
         /** Where base URLs name a region: Google's Vertex AI, OpenAI, Amazon's Mantle. */
         val REGIONS = listOf(Regex("/locations/([^/]+)"), Regex("^https://(us|eu)\\.api\\.openai\\.com"), Regex("^https://bedrock-mantle\\.([^./]+)\\."))
     }

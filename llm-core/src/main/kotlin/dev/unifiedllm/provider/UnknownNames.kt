@@ -20,7 +20,7 @@ internal class UnknownNames(private val registry: ProviderRegistry, private val 
     }
 
     private fun notServed(id: ModelId, provider: String, reason: String, isFamily: Boolean): String =
-        "The provider \"$provider\"${if (isFamily) ", to which \"$id\" belongs," else ""} is known, but not served ($reason). " +
+        "The provider \"$provider\"${if (isFamily) ", to which \"$id\" belongs," else ""} is known, but not supported ($reason). " +
             "Use the model at another provider, or through a LiteLLM proxy: \"litellm_proxy/${id.name}\"."
 
     private fun withoutProvider(id: ModelId): String {

@@ -2,10 +2,17 @@ package dev.unifiedllm.e2e
 
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.Role
+import dev.unifiedllm.chat.Tool
+import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.e2e.OptionalProgram.AIMOCK
 import dev.unifiedllm.e2e.OptionalProgram.LITELLM
 import dev.unifiedllm.e2e.OptionalProgram.LLAMA
@@ -64,6 +71,19 @@ private fun FunSpec.llama(servers: Servers) {
         response.text.shouldNotBeEmpty()
     }
 
+    test("llama.cpp accepts a second turn: a text, reasoning, tool calls and their results") {
+        val first = llm.chat("lm_studio/tiny") {
+            user("Hello")
+            maxTokens = 5
+        }.await()
+        for (wanted in Delivery.entries) {
+            llm.chat("lm_studio/tiny") {
+                secondTurn(first)
+                delivery = wanted
+            }.await().text.shouldNotBeEmpty()
+        }
+    }
+
     test("after a cancellation at the second token llama.cpp answers the next request at once") {
         llm.chat("lm_studio/tiny") {
             user("Count.")
@@ -74,6 +94,21 @@ private fun FunSpec.llama(servers: Servers) {
             maxTokens = 3
         }.await().finishReason!!.kind shouldBe Kind.LENGTH
     }
+}
+
+/** A conversation whose assistant turns are [first], and one with reasoning, a text and two tool calls. */
+private fun ChatRequestBuilder.secondTurn(first: ChatResponse) {
+    val weather = Tool.of("weather", "The weather in a city", """{"type":"object","properties":{"city":{"type":"string"}}}""")
+    val calls = listOf("Paris", "Rome").map { Part.ToolCall("call_$it", weather.name, """{"city":"$it"}""") }
+    tool(weather)
+    toolChoice = ToolChoice.None
+    user("Hello")
+    message(first.toMessage())
+    user("How warm is it in Paris and Rome?")
+    message(Message(Role.ASSISTANT, listOf(Part.Reasoning("Let me look."), Part.Text("I look.")) + calls))
+    for (call in calls) toolResult(call.id, call.name, "20 C")
+    user("Thanks")
+    maxTokens = 5
 }
 
 private fun FunSpec.proxy(servers: Servers) {
@@ -130,6 +165,16 @@ private fun FunSpec.proxy(servers: Servers) {
 }
 
 private fun FunSpec.llamaThroughProxy(servers: Servers) {
+    test("llama.cpp accepts a second turn through the proxy") {
+        Llm.builder().environment { servers.proxyVariables[it] }.build().use { llm ->
+            val first = llm.chat("litellm_proxy/tiny") {
+                user("Hello")
+                maxTokens = 5
+            }.await()
+            llm.chat("litellm_proxy/tiny") { secondTurn(first) }.await().text.shouldNotBeEmpty()
+        }
+    }
+
     test("the proxy passes on llama.cpp's tokens") {
         Llm.builder().environment { servers.proxyVariables[it] }.build().use { llm ->
             val response = llm.chat("litellm_proxy/tiny") {

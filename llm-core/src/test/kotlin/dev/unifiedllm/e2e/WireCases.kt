@@ -7,7 +7,10 @@ import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.ResponseFormat
+import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.Tool
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.assertions.withClue
@@ -91,6 +94,45 @@ internal val wireCases: List<WireCase> = listOf(
             tools()
             message(first.toMessage())
             toolResult(call.id, call.name, "21")
+        }.text shouldBe "Paris has 21 degrees."
+    },
+    WireCase("a turn after a text") {
+        val first = answer("hello")
+        answer("hello") {
+            message(first.toMessage())
+            user("other alphabets")
+        }.text shouldBe "Zażółć gęślą jaźń — 日本語 — конец"
+    },
+    WireCase("a turn after reasoning") {
+        val first = answer("reason first")
+        answer("reason first") {
+            message(first.toMessage())
+            user("hello")
+        }.text shouldBe "Hello! What can I do for you?"
+    },
+    WireCase("a turn after two tool calls") {
+        val first = answer("use both tools", tools)
+        answer("use both tools") {
+            tools()
+            message(first.toMessage())
+            for ((call, result) in first.toolCalls.zip(listOf("21", "12:00"))) toolResult(call.id, call.name, result)
+        }.text shouldBe "Łódź has 21 degrees at noon."
+    },
+    WireCase("a turn after reasoning, a text and a tool call") {
+        val first = answer("think, then use a tool", tools)
+        val call = first.toolCalls.single()
+        answer("think, then use a tool") {
+            tools()
+            message(first.toMessage())
+            toolResult(call.id, call.name, "21")
+        }.text shouldBe "Oslo has 21 degrees."
+    },
+    WireCase("a turn after a tool call whose id is long") {
+        val id = "call_" + "x".repeat(101)
+        answer("what is the weather?") {
+            tools()
+            message(Message(Role.ASSISTANT, listOf(Part.ToolCall(id, "get_weather", """{"city":"Paris"}"""))))
+            toolResult(id, "get_weather", "21")
         }.text shouldBe "Paris has 21 degrees."
     },
     WireCase("the finish reason of a tool call") { answer("what is the weather?", tools).finishReason!!.kind shouldBe Kind.TOOL_CALLS },

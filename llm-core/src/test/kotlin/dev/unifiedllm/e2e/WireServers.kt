@@ -102,7 +102,12 @@ private val faults = listOf(
         "aimock reads functionResponse only, LiteLLM sends function_response",
         "No fixture matched",
         listOf("$PROXY before gemini"),
-        listOf("a tool call, and the turn after it"),
+        listOf(
+            "a tool call, and the turn after it",
+            "a turn after two tool calls",
+            "a turn after reasoning, a text and a tool call",
+            "a turn after a tool call whose id is long",
+        ),
     ),
     Fault(
         "aimock cuts between the surrogates of a character, and LiteLLM cannot write the halves",

@@ -35,6 +35,7 @@ import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.test.StandardTestDispatcher
 import kotlinx.coroutines.test.TestScope
 import kotlinx.coroutines.test.runTest
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
 private val request = ChatRequest.build("test/any") { user("hello") }
@@ -227,13 +228,28 @@ class FallbackSpec : FunSpec({
         runTest {
             llm().use { llm ->
                 val all = shouldThrow<LlmException.AllFailed> {
-                    llm.chat(failing("test/a") { LlmException.ServerError("test/a answered with status 500.") }) {
+                    llm.chat(failing("test/a") { LlmException.ServerError("test/a responded with status 500.") }) {
                         user("hello")
                         fallback(failing("test/b") { LlmException.NotFound("where") })
                     }.await()
                 }
-                all.message shouldBe "None of 2 models gave a response:\n  test/a answered with status 500.\n  test/b: where"
+                all.message shouldBe "None of 2 models gave a response:\n  test/a responded with status 500.\n  test/b: where"
             }
+        }
+    }
+
+    context("AllFailed is retryable if all failures are, after the shortest of their delays:") {
+        fun slow(delay: Duration?) = LlmException.RateLimited("slow", details = LlmException.Details(retryAfter = delay))
+        withData<Triple<String, List<LlmException>, Duration?>>(
+            { it.first },
+            Triple("all are", listOf(slow(7.seconds), slow(3.seconds), LlmException.ServerError("broken")), 3.seconds),
+            Triple("none has a delay", listOf(slow(null), LlmException.Overloaded("full")), null),
+            Triple("one is not", listOf(slow(3.seconds), LlmException.NotFound("where")), null),
+        ) { (_, failures, delay) ->
+            val chain = Fallback(failures.mapIndexed { index, failure -> failing("test/m$index") { failure } })
+            val all = shouldThrow<LlmException.AllFailed> { chain.stream(request).toList() }
+            all.isRetryable shouldBe failures.all { it.isRetryable }
+            all.retryAfter shouldBe delay
         }
     }
 

@@ -140,6 +140,7 @@ private suspend fun check(help: HelpCase) {
                 (failure.message!!.last() in ".?!" || failure.message!!.contains("See https://")) shouldBe true
                 failure.message shouldNotContain KEY
                 failure.partial?.text shouldBe help.partial
+                if (help.partial != null) failure.message shouldNotContain "fallback"
             }
         }
         if (help.answer == null) server.requests.shouldBeEmpty() else server.requests shouldHaveSize 1
@@ -208,7 +209,12 @@ class HelpTextsSpec : FunSpec({
     context("a model that does not exist, or may not be used:") {
         withData<HelpCase>(
             { "${it.model} ${it.expected.simpleName}" },
-            status<LlmException.NotFound>("openai/gpt-9", 404, """{"error":{"message":"The model `gpt-9` does not exist"}}""", "\"gpt-9\" a model of openai"),
+            status<LlmException.NotFound>(
+                "openai/gpt-9",
+                404,
+                """{"error":{"message":"The model `gpt-9` does not exist"}}""",
+                "openai has the model \"gpt-9\"",
+            ),
             status<LlmException.NotFound>("ollama/llama9", 404, """{"error":"model 'llama9' not found"}""", "ollama pull llama9"),
             status<LlmException.NotFound>(
                 "azure/gpt-4o",
@@ -333,7 +339,7 @@ class HelpTextsSpec : FunSpec({
                 "openai/gpt-9",
                 CHAT,
                 sse("""{"error":{"message":"Gone","code":"model_not_found"}}"""),
-                says = listOf("Gone", "\"gpt-9\" a model of openai"),
+                says = listOf("Gone", "openai has the model \"gpt-9\""),
             ),
             stream<LlmException.Authentication>(
                 "groq/llama",
@@ -357,7 +363,7 @@ class HelpTextsSpec : FunSpec({
                 "openai/responses/gpt-5",
                 RESPONSES,
                 sse("""{"type":"error","code":"rate_limit_exceeded","message":"Slow down"}"""),
-                says = listOf("Slow down", "fallback"),
+                says = listOf("Slow down", "wait"),
             ),
             stream<LlmException.ServerError>(
                 "openai/responses/gpt-5",
@@ -369,7 +375,7 @@ class HelpTextsSpec : FunSpec({
                 "anthropic/claude-sonnet-4-5",
                 ANTHROPIC,
                 "event: error\n" + sse("""{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"""),
-                says = listOf("Overloaded", "fallback"),
+                says = listOf("Overloaded", "try again later."),
             ),
             stream<LlmException.PermissionDenied>(
                 "anthropic/claude-sonnet-4-5",
@@ -436,8 +442,8 @@ class HelpTextsSpec : FunSpec({
                 val lines = ask(*models.toTypedArray(), properties = properties)
                 lines shouldHaveSize models.size * Carrier.entries.size
                 for (line in lines) {
-                    line shouldStartWith "LlmException.NotFound: azure/gpt-9 answered with status 404"
-                    line shouldContain "\"gpt-9\" the name of a deployment"
+                    line shouldStartWith "LlmException.NotFound: azure/gpt-9 responded with status 404"
+                    line shouldContain "\"gpt-9\" is the name of a deployment"
                     line shouldContain ".azure.com:${server.port}/openai"
                 }
             }

@@ -48,8 +48,8 @@ class BareNameSpec : FunSpec({
 
     test("the error for a family whose provider is not served gives the reason") {
         val error = shouldThrow<LlmException.Configuration> { resolved("stable-diffusion-xl") }
-        error.message shouldContain "\"stability\", to which \"stable-diffusion-xl\" belongs, is known, but not served (wire: stability-image)"
-        shouldThrow<LlmException.Configuration> { resolved("stability/sd3") }.message shouldContain "is known, but not served (wire: stability-image)"
+        error.message shouldContain "\"stability\", to which \"stable-diffusion-xl\" belongs, is known, but not supported (wire: stability-image)"
+        shouldThrow<LlmException.Configuration> { resolved("stability/sd3") }.message shouldContain "is known, but not supported (wire: stability-image)"
     }
 
     test("a name that several providers have, or none, is an error that suggests similar models") {

@@ -31,6 +31,7 @@ class ProviderFileSpec : FunSpec({
             quirks(""""noName":true""") to "at path: \$[0].quirks. It must be a JSON list",
             quirks(""""tools":{"strict":true}""") to "at path: \$[0].quirks.tools. It must be a JSON list",
             quirks(""""messages":{"names":"boss"}""") to "cannot be used: there is no value 'boss' at path \$[0].quirks.messages.names",
+            quirks(""""tools":{"idMaxLength":15}""") to "the row \"mine\" has a length below 16 in quirks.tools.idMaxLength",
             quirks(""""tools":{"idLength":0}""") to "the row \"mine\" has a length below 1 in quirks.tools.idLength",
             quirks(""""models":[{"pattern":"gpt-(4"}]""") to "the row \"mine\" has a pattern in quirks.models that is not a regular expression",
             """{"id":"mine"}""" to "cannot be used",

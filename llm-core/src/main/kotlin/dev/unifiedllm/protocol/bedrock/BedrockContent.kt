@@ -63,13 +63,13 @@ internal class BedrockContent(private val target: Target, private val warnings: 
         is Part.File -> file(part)
         is Part.ToolCall -> block("toolUse") {
             called += part.name
-            put("toolUseId", bedrockToolUseId(part.id))
+            put("toolUseId", toolUseId(part.id))
             put("name", part.name)
             put("input", argumentsObject(part))
         }
         is Part.ToolResult -> block(RESULT) {
             called += part.name
-            put("toolUseId", bedrockToolUseId(part.id))
+            put("toolUseId", toolUseId(part.id))
             putJsonArray("content") { addJsonObject { put("text", part.text.ifBlank { EMPTY_RESULT }) } }
             if (part.isError) put("status", "error")
         }
@@ -151,12 +151,3 @@ internal class BedrockContent(private val target: Target, private val warnings: 
         )
     }
 }
-
-/** [id] in the form that the API accepts: at most 64 letters, digits and `_.:-`. Equal ids stay equal. */
-internal fun bedrockToolUseId(id: String): String {
-    val valid = toolUseId(id)
-    return if (valid.length <= MAX_ID_LENGTH) valid else valid.take(MAX_ID_LENGTH - HASH_LENGTH) + "%08x".format(id.hashCode())
-}
-
-private const val MAX_ID_LENGTH = 64
-private const val HASH_LENGTH = 8

@@ -81,7 +81,7 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     /** Throws the error of [frame]. After the end of the output, adds it as a warning instead. */
     private fun fail(frame: Frame, out: MutableList<Delta>) {
         val error = ProviderError.of(frame.text())
-        if (!stopped) throw HttpErrors(target).exception(ProviderError(error.message, frame.event.substringAfter(':'), error.code, error.param))
+        if (!stopped) throw HttpErrors(target).exception(error.copy(type = frame.event.substringAfter(':')))
         out += lateError(error, target)
     }
 

@@ -81,7 +81,7 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
     /** Throws the error of a response. After the end of the output, adds it as a warning instead. The error's code is an HTTP status. */
     private fun fail(text: String, wasComplete: Boolean, out: MutableList<Delta>) {
         val error = ProviderError.of(Json.parseToJsonElement("{\"error\":$text}"))
-        if (!wasComplete) throw HttpErrors(target).exception(error, error.code?.toIntOrNull()?.takeIf { it in STATUSES }, retryAfter = error.retryDelay)
+        if (!wasComplete) throw HttpErrors(target).exception(error, error.code?.toIntOrNull()?.takeIf { it in STATUSES })
         errorText = null
         out += lateError(error, target)
     }

@@ -52,7 +52,7 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
         }
         if (!isLine) return
         json.end()
-        error?.let { throw HttpErrors(target).exception(ProviderError(it)) }
+        error?.let { throw HttpErrors(target).exception(ProviderError.of(it)) }
         if (!started) {
             started = true
             out += Delta.Start(null, target.id, model)

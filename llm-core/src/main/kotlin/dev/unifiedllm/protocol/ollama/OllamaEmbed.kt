@@ -63,7 +63,7 @@ private class OllamaEmbedDecoder(private val target: Target) : Decoder {
         }
         if (!isObject) return
         json.end()
-        error?.let { throw HttpErrors(target).exception(ProviderError(it)) }
+        error?.let { throw HttpErrors(target).exception(ProviderError.of(it)) }
         if (vectors.isEmpty()) throw malformed(target, "it has no embeddings")
         out += Delta.Start(null, target.id, model)
         vectors.forEachIndexed { index, vector -> out += Delta.Embedding(index, vector) }

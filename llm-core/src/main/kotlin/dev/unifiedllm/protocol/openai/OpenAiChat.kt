@@ -36,8 +36,8 @@ internal object OpenAiChat : Protocol {
     override val requestPaths: List<String> get() = listOf("/chat/completions", "/completions", OpenAiEmbeddings.PATH, OpenAiImages.PATH)
 
     override fun notFoundHint(target: Target, path: String?): String? {
-        if (path != null || "/v1" in target.baseUrl) return null
-        return "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address (is \"/v1\" missing)?"
+        if (path != null || !target.mayLackVersion) return null
+        return "Check that ${target.provider.id} has the model \"${target.name}\", and that ${target.baseUrl} is its address (is \"/v1\" missing?)."
     }
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
@@ -53,7 +53,7 @@ internal object OpenAiChat : Protocol {
                 if (quirks.streamUsage) putJsonObject("stream_options") { put("include_usage", true) }
             }
         }
-        val body = withOptions(withoutRefused(fields, target, warnings, request.reasoning), request.providerOptions, MERGED)
+        val body = withOptions(withoutRefused(fields, target, warnings, request), request.providerOptions, MERGED)
         val url = withQuery(target.baseUrl + "/chat/completions", request, target)
         return TransportRequest(url, headers(target, request), body.toString().encodeToByteArray())
     }
@@ -144,21 +144,3 @@ internal object OpenAiChat : Protocol {
         put("tool_choice", choice)
     }
 }
-
-/** [id] in the length that the provider requires. The same id always gives the same result. */
-internal fun toolCallId(id: String, quirks: Quirks): String {
-    val length = quirks.tools.idLength ?: return id
-    if (id.length == length && id.all { it.isLetterOrDigit() }) return id
-    var hash = id.fold(FNV_OFFSET) { hash, char -> (hash xor char.code.toLong()) * FNV_PRIME }
-    return buildString {
-        repeat(length) {
-            append(ALPHANUMERIC[(hash ushr 1).mod(ALPHANUMERIC.length)])
-            hash = (hash xor (hash ushr HASH_SHIFT)) * FNV_PRIME
-        }
-    }
-}
-
-private const val FNV_OFFSET = -3750763034362895579L
-private const val FNV_PRIME = 1099511628211L
-private const val HASH_SHIFT = 29
-private const val ALPHANUMERIC = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -4,10 +4,12 @@ import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.protocol.cacheMarked
+import dev.unifiedllm.protocol.fixedLengthId
 import dev.unifiedllm.protocol.functionCall
 import dev.unifiedllm.protocol.imagePart
 import dev.unifiedllm.protocol.mayReturnSignatures
 import dev.unifiedllm.protocol.messageList
+import dev.unifiedllm.protocol.shortId
 import dev.unifiedllm.protocol.textPart
 import dev.unifiedllm.protocol.wireName
 import dev.unifiedllm.protocol.withoutNames
@@ -38,7 +40,7 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
 
     private fun result(result: Part.ToolResult) = buildJsonObject {
         put("role", "tool")
-        put("tool_call_id", toolCallId(result.id, quirks))
+        put("tool_call_id", toolCallId(result.id))
         put("content", result.text)
     }
 
@@ -51,8 +53,13 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
         if (calls.isNotEmpty()) putJsonArray("tool_calls") { calls.forEach { add(call(it, message)) } }
     }
 
+    private fun toolCallId(id: String): String {
+        val length = quirks.tools.idLength
+        return if (length != null) fixedLengthId(id, length) else shortId(id, quirks.tools.idMaxLength ?: return id)
+    }
+
     private fun call(call: Part.ToolCall, message: Message): JsonObject {
-        val written = functionCall(toolCallId(call.id, quirks), call)
+        val written = functionCall(toolCallId(call.id), call)
         val fields = if (mayReturnSignatures(message, target)) SentBackFields.of(call.signature, SentBackFields.OF_CALL) else emptyMap()
         return if (fields.isEmpty()) written else JsonObject(written + fields)
     }

@@ -18,6 +18,7 @@ import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.functionCall
 import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.mayReturnSignatures
+import dev.unifiedllm.protocol.shortId
 import dev.unifiedllm.protocol.wireName
 import dev.unifiedllm.protocol.withOptions
 import dev.unifiedllm.protocol.withQuery
@@ -58,11 +59,12 @@ internal object OpenAiResponses : Protocol {
     override fun notFoundHint(target: Target, path: String?): String? {
         if (path != null) return null
         val chatProvider = target.provider.id.substringBefore("/responses").takeIf { it != target.provider.id }
-        return "Is \"${target.name}\" a model of ${target.provider.id}, and does ${target.baseUrl} serve $PATH?" +
+        return "Check that ${target.provider.id} has the model \"${target.name}\", and that ${target.baseUrl} serves $PATH." +
             chatProvider?.let { " Over chat completions the model is \"$it/${target.name}\"." }.orEmpty()
     }
 
     private const val PATH = "/responses"
+    private const val MAX_ID = 64
 
     /** The provider options whose fields are merged into the fields of the same name. */
     private val MERGED = setOf("reasoning", "text")
@@ -79,7 +81,7 @@ internal object OpenAiResponses : Protocol {
             if (request.tools.isNotEmpty()) tools(request)
             if (request.delivery == Delivery.STREAM) put("stream", true)
         }
-        val body = withOptions(withoutRefused(fields, target, warnings, request.reasoning), request.providerOptions, MERGED)
+        val body = withOptions(withoutRefused(fields, target, warnings, request), request.providerOptions, MERGED)
         val url = withQuery(target.baseUrl + PATH, request, target)
         return TransportRequest(url, headers(target, request), body.toString().encodeToByteArray())
     }
@@ -177,7 +179,7 @@ internal object OpenAiResponses : Protocol {
             add(
                 buildJsonObject {
                     put("type", if (result.id in customCalls) "custom_tool_call_output" else "function_call_output")
-                    put("call_id", result.id)
+                    put("call_id", callId(result.id))
                     put("output", result.text)
                 },
             )
@@ -228,6 +230,7 @@ internal object OpenAiResponses : Protocol {
                 }
                 is Part.Text -> add(
                     buildJsonObject {
+                        put("type", "message") // llama.cpp refuses assistant messages without it
                         put("role", "assistant")
                         putJsonArray("content") {
                             addJsonObject {
@@ -244,10 +247,13 @@ internal object OpenAiResponses : Protocol {
 
     private fun functionCall(call: Part.ToolCall) = buildJsonObject {
         put("type", "function_call")
-        put("call_id", call.id)
+        put("call_id", callId(call.id))
         put("name", call.name)
         put("arguments", argumentsText(call))
     }
+
+    /** [id] with at most the 64 characters that the API accepts. */
+    private fun callId(id: String): String = shortId(id, MAX_ID)
 
     private fun JsonObject.keep(vararg names: String) = JsonObject(filterKeys { it in names }.filterValues { it != JsonNull })
 

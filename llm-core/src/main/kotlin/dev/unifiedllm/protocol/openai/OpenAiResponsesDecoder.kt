@@ -151,7 +151,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     private fun failed(text: String): Nothing = throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement(text)).withoutEventType())
 
     /** `"type":"error"` is the type of the event, not of the error. */
-    private fun ProviderError.withoutEventType() = if (type == "error") ProviderError(message, null, code, param) else this
+    private fun ProviderError.withoutEventType() = if (type == "error") copy(type = null) else this
 
     override fun finish(out: MutableList<Delta>) {
         start(out)

@@ -1,7 +1,6 @@
 package dev.unifiedllm.transport.error
 
 import dev.unifiedllm.LlmException
-import dev.unifiedllm.LlmException.InvalidRequest
 import dev.unifiedllm.OR_ADD_A_FALLBACK
 import dev.unifiedllm.provider.Target
 
@@ -13,7 +12,28 @@ internal class AwsErrors(private val target: Target) {
     private val region = target.aws?.region?.let { "the region $it" } ?: "the region"
 
     /** Null if the name adds nothing to the status. */
-    fun exception(error: ProviderError, said: String, details: LlmException.Details): LlmException? = when {
+    fun exception(sent: ProviderError, said: String, details: LlmException.Details): LlmException? {
+        val error = sent.orType(nameOf(sent, details.status))
+        return named(error, said, details)
+    }
+
+    /** The name of an error whose header a proxy has dropped, by its status and its words; null if they tell none. */
+    private fun nameOf(error: ProviderError, status: Int?): String? = when (status) {
+        400 -> "ValidationException"
+        403 -> when {
+            error.mentions("token included in the request is expired") -> "ExpiredTokenException"
+            error.mentions("token included in the request is invalid") -> "UnrecognizedClientException"
+            error.mentions("signature") -> "InvalidSignatureException"
+            else -> "AccessDeniedException"
+        }
+        404 -> "ResourceNotFoundException"
+        408 -> "ModelTimeoutException"
+        424 -> "ModelErrorException"
+        503 -> "ServiceUnavailableException"
+        else -> null
+    }
+
+    private fun named(error: ProviderError, said: String, details: LlmException.Details): LlmException? = when {
         error.isNamed("ExpiredTokenException", "ExpiredToken", "TokenRefreshRequired") ->
             LlmException.Authentication(
                 "$said The temporary AWS credentials have expired. Fetch new ones (for single sign-on: aws sso login) and set them.",
@@ -50,13 +70,12 @@ internal class AwsErrors(private val target: Target) {
         error.isNamed(
             "ModelTimeoutException",
         ) -> LlmException.Timeout("$said Request less output, try again$OR_ADD_A_FALLBACK", LlmException.Timeout.Phase.NO_CONTENT, details = details)
-        error.isNamed("ValidationException") && details.status == null -> InvalidRequest(said, details = details)
         else -> null
     }
 
     private fun unknownKey(said: String, details: LlmException.Details): LlmException {
         val remedy = if (target.key != null) {
-            "Check the Bedrock API key in AWS_BEARER_TOKEN_BEDROCK: is it complete, not expired, and of $region?"
+            "Check the Bedrock API key in AWS_BEARER_TOKEN_BEDROCK: is it complete, not expired, and valid in $region?"
         } else {
             "AWS does not know these credentials. Check AWS_ACCESS_KEY_ID, and unset an AWS_SESSION_TOKEN that does not belong to it. " +
                 "\"aws sts get-caller-identity\" shows the identity in use."

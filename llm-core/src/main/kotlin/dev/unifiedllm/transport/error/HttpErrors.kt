@@ -26,13 +26,19 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         shouldRetry: Boolean? = null,
         location: String? = null,
     ): LlmException {
-        val details = LlmException.Details(target.id, status, requestId ?: error.requestId, shouldRetry, retryAfter)
+        val details = LlmException.Details(target.id, status, requestId ?: error.requestId, shouldRetry, retryAfter ?: error.retryDelay)
         val said = said(error, status)
+        val meaning = status ?: error.status
         refusal(error, status, said, target, details)?.let { return it }
-        byMeaning(error, status, said, details)?.let { return it }
+        byWords(error, meaning, said, details)?.let { return it }
         refusedConnection(error, status, said, details)?.let { return it }
         if (target.provider.auth == Provider.Auth.AWS) AwsErrors(target).exception(error, said, details)?.let { return it }
-        return when (status) {
+        return byStatus(meaning, error, said, details, location)
+    }
+
+    /** @param status of the response, or the one that an error inside of a stream means; null if it means none */
+    private fun byStatus(status: Int?, error: ProviderError, said: String, details: LlmException.Details, location: String?): LlmException =
+        when (status) {
             in REDIRECTS -> LlmException.Configuration(
                 "$said It redirects to ${location?.let(::hostIn) ?: "another address"}. Redirects are not followed, because they would send the key to " +
                     "another host. Set ${baseUrlOf(target.provider)} to the address of the API.",
@@ -45,10 +51,8 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             405 -> if (path != null || target.wire.isOptional) {
                 notFound(said, details)
             } else {
-                LlmException.Configuration(
-                    "$said ${target.baseUrl} does not accept this call. Is \"/v1\" missing there, or doubled? Check ${baseUrlOf(target.provider)}.",
-                    details = details,
-                )
+                val hint = if (target.hasVersion || target.mayLackVersion) " Is \"/v1\" missing there, or doubled?" else ""
+                LlmException.Configuration("$said ${target.baseUrl} does not accept this call.$hint Check ${baseUrlOf(target.provider)}.", details = details)
             }
             407 -> LlmException.Network(
                 "${target.id} cannot be reached: a proxy on the way to ${target.baseUrl} requires a login (status 407). $PROXY_REMEDY",
@@ -59,48 +63,34 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             409 -> InvalidRequest(said, InvalidRequest.Kind.CONFLICT, details = details)
             413 -> InvalidRequest("$said Send less: shorter messages, smaller images.", InvalidRequest.Kind.TOO_LARGE, details = details)
             415, 422 -> InvalidRequest(said, InvalidRequest.Kind.UNPROCESSABLE, details = details)
-            429 -> rateLimited(said, details)
+            429, 498 -> rateLimited(said, details) // 498 is Groq's: no capacity is left for flex processing
+            499 -> LlmException.ServerError("$said It was cancelled there: try again$OR_ADD_A_FALLBACK", details = details)
             529 -> overloaded(said, details)
             425 -> LlmException.ServerError("$said Try again.", details = details)
             in 400..499 -> InvalidRequest(said, details = details)
             501, 505, 511 -> LlmException.ServerError(said, details = details, isRetryable = false)
             in 500..597 -> LlmException.ServerError("$said Try again$OR_ADD_A_FALLBACK", details = details)
             null -> LlmException.ServerError("$said Try again$OR_ADD_A_FALLBACK", details = details)
-            else -> LlmException.MalformedResponse("$said HTTP has no response with the status $status.", details = details)
+            else -> LlmException.MalformedResponse("$said $status is not a status that this client understands.", details = details)
         }
-    }
 
-    /** By error code and message, where providers use one status for several failures. Null if they do not tell more than the status. */
-    private fun byMeaning(error: ProviderError, status: Int?, said: String, details: LlmException.Details): LlmException? = when {
-        error.isNamed("context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens", "too_many_tokens", "tokens_limit_reached") ||
-            (isRefusal(error, status) && error.mentions(*CONTEXT_WORDS)) ->
+    /** By error code and message, where providers use one status for several failures. Null if they do not tell more than [status]. */
+    private fun byWords(error: ProviderError, status: Int?, said: String, details: LlmException.Details): LlmException? = when {
+        error.isNamed(*CONTEXT_NAMES) || (status in REFUSALS && error.isAboutContext) ->
             LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
-        error.isNamed("content_filter", "contentFilter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") ->
-            LlmException.ContentFiltered("$said The provider's content filter stopped it. Change the wording.", details = details)
-        error.isNamed("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits", "billing_error") ||
-            (status in CLIENT_ERRORS && error.mentions("credit balance is too low")) -> quota(said, details)
-        error.isNamed("invalid_api_key", "authentication_error", "no_db_connection", "API_KEY_INVALID") ||
-            (status == 400 && error.mentions("api key not valid", "invalid api key", "incorrect api key")) -> authentication(error, said, details)
+        error.isNamed(*FILTER_NAMES) -> LlmException.ContentFiltered("$said The provider's content filter stopped it. Change the wording.", details = details)
+        error.isNamed(*QUOTA_NAMES) || ((status in REFUSALS || status == 429) && error.isAboutCredit) -> quota(said, details)
+        error.isNamed(*KEY_NAMES) || (status in REFUSALS && error.isAboutKey && target.provider.auth != Provider.Auth.AWS) ->
+            authentication(error, said, details)
+        status in REFUSALS && error.isNamedAs(429) -> rateLimited(said, details)
         status == 503 && error.mentions("overloaded") -> overloaded(said, details)
-        status == 400 && (error.isNamed("model_not_found", "invalid_model") || error.mentions(*NO_MODEL_WORDS)) -> notFound(said, details)
-        status != null -> null
-        error.isNamed("rate_limit_error", "rate_limit_exceeded", "throttling_error", "throttlingException", "429") -> rateLimited(said, details)
-        error.isNamed("overloaded_error", "overloaded", "529") -> overloaded(said, details)
-        error.isNamed("invalid_request_error", "400") -> InvalidRequest(said, details = details)
-        error.isNamed("401") -> authentication(error, said, details)
-        error.isNamed("402") -> quota(said, details)
-        error.isNamed("permission_error", "403") -> denied(said, details)
-        error.isNamed("not_found_error", "model_not_found", "404") -> notFound(said, details)
+        status == 400 && (error.isNamed("model_not_found", "invalid_model") || error.isAboutModel) -> notFound(said, details)
         else -> null
     }
 
-    /** True if the error is about the request itself. */
-    private fun isRefusal(error: ProviderError, status: Int?): Boolean =
-        status in CLIENT_ERRORS || (status == null && error.isNamed("invalid_request_error", "validationException"))
-
     private fun said(error: ProviderError, status: Int?): String {
         val message = error.message?.let { quote(it, target.key?.reveal()) }?.trim()
-        val where = "${target.id} answered ${status?.let { "with status $it" } ?: "with an error in its stream"}"
+        val where = "${target.id} responded with ${status?.let { "status $it" } ?: "an error in its stream"}"
         return if (message.isNullOrEmpty()) "$where." else "$where: ${if (message.last() in ".!?") message else "$message."}"
     }
 
@@ -119,18 +109,21 @@ internal class HttpErrors(private val target: Target, private val path: String? 
     }
 
     private fun denied(said: String, details: LlmException.Details) =
-        LlmException.PermissionDenied("$said The key is valid but does not allow this. Check its permissions and the region.", details = details)
+        LlmException.PermissionDenied(
+            "$said ${if (target.key != null) "The key is valid but does not allow this. Check its permissions" else DENIED} and the region.",
+            details = details,
+        )
 
     private fun notFound(said: String, details: LlmException.Details): LlmException {
         val hint = target.wire.notFoundHint(target, path)
         val remedy = if (target.provider.azure?.path.orEmpty().contains("{model}")) {
-            "Is \"${target.name}\" the name of a deployment, and ${target.baseUrl} its address? Azure names a model by its deployment."
+            "Check that \"${target.name}\" is the name of a deployment, and that ${target.baseUrl} is its address. Azure names a model by its deployment."
         } else if (hint != null) {
             hint
         } else if (path != null) {
-            "Is \"${target.name}\" a model of ${target.provider.id} for this, and does ${target.baseUrl} serve $path?"
+            "Check that ${target.provider.id} has the model \"${target.name}\" for $path, and that ${target.baseUrl} serves this path."
         } else {
-            "Is \"${target.name}\" a model of ${target.provider.id}, and ${target.baseUrl} its address?"
+            "Check that ${target.provider.id} has the model \"${target.name}\", and that ${target.baseUrl} is its address."
         }
         return LlmException.NotFound("$said $remedy", details = details)
     }
@@ -149,30 +142,38 @@ internal class HttpErrors(private val target: Target, private val path: String? 
 
     private companion object {
         val REDIRECTS = 300..399
-        val CLIENT_ERRORS = setOf(400, 413, 422)
-        val CONTEXT_WORDS = arrayOf(
-            "context_length_exceeded",
-            "maximum context length",
-            "max context length",
-            "exceed context limit",
-            "model's maximum context limit",
-            "is longer than the model's context length",
-            "prompt is too long",
-            "exceeds the maximum number of tokens",
-            "ContextWindowExceededError",
-            "exceeds the available context size",
-            "context window",
-            "input is too long for requested model",
-            "number of input tokens exceeds",
-            "maximum prompt length is",
-            "exceeded model token limit",
-            "too many tokens:",
-            "tokens + `max_new_tokens` must be",
-            "range of input length should be",
-        )
+        const val DENIED = "The credentials do not allow this. Check their permissions"
 
-        /** How LiteLLM's proxy, DeepSeek and OpenRouter report an unknown model with status 400. */
-        val NO_MODEL_WORDS = arrayOf("invalid model name passed", "model not exist", "is not a valid model id")
+        /** The statuses with which providers refuse a request for any cause. 500 is that of servers that do not tell causes apart. */
+        val REFUSALS = setOf(400, 403, 413, 422, 500, null)
+
+        /** 1261 is Z.AI's. */
+        val CONTEXT_NAMES = arrayOf(
+            "context_length_exceeded",
+            "exceed_context_size_error",
+            "too_many_prompt_tokens",
+            "too_many_tokens",
+            "tokens_limit_reached",
+            "model_max_prompt_tokens_exceeded",
+            "1261",
+        )
+        val FILTER_NAMES = arrayOf(
+            "content_filter",
+            "contentFilter",
+            "content_policy_violation",
+            "image_content_policy_violation",
+            "ResponsibleAIPolicyViolation",
+            "moderation_blocked",
+        )
+        val QUOTA_NAMES = arrayOf(
+            "insufficient_quota",
+            "exceeded_current_quota_error",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "insufficient_credits",
+            "billing_error",
+        )
+        val KEY_NAMES = arrayOf("invalid_api_key", "authentication_error", "no_db_connection", "API_KEY_INVALID")
     }
 }
 

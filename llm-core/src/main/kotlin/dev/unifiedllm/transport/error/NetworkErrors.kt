@@ -41,7 +41,7 @@ internal class NetworkErrors(val details: LlmException.Details, private val targ
             has(SSLException::class.java) -> network(Network.Phase.TLS, tlsProblem(causes, host))
             tunnel != null -> network(
                 Network.Phase.PROXY,
-                "the proxy on the way to $host answered with status ${tunnel.groupValues[1]} and opened no connection. $PROXY_REMEDY",
+                "the proxy on the way to $host responded with status ${tunnel.groupValues[1]} and opened no connection. $PROXY_REMEDY",
             )
             has(ProtocolException::class.java, NumberFormatException::class.java) -> LlmException.MalformedResponse(
                 "${subject}the response of $host is not HTTP. Is it the address of an API, with the right port and scheme?",
@@ -74,7 +74,7 @@ internal class NetworkErrors(val details: LlmException.Details, private val targ
     /** The exception for a request to [host] to which no response has come within [firstByte]. */
     fun noResponse(host: String, firstByte: Duration, cause: Throwable? = null): Timeout = Timeout(
         "${details.model?.let { "$it at " }.orEmpty()}$host sent no response within $firstByte. " +
-            "Check that the server is well, raise timeouts.firstByte$OR_ADD_A_FALLBACK",
+            "Check that the server is running and not overloaded, raise timeouts.firstByte$OR_ADD_A_FALLBACK",
         Timeout.Phase.FIRST_BYTE,
         cause,
         details,
@@ -107,5 +107,5 @@ internal fun ollamaHint(model: String): String = "Is Ollama running? Start it by
 
 /** What to do about a proxy that does not let a request through. */
 internal const val PROXY_REMEDY: String =
-    "Check the proxy (https.proxyHost, http.proxyHost), or exclude the host from it (http.nonProxyHosts). A proxy with a login needs a Ktor client of " +
-        "your own that knows it, set by httpClient."
+    "Check the proxy (https.proxyHost, http.proxyHost), or exclude the host from it (http.nonProxyHosts). If the proxy requires a login, configure it in a " +
+        "Ktor client and pass that to httpClient(client)."

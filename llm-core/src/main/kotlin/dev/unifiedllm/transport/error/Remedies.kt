@@ -4,7 +4,7 @@ import dev.unifiedllm.provider.Provider
 
 /** What to do about a key that the provider refused, as sentences. */
 internal fun keyRemedy(provider: Provider): String =
-    "Is the key complete, of this provider, and neither expired nor revoked? To replace it, ${setKey(provider)}."
+    "Is the key complete, for this provider, and neither expired nor revoked? To replace it, ${setKey(provider)}."
 
 /** How to set the key of [provider]: its variable, then code in Kotlin and in Java. */
 internal fun setKey(provider: Provider): String {

@@ -43,7 +43,7 @@ internal fun tlsProblem(causes: List<Throwable>, host: String): String {
         TERMINATED in said ->
             "it ended the handshake without a reason. It may require a client certificate (set it $KEY_STORE), support other versions of TLS only, or be " +
                 "behind a firewall that blocks the connection."
-        else -> "$said. An authority of your own is set $TRUST_STORE."
+        else -> "$said. If the server's certificate is signed by your own authority, add that authority $TRUST_STORE."
     }
     return "the TLS handshake with $host failed: $why"
 }

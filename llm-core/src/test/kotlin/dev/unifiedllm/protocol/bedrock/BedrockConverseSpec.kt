@@ -21,6 +21,7 @@ import dev.unifiedllm.protocol.get
 import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.target
 import dev.unifiedllm.protocol.text
+import dev.unifiedllm.protocol.toolUseId
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
@@ -390,11 +391,11 @@ class BedrockConverseSpec : FunSpec({
     }
 
     test("an id that is too long, or has invalid characters, becomes a valid one; equal ids stay equal") {
-        bedrockToolUseId("tooluse_a-B.1") shouldMatch "[a-zA-Z0-9_.:-]{1,64}"
-        val long = bedrockToolUseId("call_" + "x".repeat(100))
+        toolUseId("tooluse_a-B.1") shouldMatch "[a-zA-Z0-9_.:-]{1,64}"
+        val long = toolUseId("call_" + "x".repeat(100))
         long shouldMatch "[a-zA-Z0-9_.:-]{64}"
-        long shouldNotBe bedrockToolUseId("call_" + "x".repeat(101))
-        long shouldBe bedrockToolUseId("call_" + "x".repeat(100))
+        long shouldNotBe toolUseId("call_" + "x".repeat(101))
+        long shouldBe toolUseId("call_" + "x".repeat(100))
     }
 
     test("the reasoning and text of a recorded response are sent back unchanged") {

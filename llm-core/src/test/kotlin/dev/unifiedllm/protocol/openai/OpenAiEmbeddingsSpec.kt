@@ -150,7 +150,7 @@ class OpenAiEmbeddingsSpec : FunSpec({
     test("the error of a server without embeddings says that it may not serve them") {
         for (status in listOf(404, 405)) {
             val error = shouldThrow<LlmException.NotFound> { ask(SMALL, "OPENAI_BASE_URL") { whole("{}", status) } }
-            error.message shouldContain "serve /embeddings?"
+            error.message shouldContain "for /embeddings, and that"
             error.status shouldBe status
         }
     }

@@ -116,7 +116,7 @@ class OpenAiImagesSpec : FunSpec({
     }
 
     test("errors are typed, and that of a server without images says that it may not serve them") {
-        shouldThrow<LlmException.NotFound> { ask(request("openai/any"), "{}", 404) }.message shouldContain "serve /images/generations?"
+        shouldThrow<LlmException.NotFound> { ask(request("openai/any"), "{}", 404) }.message shouldContain "for /images/generations, and that"
         shouldThrow<LlmException.ContentFiltered> { ask(request("openai/any"), """{"error":{"code":"contentFilter","message":"no"}}""", 400) }
     }
 })

@@ -193,7 +193,7 @@ class OpenAiResponsesEncodingSpec : FunSpec({
                 {"role":"user","content":[{"type":"input_text","text":"What is it?"},{"type":"input_image","image_url":"https://host/cat.png"},
                   {"type":"input_file","filename":"a.pdf","file_data":"data:application/pdf;base64,JVBE"},{"type":"input_file","file_url":"https://host/b.pdf"}]},
                 {"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"Hm."}],"encrypted_content":"gAAA"},
-                {"role":"assistant","content":[{"type":"output_text","text":"Let me see."}]},
+                {"type":"message","role":"assistant","content":[{"type":"output_text","text":"Let me see."}]},
                 {"type":"function_call","call_id":"call_1","name":"weather","arguments":"{\"city\":\"Rome\"}"},
                 {"type":"function_call","call_id":"call_2","name":"weather","arguments":"{}"},
                 {"type":"function_call_output","call_id":"call_1","output":"sunny"},

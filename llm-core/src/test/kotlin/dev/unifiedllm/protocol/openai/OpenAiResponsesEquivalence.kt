@@ -58,6 +58,7 @@ internal val openAiResponsesEquivalence = WireEquivalence(
             it.isAdded && it.ours == ENCRYPTED
         },
         Explained("an empty list is the default", "include") { it.isLeftOut && it.recorded == JsonArray(emptyList()) },
+        Explained("an assistant message names its type: llama.cpp refuses it without", "input[].type") { it.isAdded && it.ours == JsonPrimitive("message") },
         Explained("auto is the default", "tool_choice") { it.isLeftOut && it.recorded == JsonPrimitive("auto") },
         Explained("tools have no strict mode here: the schema is the same", "tools[].strict") {
             it.ours == JsonPrimitive(false) &&

@@ -118,7 +118,8 @@ class HttpErrorsSpec : FunSpec({
                 """{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}""",
             ),
             status<InvalidRequest>(451, false),
-            status<InvalidRequest>(499, false),
+            status<LlmException.RateLimited>(498, true),
+            status<LlmException.ServerError>(499, true),
             status<LlmException.ServerError>(500, true),
             status<LlmException.ServerError>(501, false),
             status<LlmException.ServerError>(502, true, HTML, "502: Bad gateway"),
@@ -237,7 +238,7 @@ class HttpErrorsSpec : FunSpec({
 
     test("a message quotes the provider's, and then gives the remedy") {
         val failure = read(429, """{"error":{"message":"Rate limit reached"}}""")
-        failure.message shouldContain "groq/llama-3 answered with status 429: Rate limit reached."
+        failure.message shouldContain "groq/llama-3 responded with status 429: Rate limit reached."
         failure.message!! shouldEndWith ": wait, or add a fallback."
         failure.message!!.withoutFallbackAdvice() shouldEndWith ": wait."
         HttpErrors(target).exception(ProviderError(null), 429, null, 7.seconds).let {
@@ -301,9 +302,9 @@ class HttpErrorsSpec : FunSpec({
 
     test("a missing /v1 is suspected only where the base URL has none") {
         fun at(wire: String, url: String) = Target(ModelId("p", "m"), Provider("p", wire, baseUrl = url, auth = Provider.Auth.OPTIONAL), url, null)
-        read(404, at = at("openai-chat", "http://localhost:4000")).message shouldContain "(is \"/v1\" missing)"
-        read(404, at = at("openai-chat", "http://localhost:4000/v1")).message shouldEndWith "http://localhost:4000/v1 its address?"
-        read(404, at = at("cohere-chat", "http://localhost:4000/v2")).message shouldEndWith "http://localhost:4000/v2 its address?"
+        read(404, at = at("openai-chat", "http://localhost:4000")).message shouldContain "(is \"/v1\" missing?)"
+        read(404, at = at("openai-chat", "http://localhost:4000/v1")).message shouldEndWith "http://localhost:4000/v1 is its address."
+        read(404, at = at("cohere-chat", "http://localhost:4000/v2")).message shouldEndWith "http://localhost:4000/v2 is its address."
     }
 
     test("a 401 without a key names its variable") {
