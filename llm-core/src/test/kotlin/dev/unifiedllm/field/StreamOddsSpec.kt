@@ -88,11 +88,20 @@ private fun SseWire.stream(between: String = "", after: String = ""): String =
     events.joinToString("") { event(it) + between } + ending.joinToString("") { event(it) } + after
 
 private val between = listOf(
-    "data:\n\n", "data: \n\n", "data: ping\n\n", "event: ping\ndata:\n\n", ": keep-alive\n\n", "data: keep-alive\n\n", "event: heartbeat\ndata: {}\n\n", "\n\n\n",
-    "data: PROCESSING\n\n", "id: 7\nretry: 100\n\n",
+    "data:\n\n",
+    "data: \n\n",
+    "data: ping\n\n",
+    "event: ping\ndata:\n\n",
+    ": keep-alive\n\n",
+    "data: keep-alive\n\n",
+    "event: heartbeat\ndata: {}\n\n",
+    "\n\n\n",
+    "data: PROCESSING\n\n",
+    "id: 7\nretry: 100\n\n",
 )
 
-private val after = listOf("data: [DONE] \n\n", "data: [DONE]\t\n\n", "data: [done]\n\n", "event: done\ndata: END\n\n", "data: bye\n\n", "data: [DONE]", "data:\n\n")
+private val after =
+    listOf("data: [DONE] \n\n", "data: [DONE]\t\n\n", "data: [done]\n\n", "event: done\ndata: END\n\n", "data: bye\n\n", "data: [DONE]", "data:\n\n")
 
 private fun shown(odd: String) = "\"${odd.replace("\n", "\\n").replace("\t", "\\t")}\""
 
