@@ -142,7 +142,8 @@ private class LateModel(override val id: ModelId, private val threads: Coroutine
         val context = currentCoroutineContext()
         val thread = Thread.currentThread()
         val isOurs = thread is ElasticPool.Worker || thread === context[Sender]?.thread
-        val isForeign = context[ContinuationInterceptor] === Dispatchers.Unconfined && !isOurs
+        val interceptor = context[ContinuationInterceptor]
+        val isForeign = (interceptor === Dispatchers.Unconfined || interceptor is CallDispatcher) && !isOurs
         return if (isForeign) withContext(threads) { resolve() } else resolve()
     }
 

@@ -3,6 +3,7 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.DelicateCoroutinesApi
 import kotlinx.coroutines.Dispatchers
@@ -16,6 +17,7 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import java.util.concurrent.CompletableFuture
 import kotlin.coroutines.AbstractCoroutineContextElement
+import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.CoroutineContext
 
 /** A call that is ready to be sent. @property runsUserCode true if an interceptor or a model of the user has a part in it, which may block */
@@ -40,6 +42,9 @@ internal class SharedCall<T : Any>(
     private var sender: Client? = null
     private var isSent = false
 
+    /** Null if the call does not run on [Dispatchers.Default]. */
+    private var dispatcher: CallDispatcher? = null
+
     /** Null before the call is sent, and while its first consumer prepares it. */
     private var producer: Job? = null
     private var consumers = 0
@@ -60,7 +65,8 @@ internal class SharedCall<T : Any>(
 
     /** The deltas of all consumers: each collection reads them from the beginning. */
     fun events(): Flow<Delta> = linkFlow {
-        enter()
+        val consumer = ownDispatcher()
+        enter(consumer)
         try {
             var next = 0
             while (true) {
@@ -70,20 +76,23 @@ internal class SharedCall<T : Any>(
                 log.awaitMore(next)
             }
         } finally {
-            leave()
+            leave(consumer)
         }
         log.failure?.let { throw it }
     }
 
     suspend fun await(): T {
-        enter()
+        val consumer = ownDispatcher()
+        enter(consumer)
         try {
             log.awaitEnd()
             return result()
         } finally {
-            leave()
+            leave(consumer)
         }
     }
+
+    private suspend fun ownDispatcher() = currentCoroutineContext()[ContinuationInterceptor] as? CoroutineDispatcher
 
     fun get(): T {
         checkMayBlock()
@@ -143,12 +152,15 @@ internal class SharedCall<T : Any>(
         client.checkMayBlock()
     }
 
-    fun enter() {
+    /** @param consumer where the consumer suspends; null if it does not, but blocks or waits for a callback */
+    fun enter(consumer: CoroutineDispatcher? = null) {
         val hasBegun = synchronized(lock) {
+            val hasBegun = if (isSent || producer != null) null else begin(consumer).also { isSent = true }
             consumers++
-            if (isSent || producer != null) return
-            begin().also { isSent = true }
+            hasBegun
         }
+        if (consumer !== Dispatchers.Default) dispatcher?.beginElsewhere()
+        if (hasBegun == null) return
         val job = start(sender!!, hasBegun)
         val isUnwanted = synchronized(lock) {
             producer = job
@@ -157,7 +169,9 @@ internal class SharedCall<T : Any>(
         if (isUnwanted) job.cancel()
     }
 
-    fun leave() {
+    /** @param consumer as in [enter] */
+    fun leave(consumer: CoroutineDispatcher? = null) {
+        if (consumer !== Dispatchers.Default) dispatcher?.endElsewhere()
         val last = synchronized(lock) {
             if (--consumers > 0) return
             if (log.isEnded) {
@@ -194,8 +208,8 @@ internal class SharedCall<T : Any>(
         synchronized(lock) { if (consumers == 0) log.compact() }
     }
 
-    /** Finds the client that makes the call. True if it counts the call as one that runs. */
-    private fun begin(): Boolean {
+    /** Finds the client that makes the call, and where it runs. True if the client counts the call as one that runs. */
+    private fun begin(consumer: CoroutineDispatcher?): Boolean {
         var client = client()
         var hasBegun = client.began()
         while (!hasBegun) { // the default client has just been replaced, or the user keeps one that was
@@ -205,11 +219,13 @@ internal class SharedCall<T : Any>(
             hasBegun = client.began()
         }
         sender = client
+        if (consumer === Dispatchers.Default) dispatcher = CallDispatcher(client.scope)
         return hasBegun
     }
 
     /**
-     * The producer runs on this thread until it first suspends, then on the threads of the transport: changes of threads cost more than the preparation.
+     * The producer runs on this thread until it first suspends, because a change of threads costs more than the preparation, then on the threads of the
+     * transport or, for a first consumer on [Dispatchers.Default], there.
      * It starts even if the client is closed already, so that no consumer waits for a producer that never ran.
      */
     @OptIn(DelicateCoroutinesApi::class, ExperimentalCoroutinesApi::class)
@@ -217,7 +233,7 @@ internal class SharedCall<T : Any>(
         log.begin()
         val wasOpen = client.whyClosed() == null
         val job = if (client.mayRunOnTransport) {
-            val context = Dispatchers.Unconfined + log + Sender(Thread.currentThread())
+            val context = (dispatcher ?: Dispatchers.Unconfined) + log + Sender(Thread.currentThread())
             client.scope.launch(context, CoroutineStart.UNDISPATCHED) { produce(client, wasOpen) }
         } else {
             client.scope.launch(start = CoroutineStart.ATOMIC) { produce(client, wasOpen) }

@@ -39,7 +39,7 @@ internal class AnswerCard(
 
     private fun html() = buildString {
         append(style)
-        append("<div class=\"ullm-card\" data-state=\"${state.word}\">")
+        append("<div class=\"ullm-card $NO_MATHEMATICS\" data-state=\"${state.word}\">")
         response?.let { attempts(it) }
         response?.let { reasoning(it) }
         append(body())
@@ -107,7 +107,7 @@ internal class AnswerCard(
             CardState.STREAMING -> listOf("streaming…")
             CardState.FAILED -> listOf("failed") + times()
             CardState.CANCELLED -> listOf("cancelled") + times()
-            CardState.DONE -> tokens() + listOf(cost(), *times().toTypedArray(), speed()) + ending()
+            CardState.DONE -> tokens() + listOf(cost(), *times().toTypedArray(), speed(), ending())
         }
         val items = listOfNotNull(name) + facts.filterNotNull().map { if (html) escape(it) else it }
         return items.joinToString(if (html) "\u00A0· " else " · ") // in a narrow window a line ends with the dot
@@ -143,12 +143,20 @@ internal class AnswerCard(
         return if (output < 2 || streaming < SHORTEST) null else "${rate(perSecond)} tok/s"
     }
 
-    private fun ending(): List<String> = when (response?.finishReason?.kind) {
-        FinishReason.Kind.LENGTH -> listOf("stopped at the token limit")
-        FinishReason.Kind.CONTENT_FILTER -> listOf("blocked by the provider's filter")
-        FinishReason.Kind.REFUSAL -> listOf("refused")
-        null -> listOf("incomplete")
-        else -> emptyList()
+    /** How the response ended; null for an ordinary end. */
+    private fun ending(): String? {
+        val reason = response?.finishReason
+        val raw = reason?.raw?.ifBlank { null }?.capped("reason")
+        return when (reason?.kind) {
+            null -> "incomplete"
+            FinishReason.Kind.STOP, FinishReason.Kind.TOOL_CALLS -> null
+            FinishReason.Kind.LENGTH -> "stopped at the token limit"
+            FinishReason.Kind.CONTENT_FILTER -> "blocked by the provider's filter"
+            FinishReason.Kind.REFUSAL -> "refused"
+            FinishReason.Kind.ERROR -> "ended by an error of the provider" + raw?.let { " ($it)" }.orEmpty()
+            FinishReason.Kind.OTHER -> "ended for another reason" + raw?.let { " ($it)" }.orEmpty()
+            FinishReason.Kind.UNKNOWN -> "the provider gave no finish reason" + raw?.let { " ($it)" }.orEmpty()
+        }
     }
 }
 
@@ -156,7 +164,7 @@ internal class AnswerCard(
 internal fun errorCard(failure: LlmException): Rendered = Rendered(style + errorBox(failure), reveal(failureText(failure)))
 
 private fun errorBox(failure: Throwable): String =
-    "<div class=\"ullm-error\"><b>${escape(failureName(failure))}</b><div>${escape(failureMessage(failure))}</div></div>"
+    "<div class=\"ullm-error $NO_MATHEMATICS\"><b>${escape(failureName(failure))}</b><div>${escape(failureMessage(failure))}</div></div>"
 
 private fun failureText(failure: Throwable) = "${failureName(failure)}: ${failureMessage(failure)}"
 

@@ -3,6 +3,7 @@ package dev.unifiedllm.jupyter
 import org.commonmark.ext.gfm.tables.TablesExtension
 import org.commonmark.node.AbstractVisitor
 import org.commonmark.node.Code
+import org.commonmark.node.CustomNode
 import org.commonmark.node.HardLineBreak
 import org.commonmark.node.HtmlInline
 import org.commonmark.node.Image
@@ -20,7 +21,7 @@ import org.commonmark.renderer.html.UrlSanitizer
 /**
  * Renders the Markdown of a finished response as HTML.
  *
- * HTML in the text is escaped, links are http, https or mailto, and nothing is fetched when the output is shown.
+ * HTML in the text is escaped, links are http, https or mailto, and nothing is fetched when the output is shown. [Mathematics] is left to the front end.
  */
 internal object Markdown {
     /** Longer text is shown as it is, to limit the time. */
@@ -31,7 +32,7 @@ internal object Markdown {
     /** Browsers limit the depth of elements to 512, and the page has some around this one. */
     private const val MAX_DEPTH = 100
 
-    private val extensions = listOf(TablesExtension.create())
+    private val extensions = listOf(TablesExtension.create(), Mathematics)
     private val parser = Parser.builder().extensions(extensions).build()
     private val renderer = HtmlRenderer.builder()
         .extensions(extensions)
@@ -139,6 +140,10 @@ internal object Markdown {
 
                 override fun visit(html: HtmlInline) {
                     append(html.literal)
+                }
+
+                override fun visit(node: CustomNode) {
+                    if (node is MathematicsNode) append(node.literal)
                 }
 
                 override fun visit(end: SoftLineBreak) {

@@ -82,6 +82,28 @@ class AnswerCardSpec : FunSpec({
         }
     }
 
+    context("a response that did not end by itself says so, as HTML and as plain text") {
+        withData<Pair<FinishReason, String?>>(
+            { "${it.first}" },
+            FinishReason(FinishReason.Kind.ERROR, "insufficient_system_resource") to "ended by an error of the provider (insufficient_system_resource)",
+            FinishReason(FinishReason.Kind.ERROR) to "ended by an error of the provider",
+            FinishReason(FinishReason.Kind.OTHER, "eos <i> & more") to "ended for another reason (eos <i> & more)",
+            FinishReason(FinishReason.Kind.OTHER) to "ended for another reason",
+            FinishReason(FinishReason.Kind.UNKNOWN) to "the provider gave no finish reason",
+            FinishReason(FinishReason.Kind.UNKNOWN, " ") to "the provider gave no finish reason",
+            FinishReason(FinishReason.Kind.LENGTH, "max_tokens") to "stopped at the token limit",
+            FinishReason(FinishReason.Kind.CONTENT_FILTER, "SAFETY") to "blocked by the provider's filter",
+            FinishReason(FinishReason.Kind.REFUSAL, "refusal") to "refused",
+            FinishReason(FinishReason.Kind.TOOL_CALLS, "tool_calls") to null,
+            FinishReason.STOP to null,
+        ) { (reason, line) ->
+            val rendered = card(CardState.DONE, answer(start(), Delta.Text("x"), finish(reason = reason)))
+            val end = if (line == null) "tok/s" else "tok/s · $line"
+            rendered.page().footer shouldEndWith end
+            rendered.text shouldEndWith end
+        }
+    }
+
     test("a speed below 10 tokens per second has a decimal") {
         val response = answer(listOf(1.seconds to start(), 2.seconds to Delta.Text("x"), 12.seconds to finish(Usage.of(1, 6))))
         footer(response) shouldBe "openai/gpt-4o · 1 in + 6 out · $ n/a · TTFT 2.0 s · 12.0 s total · 0.6 tok/s"

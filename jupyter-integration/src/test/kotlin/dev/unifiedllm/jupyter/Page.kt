@@ -68,14 +68,14 @@ internal class Page(private val html: String) {
             listOf("style", "b", "p", "br", "strong", "em", "code", "pre", "ul", "li", "blockquote", "hr", "thead", "tbody", "tfoot", "summary", "caption")
         val HEADINGS = (1..6).map { "h$it" }
 
-        /** Element, attribute, value. Markdown makes none of the elements that may have a class. */
+        /** Element, attribute, value. Of the elements that may have a class, Markdown makes only that of mathematics. */
         val ALLOWED: Map<String, Map<String, Regex>> = (PLAIN + HEADINGS).associateWith { BARE } + mapOf(
             "div" to mapOf(
-                "class" to Regex("ullm-(card|error|note|call|footer|text( ullm-waiting| ullm-plain( ullm-caret)?)?)"),
+                "class" to Regex("ullm-((card|error) $NO_MATHEMATICS|note|call|footer|text( ullm-waiting| ullm-plain( ullm-caret)?)?)"),
                 "data-state" to Regex(CardState.entries.joinToString("|") { it.word }),
             ),
             "details" to mapOf("class" to Regex("ullm-reasoning"), "open" to EMPTY),
-            "span" to mapOf("class" to Regex("ullm-caret")),
+            "span" to mapOf("class" to Regex("ullm-caret|$MATHEMATICS")),
             "ol" to mapOf("start" to Regex("\\d+")),
             "a" to mapOf("href" to ANY, "rel" to ANY, "target" to Regex("_blank"), "title" to ANY),
             "table" to mapOf("class" to Regex("ullm-costs")),

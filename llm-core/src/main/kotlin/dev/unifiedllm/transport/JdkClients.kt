@@ -27,6 +27,13 @@ internal class JdkClients(private val connectTimeout: Duration, private val sslC
         return synchronized(others) { others.getOrPut(connectTimeout) { client(connectTimeout) } }
     }
 
+    /**
+     * A new client with [connectTimeout], whose first request cannot get a pooled connection: with the JDK there is no other way to a new one.
+     *
+     * It is for one request. It ends when it is unreachable and its exchange has ended; before JDK 21 it cannot be closed.
+     */
+    fun unpooled(connectTimeout: Duration?): HttpClient = client(connectTimeout ?: this.connectTimeout)
+
     private fun client(connectTimeout: Duration): HttpClient = HttpClient.newBuilder()
         .executor(threads)
         .followRedirects(HttpClient.Redirect.NEVER) // a redirect would send the key to another host

@@ -24,35 +24,30 @@ import kotlin.time.Duration
  * Sends requests by the JDK's HTTP client.
  *
  * All bytes that arrived before a connection broke are read before the failure is reported. So a partial response holds everything that arrived, and
- * a response that is complete succeeds however its connection ends.
+ * a response that is complete succeeds however its connection ends. A request that a stale connection lost is sent again, once ([StaleConnections]).
  *
  * @param connectTimeout of requests that set none
  * @param sslContext null for the JDK's default when the first request is sent
  */
 internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = null) : Transport {
     private val clients = JdkClients(connectTimeout, sslContext)
+    private val stale = StaleConnections()
 
     override suspend fun <T> exchange(request: TransportRequest, deadlines: HeadDeadlines, block: suspend (TransportResponse) -> T): T {
         val uri = URI(request.url)
-        val arrived = AtomicReference<JdkResponse?>()
-        val head = CompletableFuture<JdkResponse>()
-        val exchange = client(deadlines).sendAsync(request.toJdk(uri)) { info ->
-            JdkResponse(info.statusCode(), info.headers()).also {
-                if (arrived.compareAndSet(null, it)) head.complete(it) else it.end() // the caller has left
-            }
-        }
-        exchange.whenComplete { response, failure ->
-            if (failure != null) {
-                arrived.get()?.onError(failure)
-                head.completeExceptionally(failure)
-            } else if (!head.isDone) {
-                // A proxy refused the tunnel with status 407: the JDK then ignores the body, and calls no body handler.
-                head.complete(JdkResponse(response.statusCode(), response.headers()).also { it.onComplete() })
-            }
-        }
+        val jdk = request.toJdk(uri)
+        var exchange = JdkExchange(jdk, client(deadlines, clients::get))
         try {
             val response = try {
-                withTimeoutOrNull(deadlines.firstByte) { head.await() } ?: throw deadlines.errors.noResponse(uri.authority, deadlines.firstByte)
+                withTimeoutOrNull(deadlines.firstByte) {
+                    try {
+                        exchange.head.await()
+                    } catch (failure: IOException) {
+                        if (!stale.isStale(exchange.client, uri, failure)) throw failure
+                        exchange = JdkExchange(jdk, client(deadlines, clients::unpooled))
+                        exchange.head.await()
+                    }
+                } ?: throw deadlines.errors.noResponse(uri.authority, deadlines.firstByte)
             } catch (cancelled: CancellationException) {
                 throw cancelled
             } catch (failure: IOException) {
@@ -60,14 +55,41 @@ internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = 
             }
             return block(response)
         } finally {
-            // After the head, cancelling the exchange could close a connection that is in the pool again.
-            val response = arrived.getAndSet(LEFT)
-            if (response == null) exchange.cancel(true) else response.end()
+            exchange.end()
         }
     }
 
-    private fun client(deadlines: HeadDeadlines): HttpClient = try {
-        clients[deadlines.connect]
+    /** One request on its way. */
+    private inner class JdkExchange(request: HttpRequest, val client: HttpClient) {
+        private val arrived = AtomicReference<JdkResponse?>()
+        val head = CompletableFuture<JdkResponse>()
+        private val future = client.sendAsync(request) { info ->
+            JdkResponse(info.statusCode(), info.headers()) { stale.completed(client, request.uri()) }.also {
+                if (arrived.compareAndSet(null, it)) head.complete(it) else it.end() // the caller has left
+            }
+        }
+
+        init {
+            future.whenComplete { response, failure ->
+                if (failure != null) {
+                    arrived.get()?.onError(failure)
+                    head.completeExceptionally(failure)
+                } else if (!head.isDone) {
+                    // A proxy refused the tunnel with status 407: the JDK then ignores the body, and calls no body handler.
+                    head.complete(JdkResponse(response.statusCode(), response.headers()) {}.also { it.onComplete() })
+                }
+            }
+        }
+
+        fun end() {
+            // After the head, cancelling the exchange could close a connection that is in the pool again.
+            val response = arrived.getAndSet(LEFT)
+            if (response == null) future.cancel(true) else response.end()
+        }
+    }
+
+    private fun client(deadlines: HeadDeadlines, choose: (Duration?) -> HttpClient): HttpClient = try {
+        choose(deadlines.connect)
     } catch (broken: UncheckedIOException) {
         throw tlsSettingsError(broken, deadlines.errors.details)
     }
@@ -87,10 +109,16 @@ internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = 
 }
 
 /** Stands for the response of an exchange that its caller has left before the head. */
-private val LEFT = JdkResponse(0, HttpHeaders.of(emptyMap()) { _, _ -> true })
+private val LEFT = JdkResponse(0, HttpHeaders.of(emptyMap()) { _, _ -> true }) {}
 
-/** A response that requests its body as it is read. The threads of the JDK's client write, one coroutine reads. */
-private class JdkResponse(override val status: Int, private val headers: HttpHeaders) : TransportResponse, HttpResponse.BodySubscriber<Unit> {
+/**
+ * A response that requests its body as it is read. The threads of the JDK's client write, one coroutine reads.
+ *
+ * @param onEnd called when the whole body has arrived, before the end can be read
+ */
+private class JdkResponse(override val status: Int, private val headers: HttpHeaders, private val onEnd: () -> Unit) :
+    TransportResponse,
+    HttpResponse.BodySubscriber<Unit> {
     private val arrived = Channel<List<ByteBuffer>>(Channel.UNLIMITED) // bounded by what one request(1) brings
     private val subscription = AtomicReference<Flow.Subscription?>()
     private var batch: List<ByteBuffer> = emptyList()
@@ -155,6 +183,7 @@ private class JdkResponse(override val status: Int, private val headers: HttpHea
 
     override fun onComplete() {
         subscription.set(ENDED) // the connection may carry the next exchange: cancel must not close it
+        onEnd()
         arrived.close()
     }
 

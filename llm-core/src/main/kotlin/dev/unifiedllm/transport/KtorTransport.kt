@@ -30,12 +30,16 @@ import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.job
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
+import kotlinx.coroutines.withTimeoutOrNull
 import java.io.IOException
 import java.io.UncheckedIOException
 import java.net.URI
 import java.nio.channels.UnresolvedAddressException
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.EmptyCoroutineContext
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.TimeSource
 
 /**
  * Sends requests by a Ktor client of the user's own, which stays the user's to close.
@@ -43,6 +47,7 @@ import kotlin.coroutines.EmptyCoroutineContext
  * They go through a client derived from it, which has the same engine and plugins, but follows no redirects and does not throw on error statuses.
  */
 internal class KtorTransport(client: HttpClient) : Transport {
+    private val stale = StaleConnections()
     private val derived = lazy {
         client.config {
             expectSuccess = false
@@ -51,50 +56,74 @@ internal class KtorTransport(client: HttpClient) : Transport {
     }
 
     override suspend fun <T> exchange(request: TransportRequest, deadlines: HeadDeadlines, block: suspend (TransportResponse) -> T): T {
-        val caller = currentCoroutineContext()[ContinuationInterceptor] ?: EmptyCoroutineContext
         val uri = URI(request.url)
-        var hasHead = false
-        fun failed(failure: Throwable): Throwable = if (hasHead) failure else exception(failure, uri, deadlines)
-        try {
-            return coroutineScope {
-                val deadline = launch {
-                    delay(deadlines.firstByte)
-                    throw FirstByteExpired()
-                }
-                val statement = derived.value.prepareRequest(request.url) {
-                    method = HttpMethod(request.method)
-                    attributes.put(FIRST_HOST, FirstHost())
-                    for ((name, value) in request.headers) header(name, value)
-                    if (request.method != "GET") setBody(ByteArrayContent(request.body, ContentType.parse(request.contentType)))
-                }
-                statement.execute { response ->
-                    deadline.cancel()
-                    hasHead = true
-                    withContext(caller) { block(KtorResponse(response, response.bodyAsChannel())) } // not on the dispatcher of the engine
+        val sent = TimeSource.Monotonic.markNow()
+        val first = KtorExchange(request, uri, deadlines.firstByte, block)
+        val failure = first.run() ?: return first.result()
+        // The client is the user's, so there is no other pool to send it by; Ktor's Java engine is the one that neither retries nor reports a reuse.
+        if (!stale.isStale(derived.value, uri, failure)) throw exception(failure, uri, deadlines)
+        val second = KtorExchange(request, uri, deadlines.firstByte - sent.elapsedNow(), block)
+        throw exception(second.run() ?: return second.result(), uri, deadlines)
+    }
+
+    /** One request on its way. */
+    private inner class KtorExchange<T>(
+        private val request: TransportRequest,
+        private val uri: URI,
+        private val firstByte: Duration,
+        private val block: suspend (TransportResponse) -> T,
+    ) {
+        private var outcome: Result<T>? = null
+
+        /** What [block] returned or threw. Ktor may throw something else, such as the cause of the exception, or the failure of its clean-up. */
+        fun result(): T = outcome!!.getOrThrow()
+
+        /** Returns what went wrong before the head of a response arrived; null if [block] has run, and there is a [result]. */
+        suspend fun run(): Throwable? = try {
+            send()
+            null
+        } catch (failure: Throwable) { // of any type: a plugin of the user's may throw anything
+            currentCoroutineContext().ensureActive() // Ktor replaces the exception of a cancelled caller by its cause
+            if (outcome == null) failure else null
+        }
+
+        private suspend fun send() = coroutineScope {
+            val caller = currentCoroutineContext()[ContinuationInterceptor] ?: EmptyCoroutineContext
+            val deadline = launch {
+                delay(firstByte)
+                throw FirstByteExpired()
+            }
+            val statement = derived.value.prepareRequest(request.url) {
+                method = HttpMethod(request.method)
+                attributes.put(FIRST_HOST, FirstHost())
+                for ((name, value) in request.headers) header(name, value)
+                if (request.method != "GET") setBody(ByteArrayContent(request.body, ContentType.parse(request.contentType)))
+            }
+            statement.execute { response ->
+                deadline.cancel()
+                val body = body(response)
+                try {
+                    outcome = Result.success(withContext(caller) { block(body) }) // not on the dispatcher of the engine
+                } catch (failure: Throwable) { // of any type: it is the caller's
+                    outcome = Result.failure(failure)
+                    throw failure // ends the exchange
                 }
             }
-        } catch (expired: FirstByteExpired) {
-            throw deadlines.errors.noResponse(uri.authority, deadlines.firstByte, expired)
-        } catch (cancelled: CancellationException) {
-            currentCoroutineContext().ensureActive() // else a plugin or the engine has cancelled the request
-            throw failed(cancelled)
-        } catch (failure: IOException) {
-            currentCoroutineContext().ensureActive() // Ktor replaces the exception of a cancelled caller by its cause
-            throw failed(failure)
-        } catch (failure: UncheckedIOException) {
-            throw failed(failure)
-        } catch (failure: UnresolvedAddressException) {
-            throw failed(failure)
-        } catch (failure: NumberFormatException) {
-            throw failed(failure) // a Content-Length that is not a number
-        } catch (failure: IllegalStateException) {
-            throw if (isClosed) failed(failure) else failure
+        }
+
+        private suspend fun body(response: HttpResponse): KtorResponse = try {
+            KtorResponse(response, response.bodyAsChannel(), null) { stale.completed(derived.value, uri) }
+        } catch (failure: Exception) { // the connection broke after the head
+            currentCoroutineContext().ensureActive()
+            KtorResponse(response, ByteReadChannel.Empty, failure) {}
         }
     }
 
     private val isClosed: Boolean get() = !derived.value.coroutineContext.job.isActive
 
-    private fun exception(failure: Throwable, uri: URI, deadlines: HeadDeadlines): LlmException = when {
+    /** The exception for a request that failed with [failure] before the head. One that is neither the engine's nor Ktor's is thrown as it is. */
+    private fun exception(failure: Throwable, uri: URI, deadlines: HeadDeadlines): Throwable = when {
+        failure is FirstByteExpired -> deadlines.errors.noResponse(uri.authority, deadlines.firstByte, failure)
         failure is OtherHostException -> LlmException.Configuration(
             "${deadlines.errors.details.model} cannot be called: a plugin of your Ktor client sends the request on to ${failure.host}, and the key with it. " +
                 "Remove HttpRedirect from that client.",
@@ -115,7 +144,10 @@ internal class KtorTransport(client: HttpClient) : Transport {
             failure,
             deadlines.errors.details,
         )
-        else -> deadlines.errors.exception(failure, uri)
+        // A CancellationException: a plugin or the engine has cancelled the request. A NumberFormatException: a Content-Length that is not a number.
+        failure is IOException || failure is CancellationException || failure is UnresolvedAddressException || failure is NumberFormatException ->
+            deadlines.errors.exception(failure, uri)
+        else -> failure
     }
 
     /** Completes the derived client. Its own close() would close the engine and the plugins' resources, which are the user's. */
@@ -144,7 +176,19 @@ private fun HttpRequestBuilder.requireFirstHost() {
 
 private const val READ_BYTES = 16 * 1024
 
-private class KtorResponse(private val response: HttpResponse, private val channel: ByteReadChannel) : TransportResponse {
+/** The longest wait for the engine's part of a response whose body has ended. */
+private val SETTLE_TIME = 50.milliseconds
+
+/**
+ * @param broken what broke the connection after the head; null if nothing has
+ * @param onEnd called when the whole body has been read
+ */
+private class KtorResponse(
+    private val response: HttpResponse,
+    private val channel: ByteReadChannel,
+    private val broken: Throwable?,
+    private val onEnd: () -> Unit,
+) : TransportResponse {
     override val status: Int get() = response.status.value
 
     override fun header(name: String): String? = response.headers[name]
@@ -153,7 +197,10 @@ private class KtorResponse(private val response: HttpResponse, private val chann
 
     override suspend fun read(): Int = try {
         val count = channel.readAvailable(bytes, 0, bytes.size)
-        if (count < 0) channel.closedCause?.let { throw ConnectionLostException(it) }
+        if (count < 0) {
+            (broken ?: channel.closedCause ?: engineFailure())?.let { throw ConnectionLostException(it) }
+            onEnd()
+        }
         count
     } catch (cancelled: CancellationException) {
         currentCoroutineContext().ensureActive() // else a plugin or the engine has cancelled the request, such as HttpTimeout
@@ -162,11 +209,20 @@ private class KtorResponse(private val response: HttpResponse, private val chann
         throw ConnectionLostException(failure)
     }
 
+    /** What the engine failed with: Ktor's Java engine may close the channel as if the body were complete, and cancel the response after that. */
+    private suspend fun engineFailure(): Throwable? {
+        val job = response.coroutineContext.job
+        withTimeoutOrNull(SETTLE_TIME) { for (child in job.children) child.join() }
+        return if (job.isCancelled) IOException("the engine cancelled the response") else null
+    }
+
     /** A channel that broke is ready: [read] throws what broke it. */
     override val isReady: Boolean
         get() = try {
             channel.availableForRead > 0
         } catch (_: IOException) {
+            true
+        } catch (_: CancellationException) { // of the response, not of the caller: this does not suspend
             true
         }
 }

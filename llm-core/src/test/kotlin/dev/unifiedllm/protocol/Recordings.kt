@@ -148,6 +148,12 @@ internal class Recording(private val folder: File) {
             return row?.protocol ?: OpenAiChat.name
         }
 
+        /** Responses in the layout of the corpus that no recording has: they are written by hand, after the documentation of the providers. */
+        fun synthetic(): List<Recording> {
+            val folder = File(Recording::class.java.getResource("/synthetic")!!.toURI())
+            return folder.walkTopDown().filter { it.name == "response.body" }.map { it.parentFile }.sortedBy { it.path }.map(::Recording).toList()
+        }
+
         fun named(name: String): Recording = Recording(packed.resolve(name))
 
         private val packed get() = File(Recording::class.java.getResource("/corpus")!!.toURI())

@@ -48,6 +48,10 @@ internal class RecordedRequest(folder: File) {
         return rows.firstOrNull(::isAt) ?: named ?: Provider(group, protocol.name)
     }
 
+    /** True if [row] finds no row for this request on [protocol]: the server is one that users run themselves, or not known. */
+    fun isWithoutRow(protocol: Protocol, folders: Map<String, String> = emptyMap()): Boolean =
+        row(protocol, folders).let { row -> ProviderRegistry.packed.rows.none { it === row } }
+
     private fun isAt(row: Provider): Boolean = row.baseUrl?.takeIf { '{' !in it }?.let(::hostOf) == host || row.isAt("https://$host")
 
     override fun toString(): String = name
@@ -71,14 +75,22 @@ internal class Difference(val path: String, val recorded: JsonElement?, val ours
  *
  * @property reason why both requests mean the same to the provider
  * @property path the fields: `*` matches any text
- * @property only the suffixes of the names of the recordings that it applies to; empty: all
+ * @property only true for the recordings that it applies to
  */
-internal class Explained(val reason: String, val path: String, vararg val only: String, val holds: (Difference) -> Boolean) {
+internal class Explained(
+    val reason: String,
+    val path: String,
+    val only: (RecordedRequest) -> Boolean = { true },
+    val holds: (Difference) -> Boolean,
+) {
     private val pattern = Regex(path.split("*").joinToString(".*") { Regex.escape(it) })
 
     fun explains(recording: RecordedRequest, difference: Difference): Boolean =
-        pattern.matches(difference.path) && (only.isEmpty() || only.any(recording.name::endsWith)) && holds(difference)
+        pattern.matches(difference.path) && only(recording) && holds(difference)
 }
+
+/** A kind of request that cannot be built here. @property reason why not */
+internal class Skipped(val reason: String, val applies: (RecordedRequest) -> Boolean)
 
 /** Two forms of one thing: both requests are rewritten before they are compared. @property reason why both forms mean the same to the provider */
 internal class SameForm(val reason: String, val rewrite: (JsonObject) -> JsonObject)
@@ -88,7 +100,7 @@ internal class SameForm(val reason: String, val rewrite: (JsonObject) -> JsonObj
  *
  * @property belongs true for the recordings of this wire
  * @property encode builds the request of the recorded body, and encodes it
- * @property skipped recordings whose request cannot be built here, by the suffix of their name, with the reason
+ * @property skipped the kinds of requests that cannot be built here
  */
 internal class WireEquivalence(
     val name: String,
@@ -96,7 +108,7 @@ internal class WireEquivalence(
     val target: (RecordedRequest, JsonObject) -> Target,
     val encode: (RecordedRequest, JsonObject, Target) -> TransportRequest,
     val explained: List<Explained>,
-    val skipped: Map<String, String> = emptyMap(),
+    val skipped: List<Skipped> = emptyList(),
     val sameForms: List<SameForm> = emptyList(),
 ) {
     /**
@@ -114,7 +126,7 @@ internal class WireEquivalence(
         convert: ChatRequestBuilder.(JsonObject) -> Set<String>,
         options: Set<String>,
         explained: List<Explained>,
-        skipped: Map<String, String> = emptyMap(),
+        skipped: List<Skipped> = emptyList(),
         delivery: (RecordedRequest) -> Delivery? = { null },
         sameForms: List<SameForm> = emptyList(),
     ) : this(

@@ -7,11 +7,13 @@ import java.net.InetAddress
 import java.net.ServerSocket
 import java.net.Socket
 import java.net.SocketException
+import java.net.SocketTimeoutException
 import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.Semaphore
 import java.util.concurrent.TimeUnit.MILLISECONDS
 import java.util.concurrent.atomic.AtomicInteger
+import java.util.concurrent.locks.LockSupport
 import javax.net.ssl.SSLContext
 import javax.net.ssl.SSLSocket
 import kotlin.concurrent.thread
@@ -54,18 +56,16 @@ class LoopbackServer(
     /** The number of connections accepted. */
     val connections: Int get() = accepted.get()
 
-    init {
-        thread(isDaemon = true, name = "loopback-accept") {
-            while (true) {
-                val socket = try {
-                    listener.accept()
-                } catch (_: SocketException) {
-                    break // closed
-                }
-                accepted.incrementAndGet()
-                sockets += socket
-                thread(isDaemon = true, name = "loopback-${socket.port}") { serve(socket) }
+    private val acceptor = thread(isDaemon = true, name = "loopback-accept") {
+        while (true) {
+            val socket = try {
+                listener.accept()
+            } catch (_: SocketException) {
+                break // closed
             }
+            accepted.incrementAndGet()
+            sockets += socket
+            thread(isDaemon = true, name = "loopback-${socket.port}") { serve(socket) }
         }
     }
 
@@ -78,6 +78,7 @@ class LoopbackServer(
     override fun close() {
         done.countDown()
         listener.close()
+        acceptor.join() // until its accept has returned, the port is open
         for (socket in sockets) socket.close()
     }
 
@@ -114,6 +115,8 @@ class LoopbackServer(
                 exchange.answer(request)
                 if (!exchange.finish()) break
             }
+        } catch (_: SocketTimeoutException) {
+            return // keepAliveFor
         } catch (_: IOException) {
             closed.release() // the client closed the connection during a write
         }
@@ -161,6 +164,7 @@ class LoopbackExchange internal constructor(
     private var isChunked = false
     private var isEnded = false
     private var keepsAlive = true
+    private var closesAfter: Duration? = null
 
     /** Writes the status line and headers of a chunked response; `Transfer-Encoding` is added unless [headers] tell where the body ends. */
     fun head(status: Int = 200, vararg headers: Pair<String, String>) {
@@ -224,9 +228,26 @@ class LoopbackExchange internal constructor(
         cut()
     }
 
+    /**
+     * Closes the connection, which the response promised to keep alive, if no further request begins within [time] after the response.
+     *
+     * @param reset with RST, not with FIN
+     */
+    fun keepAliveFor(time: Duration, reset: Boolean = false) {
+        if (reset) socket.setSoLinger(true, 0)
+        socket.soTimeout = time.inWholeMilliseconds.toInt().coerceAtLeast(1)
+    }
+
+    /** Closes the connection, which the response promised to keep alive, [time] after the response. A request that arrives until then is not read. */
+    fun closeAfter(time: Duration, reset: Boolean = false) {
+        if (reset) socket.setSoLinger(true, 0)
+        closesAfter = time
+    }
+
     /** Completes an unfinished body; true if the connection can carry another request. */
     internal fun finish(): Boolean {
         if (isChunked && !isEnded) raw("0\r\n\r\n")
-        return keepsAlive
+        closesAfter?.let { LockSupport.parkNanos(it.inWholeNanoseconds) }
+        return keepsAlive && closesAfter == null
     }
 }

@@ -281,6 +281,18 @@ private suspend fun FunSpecContainerScope.contract(client: Client) {
             answer.response.warnings.single() shouldContain "tokens"
         }
 
+        test("a finish reason, and then a lost connection before the usage, is a success with a warning") {
+            val read = CountDownLatch(1) // Ktor's Java engine loses bytes that are not read before the connection breaks
+            val answer = client.answered(watch = { if (it is Delta.Text) read.countDown() }) {
+                sse(HELLO + STOP)
+                read.await()
+                cut()
+            }
+            answer.checkHello()
+            answer.response.usage shouldBe null
+            answer.response.warnings.single() shouldContain "did not report the tokens"
+        }
+
         test("a finish reason, and then a lost connection, is a success; bytes that Ktor's Java engine loses are an interruption") {
             val answer = client.answered {
                 sse(HELLO, STOP, USAGE)
