@@ -22,7 +22,7 @@ class CallDispatcherSpec : FunSpec({
     test("a call whose first consumer is on Dispatchers.Default goes on while other consumers block all threads there") {
         val threads = maxOf(2, Runtime.getRuntime().availableProcessors())
         repeat(5) {
-            val reply = llm.chat("demo/story", "Tell me a story")
+            val reply = llm.chat("demo/storyteller", "Tell me a story")
             val texts = withTimeout(30.seconds) {
                 coroutineScope {
                     val first = async(Dispatchers.Default) { reply.await().text }
