@@ -99,13 +99,14 @@ internal class ModelBinder(
     }
 
     private fun providersTarget(target: Target) =
-        AttemptTarget(target.id, state(target.identity), isUsers = false, prices.isFree(target)) { reported -> prices.of(target, reported) }
+        AttemptTarget(target.id, { state(target.identity) }, isUsers = false, prices.isFree(target)) { reported -> prices.of(target, reported) }
 
-    private fun demoTarget(id: ModelId) = AttemptTarget(id, state(id), isUsers = false, isFree = false) { prices.demo(id) }
+    private fun demoTarget(id: ModelId) = AttemptTarget(id, { state(id) }, isUsers = false, isFree = false) { prices.demo(id) }
 
     private fun usersTarget(model: Model): AttemptTarget {
         val isFree = model is FunctionModel && !prices.isSet(model.id)
-        return AttemptTarget(model.id, TargetState(), isUsers = true, isFree) { prices.set(model.id) }
+        val state = TargetState()
+        return AttemptTarget(model.id, { state }, isUsers = true, isFree) { prices.set(model.id) }
     }
 
     private fun state(identity: Any): TargetState = states.computeIfAbsent(identity) { TargetState() }

@@ -7,17 +7,19 @@ import dev.unifiedllm.pricing.Price
 /**
  * The target of an attempt, as its links see it.
  *
- * @property state shared by all calls of the client to this target
  * @property isUsers true for a model of the user's own
  * @property isFree true if nobody bills for it
  */
 internal class AttemptTarget(
     val id: ModelId,
-    val state: TargetState,
+    private val findState: () -> TargetState,
     val isUsers: Boolean,
     val isFree: Boolean,
     private val price: (reportedModel: String?) -> Price?,
 ) {
+    /** Shared by all calls of the client to this target. Found when it is needed, because the identity of a target contains a hash of its key. */
+    val state: TargetState get() = findState()
+
     /** The price of the model; null if none is known. @param reportedModel the model as the provider names it; null if it does not say */
     fun price(reportedModel: String?): Price? = price.invoke(reportedModel)
 }

@@ -45,7 +45,10 @@ private val request = ChatRequest.build("test/m") {
 }
 private val price = Price.Builder().inputPerMillion(1.usd).outputPerMillion(2.usd).build("here")
 
-private fun target(id: ModelId, isFree: Boolean = false, price: (String?) -> Price?) = AttemptTarget(id, TargetState(), isUsers = true, isFree, price)
+private fun target(id: ModelId, isFree: Boolean = false, price: (String?) -> Price?): AttemptTarget {
+    val state = TargetState()
+    return AttemptTarget(id, { state }, isUsers = true, isFree, price)
+}
 
 @OptIn(kotlinx.coroutines.ExperimentalCoroutinesApi::class)
 class CostTrackingSpec : FunSpec({
