@@ -191,7 +191,7 @@ internal class AnswerReader(
         }
         val type = response.header("content-type")?.substringBefore(';')?.trim()?.lowercase()
         if (type == "application/vnd.amazon.eventstream") return AwsEventStreamDecoder()
-        val first = (0 until count).map { response.bytes[it].toInt().toChar() }.firstOrNull { it !in LEADING_NOISE } ?: return null
+        val first = response.bytes.asSequence().take(count).map { it.toInt().toChar() }.firstOrNull { it !in LEADING_NOISE } ?: return null
         return when {
             first == '<' -> throw malformed("the server sent a web page: is ${target.baseUrl} the address of an API?", null)
             type == "application/x-ndjson" || type == "application/jsonl" -> NdjsonDecoder()

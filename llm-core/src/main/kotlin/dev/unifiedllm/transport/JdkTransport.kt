@@ -128,7 +128,7 @@ private class JdkResponse(override val status: Int, private val headers: HttpHea
 
     override val isReady: Boolean get() = hasBuffered()
 
-    override fun header(name: String): String? = headers.firstValue(name).orElse(null)
+    override fun header(name: String): String? = headers.map()[name]?.firstOrNull() // case-insensitive
 
     /** Takes as many buffers as fit: a chunked body has one for each chunk. */
     override suspend fun read(): Int {
