@@ -103,8 +103,8 @@ private class BlockingPieces(private val call: SharedCall<ChatResponse>) : Split
         if (hasLeft) return false
         if (!hasEntered) {
             call.checkMayBlock()
-            hasEntered = true
             call.enter()
+            hasEntered = true
         }
         val log = call.log
         while (true) {

@@ -219,7 +219,7 @@ internal class SharedCall<T : Any>(
             hasBegun = client.began()
         }
         sender = client
-        if (consumer === Dispatchers.Default) dispatcher = CallDispatcher(client.scope)
+        if (consumer === Dispatchers.Default && client.mayRunOnTransport) dispatcher = CallDispatcher(client.scope)
         return hasBegun
     }
 

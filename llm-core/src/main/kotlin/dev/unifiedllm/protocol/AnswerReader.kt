@@ -79,10 +79,7 @@ internal class AnswerReader(
             bursts?.beginBurst()
             for (index in deltas.indices) emit(withHead(deltas[index]))
             failure?.let { throw advised(it) }
-            if (deltas.isNotEmpty()) {
-                lastContent = TimeSource.Monotonic.markNow()
-                hasContent = true
-            }
+            if (deltas.isNotEmpty()) lastContent = TimeSource.Monotonic.markNow()
             deltas.clear()
             if (count < 0) break
         }
@@ -95,8 +92,14 @@ internal class AnswerReader(
             }
         }
         bursts?.endBurst() // pricing the finish may take a while, and so may the drain
-        decoder.finish(deltas)
+        val failure = try {
+            decoder.finish(deltas)
+            null
+        } catch (failure: LlmException) {
+            failure
+        }
         for (delta in deltas) emit(withHead(delta))
+        failure?.let { throw advised(it) }
         drain()
         return null
     }
@@ -154,6 +157,8 @@ internal class AnswerReader(
         if (decoder.readsJson && frames is SseDecoder && !frame.isJson()) return words(frame)
         val before = deltas.size
         decoder.decode(frame, deltas)
+        if (deltas.size > before) silent = null
+        for (index in before until deltas.size) if (!hasContent && deltas[index].isContent) hasContent = true
         if (deltas.size > before || decoder.progress != Progress.OPEN || !decoder.readsJson) return
         if (frame.event == "error") throw HttpErrors(target).exception(ProviderError.of(frame.text()))
         silent = frame.text()
@@ -177,7 +182,7 @@ internal class AnswerReader(
     /** The failure in the last frame without content: an error that does not have the form of the wire's errors. Null if it is no error. */
     private fun silentError(): LlmException? {
         val error = silent?.let(ProviderError::of) ?: return null
-        val isError = error.message != null && (!hasContent || error.type != null || error.code != null)
+        val isError = error.message != null && error.code !in NO_ERROR && (!hasContent || error.type != null || error.code != null)
         return if (isError) HttpErrors(target).exception(error) else null
     }
 
@@ -235,6 +240,9 @@ internal class AnswerReader(
 
         /** The largest body that a response keeps. */
         const val MAX_RAW = 1 shl 20
+
+        /** Codes with which some servers say that there is no error. */
+        val NO_ERROR = setOf("0", "200")
         const val DRAIN_BYTES = 64 * 1024
         val DRAIN_TIME: Duration = 50.milliseconds
         val USAGE_WAIT: Duration = 5.seconds

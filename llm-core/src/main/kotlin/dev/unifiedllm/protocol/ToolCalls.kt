@@ -40,7 +40,7 @@ internal class ChoiceState {
         if (hasContent && this.finish != null) hasEarlyFinish = true
         lastWord = word ?: lastWord
         val finish = word?.takeIf { isFinish } ?: return
-        if (this.finish == null || hasEarlyFinish) this.finish = finish
+        if (this.finish == null || hasEarlyFinish || isFinishDoubtful) this.finish = finish
         isFinishDoubtful = hasContent
         if (!hasContent) hasEarlyFinish = false
     }

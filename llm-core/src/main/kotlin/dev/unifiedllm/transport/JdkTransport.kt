@@ -19,6 +19,7 @@ import java.util.concurrent.Flow
 import java.util.concurrent.atomic.AtomicReference
 import javax.net.ssl.SSLContext
 import kotlin.time.Duration
+import kotlin.time.TimeSource
 
 /**
  * Sends requests by the JDK's HTTP client.
@@ -43,7 +44,7 @@ internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = 
                     try {
                         exchange.head.await()
                     } catch (failure: IOException) {
-                        if (!stale.isStale(exchange.client, uri, failure)) throw failure
+                        if (exchange.sent.elapsedNow() > STALE_WITHIN || !stale.isStale(exchange.client, uri, failure)) throw failure
                         exchange = JdkExchange(jdk, client(deadlines, clients::unpooled))
                         exchange.head.await()
                     }
@@ -62,6 +63,7 @@ internal class JdkTransport(connectTimeout: Duration, sslContext: SSLContext? = 
     /** One request on its way. */
     private inner class JdkExchange(request: HttpRequest, val client: HttpClient) {
         private val arrived = AtomicReference<JdkResponse?>()
+        val sent = TimeSource.Monotonic.markNow()
         val head = CompletableFuture<JdkResponse>()
         private val future = client.sendAsync(request) { info ->
             JdkResponse(info.statusCode(), info.headers()) { stale.completed(client, request.uri()) }.also {

@@ -61,7 +61,7 @@ internal class KtorTransport(client: HttpClient) : Transport {
         val first = KtorExchange(request, uri, deadlines.firstByte, block)
         val failure = first.run() ?: return first.result()
         // The client is the user's, so there is no other pool to send it by; Ktor's Java engine is the one that neither retries nor reports a reuse.
-        if (!stale.isStale(derived.value, uri, failure)) throw exception(failure, uri, deadlines)
+        if (sent.elapsedNow() > STALE_WITHIN || !stale.isStale(derived.value, uri, failure)) throw exception(failure, uri, deadlines)
         val second = KtorExchange(request, uri, deadlines.firstByte - sent.elapsedNow(), block)
         throw exception(second.run() ?: return second.result(), uri, deadlines)
     }

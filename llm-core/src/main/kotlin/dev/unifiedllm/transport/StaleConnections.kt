@@ -9,6 +9,7 @@ import java.net.http.HttpTimeoutException
 import java.nio.channels.ClosedChannelException
 import java.util.WeakHashMap
 import javax.net.ssl.SSLException
+import kotlin.time.Duration.Companion.seconds
 
 /**
  * Recognizes requests that were lost with a stale connection: a pooled connection that the server had closed, or was closing, when the request was sent.
@@ -53,3 +54,6 @@ internal class StaleConnections {
         )
     }
 }
+
+/** A stale connection is noticed when the request is sent. A server that drops one later may have begun to work on the request, and to bill it. */
+internal val STALE_WITHIN = 5.seconds

@@ -177,6 +177,14 @@ class StreamOddsSpec : FunSpec({
             failure.partial?.text shouldBe "Hello"
         }
 
+        test("$wire, words and unknown events before the content do not fail a good stream") {
+            val status = event("""{"type":"status","message":"queued"}""").takeUnless { wire.protocol == "cohere-chat" } // a text there is an error
+            for (odd in listOfNotNull("data: queued\n\n", status)) {
+                wire.ask(odd + wire.stream()).text shouldBe "Hello"
+                wire.ask(odd + wire.stream(between = odd)).text shouldBe "Hello"
+            }
+        }
+
         test("$wire, words in a stream that is cut are no error of their own") {
             val part = wire.events.joinToString("") { event(it) }
             shouldThrow<LlmException> { wire.ask(part + "data: ping\n\n", isCut = true) }.shouldBeInstanceOf<LlmException.StreamInterrupted>()

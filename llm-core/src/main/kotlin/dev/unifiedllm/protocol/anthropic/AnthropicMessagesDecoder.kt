@@ -121,7 +121,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
                     blocks.remove(WHOLE)?.let(::close)
                 }
             }
-            Event.STOP_REASON -> stopReason = json.stringOrNull() ?: stopReason
+            Event.STOP_REASON -> stopReason = json.stringOrNull()?.ifEmpty { null } ?: stopReason
             Event.USAGE -> usage.readAnthropic(json)
             else -> json.skip()
         }
@@ -136,7 +136,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
                 EventDelta.SIGNATURE -> signature = json.stringOrNull()
                 EventDelta.PARTIAL_JSON -> input = json.stringOrNull()
                 EventDelta.CITATION -> sources.read(json, content)
-                EventDelta.STOP_REASON -> stopReason = json.stringOrNull() ?: stopReason
+                EventDelta.STOP_REASON -> stopReason = json.stringOrNull()?.ifEmpty { null } ?: stopReason
             }
         }
     }
