@@ -35,7 +35,7 @@ private val heavy = listOf(
 
 class MathematicsSpec : FunSpec({
     context("mathematics keeps its delimiters and its content") {
-        withData<Pair<String, String>>({ it.first }, cases) { (markdown, html) ->
+        withData<Pair<String, String>>({ "\"${it.first}\"" }, cases) { (markdown, html) ->
             done(markdown).page()
             Markdown.html(markdown) shouldBe html
         }
