@@ -49,7 +49,7 @@ QUIRKS = {  # name -> (type, default), or a group of such fields; a default is n
     "reasoning": {
         "asObject": (bool, False),          # it is requested by an object
         "sentBackAs": (str, None),          # the field in which earlier reasoning is sent back
-        "counted": (str, "inside"),         # where reasoning_tokens are counted: inside completion_tokens; in total_tokens only: total; or apart
+        "countedApart": (bool, False),      # reasoning is billed though neither completion_tokens nor total_tokens includes it
     },
     "costInUsage": (str, None),             # path below usage to the billed cost: USD, or 1e-10 USD if it ends in _ticks
     "costHeader": (str, None),              # response header with the cost in USD

@@ -5,6 +5,7 @@ import dev.unifiedllm.chat.Delta
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.shouldBe
+import kotlinx.coroutines.CoroutineName
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
@@ -39,6 +40,12 @@ class CallDispatcherSpec : FunSpec({
         withContext(Dispatchers.Default) {
             val flow = llm.model("demo/echo").stream(ChatRequest.build("demo/echo") { user("hello") }).toList()
             llm.chat("demo/echo", "hello").events().toList().filterIsInstance<Delta.Text>() shouldBe flow.filterIsInstance<Delta.Text>()
+        }
+    }
+
+    test("a client whose context has no dispatcher serves consumers on Dispatchers.Default") {
+        client { context = CoroutineName("own") }.use { own ->
+            withContext(Dispatchers.Default) { own.chat("demo/echo", "hello").await().text shouldBe llm.chat("demo/echo", "hello").await().text }
         }
     }
 })

@@ -52,7 +52,8 @@ private class MathematicsRenderer(private val context: HtmlNodeRendererContext) 
         /** MathJax 3 has no way to spell the name of a command otherwise. */
         val UNSAFE = Regex(
             """\\(href|url|class|cssId|style|data|bbox|html\w*|includegraphics|unicode|mmlToken|require|autoload|csname""" +
-                """|[egx]?def|let|newcommand|renewcommand|providecommand|newenvironment|renewenvironment|DeclareMathOperator)(?![A-Za-z])""",
+                """|[egx]?def|let|newcommand|renewcommand|providecommand|newenvironment|renewenvironment|DeclareMathOperator|DeclarePairedDelimiters?\w*""" +
+                """|Newextarrow|definecolor|(?:new|renew|use)tagform)(?![A-Za-z])""",
         )
     }
 }

@@ -113,10 +113,11 @@ internal class AnswerReader(
     private suspend fun read(lastContent: TimeMark): Int {
         if (response.isReady) return response.read()
         // After the response is complete only its usage can follow: it is not worth a long wait.
-        val idle = if (decoder.progress == Progress.COMPLETE) minOf(timeouts.idle, if (decoder.mayContinue) CONTENT_WAIT else USAGE_WAIT) else timeouts.idle
+        val mayEnd = decoder.progress == Progress.COMPLETE || decoder.isCompleteAtEnd()
+        val idle = if (mayEnd) minOf(timeouts.idle, if (decoder.mayContinue) CONTENT_WAIT else USAGE_WAIT) else timeouts.idle
         val content = timeouts.noContent - lastContent.elapsedNow()
         withTimeoutOrNull(minOf(idle, content).coerceAtLeast(1.milliseconds)) { return@withTimeoutOrNull response.read() }?.let { return it }
-        if (decoder.progress == Progress.COMPLETE) return END
+        if (mayEnd) return END
         if (content <= idle) {
             throw Timeout(
                 "${target.id} sent keep-alives but no content for ${timeouts.noContent}. Try again, or raise timeouts.noContent.",
@@ -158,7 +159,7 @@ internal class AnswerReader(
         val before = deltas.size
         decoder.decode(frame, deltas)
         if (deltas.size > before) silent = null
-        for (index in before until deltas.size) if (!hasContent && deltas[index].isContent) hasContent = true
+        if (!hasContent) hasContent = (before until deltas.size).any { deltas[it].isContent }
         if (deltas.size > before || decoder.progress != Progress.OPEN || !decoder.readsJson) return
         if (frame.event == "error") throw HttpErrors(target).exception(ProviderError.of(frame.text()))
         silent = frame.text()

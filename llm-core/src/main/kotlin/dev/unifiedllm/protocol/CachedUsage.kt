@@ -23,8 +23,8 @@ internal class CachedUsage {
     /** The usage with cached tokens in the input; null if the provider reported none. */
     fun usage(): Usage? {
         if (input == null && output == null) return null
-        val parts = listOfNotNull(written5m, written1h)
-        val allWritten = written ?: parts.takeIf { it.isNotEmpty() }?.sum()
+        val parts = listOfNotNull(written5m, written1h).takeIf { it.isNotEmpty() }?.sum()
+        val allWritten = listOfNotNull(written, parts).maxOrNull() // some gateways report the sum as zero beside its parts
         return Usage.build {
             inputTokens = input?.let { it + (read ?: 0) + (allWritten ?: 0) }
             outputTokens = output

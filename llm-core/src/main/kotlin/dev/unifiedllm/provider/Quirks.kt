@@ -75,8 +75,11 @@ internal data class Quirks(
         val asObject: Boolean = false,
         /** Where earlier reasoning is sent back; null: it is not. */
         val sentBackAs: SentBackAs? = null,
-        /** Where reasoning tokens are counted, in addition to their own field. */
-        val counted: Counted = Counted.INSIDE,
+        /**
+         * True if reasoning tokens are billed though neither `completion_tokens` nor `total_tokens` includes them. Where only the total does, the numbers
+         * show it.
+         */
+        val countedApart: Boolean = false,
     )
 
     @Serializable
@@ -96,21 +99,6 @@ internal data class Quirks(
         /** In `reasoning_details`: signed blocks, unchanged. */
         @SerialName("reasoning_details")
         REASONING_DETAILS,
-    }
-
-    @Serializable
-    enum class Counted {
-        /** In `completion_tokens`. */
-        @SerialName("inside")
-        INSIDE,
-
-        /** In `total_tokens` only. */
-        @SerialName("total")
-        TOTAL,
-
-        /** In neither, though they are billed. */
-        @SerialName("apart")
-        APART,
     }
 
     /** How embeddings are requested and read. */

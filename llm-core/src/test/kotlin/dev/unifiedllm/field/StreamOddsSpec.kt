@@ -11,6 +11,7 @@ import io.kotest.datatest.withData
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.types.shouldBeInstanceOf
+import kotlin.time.Duration.Companion.milliseconds
 
 /**
  * A wire whose streams are server-sent events, and the shortest stream of it.
@@ -188,6 +189,20 @@ class StreamOddsSpec : FunSpec({
         test("$wire, words in a stream that is cut are no error of their own") {
             val part = wire.events.joinToString("") { event(it) }
             shouldThrow<LlmException> { wire.ask(part + "data: ping\n\n", isCut = true) }.shouldBeInstanceOf<LlmException.StreamInterrupted>()
+        }
+    }
+
+    test("content after a finish reason, without an end of the stream, is complete when nothing more comes") {
+        LoopbackServer {
+            sse(
+                event("""{"choices":[{"index":0,"delta":{"content":"Hel"},"finish_reason":"stop"}]}"""),
+                event("""{"choices":[{"index":0,"delta":{"content":"lo"}}]}"""),
+            )
+            hold()
+        }.use { server ->
+            Llm.builder().environment { null }.provider("gw") { baseUrl = server.url }.timeouts { idle = 300.milliseconds }.build().use { llm ->
+                llm.chat("gw/m", "Hi").await().text shouldBe "Hello"
+            }
         }
     }
 })

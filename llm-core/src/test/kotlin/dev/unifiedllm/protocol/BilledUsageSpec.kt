@@ -133,6 +133,22 @@ class BilledUsageSpec : FunSpec({
                 35,
                 30,
             ),
+            Counted(
+                "reasoning beside the output at a gateway that passes on what xAI counts",
+                "openai/grok-4",
+                """{"prompt_tokens":100,"completion_tokens":500,"total_tokens":800,"completion_tokens_details":{"reasoning_tokens":200}}""",
+                100,
+                700,
+                200,
+            ),
+            Counted(
+                "more reasoning than output",
+                "openai/m",
+                """{"prompt_tokens":10,"completion_tokens":10,"completion_tokens_details":{"reasoning_tokens":300}}""",
+                10,
+                310,
+                300,
+            ),
             Counted("a total that other models explain by nothing", "openai/m", """{"prompt_tokens":10,"completion_tokens":5,"total_tokens":45}""", 10, 5),
             Counted(
                 "audio beside the input (Voxtral)",
@@ -240,5 +256,10 @@ class BilledUsageSpec : FunSpec({
     test("DeepInfra's estimate is what it bills") {
         finish("deepinfra/m", *chat("""{$PLAIN,"estimated_cost":8.775e-06}""", ""","service_tier":"priority"""")).cost.usd() shouldBe Usd.of("0.000008775")
         finish("openai/m", *chat("""{$PLAIN,"estimated_cost":1}""")).cost.shouldBeInstanceOf<Cost.Unknown>()
+    }
+
+    test("tokens written to the cache are the sum of their parts where the sum is reported as zero") {
+        val usage = """{"output_tokens":9,"cache_creation_input_tokens":0,"cache_creation":{"ephemeral_1h_input_tokens":100}}"""
+        finish("anthropic/m", *anthropic(usage)).usage!!.let { it.inputTokens to it.cacheWriteTokens } shouldBe (1100L to 100L)
     }
 })

@@ -63,6 +63,7 @@ class LoopbackServer(
             } catch (_: SocketException) {
                 break // closed
             }
+            socket.tcpNoDelay = true
             accepted.incrementAndGet()
             sockets += socket
             thread(isDaemon = true, name = "loopback-${socket.port}") { serve(socket) }
@@ -83,7 +84,6 @@ class LoopbackServer(
     }
 
     private fun serve(socket: Socket) = socket.use {
-        socket.tcpNoDelay = true
         if (tls == null) return@use talk(socket)
         // The socket stays open when the handshake fails: closing it with unread bytes could discard the alert before the client reads it.
         val encrypted = tls.socketFactory.createSocket(socket, null, listener.localPort, false) as SSLSocket

@@ -158,7 +158,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
             skip()
             return null
         }
-        val fragments = CallFragments(SentBackFields::ofCall)
+        val fragments = CallFragments(CALL_SIGNATURE)
         message(fragments)
         val added = content.subList(before, content.size)
         return MessageContent(added.toList(), fragments).also { added.clear() }
@@ -250,5 +250,6 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         /** Values of `finish_reason` that stand in chunks before the end. */
         val NO_FINISH = setOf("", "null", "None")
         val ERROR_OBJECT = JsonNames("error")
+        val CALL_SIGNATURE = SentBackFields::ofCall
     }
 }

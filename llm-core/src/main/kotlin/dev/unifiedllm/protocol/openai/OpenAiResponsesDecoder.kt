@@ -132,10 +132,10 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         }
     }
 
-    /** The last event repeats the response. Its output counts only if no item came before. */
+    /** The last event repeats the response. */
     private fun terminal(eventStatus: String, out: MutableList<Delta>) {
         start(out)
-        if (items.isEmpty) pending.forEachIndexed { index, item -> items.done(index.toLong(), item, out) }
+        items.complete(pending, out)
         status = status?.takeUnless { it == "in_progress" } ?: eventStatus
         progress = Progress.DONE
     }

@@ -8,7 +8,6 @@ import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.json.tokens
-import dev.unifiedllm.provider.Quirks
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
 import java.math.BigDecimal
@@ -125,9 +124,9 @@ internal class OpenAiUsage(private val target: Target) {
         val stated = reasoning
         return when {
             stated == null -> if (hidesReasoning) ((total ?: 0) - counted).coerceAtLeast(0) else 0
-            quirks.reasoning.counted == Quirks.Counted.APART -> stated
-            // a provider that counts them in the total only may start to count as the others do
-            quirks.reasoning.counted == Quirks.Counted.TOTAL || hidesReasoning -> if (total == counted + stated) stated else 0
+            quirks.reasoning.countedApart -> stated
+            // At any provider: a gateway passes on what the provider behind it counts. Without a total, more reasoning than output cannot be part of it.
+            total == counted + stated || (total == null && stated > (output ?: 0)) -> stated
             else -> 0
         }
     }

@@ -55,12 +55,13 @@ internal class ReasoningDetails(private val isSentBack: Boolean) {
         for (piece in pieces) {
             val block = Json.parseToJsonElement(piece).jsonObject
             val last = blocks.lastOrNull()
-            val continues = last != null && block["index"] != null && last["index"] == block["index"] && last["type"] == block["type"]
+            val ids = setOf(last?.get("id"), block["id"]) - setOf(null, JsonNull)
+            val continues = last != null && ids.size <= 1 && block["index"] != null && last["index"] == block["index"] && last["type"] == block["type"]
             val target = if (continues) last else mutableMapOf<String, Any>().also(blocks::add)
             for ((field, value) in block) {
                 val text = (value as? JsonPrimitive)?.contentOrNull
                 when {
-                    field in JOINED && text != null -> (target.getOrPut(field) { StringBuilder() } as? StringBuilder)?.append(text)
+                    field in JOINED && text != null -> (target[field] as? StringBuilder ?: StringBuilder().also { target[field] = it }).append(text)
                     value != JsonNull || field !in target -> target[field] = value
                 }
             }

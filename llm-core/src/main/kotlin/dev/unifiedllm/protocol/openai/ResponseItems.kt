@@ -14,8 +14,8 @@ import dev.unifiedllm.protocol.source
  * An item is known by its id or, if the server sends none or another one in each event, by its index. Some servers repeat an index or leave it out.
  */
 internal class ResponseItems {
-    /** The state of an item. */
-    private class Item {
+    /** The state of an item. @property type of the item, as [ResponseItem.kind]; null before it is known */
+    private class Item(var type: String?) {
         /** Its index among the tool calls; -1 if it is not one. */
         var call = -1
 
@@ -30,9 +30,11 @@ internal class ResponseItems {
 
         /** True if its reasoning comes as a summary; null before the first delta. If a server sends both, the first kind counts. */
         var isSummary: Boolean? = null
+
+        fun mayBe(type: String?) = this.type == null || type == null || this.type == type
     }
 
-    private val byIndex = HashMap<Long, Item>()
+    private val byIndex = HashMap<Long, MutableList<Item>>()
     private val byId = HashMap<String, Item>()
     private val urls = HashSet<String>()
     private var calls = 0
@@ -47,29 +49,28 @@ internal class ResponseItems {
 
     val hasCalls: Boolean get() = calls > 0
 
-    val isEmpty: Boolean get() = byIndex.isEmpty() && byId.isEmpty()
-
     /** The item of an event with a delta. @param index -1 if the event has none */
-    private fun item(index: Long, id: String?): Item {
-        last?.let { if (index == lastIndex && id == lastId) return it }
-        return (id?.let(byId::get) ?: byIndex[index] ?: Item()).also { remember(it, index, id) }
+    private fun item(index: Long, id: String?, type: String): Item {
+        last?.let { if (index == lastIndex && id == lastId && it.type == type) return it }
+        return find(index, id, type) { true }
     }
 
-    /** The item of an event that begins or ends one. An item at its index for which the same event [has] come is another one. */
-    private inline fun item(index: Long, id: String?, has: Item.() -> Boolean): Item =
-        (id?.let(byId::get) ?: byIndex[index]?.takeUnless { it.has() } ?: Item()).also { remember(it, index, id) }
-
-    private fun remember(item: Item, index: Long, id: String?) {
-        byIndex[index] = item
+    /** The last item of [type] at [index] that [fits], unless the [id] names one; a new one if there is none. */
+    private inline fun find(index: Long, id: String?, type: String?, fits: Item.() -> Boolean): Item {
+        val atIndex = byIndex.getOrPut(index, ::ArrayList)
+        val item = id?.let(byId::get) ?: atIndex.lastOrNull { it.mayBe(type) && it.fits() } ?: Item(type)
+        if (item.type == null) item.type = type
+        if (item !in atIndex) atIndex += item
         if (id != null) byId[id] = item
         last = item
         lastIndex = index
         lastId = id
+        return item
     }
 
     fun text(index: Long, id: String?, text: String, out: MutableList<Delta>) {
         if (text.isEmpty()) return
-        item(index, id).isStreamed = true
+        item(index, id, ResponseItem.MESSAGE).isStreamed = true
         out += Delta.Text(text)
     }
 
@@ -80,7 +81,7 @@ internal class ResponseItems {
 
     fun reasoning(index: Long, id: String?, text: String, isSummary: Boolean, out: MutableList<Delta>) {
         if (text.isEmpty()) return
-        val item = item(index, id)
+        val item = item(index, id, ResponseItem.REASONING)
         if (item.isSummary == !isSummary) return
         item.isSummary = isSummary
         item.isStreamed = true
@@ -88,7 +89,7 @@ internal class ResponseItems {
     }
 
     fun arguments(index: Long, id: String?, text: String, out: MutableList<Delta>) {
-        val item = item(index, id)
+        val item = item(index, id, ResponseItem.CALL)
         if (item.call < 0 || text.isEmpty()) return
         item.isStreamed = true
         out += Delta.ToolCallDelta(item.call, null, null, text)
@@ -98,10 +99,16 @@ internal class ResponseItems {
         if (urls.add(source.url)) out += source
     }
 
+    /** Reads the output that the last event repeats. It counts for the kinds of items of which nothing has come before. */
+    fun complete(output: List<String>, out: MutableList<Delta>) {
+        val known = byIndex.values.flatten().filter { it.isDone || it.isStreamed }.mapTo(HashSet()) { it.type }
+        output.forEachIndexed { index, text -> if (ResponseItem.read(text).kind !in known) done(index.toLong(), text, out) }
+    }
+
     /** Reads an item that has begun. For a tool call it has the id and the name. */
     fun added(index: Long, text: String, out: MutableList<Delta>) {
         val read = ResponseItem.read(text)
-        val item = item(index, read.id) { isAdded || isDone }
+        val item = find(index, read.id, read.kind) { !isAdded && !isDone }
         item.isAdded = true
         if (read.isCall) begin(item, read, out)
     }
@@ -115,18 +122,18 @@ internal class ResponseItems {
     /** Reads a complete item. */
     fun done(index: Long, text: String, out: MutableList<Delta>) {
         val read = ResponseItem.read(text)
-        val item = item(index, read.id) { isDone }
+        val item = find(index, read.id, read.kind) { !isDone }
         if (!item.isDone) tools.add(read)
         item.isDone = true
-        when (read.type) {
-            "message" -> {
+        when (read.kind) {
+            ResponseItem.MESSAGE -> {
                 if (!item.isStreamed) {
                     if (read.text.isNotEmpty()) out += Delta.Text(read.text)
                     refusal(index, read.id, read.refusal, out)
                 }
                 read.sources.forEach { source(it, out) }
             }
-            "reasoning" -> {
+            ResponseItem.REASONING -> {
                 val reasoning = if (item.isStreamed) "" else read.summary.ifEmpty { read.text }
                 if (reasoning.isNotEmpty() || read.isSigned) out += Delta.Reasoning(reasoning, text.takeIf { read.isSigned })
             }
@@ -173,6 +180,9 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
 
     val isCall: Boolean get() = type == "function_call" || isCustom
 
+    /** [MESSAGE], [REASONING], [CALL] for both types of tool calls, or another type. */
+    val kind: String? get() = if (isCall) CALL else type
+
     /** True if the item can be sent back with the next turn: its reasoning is encrypted or plain text. Otherwise only the server has it. */
     val isSigned: Boolean get() = isEncrypted || text.isNotEmpty()
 
@@ -209,6 +219,10 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
     }
 
     companion object {
+        const val MESSAGE: String = "message"
+        const val REASONING: String = "reasoning"
+        const val CALL: String = "call"
+
         private val ACTION_TYPE = JsonNames("type")
 
         fun read(text: String): ResponseItem {

@@ -12,14 +12,18 @@ internal val ProviderError.isAboutCredit: Boolean get() = mentionsAny(CREDIT)
 /** True if the error is about a model that the server does not have, as LiteLLM's proxy, DeepSeek and OpenRouter report it with status 400. */
 internal val ProviderError.isAboutModel: Boolean get() = mentionsAny(NO_MODEL)
 
-private fun ProviderError.mentionsAny(words: Regex): Boolean = listOfNotNull(type, code, message).any(words::containsMatchIn)
+private fun ProviderError.mentionsAny(words: Regex): Boolean = listOfNotNull(type, code, message?.withoutInput()).any(words::containsMatchIn)
+
+/** This message up to the input that some frameworks repeat in it. */
+private fun String.withoutInput(): String = split("'input':", "\"input\":", limit = 2).first()
 
 private fun words(vararg alternatives: String) = Regex(alternatives.joinToString("|"), RegexOption.IGNORE_CASE)
 
 private val CONTEXT = words(
     "context_length_exceeded",
     "ContextWindowExceededError",
-    "context window",
+    "(exceed|larger|longer|greater|too (long|large|big)|not fit|out of)[^.]{0,60}context window",
+    "context window[^.]{0,40}(exceed|too (small|short)|is full)",
     "context (length|size) exceeded",
     "max(imum)? context length",
     "exceeds? context limit",
@@ -35,7 +39,8 @@ private val CONTEXT = words(
     "number of input tokens (exceeds|\\d+ cannot exceed)",
     "input token count (exceeds|is \\d+ but model)",
     "token count .{0,40}exceeds the (maximum number of|limit of)",
-    "exceeds the maximum (allowed length|number of (input )?tokens)",
+    "(input|prompt|messages?|tokens?)\\b[^.]{0,60}exceeds the maximum allowed length",
+    "exceeds the maximum number of (input )?tokens",
     "maximum (prompt|input) length is",
     "exceed(s|ed)? (the |max(imum)? )*(input|prompt|message|model) (tokens?|length)( limit)?\\b",
     "too many (input )?tokens[:.]",
@@ -57,7 +62,7 @@ private val CREDIT = words(
     "credit balance is too low",
     "insufficient (account )?(balance|credits?)\\b",
     "balance is (insufficient|not enough)",
-    "key limit exceeded",
+    "(?<![-\\w])key limit exceeded",
 )
 
 private val NO_MODEL = words("invalid model name passed", "model not exist", "is not a valid model id")

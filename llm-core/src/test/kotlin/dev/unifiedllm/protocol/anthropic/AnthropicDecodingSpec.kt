@@ -243,6 +243,12 @@ class AnthropicDecodingSpec : FunSpec({
         read(START, TEXT, HI, CLOSED, ENDED) shouldBe read(START, TEXT, HI, CLOSED, ENDED, STOP)
     }
 
+    test("an empty stop reason is none: a stream that has only that is cut") {
+        val start = START.replace("\"content\":[]", "\"content\":[],\"stop_reason\":\"\"")
+        read(start, TEXT, HI, CLOSED).failure.shouldBeInstanceOf<LlmException.StreamInterrupted>()
+        read(start, TEXT, HI, CLOSED, ENDED).response.finishReason!!.raw shouldBe "end_turn"
+    }
+
     context("a response without a stop reason is cut, whatever came before") {
         val events = listOf(START, PING, TEXT, HI, CLOSED)
         withData(events.indices.toList()) { last ->

@@ -51,6 +51,15 @@ private fun calls(vararg pieces: String) = """{"tool_calls":[${pieces.joinToStri
 private class Calls(val title: String, val body: String, vararg val expected: String)
 
 class OpenAiChatDecodingSpec : FunSpec({
+    test("a finish reason that came with content is replaced by the one that ends the response") {
+        val body = listOf(
+            """{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}""",
+            """{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"length"}]}""",
+            "[DONE]",
+        ).joinToString("") { "data: $it\n\n" }
+        read(body, STREAM).response.finishReason!!.kind shouldBe Kind.LENGTH
+    }
+
     context("tool calls, whatever ids, names and indexes a server gives them:") {
         withData<Calls>(
             { it.title },

@@ -54,6 +54,34 @@ class OpenAiResponsesDecodingSpec : FunSpec({
         answer.response.text shouldBe "Hello"
     }
 
+    test("items that share one index and have no ids are told apart by their types") {
+        val reasoning = """{"type":"reasoning","summary":[{"type":"summary_text","text":"Hm."}]}"""
+        val message = """{"type":"message","content":[{"type":"output_text","text":"Hello"}]}"""
+        val events = mapOf(
+            "added" to """{"type":"response.output_item.added","output_index":0,"item":""",
+            "done" to """{"type":"response.output_item.done","output_index":0,"item":""",
+        ).mapValues { (_, start) -> { item: String -> "$start$item}" } }
+        val added = events.getValue("added")
+        val done = events.getValue("done")
+        val summary = """{"type":"response.reasoning_summary_text.delta","output_index":0,"delta":"Hm."}"""
+        for (begin in listOf(listOf(added("""{"type":"reasoning"}"""), added("""{"type":"message"}""")), listOf(null, null))) {
+            val answer = read(*listOfNotNull(CREATED, begin[0], summary, begin[1], HELLO, done(reasoning), done(message), COMPLETED).toTypedArray())
+            answer.response.text shouldBe "Hello"
+            answer.response.reasoning shouldBe "Hm."
+        }
+    }
+
+    test("what came as the last event alone is read from it, beside what was streamed") {
+        val call = """{"type":"function_call","call_id":"c1","name":"weather","arguments":"{}"}"""
+        val completed = """{"type":"response.completed","response":{"id":"r1","status":"completed","output":[
+            {"type":"reasoning","summary":[{"type":"summary_text","text":"Hm."}]},$call]}}""".replace("\n", "")
+        val lost = """{"type":"response.function_call_arguments.delta","output_index":1,"delta":"{}"}"""
+        val summary = """{"type":"response.reasoning_summary_text.delta","output_index":0,"delta":"Hm."}"""
+        val answer = read(CREATED, summary, lost, completed)
+        answer.response.reasoning shouldBe "Hm."
+        answer.response.toolCalls.map { "${it.id} ${it.name} ${it.arguments}" } shouldBe listOf("c1 weather {}")
+    }
+
     test("a stream with the last event only is read from it") {
         read(COMPLETED, "[DONE]").response.text shouldBe "Hello"
     }
@@ -74,7 +102,9 @@ class OpenAiResponsesDecodingSpec : FunSpec({
             """{"type":"response.function_call_arguments.delta","output_index":1,"item_id":"other","delta":"1}"}""",
             """{"type":"response.output_item.done","output_index":1,"item":{"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":"{\"a\":1}"}}""",
             """{"type":"response.output_item.done","output_index":2,"item":{"type":"function_call","id":"fc_2","call_id":"c2","name":"g","arguments":"{}"}}""",
-            COMPLETED,
+            """{"type":"response.completed","response":{"id":"r1","status":"completed","output":[""" +
+                """{"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":"{\"a\":1}"},""" +
+                """{"type":"function_call","id":"fc_2","call_id":"c2","name":"g","arguments":"{}"}]}}""",
         )
         answer.response.parts shouldBe listOf(Part.ToolCall("c1", "f", """{"a":1}"""), Part.ToolCall("c2", "g", "{}"))
         answer.response.finishReason!!.kind shouldBe Kind.TOOL_CALLS

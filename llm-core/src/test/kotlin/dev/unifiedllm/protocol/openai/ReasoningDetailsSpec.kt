@@ -32,4 +32,17 @@ class ReasoningDetailsSpec : FunSpec({
         signature("""[{"type":"reasoning.summary","summary":"a"},{"type":"reasoning.summary","summary":"b"}]""") shouldBe
             """[{"type":"reasoning.summary","summary":"a"},{"type":"reasoning.summary","summary":"b"}]"""
     }
+
+    test("blocks of one index with different ids are not joined") {
+        val blocks = """[{"type":"reasoning.encrypted","id":"a","data":"gA","index":0},{"type":"reasoning.encrypted","id":"b","data":"gB","index":0}]"""
+        signature(blocks) shouldBe blocks
+    }
+
+    test("a text that is null at first does not lose the later ones") {
+        signature(
+            """[{"type":"reasoning.text","text":null,"index":0}]""",
+            """[{"type":"reasoning.text","text":"Let me","index":0}]""",
+            """[{"type":"reasoning.text","text":" see.","index":0}]""",
+        ) shouldBe """[{"type":"reasoning.text","text":"Let me see.","index":0}]"""
+    }
 })

@@ -1,6 +1,7 @@
 package dev.unifiedllm.protocol.replicate
 
 import dev.unifiedllm.Llm
+import dev.unifiedllm.LlmBuilder
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatResponse
@@ -180,21 +181,29 @@ class ReplicatePredictionsSpec : FunSpec({
         }
     }
 
-    test("cancelling the consumer cancels the prediction") {
+    /** A server of one prediction, whose stream never ends after its first text. @param cancel answers the request that cancels it */
+    fun endless(cancel: LoopbackExchange.() -> Unit): LoopbackServer {
         lateinit var url: String
-        LoopbackServer { request ->
+        return LoopbackServer { request ->
             when {
                 request.path == "/v1/models/meta/llama/predictions" -> whole(prediction(url, "starting"), 201)
                 request.path == "/stream/p1" -> {
                     sse("event: output\ndata: a\n\n")
                     hold()
                 }
-                else -> whole("{}")
+                else -> cancel()
             }
-        }.use { server ->
-            url = server.url
-            val variables = mapOf("REPLICATE_API_TOKEN" to "r8_test", "REPLICATE_API_BASE" to "$url/v1")
-            Llm.builder().environment { variables[it] }.build().use { llm ->
+        }.also { url = it.url }
+    }
+
+    fun LoopbackServer.client(): LlmBuilder {
+        val variables = mapOf("REPLICATE_API_TOKEN" to "r8_test", "REPLICATE_API_BASE" to "$url/v1")
+        return Llm.builder().environment { variables[it] }
+    }
+
+    test("cancelling the consumer cancels the prediction") {
+        endless { whole("{}") }.use { server ->
+            server.client().build().use { llm ->
                 llm.chat("replicate/meta/llama", "Hi").deltas().first() shouldBe "a"
                 repeat(3) { runInterruptible(Dispatchers.IO) { server.awaitRequest() } shouldBe true }
                 server.requests.last().line shouldContain "POST /v1/predictions/p1/cancel"
@@ -203,20 +212,8 @@ class ReplicatePredictionsSpec : FunSpec({
     }
 
     test("a deadline does not wait for the request that cancels the prediction") {
-        lateinit var url: String
-        LoopbackServer { request ->
-            when {
-                request.path == "/v1/models/meta/llama/predictions" -> whole(prediction(url, "starting"), 201)
-                request.path == "/stream/p1" -> {
-                    sse("event: output\ndata: a\n\n")
-                    hold()
-                }
-                else -> hold()
-            }
-        }.use { server ->
-            url = server.url
-            val variables = mapOf("REPLICATE_API_TOKEN" to "r8_test", "REPLICATE_API_BASE" to "$url/v1")
-            Llm.builder().environment { variables[it] }.timeouts { total = 100.milliseconds }.build().use { llm ->
+        endless { hold() }.use { server ->
+            server.client().timeouts { total = 100.milliseconds }.build().use { llm ->
                 withTimeout(1.seconds) { shouldThrow<LlmException.Timeout> { llm.chat("replicate/meta/llama", "Hi").await() } }
             }
         }
