@@ -51,6 +51,9 @@ internal class AnswerReader(
     /** True once content has been read: from then on the call tries no other model. */
     private var isCommitted = false
 
+    /** True while frames that have been read are not decoded yet: the first content is delivered before what arrived together with it is decoded. */
+    private var hasUndecoded = false
+
     /** The last frame that had no content, as text; null if there was none. */
     private var silent: String? = null
 
@@ -67,9 +70,9 @@ internal class AnswerReader(
     private suspend fun readInto(bursts: Bursts?, emit: suspend (Delta) -> Unit): FollowUp? {
         var lastContent: TimeMark = TimeSource.Monotonic.markNow()
         while (decoder.progress != Progress.DONE) {
-            if (!response.isReady) bursts?.endBurst()
+            if (hasUndecoded || !response.isReady) bursts?.endBurst()
             val count = try {
-                read(lastContent)
+                if (hasUndecoded) 0 else read(lastContent)
             } catch (broken: ConnectionLostException) {
                 lost = broken
                 END
@@ -141,8 +144,12 @@ internal class AnswerReader(
             }
             received += count
             val framing = frames ?: framing(count)?.also { frames = it } ?: return null
-            framing.feed(response.bytes, 0, count)
-            while (decoder.progress != Progress.DONE) decode(framing.next() ?: return null)
+            if (!hasUndecoded) framing.feed(response.bytes, 0, count)
+            hasUndecoded = false
+            while (decoder.progress != Progress.DONE && !hasUndecoded) {
+                decode(framing.next() ?: return null)
+                hasUndecoded = hasContent && !isCommitted
+            }
             return null
         } catch (failure: LlmException) {
             return failure

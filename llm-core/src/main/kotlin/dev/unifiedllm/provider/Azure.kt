@@ -43,13 +43,13 @@ internal fun Provider.azureAddress(azure: Azure, baseUrl: BaseUrl, variableVersi
     val origin = "$base/".substringBefore(DEPLOYMENTS).trimEnd('/').removeSuffix("/openai")
     val undatedVersion = urlVersion?.takeUnless { it.first().isDigit() } // "preview"; Azure refuses a dated version beside a path that names one
     // The oldest hosts have no /models.
-    val path = if (azure.path == MODELS && hostOf(base).endsWith(".openai.azure.com")) "$DEPLOYMENTS{model}" else azure.path
+    val path = if (azure.path == MODELS && baseUrl.host.endsWith(".openai.azure.com")) "$DEPLOYMENTS{model}" else azure.path
     return when {
         base.endsWith("/v1") -> at(base, undatedVersion)
         azure.apiVersion == null -> at(origin + path, undatedVersion)
         base.endsWith(MODELS) -> at(base, setVersion ?: azure.modelsApiVersion)
         DEPLOYMENTS in base -> at(base, setVersion ?: azure.apiVersion)
-        azure.bearerElsewhere && !isAt(base) -> at(base, urlVersion)
+        azure.bearerElsewhere && !isAt(baseUrl.host) -> at(base, urlVersion)
         else -> at(origin + path.replace("{model}", pathSegment(model)), setVersion ?: if (path == MODELS) azure.modelsApiVersion else azure.apiVersion)
     }
 }
@@ -64,6 +64,6 @@ internal fun Provider.fittedTo(address: AzureAddress?): Provider {
     if (address == null) return this
     val version = address.query[API_VERSION]
     val isOld = version != null && version < "2024-09"
-    val takesBearer = azure?.bearerElsewhere == true && !isAt(address.url)
+    val takesBearer = azure?.bearerElsewhere == true && !isAt(hostOf(address.url))
     return copy(quirks = if (isOld) quirks.copy(maxTokensField = "max_tokens") else quirks, auth = if (takesBearer) Provider.Auth.BEARER else auth)
 }

@@ -12,7 +12,10 @@ import java.net.URISyntaxException
  * @property isFromCode true if the user set it in code; a key from a variable is then not sent to it
  * @property apiVersion the version of Azure's API that the text had in its query
  */
-internal class BaseUrl(val url: String, val isFromCode: Boolean, val apiVersion: String? = null)
+internal class BaseUrl(val url: String, val isFromCode: Boolean, val apiVersion: String? = null) {
+    /** In lower case. */
+    val host: String = hostOf(url)
+}
 
 /**
  * Checks the base URL in [text]: http or https, a host, no user or password, no query. Slashes at its end and the paths of requests are removed.

@@ -25,8 +25,8 @@ internal fun Provider.isReplaced(environment: Environment): Boolean {
     return isLoopback(ownHost) || (host != ownHost && !host.endsWith(".$ownHost"))
 }
 
-/** True if [url] is on one of the hosts that are named in this row. */
-internal fun Provider.isAt(url: String): Boolean = hosts.isNotEmpty() && hostOf(url).let { host -> hosts.any { host.endsWith(it) } }
+/** True if [host] is in one of the domains that are named in this row. */
+internal fun Provider.isAt(host: String): Boolean = hosts.any { host.endsWith(it) }
 
 private val IPV4 = Regex("""\d{1,3}(\.\d{1,3}){3}""")
 

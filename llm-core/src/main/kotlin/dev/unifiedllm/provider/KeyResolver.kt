@@ -20,7 +20,7 @@ internal class KeyResolver(private val environment: Environment) {
         settings.apiKey?.let { return ResolvedKey(it, variable = null) }
         if (row.auth == Provider.Auth.AWS && settings.aws?.isIdentity == true) return null
         if (row.auth == Provider.Auth.NONE || row.apiKeyEnv.isEmpty()) return null
-        if (baseUrl.isFromCode && !isLoopback(hostOf(baseUrl.url)) && !row.isOwnHost(baseUrl.url)) {
+        if (baseUrl.isFromCode && !isLoopback(baseUrl.host) && !row.isOwnHost(baseUrl.host)) {
             // A key from the environment belongs to the host that the environment, or the row, names.
             if (row.auth == Provider.Auth.OPTIONAL || row.auth == Provider.Auth.AWS) return null
             throw LlmException.Configuration(
@@ -52,10 +52,10 @@ internal class KeyResolver(private val environment: Environment) {
         )
     }
 
-    private fun Provider.isOwnHost(url: String): Boolean {
-        if (isAt(url)) return true
+    private fun Provider.isOwnHost(host: String): Boolean {
+        if (isAt(host)) return true
         val ownUrl = baseUrl ?: return false
-        return '{' !in ownUrl && hostOf(ownUrl) == hostOf(url)
+        return '{' !in ownUrl && hostOf(ownUrl) == host
     }
 
     private companion object {

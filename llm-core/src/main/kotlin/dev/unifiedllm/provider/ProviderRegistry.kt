@@ -8,14 +8,15 @@ internal class ProviderRegistry private constructor(private val byName: Map<Stri
     constructor(rows: List<Provider>) : this(named(rows))
 
     val rows: List<Provider> = byName.values.distinct().sortedBy { it.id }
+    private val hosted = rows.filter { it.hosts.isNotEmpty() }
 
     /** These rows and [others]. A row of [others] replaces the one with its id, and its names count first. */
     fun plus(others: List<Provider>): ProviderRegistry = ProviderRegistry(byName.filterValues { row -> others.none { it.id == row.id } } + named(others))
 
     fun find(name: String): Provider? = byName[name] ?: byName[name.lowercase()]
 
-    /** The row, on the same wire as [row], whose hosts include that of [url]; null if there is none. */
-    fun hostedAt(url: String, row: Provider): Provider? = if (row.isAt(url)) row else rows.firstOrNull { it.protocol == row.protocol && it.isAt(url) }
+    /** The row, on the same wire as [row], whose hosts include [host]; null if there is none. */
+    fun hostedAt(host: String, row: Provider): Provider? = if (row.isAt(host)) row else hosted.firstOrNull { it.protocol == row.protocol && it.isAt(host) }
 
     /** Names similar to [name], most similar first. */
     fun near(name: String): List<String> = nearest(name, byName.keys)

@@ -29,7 +29,7 @@ internal class TargetResolver(
         val aws = if (requestedRow.auth == Provider.Auth.AWS) awsRegions.settings(found.name, settings.aws ?: AwsSettings()) else null
         val name = if (aws == null) found.name else awsRegions.withoutRegion(found.name)
         val baseUrl = baseUrls.resolve(requestedRow, ModelId(requestedRow.id, name), settings, aws)
-        val row = registry.hostedAt(baseUrl.url, requestedRow) ?: requestedRow
+        val row = registry.hostedAt(baseUrl.host, requestedRow) ?: requestedRow
         val model = ModelId(row.id, name)
         val key = keys.resolve(row, requestedRow, model, settings, baseUrl)
         val azure = row.azure?.let { row.azureAddress(it, baseUrl, environment.first(it.apiVersionEnv)?.value, name) }
@@ -54,7 +54,7 @@ internal class TargetResolver(
     }
 
     private fun requireEncryption(baseUrl: BaseUrl, settings: ProviderSettings, requestedRow: Provider, model: ModelId) {
-        val host = hostOf(baseUrl.url)
+        val host = baseUrl.host
         if (!baseUrl.url.startsWith("http://") || settings.allowInsecure || isLoopback(host)) return
         throw LlmException.Configuration(
             "The API key for $model would be sent unencrypted to $host. Use https://, or allow it in code: " +
