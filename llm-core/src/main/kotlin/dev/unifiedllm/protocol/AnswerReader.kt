@@ -111,7 +111,7 @@ internal class AnswerReader(
 
     private fun withHead(delta: Delta): Delta = if (delta is Delta.Start) delta.withHead(head()) else delta
 
-    private fun head() = ResponseHead(details.requestId, rateLimits(response::header), (frames as? WholeBodyDecoder)?.text(MAX_RAW))
+    private fun head() = ResponseHead(details.requestId, response.rateLimits(), (frames as? WholeBodyDecoder)?.text(MAX_RAW))
 
     private suspend fun read(lastContent: TimeMark): Int {
         if (response.isReady) return response.read()

@@ -130,6 +130,8 @@ private class JdkResponse(override val status: Int, private val headers: HttpHea
 
     override val isReady: Boolean get() = hasBuffered()
 
+    override val headerNames: Set<String> get() = headers.map().keys
+
     override fun header(name: String): String? = headers.map()[name]?.firstOrNull() // case-insensitive
 
     /** Takes as many buffers as fit: a chunked body has one for each chunk. */

@@ -191,6 +191,8 @@ private class KtorResponse(
 ) : TransportResponse {
     override val status: Int get() = response.status.value
 
+    override val headerNames: Set<String> get() = response.headers.names()
+
     override fun header(name: String): String? = response.headers[name]
 
     override val bytes = ByteArray(READ_BYTES)

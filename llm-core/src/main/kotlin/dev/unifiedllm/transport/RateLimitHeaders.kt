@@ -10,6 +10,10 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.nanoseconds
 import kotlin.time.toJavaDuration
 
+/** The rate limits that the headers of this response state; null if they state none. Most responses have no such header, which is seen first. */
+internal fun TransportResponse.rateLimits(): RateLimits? =
+    if (headerNames.none { it.contains("ratelimit", ignoreCase = true) }) null else rateLimits(::header)
+
 /**
  * Reads the rate limits that the headers of a response state. Null if they state none; a value that cannot be read counts as absent.
  *
@@ -31,8 +35,8 @@ private class RateLimitNames(val limit: String, val remaining: String, val reset
     fun read(header: (String) -> String?, now: Instant): RateLimit? {
         val limit = header(limit)?.let(::count)
         val remaining = header(remaining)?.let(::count)
-        val resetAt = header(reset)?.let { instant(it.trim(), now) }
-        return if (limit == null && remaining == null) null else RateLimit(limit, remaining, resetAt)
+        if (limit == null && remaining == null) return null
+        return RateLimit(limit, remaining, header(reset)?.let { instant(it.trim(), now) })
     }
 }
 

@@ -23,6 +23,8 @@ internal class TransportRequest(
 internal interface TransportResponse {
     val status: Int
 
+    val headerNames: Set<String>
+
     fun header(name: String): String?
 
     /** Holds the slice that [read] returned last, in `bytes[0, n)`. It is valid until the next [read]. */

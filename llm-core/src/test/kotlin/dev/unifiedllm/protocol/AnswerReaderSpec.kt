@@ -17,6 +17,8 @@ private class InOnePiece(text: String) : TransportResponse {
     override val bytes = text.encodeToByteArray()
     override var isReady = true
 
+    override val headerNames = emptySet<String>()
+
     override fun header(name: String): String? = null
 
     override suspend fun read(): Int = if (isReady) bytes.size.also { isReady = false } else -1

@@ -213,6 +213,8 @@ internal class RecordedTransport(
         override var bytes: ByteArray = ByteArray(0)
         override val isReady: Boolean get() = true
 
+        override val headerNames: Set<String> get() = headers.keys
+
         override fun header(name: String): String? = headers[name.lowercase()]
 
         override suspend fun read(): Int {
