@@ -45,9 +45,10 @@ internal class Target(
 
     /**
      * True if nobody bills for the model: a server of the user's that runs on this machine, or a provider that the user marked as free. Another machine
-     * may be one for which somebody pays, and a provider that bills does so behind every base URL.
+     * may be one for which somebody pays, and a provider that bills does so behind every base URL. A local Ollama passes its cloud models on to
+     * ollama.com, which bills for them ([Ollama](https://docs.ollama.com/cloud), read 2026-11-26).
      */
-    val isFree: Boolean get() = isMarkedFree || (provider.local && isLoopback(hostOf(baseUrl)))
+    val isFree: Boolean get() = isMarkedFree || (provider.local && isLoopback(hostOf(baseUrl)) && !OLLAMA_CLOUD.containsMatchIn(name))
 
     /** Where the model runs, as far as prices differ by it: the region of the request; null if that is not known. */
     val region: String? get() = aws?.region ?: REGIONS.firstNotNullOfOrNull { it.find(baseUrl)?.groupValues?.get(1) }
@@ -56,6 +57,7 @@ internal class Target(
 
     private companion object {
         const val VERSION = "/v1"
+        val OLLAMA_CLOUD = Regex("[:-]cloud$")
 
         /** Where base URLs name a region: Google's Vertex AI, OpenAI, Amazon's Mantle. */
         val REGIONS = listOf(Regex("/locations/([^/]+)"), Regex("^https://(us|eu)\\.api\\.openai\\.com"), Regex("^https://bedrock-mantle\\.([^./]+)\\."))

@@ -239,6 +239,18 @@ class BilledUsageSpec : FunSpec({
                 "gemini/m",
                 gemini("""{"promptTokenCount":1,"candidatesTokenCount":1}""", """{"groundingChunks":[{"maps":{"uri":"https://maps.google.com/1"}}]}"""),
             ),
+            Terms(
+                "tools that Groq ran",
+                Billing(unpriced = "no price is known for the tools that the provider ran"),
+                "groq/groq/compound",
+                """{"choices":[{"index":0,"delta":{"content":"Hi","executed_tools":[{"index":0,"type":"search"}]},"finish_reason":"stop"}],"usage":{$PLAIN}}""",
+            ),
+            Terms(
+                "no tools that Groq ran",
+                Billing.STANDARD,
+                "groq/groq/compound",
+                """{"choices":[{"index":0,"delta":{"content":"Hi","executed_tools":[]},"finish_reason":"stop"}],"usage":{$PLAIN}}""",
+            ),
             Terms("the size of a search", Billing(searchContext = "low"), "perplexity/sonar", *chat("""{$PLAIN,"search_context_size":"low"}""")),
         ) { case -> finish(case.model, *case.events).usage!!.billing shouldBe case.billing }
     }

@@ -265,6 +265,9 @@ class TargetResolverSpec : FunSpec({
             }
         }
         resolve("ollama/llama3").isFree shouldBe true
+        resolve("ollama/cloudy-llama").isFree shouldBe true
+        resolve("ollama/gpt-oss:120b-cloud").isFree shouldBe false
+        resolve("ollama/glm-4.6:cloud").isFree shouldBe false
         resolve("ollama/llama3", "OLLAMA_API_BASE" to "https://ollama.example.com").isFree shouldBe false
     }
 

@@ -30,8 +30,8 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private val usage = OpenAiUsage(target)
     private val content = mutableListOf<Delta>()
     private val choices = mutableListOf<ChoiceState>()
-    private val details = ReasoningDetails(isSentBack = target.provider.quirks.reasoning.sentBackAs == SentBackAs.REASONING_DETAILS)
-    private val sentBack = SentBackFields()
+    private val signed = sortedMapOf<Int, SignedFields>() // by choice
+    private var messageSigned: SignedFields? = null // of the message that is read
     private val sources = ChatSources()
     private var id: String? = null
     private var model: String? = null
@@ -87,8 +87,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
     override fun finish(out: MutableList<Delta>) {
         start(out)
-        details.signature()?.let { out += Delta.Reasoning("", it) }
-        sentBack.signature()?.let { out += Delta.Reasoning("", it) }
+        for ((choice, fields) in signed) fields.signatures().mapTo(out) { Delta.Reasoning("", it, choice) }
         out += sources.all
         val reason = reason()
         if (reason.raw.equals("error", ignoreCase = true)) {
@@ -146,11 +145,18 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         state.read(hasContent = read?.isEmpty == false, finish, isFinish = finish != null && finish !in NO_FINISH)
         read?.deltas?.mapTo(content) { if (index > 0) it.ofChoice(index) else it }
         read?.fragments?.addTo(content, state, index)
+        // The other one counts if only it is signed.
+        val fields = read?.signed ?: (if (read === delta) message else delta)?.signed?.takeIf { index !in signed } ?: return
+        signed.getOrPut(index, ::signedFields).add(fields)
     }
 
-    private class MessageContent(val deltas: List<Delta>, val fragments: CallFragments) {
+    private class MessageContent(val deltas: List<Delta>, val fragments: CallFragments, val signed: SignedFields?) {
         val isEmpty: Boolean get() = deltas.isEmpty() && fragments.isEmpty
     }
+
+    private val signedHere: SignedFields get() = messageSigned ?: signedFields().also { messageSigned = it }
+
+    private fun signedFields() = SignedFields(takesDetailsBack = target.provider.quirks.reasoning.sentBackAs == SentBackAs.REASONING_DETAILS)
 
     /** Reads the next value as a message, and takes what it added to [content] after [before] out again. Null if it is not an object. */
     private fun JsonCursor.messageContent(before: Int): MessageContent? {
@@ -159,9 +165,10 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
             return null
         }
         val fragments = CallFragments(CALL_SIGNATURE)
+        messageSigned = null
         message(fragments)
         val added = content.subList(before, content.size)
-        return MessageContent(added.toList(), fragments).also { added.clear() }
+        return MessageContent(added.toList(), fragments, messageSigned).also { added.clear() }
     }
 
     private fun JsonCursor.message(fragments: CallFragments) {
@@ -185,10 +192,11 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                 }
                 ChatMessage.ANNOTATIONS -> sources.readAnnotations(this)
                 ChatMessage.FUNCTION_CALL -> fragments.readLegacy(this)
-                ChatMessage.REASONING_DETAILS -> detailsText = details.read(this)
+                ChatMessage.REASONING_DETAILS -> detailsText = signedHere.details.read(this)
                 ChatMessage.IMAGES -> elements { part(isReasoning = false) }
-                ChatMessage.THINKING_BLOCKS -> sentBack.readThinkingBlocks(this)
-                ChatMessage.EXTRA_CONTENT -> sentBack.readExtraContent(this)
+                ChatMessage.THINKING_BLOCKS -> signedHere.fields.readThinkingBlocks(this)
+                ChatMessage.EXTRA_CONTENT -> signedHere.fields.readExtraContent(this)
+                ChatMessage.EXECUTED_TOOLS -> usage.readExecutedTools(this)
             }
         }
         if (!hasReasoning) content.addReasoning(detailsText)

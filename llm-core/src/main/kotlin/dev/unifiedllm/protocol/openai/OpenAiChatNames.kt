@@ -39,6 +39,7 @@ internal object ChatMessage : JsonNames(
     "images",
     "thinking_blocks",
     "extra_content",
+    "executed_tools",
 ) {
     const val CONTENT = 0
     const val REASONING_CONTENT = 1
@@ -51,6 +52,7 @@ internal object ChatMessage : JsonNames(
     const val IMAGES = 8
     const val THINKING_BLOCKS = 9
     const val EXTRA_CONTENT = 10
+    const val EXECUTED_TOOLS = 11
 }
 
 internal object ChatPart : JsonNames("text", "thinking", "image_url") {

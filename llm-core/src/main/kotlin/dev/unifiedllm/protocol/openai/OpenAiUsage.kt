@@ -6,6 +6,7 @@ import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
+import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.json.tokens
 import dev.unifiedllm.provider.Target
@@ -29,6 +30,7 @@ internal class OpenAiUsage(private val target: Target) {
     private var webSearches: Long? = null
     private var searchContext: String? = null
     private var citations: Long? = null
+    private var ranTools = false
 
     /** True if the provider used a key of the user's at another provider, which bills that. [cost] is then the fee for passing the request on. */
     private var isOwnKey = false
@@ -61,6 +63,14 @@ internal class OpenAiUsage(private val target: Target) {
     /** Reads the tier that served the request. A stream repeats it, at first as it was requested. */
     fun readServiceTier(json: JsonCursor) {
         serviceTier = json.stringOrNull() ?: serviceTier
+    }
+
+    /** Reads Groq's list of the tools that the server ran for a response. */
+    fun readExecutedTools(json: JsonCursor) {
+        json.elements {
+            ranTools = true
+            json.skip()
+        }
     }
 
     private fun inputDetails(json: JsonCursor) {
@@ -143,6 +153,7 @@ internal class OpenAiUsage(private val target: Target) {
     private fun unpriced(tools: ServerTools?): String? = when {
         isOwnKey && upstreamCost == null -> OWN_KEY
         (citations ?: 0) > 0 -> "no price is known for citation tokens"
+        ranTools -> "no price is known for the tools that the provider ran"
         else -> tools?.unpriced?.let { "no price is known for $it" }
     }
 

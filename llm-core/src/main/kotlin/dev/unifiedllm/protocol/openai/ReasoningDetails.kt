@@ -22,6 +22,10 @@ internal class ReasoningDetails(private val isSentBack: Boolean) {
     private val pieces = mutableListOf<String>()
     private val piece = JsonCursor()
 
+    fun addAll(other: ReasoningDetails) {
+        pieces += other.pieces
+    }
+
     /** Reads the next value. Returns the text of its blocks; null if they have none. */
     fun read(json: JsonCursor): String? {
         if (!json.enterArray()) return null

@@ -20,6 +20,11 @@ internal class SentBackFields {
     private val blocks = mutableListOf<JsonObject>()
     private var extraContent: String? = null
 
+    fun addAll(other: SentBackFields) {
+        other.blocks.forEach(::add)
+        other.extraContent?.let { extraContent = it }
+    }
+
     /** Reads blocks of reasoning. A stream brings a block in pieces: its texts, then its signature. */
     fun readThinkingBlocks(json: JsonCursor) {
         json.elements { if (json.kind() == JsonKind.OBJECT) add(Json.parseToJsonElement(json.raw()).jsonObject) else json.skip() }

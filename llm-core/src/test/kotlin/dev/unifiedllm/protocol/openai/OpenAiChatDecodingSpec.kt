@@ -6,6 +6,7 @@ import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.protocol.Answer
 import dev.unifiedllm.protocol.ProtocolModel
@@ -51,6 +52,31 @@ private fun calls(vararg pieces: String) = """{"tool_calls":[${pieces.joinToStri
 private class Calls(val title: String, val body: String, vararg val expected: String)
 
 class OpenAiChatDecodingSpec : FunSpec({
+    test("each choice has its own signatures, once, though the last chunk repeats the message") {
+        fun details(text: String) = """"reasoning_details":[{"type":"reasoning.text","index":0,"text":"$text","signature":"$text"}]"""
+        val body = listOf(
+            """{"choices":[{"index":0,"delta":{${details("a")}}},{"index":1,"delta":{${details("b")}}}]}""",
+            """{"choices":[{"index":0,"delta":{"content":"A"}},{"index":1,"delta":{"content":"B"}}]}""",
+            """{"choices":[{"index":0,"delta":{},"message":{"content":"A",${details("a")}},"finish_reason":"stop"},{"delta":{},"index":1,"finish_reason":"stop"}]}""",
+            "[DONE]",
+        ).joinToString("") { "data: $it\n\n" }
+        val answer = read(body, STREAM, row = "openrouter").response
+        fun signatures(parts: List<Part>) = parts.filterIsInstance<Part.Reasoning>().mapNotNull { it.signature }
+        signatures(answer.parts) shouldBe listOf("""[{"type":"reasoning.text","index":0,"text":"a","signature":"a"}]""")
+        signatures(answer.alternatives.single()) shouldBe listOf("""[{"type":"reasoning.text","index":0,"text":"b","signature":"b"}]""")
+    }
+
+    test("a signature that only the repeated message has is kept") {
+        val body = listOf(
+            """{"choices":[{"index":0,"delta":{"content":"A"}}]}""",
+            """{"choices":[{"index":0,"delta":{},"message":{"content":"A","extra_content":{"google":{"thought_signature":"S"}}},"finish_reason":"stop"}]}""",
+            "[DONE]",
+        ).joinToString("") { "data: $it\n\n" }
+        val answer = read(body, STREAM).response
+        answer.text shouldBe "A"
+        answer.parts.filterIsInstance<Part.Reasoning>().single().signature shouldBe """{"extra_content":{"google":{"thought_signature":"S"}}}"""
+    }
+
     test("a finish reason that came with content is replaced by the one that ends the response") {
         val body = listOf(
             """{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}""",
