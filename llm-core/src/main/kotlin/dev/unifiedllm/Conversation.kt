@@ -38,6 +38,10 @@ public class Conversation internal constructor(
     @get:JvmName("cost")
     public val cost: Usd get() = past.cost
 
+    /** The number of turns whose cost is unknown, those that were cut included; [cost] does not include them. */
+    @get:JvmName("unknownCosts")
+    public val unknownCosts: Int get() = past.unknownCosts
+
     /** The next turn, not yet sent. [Reply.again] of it sends the history of that moment. */
     public fun ask(prompt: String): Reply = turn { user(prompt) }
 
@@ -62,10 +66,16 @@ public class Conversation internal constructor(
             turn.withLock {
                 val fold = ResponseFold()
                 var finish: Delta.Finish? = null
-                next.stream(own.withMessages(past.messages + own.messages).withContext(request.context)).collect { delta ->
-                    fold.add(delta)
-                    if (delta is Delta.Finish) finish = delta
-                    emit(delta)
+                var isDone = false
+                try {
+                    next.stream(own.withMessages(past.messages + own.messages).withContext(request.context)).collect { delta ->
+                        fold.add(delta)
+                        if (delta is Delta.Finish) finish = delta
+                        emit(delta)
+                    }
+                    isDone = true
+                } finally {
+                    if (!isDone && fold.start != null && !isDemo(fold)) past = past.withUnknownCost()
                 }
                 finish?.let { add(own, fold, it.cost) } // after the end: a call that fails after its finish leaves the history unchanged
             }
@@ -73,15 +83,18 @@ public class Conversation internal constructor(
     }
 
     private fun add(own: ChatRequest, fold: ResponseFold, cost: Cost) {
-        val response = fold.response()
-        val isDemo = response.provider == LedgerRow.DEMO
-        val spent = (cost as? Cost.Known)?.amount.takeUnless { isDemo } ?: Usd.ZERO
-        past = Past(past.messages + own.messages + response.messages, past.cost + spent)
+        val spent = (cost as? Cost.Known)?.amount.takeUnless { isDemo(fold) } ?: Usd.ZERO
+        val unknown = if (cost is Cost.Unknown) 1 else 0
+        past = Past(past.messages + own.messages + fold.response().messages, past.cost + spent, past.unknownCosts + unknown)
     }
+
+    private fun isDemo(fold: ResponseFold) = fold.start?.model?.provider == LedgerRow.DEMO
 }
 
 /** The turns of a conversation so far. */
-internal class Past(val messages: List<Message>, val cost: Usd)
+internal class Past(val messages: List<Message>, val cost: Usd, val unknownCosts: Int = 0) {
+    fun withUnknownCost(): Past = Past(messages, cost, unknownCosts + 1)
+}
 
 /** @param settings what all turns share; its messages are the beginning of the history */
 internal fun newConversation(client: () -> Client, settings: ChatRequest): Conversation =

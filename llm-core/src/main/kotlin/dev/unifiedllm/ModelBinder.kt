@@ -50,6 +50,7 @@ internal class ModelBinder(
     /** [model] and then [fallbacks], each target once. What is set for the first model, such as its key, is in [context]. */
     fun candidates(model: ModelRef, fallbacks: List<ModelRef>, context: CallContext): List<Candidate> {
         val first = members(model)
+        (first.drop(1) + fallbacks.flatMap(::members)).forEach { if (it is ModelId) names.checkProvider(it) }
         val all = first.mapIndexed { index, member -> candidate(member, context.apiKey.takeIf { index == 0 }) } +
             fallbacks.flatMap(::members).map { candidate(it, null) }
         return all.distinctBy { it.identity }

@@ -52,6 +52,12 @@ internal class ModelNames(builder: LlmBuilder) {
         return inner.takeIf { isKnown && !isReplaced && !PriceCatalog.packed.lists(id) }
     }
 
+    /** @throws LlmException.Configuration if there is no such provider: a wrong name of a fallback is told before the fallback is needed */
+    fun checkProvider(id: ModelId) {
+        val name = aliased(id)
+        if (name.provider != DemoModel.PROVIDER) resolver.checkProvider(name)
+    }
+
     /** @param inner the model that [name] means by a prefix inside it; null for none */
     fun target(name: ModelId, inner: ModelId?, settings: ProviderSettings): Target {
         if (inner == null) return resolver.resolve(name, settings)

@@ -198,4 +198,22 @@ class ConversationSpec : FunSpec({
         talk.ask("one").await().fallbackUsed shouldBe true
         talk.said() shouldContainExactly listOf("user: one", "assistant: hi")
     }
+
+    test("turns of unknown cost are counted, also those that were cut") {
+        var cut = false
+        val model = Scripted("test/a") {
+            emit(Delta.Start(null, it.model))
+            emit(Delta.Text("Hi"))
+            if (cut) throw LlmException.StreamInterrupted("cut")
+            emit(Delta.Finish(FinishReason.STOP, null))
+        }
+        val talk = llm.conversation(model)
+        talk.ask("one").await()
+        talk.unknownCosts shouldBe 1
+        cut = true
+        shouldThrow<LlmException.StreamInterrupted> { talk.ask("two").await() }
+        talk.unknownCosts shouldBe 2
+        talk.cost shouldBe Usd.ZERO
+        talk.fork().unknownCosts shouldBe 2
+    }
 })

@@ -11,10 +11,11 @@ import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
 import java.util.concurrent.CopyOnWriteArrayList
 
 private const val ANSWER =
-    """{"id":"r","choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1000000,"completion_tokens":0}}"""
+    """{"id":"r","choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":999999,"completion_tokens":1}}"""
 
 private fun one(baseUrl: String, key: String): Llm = client {
     provider("openai") {
@@ -124,6 +125,25 @@ class ModelBinderSpec : FunSpec({
                     fallback("openai/y")
                 }.await().text shouldBe "hi"
                 server.requests.map { it.header("Authorization") } shouldContainExactly listOf("Bearer sk-call", "Bearer sk-mine")
+            }
+        }
+    }
+
+    test("an unknown provider of a fallback is told before the fallback is needed") {
+        LoopbackServer { whole(ANSWER) }.use { server ->
+            one(server.url, "sk-mine").use { llm ->
+                val failure = shouldThrow<LlmException.Configuration> {
+                    llm.chat("openai/x") {
+                        user("hello")
+                        fallback("opnai/x")
+                    }.await()
+                }
+                failure.message!! shouldContain "opnai"
+                server.requests.size shouldBe 0
+                llm.chat("openai/x") {
+                    user("hello")
+                    fallback("demo/echo", "groq/llama")
+                }.await().text shouldBe llm.chat("openai/x", "hello").await().text
             }
         }
     }

@@ -1,6 +1,9 @@
 package dev.unifiedllm.middleware
 
 import dev.unifiedllm.Interceptor
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.LlmException.Network
+import dev.unifiedllm.LlmException.Timeout
 import dev.unifiedllm.Model
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
@@ -29,16 +32,19 @@ internal class CostTracking(
         var begun: Delta.Start? = null
         var firstContent: Duration? = null
         var finish: Delta.Finish? = null
+        var hasAnswer = false
         var status = Status.FAILED
+        var mayBeBilled = false
         try {
             next.stream(request).collect { delta ->
                 if (delta.isContent) {
                     if (firstContent == null) firstContent = mark.elapsedNow()
+                    hasAnswer = hasAnswer || delta !is Delta.Embedding
                 } else if (delta is Delta.Start) {
                     begun = delta
                     delta.head?.rateLimits?.let { target.state.rateLimits = it }
                 } else if (delta is Delta.Finish) {
-                    val priced = delta.copy(cost = cost(delta, begun?.reportedModel))
+                    val priced = delta.copy(cost = cost(delta, begun?.reportedModel, hasAnswer))
                     finish = priced
                     status = Status.DONE
                     emit(priced)
@@ -48,9 +54,13 @@ internal class CostTracking(
             }
         } catch (cancelled: CancellationException) {
             if (finish == null && cancelled !is TimeoutCancellationException) status = Status.CANCELLED
+            mayBeBilled = true
             throw cancelled
+        } catch (failure: LlmException) {
+            mayBeBilled = failure.mayBeBilled
+            throw failure
         } finally {
-            val cost = finish?.cost ?: begun?.let { if (target.isFree) Cost.Free else Cost.Unknown("the response was cut") }
+            val cost = finish?.cost ?: if (begun != null || mayBeBilled) unfinished(begun) else null
             ledger.add(
                 LedgerRow(
                     request.context.callId,
@@ -68,14 +78,31 @@ internal class CostTracking(
         }
     }
 
+    private fun unfinished(begun: Delta.Start?): Cost = when {
+        target.isFree -> Cost.Free
+        begun != null -> Cost.Unknown("the response was cut")
+        else -> Cost.Unknown("the request was sent, but no response came")
+    }
+
     private fun unlisted(reportedModel: String?): String {
         val answered = reportedModel?.takeIf { it != target.id.name }?.let { ", which responded as \"$it\"" }.orEmpty()
         return "no price is known for ${target.id}$answered"
     }
 
-    private fun cost(finish: Delta.Finish, reportedModel: String?): Cost = when {
+    /** @param hasAnswer true if the response had text, reasoning, tool calls or media, none of which take zero tokens */
+    private fun cost(finish: Delta.Finish, reportedModel: String?, hasAnswer: Boolean): Cost = when {
         finish.cost !is Cost.Unknown -> finish.cost
         target.isFree -> Cost.Free
+        hasAnswer && finish.usage?.outputTokens == 0L -> Cost.Unknown("the provider counted no output tokens for a response with content")
         else -> target.price(reportedModel)?.cost(finish.usage) ?: Cost.Unknown(finish.usage?.billing?.unpriced ?: unlisted(reportedModel))
     }
 }
+
+/** True if the provider may have worked on the request, and bill it. A response with an error is not billed. */
+private val LlmException.mayBeBilled: Boolean
+    get() = when (this) {
+        is LlmException.StreamInterrupted, is LlmException.MalformedResponse -> true
+        is Timeout -> phase != Timeout.Phase.CONNECT && phase != Timeout.Phase.POOL
+        is Network -> phase == Network.Phase.SEND
+        else -> false
+    }

@@ -13,6 +13,7 @@ import dev.unifiedllm.transport.ConnectionLostException
 import dev.unifiedllm.transport.TransportResponse
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
+import dev.unifiedllm.transport.error.quote
 import dev.unifiedllm.transport.error.requestId
 import dev.unifiedllm.transport.framing.AwsEventStreamDecoder
 import dev.unifiedllm.transport.framing.Frame
@@ -25,8 +26,6 @@ import dev.unifiedllm.transport.rateLimits
 import dev.unifiedllm.withoutFallbackAdvice
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.withTimeoutOrNull
-import java.io.IOException
-import java.util.zip.GZIPInputStream
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
@@ -47,6 +46,9 @@ internal class AnswerReader(
     private var received = 0L
     private var lost: ConnectionLostException? = null
     private var hasContent = false
+
+    /** Since when the response may be complete: keep-alives do not prolong the wait for its usage. */
+    private var endableSince: TimeMark? = null
 
     /** True once content has been read: from then on the call tries no other model. */
     private var isCommitted = false
@@ -117,7 +119,10 @@ internal class AnswerReader(
         if (response.isReady) return response.read()
         // After the response is complete only its usage can follow: it is not worth a long wait.
         val mayEnd = decoder.progress == Progress.COMPLETE || decoder.isCompleteAtEnd()
-        val idle = if (mayEnd) minOf(timeouts.idle, if (decoder.mayContinue) CONTENT_WAIT else USAGE_WAIT) else timeouts.idle
+        val wait = if (decoder.mayContinue) CONTENT_WAIT else USAGE_WAIT
+        if (!mayEnd) endableSince = null
+        val since = endableSince ?: TimeSource.Monotonic.markNow().also { if (mayEnd) endableSince = it }
+        val idle = if (mayEnd) minOf(timeouts.idle, wait - since.elapsedNow()) else timeouts.idle
         val content = timeouts.noContent - lastContent.elapsedNow()
         withTimeoutOrNull(minOf(idle, content).coerceAtLeast(1.milliseconds)) { return@withTimeoutOrNull response.read() }?.let { return it }
         if (mayEnd) return END
@@ -169,7 +174,7 @@ internal class AnswerReader(
         if (!hasContent) hasContent = (before until deltas.size).any { deltas[it].isContent }
         if (deltas.size > before || decoder.progress != Progress.OPEN || !decoder.readsJson) return
         if (frame.event == "error") throw HttpErrors(target).exception(ProviderError.of(frame.text()))
-        silent = frame.text()
+        if (silent?.let(::errorIn) == null) silent = frame.text() // an error is not replaced by the usage or a keep-alive after it
     }
 
     /** Words in place of JSON are a keep-alive, the end of the stream, or an error. */
@@ -178,7 +183,7 @@ internal class AnswerReader(
         when {
             text.isEmpty() -> return
             text.equals("[DONE]", ignoreCase = true) -> {
-                if (decoder.progress == Progress.OPEN) silentError()?.let { throw it }
+                if (decoder.progress == Progress.OPEN) silentError(isEnd = true)?.let { throw it }
                 decoder.done(deltas)
             }
             decoder.progress != Progress.OPEN -> return
@@ -187,12 +192,18 @@ internal class AnswerReader(
         }
     }
 
-    /** The failure in the last frame without content: an error that does not have the form of the wire's errors. Null if it is no error. */
-    private fun silentError(): LlmException? {
-        val error = silent?.let(ProviderError::of) ?: return null
-        val isError = error.message != null && error.code !in NO_ERROR && (!hasContent || error.type != null || error.code != null)
+    /**
+     * The failure in the last frame without content: an error that does not have the form of the wire's errors. Null if it is no error.
+     *
+     * @param isEnd true if the stream says that it ends here, and nothing has said that the response is complete: then a message alone is an error, too
+     */
+    private fun silentError(isEnd: Boolean = false): LlmException? {
+        val error = silent?.let(::errorIn) ?: return null
+        val isError = !hasContent || error.type != null || error.code != null || (isEnd && silent!!.startsWith('{'))
         return if (isError) HttpErrors(target).exception(error) else null
     }
+
+    private fun errorIn(text: String): ProviderError? = ProviderError.of(text).takeIf { it.message != null && it.code !in NO_ERROR }
 
     /**
      * Chosen by the content type, else by the first significant byte: a server may send a whole body where a stream was requested, and the reverse.
@@ -200,7 +211,8 @@ internal class AnswerReader(
      */
     private fun framing(count: Int): FrameDecoder? {
         response.header("content-encoding")?.trim()?.takeIf { it.isNotEmpty() && !it.equals("identity", ignoreCase = true) }?.let {
-            throw malformed("its Content-Encoding is $it, which was not requested. Check for a proxy that compresses responses.", null)
+            val encoding = quote(it, target.key?.reveal())
+            throw malformed("its Content-Encoding is $encoding, which was not requested. Check for a proxy that compresses responses.", null)
         }
         val type = response.header("content-type")?.substringBefore(';')?.trim()?.lowercase()
         if (type == "application/vnd.amazon.eventstream") return AwsEventStreamDecoder()
@@ -261,34 +273,4 @@ internal class AnswerReader(
         /** White space, NUL, and the bytes of a byte order mark: without meaning before the beginning in every framing. */
         val LEADING_NOISE = setOf(' ', '\t', '\r', '\n', '\u0000') + listOf(0xEF, 0xBB, 0xBF).map { it.toByte().toInt().toChar() }
     }
-}
-
-private const val MAX_ERROR_BYTES = 64 * 1024
-
-/** The body of an error response as text, at most 64 KiB of it. */
-internal suspend fun TransportResponse.readError(patience: Duration): String {
-    val body = java.io.ByteArrayOutputStream()
-    try {
-        withTimeoutOrNull(patience) {
-            while (body.size() < MAX_ERROR_BYTES) {
-                val count = read()
-                if (count < 0) break
-                body.write(bytes, 0, count)
-            }
-        }
-    } catch (_: ConnectionLostException) {
-        return decoded(body.toByteArray()) // the status says enough
-    }
-    return decoded(body.toByteArray())
-}
-
-/** [body] as text, decompressed if necessary; empty if it cannot be read. */
-private fun TransportResponse.decoded(body: ByteArray): String = when (header("content-encoding")?.trim()?.lowercase()) {
-    null, "", "identity" -> body.toString(Charsets.UTF_8)
-    "gzip", "x-gzip" -> try {
-        GZIPInputStream(body.inputStream()).readNBytes(MAX_ERROR_BYTES).toString(Charsets.UTF_8)
-    } catch (_: IOException) {
-        ""
-    }
-    else -> ""
 }

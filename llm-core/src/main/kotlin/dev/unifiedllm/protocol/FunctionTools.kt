@@ -2,8 +2,7 @@ package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Tool
-import kotlinx.serialization.SerializationException
-import kotlinx.serialization.json.Json
+import dev.unifiedllm.protocol.json.jsonElementOrNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.buildJsonObject
@@ -34,11 +33,7 @@ internal fun functionCall(id: String, call: Part.ToolCall): JsonObject = buildJs
 internal fun argumentsText(call: Part.ToolCall): String = call.arguments.ifBlank { "{}" }
 
 /** The arguments of [call] as an object; an empty one if they are not an object. */
-internal fun argumentsObject(call: Part.ToolCall): JsonObject = try {
-    Json.parseToJsonElement(argumentsText(call)) as? JsonObject ?: JsonObject(emptyMap())
-} catch (_: SerializationException) {
-    JsonObject(emptyMap())
-}
+internal fun argumentsObject(call: Part.ToolCall): JsonObject = jsonElementOrNull(argumentsText(call)) as? JsonObject ?: JsonObject(emptyMap())
 
 /** The parameters of [tool] with `"type":"object"`, which some wires require. */
 internal fun objectSchema(tool: Tool): JsonObject = if ("type" in tool.parameters) tool.parameters else JsonObject(ANY_OBJECT + tool.parameters)

@@ -145,7 +145,8 @@ internal class ProtocolModel(
     }
 
     private fun unsupported(warnings: List<String>) = LlmException.InvalidRequest(
-        "$id does not support all options of the request, and the call is strict: ${warnings.joinToString("; ")}. Remove the option, or set strict to false.",
+        "$id does not support all options of the request, and the call is strict, so it was not sent. Without strict: ${warnings.joinToString("; ")}. " +
+            "Remove the option, or set strict to false.",
         LlmException.InvalidRequest.Kind.UNSUPPORTED,
         details = LlmException.Details(id),
     )
@@ -154,7 +155,7 @@ internal class ProtocolModel(
     private fun billed(delta: Delta, response: TransportResponse): Delta {
         if (delta !is Delta.Finish || delta.cost is Cost.Known) return delta
         val header = target.provider.quirks.costHeader?.let(response::header) ?: return delta
-        val amount = header.toBigDecimalOrNull()?.takeIf { it.signum() > 0 } ?: return delta
+        val amount = header.trim().toBigDecimalOrNull()?.takeIf { it.signum() > 0 && it.scale() in COST_SCALE && it.precision() <= COST_DIGITS } ?: return delta
         return delta.copy(cost = Cost.Known(Usd.of(amount), target.provider.id))
     }
 
@@ -179,6 +180,8 @@ internal class ProtocolModel(
 
     private companion object {
         val OK = 200..299
+        val COST_SCALE = -6..30
+        const val COST_DIGITS = 40
         val CANCEL_TIMEOUT = 2.seconds
 
         /** The requests that cancel a response outlive the call that sent it. */

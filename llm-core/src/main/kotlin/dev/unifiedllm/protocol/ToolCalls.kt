@@ -5,9 +5,8 @@ import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
+import dev.unifiedllm.protocol.json.jsonElementOrNull
 import dev.unifiedllm.protocol.json.members
-import kotlinx.serialization.SerializationException
-import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 
 /** The state of one choice of a response. */
@@ -35,8 +34,13 @@ internal class ChoiceState {
     var lastWord: String? = null
         private set
 
+    /** True once content of it has come. */
+    var hasContent = false
+        private set
+
     /** Notes a chunk. @param word its finish reason; null if it has none. @param isFinish false if the word does not end the response */
     fun read(hasContent: Boolean, word: String?, isFinish: Boolean) {
+        if (hasContent) this.hasContent = true
         if (hasContent && this.finish != null) hasEarlyFinish = true
         lastWord = word ?: lastWord
         val finish = word?.takeIf { isFinish } ?: return
@@ -69,11 +73,7 @@ internal class OpenCall(val wireIndex: Int?, val id: String?, var name: String?)
 
     private fun isComplete(text: CharSequence): Boolean {
         if (!text.endsWith('}')) return false
-        return try {
-            Json.parseToJsonElement(text.toString()) is JsonObject
-        } catch (_: SerializationException) {
-            false
-        }
+        return jsonElementOrNull(text.toString()) is JsonObject
     }
 }
 

@@ -47,6 +47,11 @@ internal class TargetResolver(
         )
     }
 
+    /** @throws LlmException.Configuration if the provider is unknown */
+    fun checkProvider(id: ModelId) {
+        lookup.find(id)
+    }
+
     /** The settings for [row]. Those of its provider count for its other wires, too: those of `openai` for `openai/responses`. */
     private fun settings(row: Provider): ProviderSettings? {
         val shared = settings[row.id.substringBefore('/')]

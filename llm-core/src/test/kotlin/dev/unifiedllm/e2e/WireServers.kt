@@ -93,12 +93,6 @@ private val faults = listOf(
         listOf("a response that reached its token limit"),
     ),
     Fault(
-        "aimock's Gemini reports FUNCTION_CALL, which Gemini does not have",
-        "TOOL_CALLS",
-        listOf("Gemini", "Vertex", "$PROXY's Gemini"),
-        listOf("the finish reason of a tool call"),
-    ),
-    Fault(
         "aimock reads functionResponse only, LiteLLM sends function_response",
         "No fixture matched",
         listOf("$PROXY before gemini"),

@@ -27,6 +27,7 @@ import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.nulls.shouldBeNull
 import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.types.shouldBeInstanceOf
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.delay
@@ -128,7 +129,7 @@ class CostTrackingSpec : FunSpec({
         ledger.rows()[2].cost shouldBe Cost.Free
     }
 
-    test("an attempt whose reader leaves is a cancelled row, with an unknown cost if it had begun") {
+    test("an attempt whose reader leaves is a cancelled row with an unknown cost") {
         val ledger = MemoryLedger()
         tracked(saying("test/m", "a", "b"), ledger, price = price).stream(request).first { it is Delta.Text }
         runTest {
@@ -142,8 +143,33 @@ class CostTrackingSpec : FunSpec({
             job.cancel()
         }
         ledger.rows().map { it.status } shouldContainExactly listOf(Status.CANCELLED, Status.CANCELLED)
-        ledger.rows()[0].cost.shouldBeInstanceOf<Cost.Unknown>()
-        ledger.rows()[1].cost.shouldBeNull()
+        // The provider may have begun to work on a request that it never answered.
+        ledger.rows().forEach { it.cost.shouldBeInstanceOf<Cost.Unknown>() }
+    }
+
+    test("a failed attempt has no cost, unless the provider may have worked on the request") {
+        val errors =
+            listOf(LlmException.RateLimited("429"), LlmException.Network("refused", LlmException.Network.Phase.CONNECT), LlmException.ServerError("500"))
+        val unclear = listOf(
+            LlmException.Timeout("late", LlmException.Timeout.Phase.FIRST_BYTE),
+            LlmException.StreamInterrupted("empty"),
+            LlmException.Network("lost", LlmException.Network.Phase.SEND),
+        )
+        for (failure in errors + unclear) {
+            val ledger = MemoryLedger()
+            shouldThrow<LlmException> { tracked(Scripted("test/m") { throw failure }, ledger, price = price).stream(request).toList() }
+            (ledger.rows().single().cost is Cost.Unknown) shouldBe (failure in unclear)
+        }
+    }
+
+    test("no output tokens for a response with content are no count") {
+        val model = Scripted("test/m") {
+            emit(Delta.Start(null, it.model))
+            emit(Delta.Text("Hello"))
+            emit(Delta.Finish(FinishReason.STOP, Usage.of(1_000, 0)))
+        }
+        cost(model, price = price).shouldBeInstanceOf<Cost.Unknown>().why shouldContain "no output tokens"
+        cost(model, isFree = true, price = price) shouldBe Cost.Free
     }
 
     test("a reader who leaves with the finish in hand has had it all") {

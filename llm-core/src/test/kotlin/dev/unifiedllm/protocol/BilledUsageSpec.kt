@@ -262,6 +262,7 @@ class BilledUsageSpec : FunSpec({
         cost(""""is_byok":false,"cost":0.003,"cost_details":{"upstream_inference_cost":0.002}""").usd() shouldBe Usd.of("0.003")
         cost(""""is_byok":true,"cost":0.001""").shouldBeInstanceOf<Cost.Unknown>().why shouldContain "your key"
         cost(""""is_byok":true,"cost":0.001,"cost_details":{"upstream_inference_cost":null}""").shouldBeInstanceOf<Cost.Unknown>()
+        cost(""""is_byok":true,"cost":0.001,"cost_details":{"upstream_inference_cost":0}""").shouldBeInstanceOf<Cost.Unknown>()
         cost(""""is_byok":false,"cost":0""").shouldBeInstanceOf<Cost.Unknown>()
     }
 
@@ -273,5 +274,15 @@ class BilledUsageSpec : FunSpec({
     test("tokens written to the cache are the sum of their parts where the sum is reported as zero") {
         val usage = """{"output_tokens":9,"cache_creation_input_tokens":0,"cache_creation":{"ephemeral_1h_input_tokens":100}}"""
         finish("anthropic/m", *anthropic(usage)).usage!!.let { it.inputTokens to it.cacheWriteTokens } shouldBe (1100L to 100L)
+    }
+
+    test("counts that came before the last of the content are not those of the response") {
+        fun content(more: String = "") = """{"choices":[{"index":0,"delta":{"content":"Hi"}}]$more}"""
+        val end = """{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"""
+        val usage = ""","usage":{$PLAIN}"""
+        finish("openai/m", content(usage), content(), end).usage!!.billing.unpriced!! shouldContain "before the last"
+        finish("openai/m", """{"choices":[]$usage}""", content(), end).usage!!.billing.unpriced!! shouldContain "before the last"
+        finish("openai/m", content(usage), content(usage), end).usage!!.billing.unpriced shouldBe null
+        finish("openai/m", content(usage), content(), """{"choices":[]$usage}""", end).usage!!.billing.unpriced shouldBe null
     }
 })

@@ -24,7 +24,16 @@ class TerminalEventSpec : FunSpec({
         Ending(
             "openai-chat",
             sse("""{"id":"r","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":0}}""", "[DONE]"),
-            sse("""{"id":"r","choices":[{"index":0,"delta":{"content":""}}]}""", "[DONE]"),
+            sse("""{"id":"r","choices":[{"index":0,"delta":{"content":""},"finish_reason":"length"}]}""", "[DONE]"),
+        ),
+        Ending(
+            "openai-chat",
+            sse("""{"id":"r","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}""", "[DONE]"), // vLLM, if its engine fails
+            sse(
+                """{"id":"r","choices":[{"index":0,"delta":{"role":"assistant"}}]}""",
+                """{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}""",
+                "[DONE]",
+            ),
         ),
         Ending(
             "anthropic-messages",

@@ -6,9 +6,12 @@ import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.CachedUsage
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
+import dev.unifiedllm.protocol.checkFinish
+import dev.unifiedllm.protocol.finishKind
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
@@ -39,10 +42,23 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     private var reasoning: String? = null
     private var signature: String? = null
     private var input: String? = null
+    private var hasOutput = false
+    private var words: String? = null
+    private var wholeText: String? = null
+
+    // the pieces of a signature, and their block
+    private val pieces = StringBuilder()
+    private var signed = 0
 
     private var id: String? = null
     private var model: String? = null
     private var stopReason: String? = null
+
+    /** True once `output_tokens` were reported for the whole response; a stream begins with a placeholder. */
+    private var isOutputFinal = false
+
+    /** What an event says that is an error if no stop reason follows. */
+    private var said: ProviderError? = null
     private var started = false
     private var ended = false
 
@@ -57,12 +73,13 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         json.reset(frame.bytes, frame.start, frame.end)
         if (json.kind() != JsonKind.OBJECT) return json.skip()
-        val type = event()
+        val type = event(frame)
         json.end()
         if (type == "message_start" || content.isNotEmpty()) start(out)
         out += content
         content.clear()
         if (type == "message_stop" || type == "message") {
+            if (stopReason == null) said?.let { throw HttpErrors(target).exception(it) }
             if (!started && type == "message_stop" && stopReason == null) throw malformed(target, "it ends with message_stop and has no message")
             start(out)
             ended = true
@@ -70,9 +87,12 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     }
 
     override fun finish(out: MutableList<Delta>) {
+        addSignature()
         blocks.values.forEach(::close)
         out += content
-        out.addFinish(FinishReason(stopReason?.let { FINISH_KINDS[it] ?: Kind.OTHER } ?: Kind.UNKNOWN, stopReason), usage.usage())
+        checkFinish(stopReason, target)
+        if (!isOutputFinal) usage.output = null
+        out.addFinish(FinishReason(stopReason?.let(::finishKind) ?: Kind.UNKNOWN, stopReason), usage.usage())
     }
 
     private fun start(out: MutableList<Delta>) {
@@ -82,32 +102,52 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     }
 
     /** Reads an event or a whole message, and returns its type. */
-    private fun event(): String? {
+    private fun event(frame: Frame): String? {
         var type: String? = null
         var index = 0
         var opened: AnthropicBlock? = null
         var error: String? = null
         var requestId: String? = null
         var eventUsage: String? = null
+        words = null
+        wholeText = null
+        hasOutput = false
         json.members(Event) { member ->
             when (member) {
                 Event.TYPE -> type = json.stringOrNull()
                 Event.INDEX -> index = json.longOrNull()?.toInt() ?: 0
                 Event.DELTA -> delta()
                 Event.CONTENT_BLOCK -> opened = AnthropicBlock.read(json, sources, content)
-                Event.MESSAGE -> json.members(Event) { messageMember(it) }
-                Event.ERROR -> if (json.kind() == JsonKind.NULL) json.skip() else error = json.raw()
+                Event.MESSAGE -> if (json.kind() == JsonKind.STRING) words = json.string() else message()
+                Event.ERROR -> error = json.raw().takeUnless { it in NO_ERROR }
                 Event.REQUEST_ID -> requestId = json.stringOrNull()
                 Event.USAGE -> eventUsage = json.raw()
                 else -> messageMember(member)
             }
         }
         error?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}")), requestId = requestId) }
-        if (type in WITH_USAGE) eventUsage?.let { usage.readAnthropic(jsonCursor(it)) }
+        readWords(type, frame)
+        if (type in WITH_USAGE) eventUsage?.let { hasOutput = usage.readAnthropic(jsonCursor(it)) || hasOutput }
+        if (hasOutput && (type != "message_start" || stopReason != null)) isOutputFinal = true
+        if (type in WITH_CONTENT) content.addText(wholeText)
         opened?.let { open(index, it) }
-        addTo(blocks[index])
-        if (type == "content_block_stop") blocks.remove(index)?.let(::close)
+        addTo(index, blocks[index])
+        if (type == "content_block_stop") {
+            addSignature()
+            blocks.remove(index)?.let(::close)
+        }
         return type
+    }
+
+    /** Throws an error that has no member `error`, and keeps what may be one. */
+    private fun readWords(type: String?, frame: Frame) {
+        val isError = type.equals("error", ignoreCase = true) || type.orEmpty().endsWith("_error", ignoreCase = true)
+        if (isError) throw HttpErrors(target).exception(ProviderError.of(frame.text()))
+        if (type == null && !words.isNullOrBlank()) ProviderError.of(frame.text()).let { if (it.code !in SUCCESS) said = it }
+    }
+
+    private fun message() {
+        json.members(Event) { messageMember(it) }
     }
 
     /** Reads a member of a message, and skips a member that only events have. */
@@ -115,17 +155,23 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         when (member) {
             Event.ID -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
             Event.MODEL -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
-            Event.CONTENT -> json.elements {
-                AnthropicBlock.read(json, sources, content)?.let {
-                    open(WHOLE, it)
-                    blocks.remove(WHOLE)?.let(::close)
-                }
-            }
-            Event.STOP_REASON -> stopReason = json.stringOrNull()?.ifEmpty { null } ?: stopReason
-            Event.USAGE -> usage.readAnthropic(json)
+            Event.CONTENT -> if (json.kind() == JsonKind.STRING) wholeText = json.string() else contentBlocks()
+            Event.STOP_REASON -> stopReason = stopReasonOrNull() ?: stopReason
+            Event.USAGE -> hasOutput = usage.readAnthropic(json) || hasOutput
             else -> json.skip()
         }
     }
+
+    private fun contentBlocks() {
+        json.elements {
+            AnthropicBlock.read(json, sources, content)?.let {
+                open(WHOLE, it)
+                blocks.remove(WHOLE)?.let(::close)
+            }
+        }
+    }
+
+    private fun stopReasonOrNull(): String? = json.stringOrNull()?.takeUnless { it in NO_STOP_REASON }
 
     /** Reads the `delta` of a block, or that of `message_delta`. */
     private fun delta() {
@@ -134,20 +180,21 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
                 EventDelta.TEXT -> text = json.stringOrNull()
                 EventDelta.THINKING -> reasoning = json.stringOrNull()
                 EventDelta.SIGNATURE -> signature = json.stringOrNull()
-                EventDelta.PARTIAL_JSON -> input = json.stringOrNull()
+                EventDelta.PARTIAL_JSON -> input = if (json.kind() == JsonKind.OBJECT) json.raw() else json.stringOrNull()
                 EventDelta.CITATION -> sources.read(json, content)
-                EventDelta.STOP_REASON -> stopReason = json.stringOrNull()?.ifEmpty { null } ?: stopReason
+                EventDelta.STOP_REASON -> stopReason = stopReasonOrNull() ?: stopReason
             }
         }
     }
 
     /** Adds the content of the event if it has the kind of its block. A block without a `content_block_start` takes text and reasoning. */
-    private fun addTo(block: AnthropicBlock?) {
+    private fun addTo(index: Int, block: AnthropicBlock?) {
         val kind = block?.kind
+        if (!text.isNullOrEmpty() || !reasoning.isNullOrEmpty() || !input.isNullOrEmpty()) addSignature()
         if (kind == null || kind == AnthropicBlock.Kind.TEXT) content.addText(text)
         if (kind == null || kind == AnthropicBlock.Kind.REASONING) {
             content.addReasoning(reasoning)
-            content.addReasoning(null, signature?.ifEmpty { null })
+            signature?.let { sign(index, it) }
         }
         if (kind == AnthropicBlock.Kind.TOOL_CALL) {
             input?.let { if (it.isNotEmpty()) content += Delta.ToolCallDelta(block.call, null, null, it) }
@@ -159,8 +206,22 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         input = null
     }
 
+    /** Joins the pieces of a signature. It is added once, when something else follows: a reasoning part ends with its signature. */
+    private fun sign(index: Int, piece: String) {
+        if (index != signed) addSignature()
+        signed = index
+        pieces.append(piece)
+    }
+
+    private fun addSignature() {
+        if (pieces.isEmpty()) return
+        content.addReasoning(null, pieces.toString())
+        pieces.setLength(0)
+    }
+
     /** Adds the content that [block] starts with. */
     private fun open(index: Int, block: AnthropicBlock) {
+        addSignature()
         blocks[index] = block
         when (block.kind) {
             AnthropicBlock.Kind.TEXT -> content.addText(block.text)
@@ -213,15 +274,16 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         /** The types of events whose `usage` is that of the response; null is a whole message of a server that leaves its type out. */
         val WITH_USAGE = setOf("message_start", "message_delta", "message_stop", "message", null)
 
+        /** The types of events that hold a message; null as in [WITH_USAGE]. */
+        val WITH_CONTENT = setOf("message_start", "message", null)
+
+        /** Codes with which some servers say that there is no error. */
+        val SUCCESS = setOf("0", "200")
+
+        /** Values of `stop_reason` that stand in events before the end. */
+        val NO_STOP_REASON = setOf("", "null", "None")
+
         /** The index of a block in a whole message, where blocks have none. */
         const val WHOLE = -1
-        val FINISH_KINDS = mapOf(
-            "end_turn" to Kind.STOP,
-            "stop_sequence" to Kind.STOP,
-            "max_tokens" to Kind.LENGTH,
-            "model_context_window_exceeded" to Kind.LENGTH,
-            "tool_use" to Kind.TOOL_CALLS,
-            "refusal" to Kind.REFUSAL,
-        )
     }
 }

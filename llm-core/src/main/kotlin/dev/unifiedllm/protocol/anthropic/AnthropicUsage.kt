@@ -6,12 +6,16 @@ import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.json.tokens
 
-/** Reads Anthropic's `usage` object. */
-internal fun CachedUsage.readAnthropic(json: JsonCursor) {
+/** Reads Anthropic's `usage` object. True if it has output tokens. */
+internal fun CachedUsage.readAnthropic(json: JsonCursor): Boolean {
+    var hasOutput = false
     json.members(AnthropicUsage) { member ->
         when (member) {
             AnthropicUsage.INPUT_TOKENS -> input = json.tokens(input)
-            AnthropicUsage.OUTPUT_TOKENS -> output = json.tokens(output)
+            AnthropicUsage.OUTPUT_TOKENS -> json.tokens()?.let {
+                hasOutput = true
+                if (it != 0L || output == null) output = it
+            }
             AnthropicUsage.CACHE_READ_INPUT_TOKENS -> read = json.tokens(read)
             AnthropicUsage.CACHE_CREATION_INPUT_TOKENS -> written = json.tokens(written)
             AnthropicUsage.CACHE_CREATION, AnthropicUsage.OUTPUT_TOKENS_DETAILS, AnthropicUsage.SERVER_TOOL_USE -> details(json)
@@ -19,6 +23,7 @@ internal fun CachedUsage.readAnthropic(json: JsonCursor) {
             AnthropicUsage.SPEED, AnthropicUsage.INFERENCE_GEO -> json.stringOrNull()?.lowercase()?.let { if (it !in USUAL) conditions += it }
         }
     }
+    return hasOutput
 }
 
 private fun CachedUsage.details(json: JsonCursor) {

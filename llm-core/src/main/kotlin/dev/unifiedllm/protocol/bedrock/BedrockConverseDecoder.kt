@@ -10,6 +10,8 @@ import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
 import dev.unifiedllm.protocol.arguments
+import dev.unifiedllm.protocol.checkFinish
+import dev.unifiedllm.protocol.finishKind
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
@@ -69,7 +71,8 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     }
 
     override fun finish(out: MutableList<Delta>) {
-        out.addFinish(FinishReason(stopReason?.let { FINISH_KINDS[it] ?: Kind.OTHER } ?: Kind.UNKNOWN, stopReason), usage.usage())
+        checkFinish(stopReason, target)
+        out.addFinish(FinishReason(stopReason?.let(::finishKind) ?: Kind.UNKNOWN, stopReason), usage.usage())
     }
 
     private fun start(out: MutableList<Delta>) {
@@ -263,16 +266,5 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
         val OUTPUT = JsonNames("message")
         val TYPE = JsonNames("type")
         val LATENCY = JsonNames("latency")
-        val FINISH_KINDS = mapOf(
-            "end_turn" to Kind.STOP,
-            "stop_sequence" to Kind.STOP,
-            "max_tokens" to Kind.LENGTH,
-            "model_context_window_exceeded" to Kind.LENGTH,
-            "tool_use" to Kind.TOOL_CALLS,
-            "guardrail_intervened" to Kind.CONTENT_FILTER,
-            "content_filtered" to Kind.CONTENT_FILTER,
-            "malformed_model_output" to Kind.ERROR,
-            "malformed_tool_use" to Kind.ERROR,
-        )
     }
 }

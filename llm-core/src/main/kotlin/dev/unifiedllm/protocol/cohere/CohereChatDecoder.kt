@@ -5,9 +5,11 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
+import dev.unifiedllm.protocol.finishKind
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
@@ -59,7 +61,7 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
         }
         if (!isEvent) return
         json.end()
-        calls.addTo(content)
+        calls.addTo(content, type)
         if (type == "message-end" && !started && reason == null && error == null) throw malformed(target, "it ends with message-end and has no message")
         ended = type == "message-end" || (type == null && (isWhole || reason != null))
         if (ended || type == null || error != null) {
@@ -81,18 +83,18 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     }
 
     private fun failure(): RuntimeException? {
-        val code = reason?.takeIf { it.startsWith("ERROR") || it == "TIMEOUT" }
+        val code = reason?.takeIf { it.startsWith("ERROR", ignoreCase = true) || it.equals("TIMEOUT", ignoreCase = true) }
         if (error == null && code == null) return null
-        val type = if (code == "ERROR_TOXIC") "content_filter" else errorType
+        val type = if (code.equals("ERROR_TOXIC", ignoreCase = true)) "content_filter" else errorType
         return HttpErrors(target).exception(ProviderError(error ?: "the response ended with finish_reason $code", type, code))
     }
 
-    private fun errorText(): String? = if (json.kind() == JsonKind.STRING) json.string() else json.raw().takeUnless { it == "null" }
+    private fun errorText(): String? = if (json.kind() == JsonKind.STRING) json.string().ifEmpty { null } else json.raw().takeUnless { it in NO_ERROR }
 
     /** Reads the top-level `message`: the message of a whole body (true), or the text of an error. */
     private fun messageOrError(): Boolean {
         if (json.kind() == JsonKind.STRING) {
-            error = json.string()
+            error = json.string().ifEmpty { null } ?: error
             return false
         }
         message()
@@ -164,13 +166,7 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     }
 
     override fun finish(out: MutableList<Delta>) {
-        val kind = when (reason) {
-            "COMPLETE", "STOP_SEQUENCE" -> Kind.STOP
-            "MAX_TOKENS" -> Kind.LENGTH
-            "TOOL_CALL" -> Kind.TOOL_CALLS
-            null -> Kind.UNKNOWN
-            else -> Kind.OTHER
-        }
+        val kind = reason?.let(::finishKind) ?: Kind.UNKNOWN
         out.addFinish(FinishReason(kind, reason), usage.usage())
     }
 

@@ -12,17 +12,16 @@ internal class CohereToolCalls {
     /** The index that the events give each call. The position in this list is the index of its deltas. */
     private val indices = mutableListOf<Long>()
 
-    /** The index in the current event, which may follow the tool call in the JSON. */
-    var index: Long = 0
+    /** The index in the current event, which may follow the tool call in the JSON. Null if it has none. */
+    var index: Long? = null
 
     // the tool call or fragment that was read and not yet added
     private var id: String? = null
     private var name: String? = null
     private var arguments: String? = null
 
-    /** An event without an index is about the next call. */
     fun startEvent() {
-        index = indices.size.toLong()
+        index = null
     }
 
     /** Reads `tool_calls`. The calls of a list are added to [out]; that of an event is added by [addTo], at the end of the event. */
@@ -54,15 +53,21 @@ internal class CohereToolCalls {
         }
     }
 
-    /** Adds the tool call or fragment that was read, if there is one. */
-    fun addTo(out: MutableList<Delta>) {
+    /** Adds the tool call or fragment that was read, if there is one. Without an index, a start is a new call, and a fragment belongs to the last call. */
+    fun addTo(out: MutableList<Delta>, event: String? = null) {
         val fragment = arguments
         if (id == null && name == null && fragment == null) return
-        val known = indices.lastIndexOf(index)
-        if (id == null && name == null && known >= 0) {
+        val given = index
+        val known = if (given == null) indices.lastIndex else indices.lastIndexOf(given)
+        val isFragment = when {
+            given == null && event == "tool-call-start" -> false
+            given == null && event == "tool-call-delta" -> true
+            else -> id == null && name == null
+        }
+        if (isFragment && known >= 0) {
             if (!fragment.isNullOrEmpty()) out += Delta.ToolCallDelta(known, null, null, fragment)
         } else {
-            indices += index
+            indices += given ?: indices.size.toLong()
             val call = indices.lastIndex
             out += Delta.ToolCallDelta(call, id ?: "call_$call", name, fragment.orEmpty())
         }

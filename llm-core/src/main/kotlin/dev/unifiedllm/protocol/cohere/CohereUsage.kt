@@ -13,6 +13,9 @@ internal class CohereUsage {
         var output: Long? = null
         var reasoning: Long? = null
 
+        /** True if nothing but zeros was reported. */
+        val isZero: Boolean get() = (input ?: 0L) == 0L && (output ?: 0L) == 0L
+
         fun read(json: JsonCursor) {
             json.members(TokenCounts) { member ->
                 when (member) {
@@ -41,13 +44,14 @@ internal class CohereUsage {
     /** Null if the provider did not report it. */
     fun usage(): Usage? {
         if (all.input == null && all.output == null && billed.input == null && billed.output == null) return null
+        val isBilled = !billed.isZero || all.isZero // some gateways fill in zeros beside the real tokens
         return Usage.build {
-            inputTokens = all.input ?: billed.input
-            outputTokens = all.output ?: billed.output
+            inputTokens = all.input ?: billed.input.takeIf { isBilled }
+            outputTokens = all.output ?: billed.output.takeIf { isBilled }
             reasoningTokens = all.reasoning
             cacheReadTokens = cached
-            billedInputTokens = billed.input
-            billedOutputTokens = billed.output
+            billedInputTokens = billed.input.takeIf { isBilled }
+            billedOutputTokens = billed.output.takeIf { isBilled }
         }
     }
 

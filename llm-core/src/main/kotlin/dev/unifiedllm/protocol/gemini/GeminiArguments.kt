@@ -1,10 +1,11 @@
 package dev.unifiedllm.protocol.gemini
 
-import dev.unifiedllm.protocol.arguments
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
+import dev.unifiedllm.protocol.malformed
+import dev.unifiedllm.provider.Target
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
@@ -15,7 +16,7 @@ import kotlinx.serialization.json.JsonPrimitive
  * Builds the arguments of a tool call from `partialArgs`: single values, each with its JSON path, such as `$.city`, `$.days[0].high` or
  * `$['odd name']`. Strings with the same path are joined. A value whose path cannot be read is left out.
  */
-internal class GeminiArguments {
+internal class GeminiArguments(private val target: Target) {
     private val root = mutableMapOf<Any, Any>()
 
     /** @param values the JSON text of `partialArgs`, an array */
@@ -41,6 +42,7 @@ internal class GeminiArguments {
             }
         }
         if (path.isNullOrEmpty() || value == null) return
+        if (path.size > MAX_DEPTH) throw malformed(target, "the arguments of a tool call are nested deeper than $MAX_DEPTH")
         val node = path.dropLast(1).fold(root, ::child)
         if (value is JsonPrimitive && value.isString) {
             ((node[path.last()] as? StringBuilder) ?: StringBuilder().also { node[path.last()] = it }).append(value.content)
@@ -74,8 +76,10 @@ internal class GeminiArguments {
     }
 
     private companion object {
-        /** One step of a path: `.name`, `[3]`, `['name']` or `["name"]`. */
-        val STEP = Regex("""\.([^.\[\]]+)|\[(\d{1,6})]|\['((?:[^'\\]|\\.)*)']|\["((?:[^"\\]|\\.)*)"]""")
+        const val MAX_DEPTH = 512
+
+        /** One step of a path: `.name`, `[3]`, `['name']` or `["name"]`. Possessive: a greedy loop overflows the stack at a long name. */
+        val STEP = Regex("""\.([^.\[\]]+)|\[(\d{1,6})]|\['((?:[^'\\]|\\.)*+)']|\["((?:[^"\\]|\\.)*+)"]""")
         val ESCAPE = Regex("""\\(.)""")
 
         /** The steps of the path [text]: a String for a name, an Int for an index. Null if [text] is not a path. */

@@ -5,13 +5,12 @@ import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.protocol.DataUrl
 import dev.unifiedllm.protocol.argumentsObject
+import dev.unifiedllm.protocol.json.jsonElementOrNull
 import dev.unifiedllm.protocol.mayReturnSignatures
 import dev.unifiedllm.protocol.systemOf
 import dev.unifiedllm.protocol.turnsOf
 import dev.unifiedllm.protocol.withoutNames
 import dev.unifiedllm.provider.Target
-import kotlinx.serialization.SerializationException
-import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
@@ -159,14 +158,6 @@ internal class GeminiContent(private val target: Target, private val warnings: M
         private fun mediaTypeOf(url: String): String? =
             IMAGE_TYPES[url.substringBefore('?').substringBefore('#').substringAfterLast('.', "").lowercase()]
 
-        private fun jsonObject(text: String): JsonObject? = if (!text.trimStart().startsWith("{")) {
-            null
-        } else {
-            try {
-                Json.parseToJsonElement(text) as? JsonObject
-            } catch (_: SerializationException) {
-                null
-            }
-        }
+        private fun jsonObject(text: String): JsonObject? = if (text.trimStart().startsWith("{")) jsonElementOrNull(text) as? JsonObject else null
     }
 }

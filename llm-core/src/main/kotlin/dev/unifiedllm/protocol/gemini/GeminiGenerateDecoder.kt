@@ -6,7 +6,10 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.addFinish
+import dev.unifiedllm.protocol.checkFinish
+import dev.unifiedllm.protocol.finishKind
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
@@ -36,9 +39,18 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
     private var blockMessage: String? = null
     private var errorText: String? = null
     private var started = false
+    private var sawDone = false
 
     override val progress: Progress
-        get() = if (choices.isNotEmpty() && choices.all { it.finishReason != null }) Progress.COMPLETE else Progress.OPEN
+        get() = when {
+            sawDone -> Progress.DONE
+            choices.isNotEmpty() && choices.all { it.state.isComplete } -> Progress.COMPLETE
+            else -> Progress.OPEN
+        }
+
+    override val mayContinue: Boolean get() = choices.any { it.state.isFinishDoubtful }
+
+    override fun isCompleteAtEnd(): Boolean = choices.isNotEmpty() && choices.all { it.state.isComplete || it.state.hasEarlyFinish }
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         json.reset(frame.bytes, frame.start, frame.end)
@@ -46,11 +58,17 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
         json.end()
     }
 
+    override fun done(out: MutableList<Delta>) {
+        sawDone = isCompleteAtEnd()
+    }
+
     override fun finish(out: MutableList<Delta>) {
         for (choice in choices) choice.close(out)
         out += sources.found
-        choices.firstOrNull()?.finishMessage?.let { out += Delta.Warning("the provider reported at the end: $it") }
-        out.addFinish(finishReason(), usage.usage(sources))
+        choices.firstOrNull()?.finishMessage?.let { out += Delta.Warning("the provider reported at the end: ${quote(it, target.key?.reveal())}") }
+        val reason = finishReason()
+        checkFinish(reason.raw, target)
+        out.addFinish(reason, usage.usage(sources))
     }
 
     private fun response(out: MutableList<Delta>) {
@@ -62,7 +80,7 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
                 Response.MODEL_VERSION -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
                 Response.RESPONSE_ID -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
                 Response.PROMPT_FEEDBACK -> json.promptFeedback()
-                Response.ERROR -> if (json.kind() == JsonKind.NULL) json.skip() else errorText = json.raw()
+                Response.ERROR -> errorText = json.raw().takeUnless { it in NO_ERROR }
             }
         }
         errorText?.let { fail(it, wasComplete, out) }
@@ -114,7 +132,7 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
         val isCandidate = members(Candidate) { member ->
             when (member) {
                 Candidate.CONTENT -> content(parts)
-                Candidate.FINISH_REASON -> finishReason = stringOrNull()?.ifEmpty { null }
+                Candidate.FINISH_REASON -> finishReason = stringOrNull()
                 Candidate.INDEX -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
                 Candidate.GROUNDING_METADATA -> sources.readGrounding(this)
                 Candidate.CITATION_METADATA -> sources.readCitations(this)
@@ -122,10 +140,12 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
             }
         }
         if (!isCandidate) return
-        while (choices.size <= index) choices += GeminiChoice(choices.size)
+        while (choices.size <= index) choices += GeminiChoice(choices.size, target)
         val choice = choices[index]
+        val before = content.size
         for (part in parts) choice.add(part, content)
-        finishReason?.let { choice.finishReason = it }
+        val hasContent = content.size > before || parts.any { it.call != null }
+        choice.state.read(hasContent, finishReason, isFinish = finishReason.orEmpty().trim().lowercase() !in NO_FINISH)
         finishMessage?.let { choice.finishMessage = it }
     }
 
@@ -134,17 +154,10 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
     }
 
     private fun finishReason(): FinishReason {
-        val first = choices.firstOrNull()
-        val raw = first?.finishReason
-        val kind = when (raw) {
-            null, "FINISH_REASON_UNSPECIFIED" -> Kind.UNKNOWN
-            "STOP" -> if (first.hasCalls) Kind.TOOL_CALLS else Kind.STOP
-            "MAX_TOKENS" -> Kind.LENGTH
-            in FILTERED -> Kind.CONTENT_FILTER
-            in FAILED -> Kind.ERROR
-            else -> Kind.OTHER
-        }
-        return FinishReason(kind, raw)
+        val first = choices.first()
+        val raw = first.state.finish ?: return FinishReason(Kind.UNKNOWN, first.state.lastWord)
+        val kind = finishKind(raw)
+        return FinishReason(if (kind == Kind.STOP && first.hasCalls) Kind.TOOL_CALLS else kind, raw)
     }
 
     private object Response : JsonNames("candidates", "usageMetadata", "modelVersion", "responseId", "promptFeedback", "error") {
@@ -174,18 +187,8 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
         const val MAX_CHOICES = 128
         val STATUSES = 400..599
         val CONTENT = JsonNames("parts")
-        val FILTERED = setOf(
-            "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR",
-            "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
-        )
-        val FAILED = setOf(
-            "MALFORMED_FUNCTION_CALL",
-            "UNEXPECTED_TOOL_CALL",
-            "TOO_MANY_TOOL_CALLS",
-            "MISSING_THOUGHT_SIGNATURE",
-            "MALFORMED_RESPONSE",
-            "NO_IMAGE",
-            "IMAGE_OTHER",
-        )
+
+        /** Values of `finishReason` that do not end the response. In lower case. */
+        val NO_FINISH = setOf("", "null", "none", "finish_reason_unspecified")
     }
 }

@@ -1,11 +1,13 @@
 package dev.unifiedllm.protocol.gemini
 
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.protocol.ChoiceState
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
+import dev.unifiedllm.provider.Target
 
 /** One part of a candidate in a chunk. It is read before the index of its candidate is known. */
 internal class GeminiPart {
@@ -82,10 +84,20 @@ internal class GeminiCall {
             when (member) {
                 FunctionCall.NAME -> name = json.stringOrNull()?.ifEmpty { null }
                 FunctionCall.ID -> id = json.stringOrNull()?.ifEmpty { null }
-                FunctionCall.ARGS -> if (json.kind() == JsonKind.OBJECT) arguments = json.raw() else json.skip()
+                FunctionCall.ARGS -> arguments = arguments(json) ?: arguments
                 FunctionCall.PARTIAL_ARGS -> partialArguments = json.raw()
                 FunctionCall.WILL_CONTINUE -> willContinue = json.booleanOrNull() == true
             }
+        }
+    }
+
+    /** An object, or a text with its JSON, which some gateways send. */
+    private fun arguments(json: JsonCursor): String? = when (json.kind()) {
+        JsonKind.OBJECT -> json.raw()
+        JsonKind.STRING -> json.string().takeUnless { it.isBlank() || it == "null" }
+        else -> {
+            json.skip()
+            null
         }
     }
 
@@ -99,8 +111,8 @@ internal class GeminiCall {
 }
 
 /** The state of one candidate while its parts arrive. */
-internal class GeminiChoice(private val index: Int) {
-    var finishReason: String? = null
+internal class GeminiChoice(private val index: Int, private val target: Target) {
+    val state = ChoiceState()
     var finishMessage: String? = null
     val hasCalls: Boolean get() = calls > 0
     private var calls = 0
@@ -132,7 +144,7 @@ internal class GeminiChoice(private val index: Int) {
             out += Delta.ToolCallDelta(calls, call.id ?: GeminiContent.generatedCallId(calls), call.name, arguments, index, signature)
             calls++
             if (arguments.isNotEmpty()) return
-            open = GeminiArguments()
+            open = GeminiArguments(target)
         }
         val arguments = open ?: return
         call.partialArguments?.let { arguments.read(it) }

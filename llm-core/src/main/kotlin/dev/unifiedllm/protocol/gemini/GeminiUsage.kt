@@ -20,6 +20,7 @@ internal class GeminiUsage {
     private var cached: Long? = null
     private var total: Long? = null
     private var audioInput: Long? = null
+    private var cachedAudio: Long? = null
     private var audioOutput: Long? = null
     private var image: Long? = null
     private var serviceTier: String? = null
@@ -35,6 +36,7 @@ internal class GeminiUsage {
                 UsageMetadata.TOTAL_TOKEN_COUNT -> total = json.tokens(total)
                 UsageMetadata.SERVICE_TIER, UsageMetadata.TRAFFIC_TYPE -> serviceTier = Billing.serviceTier(json.stringOrNull()) ?: serviceTier
                 UsageMetadata.PROMPT_TOKENS_DETAILS -> json.details { modality, count -> if (modality == "AUDIO") audioInput = count }
+                UsageMetadata.CACHE_TOKENS_DETAILS -> json.details { modality, count -> if (modality == "AUDIO") cachedAudio = count }
                 UsageMetadata.CANDIDATES_TOKENS_DETAILS -> json.details { modality, count ->
                     if (modality == "AUDIO") audioOutput = count
                     if (modality == "IMAGE") image = count
@@ -61,12 +63,13 @@ internal class GeminiUsage {
     fun usage(sources: GeminiSources): Usage? {
         if (prompt == null && candidates == null && total == null) return null
         val input = prompt?.plus(toolResults ?: 0)
+        val hidden = hiddenReasoning(input)
         return Usage.build {
             inputTokens = input
-            outputTokens = output(input)
+            outputTokens = output(input)?.plus(hidden)
             cacheReadTokens = cached
-            reasoningTokens = reasoning
-            audioInputTokens = audioInput
+            reasoningTokens = if (hidden > 0) (reasoning ?: 0) + hidden else reasoning
+            audioInputTokens = audioInput?.let { (it - (cachedAudio ?: 0)).coerceAtLeast(0) } // cached audio has the price of the cache
             audioOutputTokens = audioOutput
             imageTokens = image
             billing = Billing(serviceTier, webSearches = sources.searches, unpriced = "no price is known for Google Maps".takeIf { sources.hasMaps })
@@ -84,6 +87,13 @@ internal class GeminiUsage {
         }
     }
 
+    /** The tokens that are in the total only. They are reasoning that the counters leave out. */
+    private fun hiddenReasoning(input: Long?): Long {
+        val all = total
+        if (all == null || input == null || (candidates == null && reasoning == null)) return 0
+        return (all - input - (candidates ?: 0) - (reasoning ?: 0)).coerceAtLeast(0)
+    }
+
     private object UsageMetadata : JsonNames(
         "promptTokenCount",
         "candidatesTokenCount",
@@ -95,6 +105,7 @@ internal class GeminiUsage {
         "candidatesTokensDetails",
         "serviceTier",
         "trafficType",
+        "cacheTokensDetails",
     ) {
         const val PROMPT_TOKEN_COUNT = 0
         const val CANDIDATES_TOKEN_COUNT = 1
@@ -106,6 +117,7 @@ internal class GeminiUsage {
         const val CANDIDATES_TOKENS_DETAILS = 7
         const val SERVICE_TIER = 8
         const val TRAFFIC_TYPE = 9
+        const val CACHE_TOKENS_DETAILS = 10
     }
 
     private object TokensDetail : JsonNames("modality", "tokenCount") {

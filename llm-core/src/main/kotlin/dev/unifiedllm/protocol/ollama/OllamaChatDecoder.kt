@@ -5,10 +5,13 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
 import dev.unifiedllm.protocol.arguments
+import dev.unifiedllm.protocol.checkFinish
+import dev.unifiedllm.protocol.finishKind
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
@@ -19,6 +22,7 @@ import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
+import kotlinx.serialization.json.Json
 
 /** Decodes the lines of `/api/chat`, and those of `/api/generate`, which have their text in another field. */
 internal class OllamaChatDecoder(private val target: Target) : Decoder {
@@ -47,18 +51,21 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
                 Line.DONE_REASON -> reason = json.stringOrNull()
                 Line.PROMPT_EVAL_COUNT -> promptTokens = json.tokens(promptTokens)
                 Line.EVAL_COUNT -> outputTokens = json.tokens(outputTokens)
-                Line.ERROR -> error = json.stringOrNull()
+                Line.ERROR -> error = json.raw().takeUnless { it in NO_ERROR }
             }
         }
         if (!isLine) return
         json.end()
-        error?.let { throw HttpErrors(target).exception(ProviderError.of(it)) }
-        if (!started) {
-            started = true
-            out += Delta.Start(null, target.id, model)
-        }
+        if (error == null || content.isNotEmpty()) start(out)
         out += content
         content.clear()
+        error?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}"))) }
+    }
+
+    private fun start(out: MutableList<Delta>) {
+        if (started) return
+        started = true
+        out += Delta.Start(null, target.id, model)
     }
 
     private fun message() {
@@ -67,8 +74,15 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
                 Message.CONTENT -> content.addText(json.stringOrNull())
                 Message.THINKING -> content.addReasoning(json.stringOrNull())
                 Message.TOOL_CALLS -> json.elements { toolCall() }
+                Message.IMAGES -> json.elements { json.stringOrNull()?.let { if (it.isNotEmpty()) content += image(it) } }
             }
         }
+    }
+
+    /** The wire does not name the type of an image: its first bytes tell. */
+    private fun image(base64: String): Delta.Media {
+        val type = IMAGE_TYPES.entries.firstOrNull { base64.startsWith(it.key) }?.value ?: "image/png"
+        return Delta.Media(type, "data:$type;base64,$base64")
     }
 
     /** A tool call is always whole: its arguments are an object. */
@@ -93,12 +107,10 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
     }
 
     override fun finish(out: MutableList<Delta>) {
+        checkFinish(reason, target)
         val kind = when {
             calls > 0 -> Kind.TOOL_CALLS
-            reason == "stop" -> Kind.STOP
-            reason == "length" -> Kind.LENGTH
-            reason == null -> Kind.UNKNOWN
-            else -> Kind.OTHER
+            else -> reason?.let(::finishKind) ?: Kind.UNKNOWN
         }
         out.addFinish(FinishReason(kind, reason), plainUsage(promptTokens, outputTokens))
     }
@@ -116,10 +128,11 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
         const val ERROR = 8
     }
 
-    private object Message : JsonNames("content", "thinking", "tool_calls") {
+    private object Message : JsonNames("content", "thinking", "tool_calls", "images") {
         const val CONTENT = 0
         const val THINKING = 1
         const val TOOL_CALLS = 2
+        const val IMAGES = 3
     }
 
     private object ToolCall : JsonNames("id", "function") {
@@ -130,5 +143,10 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
     private object CallFunction : JsonNames("name", "arguments") {
         const val NAME = 0
         const val ARGUMENTS = 1
+    }
+
+    private companion object {
+        /** By the beginning of the image in Base64. */
+        val IMAGE_TYPES = mapOf("/9j/" to "image/jpeg", "UklGR" to "image/webp", "R0lGOD" to "image/gif")
     }
 }

@@ -7,9 +7,12 @@ import dev.unifiedllm.protocol.CallFragments
 import dev.unifiedllm.protocol.ChoiceState
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
+import dev.unifiedllm.protocol.checkFinish
+import dev.unifiedllm.protocol.finishKind
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
@@ -72,6 +75,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         if (!isChunk) return
         json.end()
         if (errorText == null && isErrorObject) errorText = frame.text()
+        usage.chunkRead(hasContent = content.isNotEmpty())
         if (content.isNotEmpty() || (choices.isNotEmpty() && errorText == null)) start(out)
         out += content
         content.clear()
@@ -80,7 +84,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
     /** Decodes `[DONE]`. */
     override fun done(out: MutableList<Delta>) {
-        if (choices.isEmpty()) throw malformed(target, "it ends with [DONE] and has no choice")
+        if (choices.none { it.hasContent || it.isComplete }) throw malformed(target, "it ends with [DONE] and has no content")
         sawDone = true
         start(out)
     }
@@ -90,9 +94,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         for ((choice, fields) in signed) fields.signatures().mapTo(out) { Delta.Reasoning("", it, choice) }
         out += sources.all
         val reason = reason()
-        if (reason.raw.equals("error", ignoreCase = true)) {
-            throw HttpErrors(target).exception(ProviderError("The response ended with the finish reason \"error\""))
-        }
+        choices.forEach { checkFinish(it.finish, target) }
         out.addFinish(reason, usage.usage(), usage.cost(target))
     }
 
@@ -251,9 +253,6 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
     private companion object {
         const val MAX_CHOICES = 128
-
-        /** Values of `error` that some gateways send with every answer. */
-        val NO_ERROR = setOf("null", "\"\"", "{}", "[]", "false")
 
         /** Values of `finish_reason` that stand in chunks before the end. */
         val NO_FINISH = setOf("", "null", "None")

@@ -53,7 +53,7 @@ private class OpenAiEmbeddingsDecoder(target: Target) : OpenAiListDecoder(target
         var vector: FloatArray? = null
         json.members(Element) { member ->
             when (member) {
-                Element.INDEX -> json.longOrNull()?.let { if (it in 0..Int.MAX_VALUE) index = it.toInt() }
+                Element.INDEX -> json.longOrNull()?.let { index = if (it in 0..Int.MAX_VALUE) it.toInt() else throw malformed("a vector has the index $it") }
                 Element.EMBEDDING -> vector = vector(position)
             }
         }
@@ -61,7 +61,11 @@ private class OpenAiEmbeddingsDecoder(target: Target) : OpenAiListDecoder(target
     }
 
     private fun vector(position: Int): FloatArray? {
-        if (json.kind() != JsonKind.STRING) return json.floats().takeIf { it.isNotEmpty() }
+        if (json.kind() != JsonKind.STRING) {
+            val numbers = json.floats()
+            if (numbers.any { it.isNaN() }) throw malformed("vector $position has elements that are not numbers")
+            return numbers.takeIf { it.isNotEmpty() }
+        }
         val bytes = try {
             Base64.getDecoder().decode(json.string())
         } catch (wrong: IllegalArgumentException) {
@@ -74,7 +78,9 @@ private class OpenAiEmbeddingsDecoder(target: Target) : OpenAiListDecoder(target
     /** Sorts the vectors in the order of the inputs. Some servers give every vector the index 0; then the order of the list counts. */
     override fun content(format: String?): List<Delta> {
         val hasIndexes = vectors.distinctBy { it.index }.size == vectors.size
-        return if (hasIndexes) vectors.sortedBy { it.index } else vectors.mapIndexed { position, it -> Delta.Embedding(position, it.vector) }
+        if (!hasIndexes) return vectors.mapIndexed { position, it -> Delta.Embedding(position, it.vector) }
+        vectors.firstOrNull { it.index >= vectors.size }?.let { throw malformed("it has ${vectors.size} vectors, and one of them has the index ${it.index}") }
+        return vectors.sortedBy { it.index }
     }
 
     /** Only input tokens are billed. */

@@ -6,9 +6,9 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.json.JsonCursor
-import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
@@ -46,23 +46,29 @@ internal abstract class OpenAiListDecoder(private val target: Target) : Decoder 
         var model: String? = null
         var format: String? = null
         var error: String? = null
-        json.members(ResponseMember) { member ->
+        val isObject = json.members(ResponseMember) { member ->
             when (member) {
                 ResponseMember.DATA -> elements()
                 ResponseMember.ID -> id = json.stringOrNull()
                 ResponseMember.MODEL -> model = json.stringOrNull()
                 ResponseMember.USAGE -> reported.read(json)
                 ResponseMember.OUTPUT_FORMAT -> format = json.stringOrNull()
-                ResponseMember.ERROR -> if (json.kind() == JsonKind.NULL) json.skip() else error = json.raw()
+                ResponseMember.ERROR -> error = json.raw().takeUnless { it in NO_ERROR }
             }
         }
         json.end()
         error?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}"))) }
         val content = content(format)
-        if (content.isEmpty()) throw malformed("its list is empty or missing")
+        if (content.isEmpty()) throw flatError(frame).takeIf { isObject } ?: malformed("its list is empty or missing")
         out += Delta.Start(id?.ifEmpty { null }, target.id, model?.ifEmpty { null })
         out += content
         done = true
+    }
+
+    /** The error that an object without a list is, if it has words and no code for success. */
+    private fun flatError(frame: Frame): LlmException? {
+        val said = ProviderError.of(frame.text())
+        return if (said.message == null || said.code in SUCCESS) null else HttpErrors(target).exception(said)
     }
 
     private fun elements() {
@@ -76,6 +82,11 @@ internal abstract class OpenAiListDecoder(private val target: Target) : Decoder 
     }
 
     protected fun malformed(problem: String, cause: Throwable? = null): LlmException = malformed(target, problem, cause)
+
+    private companion object {
+        /** Codes with which some servers say that there is no error. */
+        val SUCCESS = setOf("0", "200")
+    }
 
     private object ResponseMember : JsonNames("data", "id", "model", "usage", "output_format", "error") {
         const val DATA = 0

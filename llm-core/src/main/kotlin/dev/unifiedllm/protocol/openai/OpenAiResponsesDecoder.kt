@@ -5,6 +5,7 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.arguments
 import dev.unifiedllm.protocol.json.JsonCursor
@@ -46,9 +47,10 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         val event = Event()
         read(event)
         json.end()
+        if (event.type == null && frame.event != Frame.MESSAGE) event.type = EventType.indexOf(frame.event)
         when {
-            event.type == null -> whole(out)
-            event.type == EventType.ERROR -> failed(frame.text())
+            event.type == null -> if (started) errorText?.let { failed("{\"error\":$it}") } else whole(event, out)
+            event.type == EventType.ERROR || event.type == EventType.RESPONSE_ERROR -> failed(frame.text())
             else -> event(event, out)
         }
     }
@@ -61,6 +63,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         var text: String? = null
         var item: String? = null
         var annotation: Delta.Source? = null
+        var status: String? = null
     }
 
     private fun read(event: Event) {
@@ -75,7 +78,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
                 EventMember.RESPONSE -> response()
                 EventMember.ID -> json.stringOrNull()?.let { id = id ?: it }
                 EventMember.MODEL -> json.stringOrNull()?.let { model = model ?: it }
-                EventMember.STATUS -> json.stringOrNull()?.let { status = it }
+                EventMember.STATUS -> event.status = json.stringOrNull()
                 EventMember.OUTPUT -> output()
                 EventMember.USAGE -> usage.read(json)
                 EventMember.INCOMPLETE_DETAILS -> incompleteDetails()
@@ -110,7 +113,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     }
 
     private fun error() {
-        if (json.kind() == JsonKind.NULL) json.skip() else errorText = json.raw()
+        json.raw().let { if (it !in NO_ERROR) errorText = it }
     }
 
     private fun event(event: Event, out: MutableList<Delta>) {
@@ -134,15 +137,26 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
 
     /** The last event repeats the response. */
     private fun terminal(eventStatus: String, out: MutableList<Delta>) {
+        status = status?.takeUnless { it in UNFINISHED } ?: eventStatus
+        checkStatus()
         start(out)
         items.complete(pending, out)
-        status = status?.takeUnless { it == "in_progress" } ?: eventStatus
         progress = Progress.DONE
     }
 
-    private fun whole(out: MutableList<Delta>) {
-        errorText?.let { failed("{\"error\":$it}") }
-        if (status == null && pending.isEmpty()) return
+    /** @throws LlmException if the response says that it has no answer */
+    private fun checkStatus() {
+        when (status) {
+            "failed" -> failed(errorText?.let { "{\"error\":$it}" } ?: "{}")
+            "cancelled", in UNFINISHED -> failed("{\"error\":{\"message\":\"The response is not complete: its status is $status\"}}")
+            else -> errorText?.let { failed("{\"error\":$it}") }
+        }
+    }
+
+    private fun whole(event: Event, out: MutableList<Delta>) {
+        if (event.status == null && pending.isEmpty() && errorText == null) return
+        status = event.status
+        checkStatus()
         start(out)
         pending.forEachIndexed { index, item -> items.done(index.toLong(), item, out) }
         progress = Progress.DONE
@@ -172,7 +186,6 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
             "content_filter" -> Kind.CONTENT_FILTER
             else -> Kind.OTHER
         }
-        "failed" -> Kind.ERROR
         else -> Kind.OTHER
     }
 
@@ -184,6 +197,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
 
     private companion object {
         val REASON = JsonNames("reason")
+        val UNFINISHED = setOf("in_progress", "queued")
     }
 
     private object EventMember : JsonNames(
@@ -246,6 +260,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         "response.incomplete",
         "response.failed",
         "error",
+        "response.error",
     ) {
         const val RESPONSE_OUTPUT_TEXT_DELTA = 0
         const val RESPONSE_REFUSAL_DELTA = 1
@@ -260,5 +275,6 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         const val RESPONSE_INCOMPLETE = 10
         const val RESPONSE_FAILED = 11
         const val ERROR = 12
+        const val RESPONSE_ERROR = 13
     }
 }

@@ -36,7 +36,19 @@ internal class OpenAiUsage(private val target: Target) {
     private var isOwnKey = false
     private var upstreamCost: BigDecimal? = null
 
+    /** True if content came in a later chunk than the last counts: then they may be those of a part of the response. */
+    private var isEarly = false
+    private var isOfThisChunk = false
+
+    /** A chunk has been read. */
+    fun chunkRead(hasContent: Boolean) {
+        if (hasContent && !isOfThisChunk && output != null) isEarly = true
+        isOfThisChunk = false
+    }
+
     fun read(json: JsonCursor) {
+        isOfThisChunk = true
+        isEarly = false
         json.members(Member) { member ->
             when (member) {
                 Member.PROMPT_TOKENS, Member.INPUT_TOKENS -> input = json.tokens(input)
@@ -51,7 +63,7 @@ internal class OpenAiUsage(private val target: Target) {
                 Member.ESTIMATED_COST -> json.costAt("estimated_cost")?.let { cost = it }
                 Member.COST_IN_USD_TICKS -> json.costAt("cost_in_usd_ticks")?.let { cost = it.movePointLeft(TICK_DIGITS) }
                 Member.IS_BYOK -> isOwnKey = json.booleanOrNull() == true
-                Member.COST_DETAILS -> json.members(UPSTREAM_COST) { upstreamCost = json.decimalOrNull()?.takeIf { it.signum() >= 0 } }
+                Member.COST_DETAILS -> json.members(UPSTREAM_COST) { upstreamCost = json.decimalOrNull()?.takeIf { it.signum() > 0 } }
                 Member.SERVICE_TIER -> readServiceTier(json)
                 Member.SEARCH_CONTEXT_SIZE -> searchContext = json.stringOrNull()?.lowercase() ?: searchContext
                 Member.NUM_SEARCH_QUERIES -> webSearches = json.tokens(webSearches)
@@ -153,6 +165,7 @@ internal class OpenAiUsage(private val target: Target) {
     private fun unpriced(tools: ServerTools?): String? = when {
         isOwnKey && upstreamCost == null -> OWN_KEY
         (citations ?: 0) > 0 -> "no price is known for citation tokens"
+        isEarly -> "the usage came before the last of the content"
         ranTools -> "no price is known for the tools that the provider ran"
         else -> tools?.unpriced?.let { "no price is known for $it" }
     }

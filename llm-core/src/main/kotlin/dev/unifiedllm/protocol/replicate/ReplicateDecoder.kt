@@ -52,7 +52,7 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
 
     override val progress: Progress
         get() = when {
-            isUsageRead || (status == "succeeded" && !isStreamRequested) -> Progress.DONE
+            isUsageRead || (status == SUCCEEDED && !isStreamRequested) -> Progress.DONE
             isStreamDone -> Progress.COMPLETE
             else -> Progress.OPEN
         }
@@ -85,14 +85,15 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
         json.reset(frame.bytes, frame.start, frame.end)
         if (json.kind() != JsonKind.OBJECT) return json.skip()
         status = null
+        error = null
         pieces.clear()
         json.members(Prediction) { member ->
             when (member) {
                 Prediction.ID -> id = json.stringOrNull()
                 Prediction.MODEL -> model = json.stringOrNull()
-                Prediction.STATUS -> status = json.stringOrNull()
+                Prediction.STATUS -> status = json.stringOrNull()?.trim()?.lowercase()
                 Prediction.OUTPUT -> output()
-                Prediction.ERROR -> error = text().takeUnless { it == "null" }
+                Prediction.ERROR -> error = text().takeUnless { it in NO_ERROR }
                 Prediction.URLS -> urls()
                 Prediction.METRICS -> metrics()
             }
@@ -103,7 +104,9 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
         if (status == null) throw failure(ProviderError.of(frame.text()))
         start(out)
         deliver(out)
-        if (status in FAILED) throw failure(ProviderError(error ?: "the prediction ended with status $status"))
+        val stated = error?.let(ProviderError::of)
+        if (status in FAILED) throw failure(stated ?: ProviderError("the prediction ended with status $status"))
+        if (status == SUCCEEDED && stated != null) throw failure(stated)
     }
 
     /** Adds the pieces that are new since the last response. A list of pieces grows while the prediction runs. */
@@ -214,7 +217,11 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
         const val SITE = ".replicate.com"
         val POLL_DELAY = 500.milliseconds
         val RUNNING = setOf("starting", "processing", "queued")
-        val FAILED = setOf("failed", "canceled", "aborted")
+        const val SUCCEEDED = "succeeded"
+        val FAILED = setOf("failed", "canceled", "aborted", "error")
+
+        /** Values of `error` that mean no error, as [text] returns them. */
+        val NO_ERROR = setOf("null", "", "{}", "[]", "false", "0")
         val REASON = Regex(""""reason"\s*:\s*"(error|canceled)"""")
     }
 }

@@ -40,7 +40,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
     private fun byStatus(status: Int?, error: ProviderError, said: String, details: LlmException.Details, location: String?): LlmException =
         when (status) {
             in REDIRECTS -> LlmException.Configuration(
-                "$said It redirects to ${location?.let(::hostIn) ?: "another address"}. Redirects are not followed, because they would send the key to " +
+                "$said It redirects to ${hostIn(location)}. Redirects are not followed, because they would send the key to " +
                     "another host. Set ${baseUrlOf(target.provider)} to the address of the API.",
                 details = details,
             )
@@ -84,6 +84,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             authentication(error, said, details)
         status in REFUSALS && error.isNamedAs(429) -> rateLimited(said, details)
         status == 503 && error.mentions("overloaded") -> overloaded(said, details)
+        status == 500 && error.isNamedAs(529) -> overloaded(said, details)
         status == 400 && (error.isNamed("model_not_found", "invalid_model") || error.isAboutModel) -> notFound(said, details)
         else -> null
     }
@@ -102,7 +103,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             target.key == null && provider.auth == Provider.Auth.API_KEY ->
                 "It refused the Entra token. Does the application have access to this resource? Or use a key: ${setKey(provider)}."
             target.key == null -> "It requires a key: ${setKey(provider)}."
-            error.mentions("expired") -> "The key has expired. Create a new one, and ${setKey(provider)}."
+            error.mentions("expired") -> "Create a new key, and replace the old one where it is set: ${keyPlace(provider)}."
             else -> keyRemedy(provider)
         }
         return LlmException.Authentication("$said $remedy", details = details)
@@ -137,8 +138,10 @@ internal class HttpErrors(private val target: Target, private val path: String? 
     private fun overloaded(said: String, details: LlmException.Details) =
         LlmException.Overloaded("$said It is overloaded: try again later$OR_ADD_A_FALLBACK", details = details)
 
-    private fun hostIn(location: String): String =
-        Regex("^https?://([^/?#]+)").find(location)?.groupValues?.get(1)?.substringAfterLast('@') ?: "another address"
+    private fun hostIn(location: String?): String {
+        val host = location?.let { Regex("^https?://([^/?#]+)").find(it) }?.groupValues?.get(1)?.substringAfterLast('@')
+        return if (host == null) "another address" else quote(host, target.key?.reveal())
+    }
 
     private companion object {
         val REDIRECTS = 300..399

@@ -177,9 +177,22 @@ class AnthropicDecodingSpec : FunSpec({
             "refusal" to Kind.REFUSAL,
             "pause_turn" to Kind.OTHER,
             "boredom" to Kind.OTHER,
+            "END_TURN" to Kind.STOP,
+            "Max_Tokens" to Kind.LENGTH,
+            "stop" to Kind.STOP,
+            "length" to Kind.LENGTH,
+            "tool_calls" to Kind.TOOL_CALLS,
+            "content_filter" to Kind.CONTENT_FILTER,
         )
         withData(kinds.keys) { raw ->
             read(START, ENDED.replace("end_turn", raw), STOP).response.finishReason shouldBe FinishReason(kinds.getValue(raw), raw)
+        }
+        test("an error is a failure") {
+            for (raw in listOf("error", "ERROR")) {
+                val error = read(START, TEXT, HI, ENDED.replace("end_turn", raw), STOP).error.shouldBeInstanceOf<LlmException.ServerError>()
+                error.message shouldContain "finish reason"
+                error.partial!!.text shouldBe "hi"
+            }
         }
         test("no reason") { read(START, STOP).response.finishReason shouldBe FinishReason(Kind.UNKNOWN) }
     }
@@ -247,6 +260,62 @@ class AnthropicDecodingSpec : FunSpec({
         val start = START.replace("\"content\":[]", "\"content\":[],\"stop_reason\":\"\"")
         read(start, TEXT, HI, CLOSED).failure.shouldBeInstanceOf<LlmException.StreamInterrupted>()
         read(start, TEXT, HI, CLOSED, ENDED).response.finishReason!!.raw shouldBe "end_turn"
+        for (raw in listOf("\"null\"", "\"None\"", "\"\"", "null")) {
+            read(START, TEXT, HI, ENDED.replace("\"end_turn\"", raw)).failure.shouldBeInstanceOf<LlmException.StreamInterrupted>()
+        }
+    }
+
+    test("output tokens that stand only in message_start are a placeholder; those of a whole message are not") {
+        val unknown = Usage.build { inputTokens = 3 }
+        read(START, TEXT, HI, CLOSED, STOP).response.usage shouldBe unknown
+        read(START, TEXT, HI, ENDED.replace("\"output_tokens\":5", "\"output_tokens\":-1"), STOP).response.usage shouldBe unknown
+        val all = START.replace("\"content\":[]", "\"content\":[],\"stop_reason\":\"end_turn\"")
+        read(all, TEXT, HI, CLOSED, STOP).response.usage shouldBe Usage.of(3, 1)
+        val whole = """{"type":"message","content":[],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":1}}"""
+        receive(whole, "application/json").response.usage shouldBe Usage.of(3, 1)
+    }
+
+    test("an error without the member error is typed") {
+        read(START, TEXT, HI, """{"type":"overloaded_error","message":"Overloaded"}""", STOP).error.shouldBeInstanceOf<LlmException.Overloaded>()
+        val flat = read(START, TEXT, HI, """{"type":"error","message":"rate limit exceeded","code":429}""", STOP).error
+        flat.shouldBeInstanceOf<LlmException.RateLimited>().message shouldContain "rate limit exceeded"
+        flat.partial!!.text shouldBe "hi"
+    }
+
+    test("a message without a type is an error if no stop reason follows") {
+        val message = """{"message":"slow down","code":429}"""
+        read(START, TEXT, HI, message, CLOSED, STOP).error.shouldBeInstanceOf<LlmException.RateLimited>().message shouldContain "slow down"
+        read(START, TEXT, HI, message, CLOSED, ENDED, STOP) shouldBe read(START, TEXT, HI, CLOSED, ENDED, STOP)
+    }
+
+    context("an empty error is none") {
+        withData("null", "\"\"", "{}", "[]", "false", "0") { error ->
+            read(START, TEXT, HI.replace("\"index\":0", "\"index\":0,\"error\":$error"), CLOSED, ENDED, STOP) shouldBe
+                read(START, TEXT, HI, CLOSED, ENDED, STOP)
+        }
+    }
+
+    test("the pieces of a signature are one signature") {
+        val answer = read(
+            START,
+            open("""{"type":"thinking","thinking":"","signature":""}"""),
+            piece("""{"type":"thinking_delta","thinking":"hm"}"""),
+            piece("""{"type":"signature_delta","signature":"s1"}"""),
+            PING,
+            piece("""{"type":"signature_delta","signature":"s2"}"""),
+            CLOSED,
+            open("""{"type":"text","text":"hi"}""", 1),
+            ENDED,
+            STOP,
+        )
+        answer.response.parts shouldBe listOf(Part.Reasoning("hm", "s1s2"), Part.Text("hi"))
+    }
+
+    test("content may be a string, and partial_json an object") {
+        receive("""{"type":"message","content":"Hello","stop_reason":"end_turn"}""", "application/json").response.text shouldBe "Hello"
+        val call = open("""{"type":"tool_use","id":"t1","name":"w","input":{}}""")
+        val input = piece("""{"type":"input_json_delta","partial_json":{"x":1}}""")
+        read(START, call, input, CLOSED, ENDED, STOP).response.parts shouldBe listOf(Part.ToolCall("t1", "w", """{"x":1}"""))
     }
 
     context("a response without a stop reason is cut, whatever came before") {

@@ -89,6 +89,26 @@ class BedrockConverseDecoderSpec : FunSpec({
         play(STOP, METADATA).deltas.map { it::class } shouldContainExactly listOf(Delta.Start::class, Delta.Finish::class)
     }
 
+    context("stop reasons in any case, and those of other wires") {
+        withData(
+            "END_TURN" to Kind.STOP,
+            "stop" to Kind.STOP,
+            "Max_Tokens" to Kind.LENGTH,
+            "length" to Kind.LENGTH,
+            "tool_calls" to Kind.TOOL_CALLS,
+            "content_filter" to Kind.CONTENT_FILTER,
+            "tomorrow" to Kind.OTHER,
+        ) { (word, kind) -> play(START, text("a"), awsEvent("messageStop", """{"stopReason":"$word"}"""), METADATA).response.finishReason!!.kind shouldBe kind }
+    }
+
+    test("a response that stopped with an error fails") {
+        for (word in listOf("error", "ERROR")) {
+            val answer = play(START, text("a"), awsEvent("messageStop", """{"stopReason":"$word"}"""), METADATA)
+            answer.error.message shouldContain "finish reason \"error\""
+            answer.response.text shouldBe "a"
+        }
+    }
+
     test("usage may be missing after messageStop; messageStop may not") {
         val complete = play(START, text("a"), STOP)
         complete.failure shouldBe null

@@ -8,6 +8,7 @@ import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Effort
+import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
@@ -244,6 +245,57 @@ class CohereChatSpec : FunSpec({
             END,
         )
         answer.response.parts shouldBe listOf(Part.ToolCall("a", "f", "{}"), Part.ToolCall("call_1", "g", "{}"))
+    }
+
+    test("without an index a start is a new call, and a fragment belongs to the last call") {
+        fun event(type: String, call: String) = """{"type":"tool-call-$type","delta":{"message":{"tool_calls":$call}}}"""
+        val answer = play(
+            START,
+            event("start", """{"id":"a","function":{"name":"f","arguments":""}}"""),
+            event("delta", """{"function":{"arguments":"{\"x\":"}}"""),
+            event("delta", """{"function":{"arguments":"1}"}}"""),
+            """{"type":"tool-call-end"}""",
+            event("start", """{"id":"b","function":{"name":"g","arguments":""}}"""),
+            event("delta", """{"id":"b","function":{"arguments":"{}"}}"""),
+            END,
+        )
+        answer.response.parts shouldBe listOf(Part.ToolCall("a", "f", """{"x":1}"""), Part.ToolCall("b", "g", "{}"))
+    }
+
+    context("finish reasons in any case, and those of other wires") {
+        val kinds = mapOf(
+            "COMPLETE" to FinishReason.Kind.STOP,
+            "complete" to FinishReason.Kind.STOP,
+            "stop" to FinishReason.Kind.STOP,
+            "end_turn" to FinishReason.Kind.STOP,
+            "Max_Tokens" to FinishReason.Kind.LENGTH,
+            "length" to FinishReason.Kind.LENGTH,
+            "tool_calls" to FinishReason.Kind.TOOL_CALLS,
+            "tool_use" to FinishReason.Kind.TOOL_CALLS,
+            "content_filter" to FinishReason.Kind.CONTENT_FILTER,
+            "USER_CANCEL" to FinishReason.Kind.OTHER,
+        )
+        withData(kinds.keys) { raw ->
+            play(START, HI, END.replace("COMPLETE", raw)).response.finishReason shouldBe FinishReason(kinds.getValue(raw), raw)
+        }
+        test("an error is a failure") {
+            play(START, HI, END.replace("COMPLETE", "error")).error.shouldBeInstanceOf<LlmException.ServerError>().partial!!.text shouldBe "Hi"
+        }
+    }
+
+    context("an empty error is none") {
+        withData("null", "\"\"", "{}", "[]", "false", "0") { error ->
+            val hi = HI.replace("\"index\":0", "\"index\":0,\"error\":$error")
+            play(START, hi, END.replace("\"COMPLETE\"", "\"COMPLETE\",\"error\":$error")) shouldBe play(START, HI, END)
+        }
+    }
+
+    test("billed units of zero beside real tokens are not reported") {
+        val end = END.replace("\"usage\":{", "\"usage\":{\"billed_units\":{\"input_tokens\":0,\"output_tokens\":0},")
+        play(START, HI, end).response.usage shouldBe Usage.of(9, 2)
+        val billed = play(START, HI, end.replace("\"input_tokens\":0", "\"input_tokens\":4")).response.usage!!
+        billed.billedInputTokens shouldBe 4
+        billed.billedOutputTokens shouldBe 0
     }
 
     test("no usage is a warning") {

@@ -135,16 +135,67 @@ class GeminiDecodingSpec : FunSpec({
                 Ending("RECITATION", ended("RECITATION"), Kind.CONTENT_FILTER),
                 Ending("PROHIBITED_CONTENT", ended("PROHIBITED_CONTENT"), Kind.CONTENT_FILTER),
                 Ending("MALFORMED_FUNCTION_CALL", ended("MALFORMED_FUNCTION_CALL"), Kind.ERROR),
-                Ending("LANGUAGE", ended("LANGUAGE"), Kind.OTHER),
+                Ending("LANGUAGE", ended("LANGUAGE"), Kind.CONTENT_FILTER),
                 Ending("an unknown reason", ended("TOMORROW"), Kind.OTHER),
-                Ending("unspecified", ended("FINISH_REASON_UNSPECIFIED"), Kind.UNKNOWN),
+                Ending("small letters", ended("max_tokens"), Kind.LENGTH),
+                Ending("OpenAI's stop with calls", ended("stop", """{"functionCall":{"name":"f"}}"""), Kind.TOOL_CALLS),
+                Ending("OpenAI's length", ended("length"), Kind.LENGTH),
+                Ending("OpenAI's content_filter", ended("content_filter"), Kind.CONTENT_FILTER),
             ),
         ) { read(it.body).response.finishReason!!.kind shouldBe it.kind }
+    }
+
+    test("a response that ended with an error fails") {
+        for (word in listOf("ERROR", "error")) {
+            val answer = read(sse(chunk("""{"text":"a"}""", ""","finishReason":"$word"""")))
+            answer.error.message shouldContain "finish reason \"error\""
+            answer.response.text shouldBe "a"
+        }
+    }
+
+    test("a word for no finish does not end the response") {
+        for (word in listOf("FINISH_REASON_UNSPECIFIED", "null", "")) {
+            val body = sse(chunk("""{"text":"a"}""", ""","finishReason":"$word""""))
+            for (isLost in listOf(false, true)) read(body, isLost = isLost).error.shouldBeInstanceOf<LlmException.StreamInterrupted>()
+            read(body + sse(OVERLOADED)).error.shouldBeInstanceOf<LlmException.Overloaded>()
+            read(body + sse(END), isLost = true).failure shouldBe null
+        }
+    }
+
+    test("where every chunk has a finish reason, only a proper end or a finish without content completes the response") {
+        val every = sse(chunk("""{"text":"a"}""", STOP), chunk("""{"text":"b"}""", STOP))
+        read(every).failure shouldBe null
+        read(every).response.finishReason!!.kind shouldBe Kind.STOP
+        for (end in listOf(END, "[DONE]")) read(every + sse(end), isLost = true).failure shouldBe null
+        read(every, isLost = true).error.shouldBeInstanceOf<LlmException.StreamInterrupted>().partial!!.text shouldBe "ab"
+        read(every + sse(OVERLOADED)).error.shouldBeInstanceOf<LlmException.Overloaded>().partial!!.text shouldBe "ab"
+    }
+
+    test("an empty error is none") {
+        for (none in listOf("null", "\"\"", "{}", "[]", "false", "0")) {
+            val answer = read(sse(chunk("""{"text":"a"}""", STOP, USAGE + ""","error":$none""")))
+            answer.failure shouldBe null
+            answer.response.warnings.size shouldBe 0
+        }
+    }
+
+    test("arguments may be a text with their JSON") {
+        val call = chunk("""{"functionCall":{"name":"f","args":"{\"x\":1}"}},{"functionCall":{"name":"g","args":""}}""", STOP)
+        read(sse(call)).response.toolCalls.map { it.arguments } shouldBe listOf("""{"x":1}""", "{}")
+    }
+
+    test("a path of thousands of steps is malformed, and a long name is not") {
+        fun call(path: String) = sse(chunk("""{"functionCall":{"name":"f","partialArgs":[{"jsonPath":"$path","boolValue":true}]}}""", STOP))
+        read(call("$" + ".a".repeat(5_000))).error.shouldBeInstanceOf<LlmException.MalformedResponse>().message shouldContain "nested deeper than 512"
+        val name = "a".repeat(50_000)
+        read(call("$['$name']")).response.toolCalls.single().arguments shouldBe """{"$name":true}"""
     }
 
     test("the provider's finish message is a warning") {
         val body = sse(chunk("""{"text":"a"}""", ""","finishReason":"MALFORMED_FUNCTION_CALL","finishMessage":"Malformed function call: f("""", USAGE))
         read(body).response.warnings.single() shouldContain "Malformed function call: f("
+        val withKey = chunk("""{"text":"a"}""", ""","finishReason":"OTHER","finishMessage":"not for AIzaSyTest-key"""", USAGE)
+        read(sse(withKey)).response.warnings.single() shouldNotContain "AIza"
     }
 
     test("a blocked prompt is filtered content, and the message says what to do") {
@@ -210,6 +261,8 @@ class GeminiDecodingSpec : FunSpec({
             { it.first },
             """"promptTokenCount":10,"candidatesTokenCount":5,"thoughtsTokenCount":7,"totalTokenCount":22""" to Triple(10L, 12L, 7L),
             """"promptTokenCount":10,"candidatesTokenCount":12,"thoughtsTokenCount":7,"totalTokenCount":22""" to Triple(10L, 12L, 7L),
+            """"promptTokenCount":10,"candidatesTokenCount":5,"totalTokenCount":45""" to Triple(10L, 35L, 30L),
+            """"promptTokenCount":10,"candidatesTokenCount":5,"thoughtsTokenCount":7,"totalTokenCount":25""" to Triple(10L, 15L, 10L),
             """"promptTokenCount":10,"toolUsePromptTokenCount":4,"candidatesTokenCount":5,"totalTokenCount":19""" to Triple(14L, 5L, null),
             """"promptTokenCount":10,"totalTokenCount":10""" to Triple(10L, 0L, null),
             """"promptTokenCount":10""" to Triple(10L, null, null),
@@ -217,5 +270,12 @@ class GeminiDecodingSpec : FunSpec({
             val usage = read(sse(chunk("""{"text":"a"}""", STOP, ""","usageMetadata":{$counters}"""))).response.usage!!
             Triple(usage.inputTokens, usage.outputTokens, usage.reasoningTokens) shouldBe expected
         }
+    }
+
+    test("audio from the cache is not counted as audio once more") {
+        val details = """"promptTokensDetails":[{"modality":"AUDIO","tokenCount":8}],"cacheTokensDetails":[{"modality":"AUDIO","tokenCount":6}]"""
+        val counters = """"promptTokenCount":10,"candidatesTokenCount":2,"cachedContentTokenCount":6,$details"""
+        val usage = read(sse(chunk("""{"text":"a"}""", STOP, ""","usageMetadata":{$counters}"""))).response.usage!!
+        (usage.cacheReadTokens to usage.audioInputTokens) shouldBe (6L to 2L)
     }
 })

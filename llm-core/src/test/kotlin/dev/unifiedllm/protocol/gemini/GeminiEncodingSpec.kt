@@ -16,6 +16,7 @@ import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.get
 import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.items
 import dev.unifiedllm.protocol.target
 import dev.unifiedllm.protocol.text
 import dev.unifiedllm.provider.Provider
@@ -407,6 +408,17 @@ class GeminiEncodingSpec : FunSpec({
             body["tools"] shouldBe
                 json("""[{"functionDeclarations":[{"name":"f","${if (case.isJson) "parametersJsonSchema" else "parameters"}":${case.sent}}]}]""")
         }
+    }
+
+    test("arguments that are nested too deep are sent as an empty object, and such a result as text") {
+        val deep = "{\"a\":".repeat(10_000) + "1" + "}".repeat(10_000)
+        val contents = send(target("gemini-2.5-flash")) {
+            user("hi")
+            message(Message(Role.ASSISTANT, listOf(Part.ToolCall("call_0", "f", deep))))
+            message(Message(Role.TOOL, listOf(Part.ToolResult("call_0", "f", deep))))
+        }.json["contents"].items()
+        contents[1]["parts"].items().single()["functionCall"]["args"] shouldBe JsonObject(emptyMap())
+        contents[2]["parts"].items().single()["functionResponse"]["response"]["output"].text shouldBe deep
     }
 
     test("the key is not in the body") { send(target("m")) { user("hi") }.body.decodeToString() shouldNotContain "AIza" }

@@ -13,6 +13,7 @@ import dev.unifiedllm.protocol.ProtocolModel
 import dev.unifiedllm.protocol.RecordedTransport
 import dev.unifiedllm.protocol.answer
 import dev.unifiedllm.protocol.arguments
+import dev.unifiedllm.protocol.argumentsObject
 import dev.unifiedllm.protocol.each
 import dev.unifiedllm.protocol.target
 import dev.unifiedllm.protocol.text
@@ -23,6 +24,7 @@ import io.kotest.datatest.withData
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
+import kotlinx.serialization.json.JsonObject
 
 private suspend fun read(body: String, type: String, row: String = "openai"): Answer {
     val provider = ProviderRegistry.packed.find(row)!!
@@ -57,7 +59,9 @@ class OpenAiChatDecodingSpec : FunSpec({
         val body = listOf(
             """{"choices":[{"index":0,"delta":{${details("a")}}},{"index":1,"delta":{${details("b")}}}]}""",
             """{"choices":[{"index":0,"delta":{"content":"A"}},{"index":1,"delta":{"content":"B"}}]}""",
-            """{"choices":[{"index":0,"delta":{},"message":{"content":"A",${details("a")}},"finish_reason":"stop"},{"delta":{},"index":1,"finish_reason":"stop"}]}""",
+            """{"choices":[{"index":0,"delta":{},"message":{"content":"A",${details(
+                "a",
+            )}},"finish_reason":"stop"},{"delta":{},"index":1,"finish_reason":"stop"}]}""",
             "[DONE]",
         ).joinToString("") { "data: $it\n\n" }
         val answer = read(body, STREAM, row = "openrouter").response
@@ -188,5 +192,36 @@ class OpenAiChatDecodingSpec : FunSpec({
             val cut = """data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}""" + "\n\ndata: {\"message\":\"bye\"}\n\n"
             read(cut, STREAM).failure!!.javaClass shouldBe LlmException.StreamInterrupted::class.java
         }
+    }
+
+    context("the end of a stream without a finish reason:") {
+        val hi = """{"choices":[{"index":0,"delta":{"content":"Half"}}]}"""
+        fun body(vararg chunks: String) = chunks.joinToString("") { "data: $it\n\n" }
+        withData(
+            nameFn = { it },
+            """{"message":"The engine died"}""",
+            """{"detail":"The engine died"}""",
+            """{"message":"The engine died","type":"server_error","code":500}""",
+        ) { error ->
+            for (after in listOf(emptyArray(), arrayOf("""{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"""))) {
+                read(body(hi, error, *after, "[DONE]"), STREAM).failure!!.message shouldContain "The engine died"
+            }
+        }
+        test("without content it is no answer") {
+            val role = """{"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"""
+            read(body(role, "[DONE]"), STREAM).failure!!.javaClass shouldBe LlmException.MalformedResponse::class.java
+        }
+        test("a later choice that ends with an error fails") {
+            val end = """{"choices":[{"index":0,"delta":{},"finish_reason":"stop"},{"index":1,"delta":{},"finish_reason":"error"}]}"""
+            read(body(hi, end, "[DONE]"), STREAM).failure!!.javaClass shouldBe LlmException.ServerError::class.java
+        }
+    }
+
+    test("arguments that are nested too deep are arguments without structure") {
+        val deep = "{\\\"a\\\":".repeat(10_000) + "1" + "}".repeat(10_000)
+        val call = """{"tool_calls":[{"index":0,"function":{"name":"f","arguments":"$deep"}}]}"""
+        val answer = read(deltas(call, """{"tool_calls":[{"index":0,"function":{"name":"f","arguments":""}}]}"""), STREAM)
+        answer.failure shouldBe null
+        argumentsObject(answer.response.toolCalls.single()) shouldBe JsonObject(emptyMap())
     }
 })

@@ -134,6 +134,11 @@ class OpenAiEmbeddingsSpec : FunSpec({
             """{"data":["AAAA"]}""",
             """{"data":[{"embedding":"AAAA"}]}""",
             """{"data":[{"embedding":"no base64!"}]}""",
+            """{"data":[{"embedding":[1,null]}]}""",
+            """{"data":[{"embedding":[[1,2]]}]}""",
+            """{"data":[{"embedding":[1],"index":0},{"embedding":[2],"index":7}]}""",
+            """{"data":[{"embedding":[1],"index":-1}]}""",
+            """{"data":[],"code":0,"message":"success"}""",
             """[[1,2]]""",
             """<html></html>""",
         ) { body ->
@@ -145,6 +150,15 @@ class OpenAiEmbeddingsSpec : FunSpec({
         shouldThrow<LlmException.StreamInterrupted> { ask(SMALL, "OPENAI_BASE_URL") { whole("""{"data":[{"embedding":[1""") } }
         val error = """{"error":{"message":"slow down","type":"rate_limit_exceeded"}}"""
         shouldThrow<LlmException.RateLimited> { ask(SMALL, "OPENAI_BASE_URL") { whole(error) } }.message shouldContain "slow down"
+        val flat = """{"message":"rate limit","code":429}"""
+        shouldThrow<LlmException.RateLimited> { ask(SMALL, "OPENAI_BASE_URL") { whole(flat) } }.message shouldContain "rate limit"
+    }
+
+    test("an empty error beside the vectors is none") {
+        for (error in listOf("null", "\"\"", "{}", "[]", "false", "0")) {
+            val answer = """{"data":[{"embedding":[1]}],"error":$error,"usage":{"prompt_tokens":1}}"""
+            ask(SMALL, "OPENAI_BASE_URL") { whole(answer) }.filterIsInstance<Delta.Embedding>() shouldBe listOf(Delta.Embedding(0, floatArrayOf(1f)))
+        }
     }
 
     test("the error of a server without embeddings says that it may not serve them") {

@@ -193,4 +193,43 @@ class OpenAiResponsesDecodingSpec : FunSpec({
             error.shouldBeInstanceOf<LlmException.NotFound>().message shouldContain "\"litellm_proxy/m\""
         }
     }
+
+    test("events without a type are no response, and an error among them fails") {
+        for (event in listOf("{}", """{"ping":1}""", """{"sequence_number":3,"status":"in_progress"}""")) {
+            val answer = read(CREATED, HELLO, event, COMPLETED)
+            answer.failure shouldBe null
+            answer.response.text shouldBe "Hello"
+            answer.response.finishReason!!.kind shouldBe Kind.STOP
+            read(CREATED, HELLO, event).failure.shouldBeInstanceOf<LlmException.StreamInterrupted>()
+        }
+        read(CREATED, HELLO, """{"error":{"message":"The engine died","code":"server_error"}}""", COMPLETED).failure!!.message shouldContain "The engine died"
+    }
+
+    test("a type may stand in the event line only") {
+        val events = listOf(CREATED, HELLO, COMPLETED).map {
+            it.replaceFirst(Regex("\"type\":\"([^\"]+)\","), "") to
+                Regex("\"type\":\"([^\"]+)\"").find(it)!!.groupValues[1]
+        }
+        val body = events.joinToString("") { (data, type) -> "event: $type\ndata: $data\n\n" }
+        val provider = ProviderRegistry.packed.find("openai/responses")!!
+        val target = Target(ModelId(provider.id, "m"), provider, "https://host/v1", ApiKey.of("sk-test"))
+        val transport = RecordedTransport(200, mapOf("content-type" to "text/event-stream"), listOf(body.encodeToByteArray()))
+        val answer = answer(ProtocolModel(target, OpenAiResponses, transport, Deadlines.DEFAULT), Delivery.STREAM)
+        answer.failure shouldBe null
+        answer.response.text shouldBe "Hello"
+    }
+
+    test("a response that says that it has no answer is a failure") {
+        val statuses = listOf("failed", "cancelled", "queued", "in_progress")
+        for (status in statuses) read("""{"id":"r","object":"response","status":"$status","output":[]}""").failure.shouldBeInstanceOf<LlmException>()
+        for (response in listOf(
+            """{"status":"failed","error":{"message":"It broke","code":"server_error"}}""",
+            """{"status":"completed","error":{"message":"It broke","code":"server_error"}}""",
+            """{"status":"cancelled","error":{"message":"It broke"}}""",
+        )) {
+            read(CREATED, HELLO, """{"type":"response.completed","response":$response}""").failure.shouldBeInstanceOf<LlmException>()
+        }
+        read(CREATED, HELLO, """{"type":"response.error","error":{"message":"It broke"}}""", COMPLETED).failure!!.message shouldContain "It broke"
+        read(CREATED, HELLO, COMPLETED.replace("\"id\"", "\"error\":{},\"id\"")).failure shouldBe null
+    }
 })

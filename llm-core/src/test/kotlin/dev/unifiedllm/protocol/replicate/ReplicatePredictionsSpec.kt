@@ -161,6 +161,17 @@ class ReplicatePredictionsSpec : FunSpec({
         }) { _, chat -> shouldThrow<LlmException.ServerError> { chat() }.message shouldContain "canceled" }
     }
 
+    test("the status counts in any case; with an error, success is a failure") {
+        fun only(status: String, more: String): LoopbackExchange.(String, LoopbackRequest) -> Unit =
+            { url, _ -> whole(prediction(url, status, more, stream = false), 201) }
+        onReplicate(only("SUCCEEDED", ""","output":["a"],"error":""""")) { _, chat -> chat().text shouldBe "a" }
+        onReplicate(only("succeeded", ""","output":["a"],"error":"worker lost"""")) { _, chat ->
+            val error = shouldThrow<LlmException.ServerError> { chat() }
+            error.message shouldContain "worker lost"
+            error.partial!!.text shouldBe "a"
+        }
+    }
+
     test("a stream that ends without done is cut") {
         onReplicate({ url, request ->
             if (request.line.startsWith("POST")) whole(prediction(url, "starting"), 201) else sse("event: output\ndata: a\n\n")

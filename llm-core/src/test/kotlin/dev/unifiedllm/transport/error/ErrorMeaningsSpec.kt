@@ -52,6 +52,9 @@ private val CONTEXT = listOf(
     "The prompt (total length 25938) is too long to fit into the model (context length 4096).",
     "The decoder prompt (length 40971) is longer than the maximum model length of 32768.",
     "The input (12345 tokens) is longer than the model's context length (8192 tokens).",
+    "Context size has been exceeded.",
+    "Reached context length of 4096 tokens with this model, but the chat has more.",
+    "The prompt exceeds the maximum supported sequence length of 8192.",
     "You passed 40001 input tokens. However, the model's context length is only 40000 tokens.",
     "Prompt exceeds max length",
     "prompt too long; exceeded max context length by 13 tokens",
@@ -174,6 +177,15 @@ class ErrorMeaningsSpec : FunSpec({
                 for (body in bodies) read(status, body).shouldBeInstanceOf<ContextLengthExceeded>().isRetryable shouldBe false
             }
         }
+    }
+
+    test("a status 500 whose type is that of an overload is one") {
+        read(500, """{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}""").shouldBeInstanceOf<LlmException.Overloaded>()
+    }
+
+    test("the address of a redirect is quoted without the key") {
+        val failure = HttpErrors(target()).exception(ProviderError(null), 302, location = "https://key-of-the-call.example/v1")
+        failure.message!! shouldNotContain "key-of-the-call"
     }
 
     context("what a server says decides where its status does not:") {

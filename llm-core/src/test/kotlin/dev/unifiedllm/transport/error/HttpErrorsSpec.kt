@@ -96,7 +96,7 @@ class HttpErrorsSpec : FunSpec({
             status<LlmException.ContentFiltered>(400, false, """{"error":{"code":"content_filter","message":"filtered"}}"""),
             status<LlmException.Authentication>(400, false, """{"error":{"message":"API key not valid. Please pass a valid API key."}}""", "GROQ_API_KEY"),
             status<LlmException.Authentication>(401, false, """{"error":{"message":"Incorrect API key provided: sk-abcdefgh1234"}}""", "GROQ_API_KEY"),
-            status<LlmException.Authentication>(401, false, """{"error":{"message":"API key has expired"}}""", "The key has expired"),
+            status<LlmException.Authentication>(401, false, """{"error":{"message":"API key has expired"}}""", "Create a new key"),
             status<LlmException.QuotaExhausted>(402, false, says = "top it up"),
             status<LlmException.PermissionDenied>(403, false),
             status<LlmException.NotFound>(404, false, """{"error":{"message":"The model `llama-3` does not exist"}}""", "llama-3"),
@@ -272,14 +272,18 @@ class HttpErrorsSpec : FunSpec({
         ) { (_, body) ->
             val said = read(401, body).message!!
             val parts =
-                listOf("set the variable GROQ_API_KEY", """provider("groq") { apiKey = "…" } in Kotlin""", """provider("groq", p -> p.apiKey("…")) in Java""")
+                listOf(
+                    "where it is set: the variable GROQ_API_KEY",
+                    """provider("groq") { apiKey = "…" } in Kotlin""",
+                    """provider("groq", p -> p.apiKey("…")) in Java""",
+                )
             parts.map(said::indexOf).let { it.sorted() shouldBe it }
             for (part in parts) said shouldContain part
         }
 
         test("of a server without a variable: code only") {
             val own = Target(ModelId("own", "m"), Provider("own", "openai-chat"), "http://localhost:8000/v1", ApiKey.of("k"))
-            read(401, at = own).message shouldContain """set it in code: provider("own") { apiKey = "…" } in Kotlin"""
+            read(401, at = own).message shouldContain """where it is set: in code: provider("own") { apiKey = "…" } in Kotlin"""
         }
 
         test("where there is no key, it says that one is required") {

@@ -1,0 +1,16 @@
+package dev.unifiedllm.protocol.json
+
+import kotlinx.serialization.SerializationException
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonElement
+
+/** [text] as an element; null if it is not JSON, or nested so deep that [JsonCursor] refuses it: a model may write anything. */
+internal fun jsonElementOrNull(text: String): JsonElement? = try {
+    val bytes = text.encodeToByteArray()
+    JsonCursor().reset(bytes, 0, bytes.size).skip()
+    Json.parseToJsonElement(text)
+} catch (_: JsonSyntaxException) {
+    null
+} catch (_: SerializationException) {
+    null
+}
