@@ -203,7 +203,7 @@ internal class AnswerReader(
         return if (isError) HttpErrors(target).exception(error) else null
     }
 
-    private fun errorIn(text: String): ProviderError? = ProviderError.of(text).takeIf { it.message != null && it.code !in NO_ERROR }
+    private fun errorIn(text: String): ProviderError? = ProviderError.of(text).takeIf { it.message != null && !it.isSuccess }
 
     /**
      * Chosen by the content type, else by the first significant byte: a server may send a whole body where a stream was requested, and the reverse.
@@ -261,8 +261,6 @@ internal class AnswerReader(
         /** The largest body that a response keeps. */
         const val MAX_RAW = 1 shl 20
 
-        /** Codes with which some servers say that there is no error. */
-        val NO_ERROR = setOf("0", "200")
         const val DRAIN_BYTES = 64 * 1024
         val DRAIN_TIME: Duration = 50.milliseconds
         val USAGE_WAIT: Duration = 5.seconds

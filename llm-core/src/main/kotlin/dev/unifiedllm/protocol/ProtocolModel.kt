@@ -3,7 +3,6 @@ package dev.unifiedllm.protocol
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
 import dev.unifiedllm.chat.ChatRequest
-import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
@@ -12,7 +11,6 @@ import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Request
-import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.linkFlow
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.HeadDeadlines
@@ -110,7 +108,7 @@ internal class ProtocolModel(
             transport.exchange(signed, HeadDeadlines(deadlines.firstByte, NetworkErrors(LlmException.Details(id), target), deadlines.connect)) { response ->
                 if (response.status !in OK) throw httpError(response, deadlines, sent.path.takeIf { request !is ChatRequest })
                 AnswerReader(target, decoder, response, deadlines, whole).readInto { delta ->
-                    if (late != null) late += delta else emit(billed(delta, response))
+                    if (late != null) late += delta else emit(response.billed(delta, target))
                 }
             }
         } catch (failure: LlmException) {
@@ -151,14 +149,6 @@ internal class ProtocolModel(
         details = LlmException.Details(id),
     )
 
-    /** Some servers send the cost of a response that is not streamed in a header. */
-    private fun billed(delta: Delta, response: TransportResponse): Delta {
-        if (delta !is Delta.Finish || delta.cost is Cost.Known) return delta
-        val header = target.provider.quirks.costHeader?.let(response::header) ?: return delta
-        val amount = header.trim().toBigDecimalOrNull()?.takeIf { it.signum() > 0 && it.scale() in COST_SCALE && it.precision() <= COST_DIGITS } ?: return delta
-        return delta.copy(cost = Cost.Known(Usd.of(amount), target.provider.id))
-    }
-
     /** @param path the path of the endpoint; null for chat */
     private suspend fun httpError(response: TransportResponse, deadlines: Deadlines, path: String?): LlmException {
         val body = response.readError(deadlines.idle)
@@ -180,8 +170,6 @@ internal class ProtocolModel(
 
     private companion object {
         val OK = 200..299
-        val COST_SCALE = -6..30
-        const val COST_DIGITS = 40
         val CANCEL_TIMEOUT = 2.seconds
 
         /** The requests that cancel a response outlive the call that sent it. */

@@ -4,6 +4,7 @@ import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Deadlines
+import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Usage
@@ -284,5 +285,22 @@ class BilledUsageSpec : FunSpec({
         finish("openai/m", """{"choices":[]$usage}""", content(), end).usage!!.billing.unpriced!! shouldContain "before the last"
         finish("openai/m", content(usage), content(usage), end).usage!!.billing.unpriced shouldBe null
         finish("openai/m", content(usage), content(), """{"choices":[]$usage}""", end).usage!!.billing.unpriced shouldBe null
+    }
+
+    test("the cost in a header counts if it is an amount that can be") {
+        suspend fun cost(header: String): Cost {
+            val target = resolver.resolve(ModelId.parse("litellm_proxy/m"))
+            val headers = mapOf("content-type" to "application/json", "x-litellm-response-cost" to header)
+            val body = """{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],"usage":{$PLAIN}}"""
+            val transport = RecordedTransport(200, headers, listOf(body.encodeToByteArray()))
+            return (
+                answer(
+                    ProtocolModel(target, Protocols.named(target.protocol), transport, Deadlines.DEFAULT),
+                    Delivery.WHOLE,
+                ).deltas.last() as Delta.Finish
+                ).cost
+        }
+        cost(" 0.0012 ").usd() shouldBe Usd.of("0.0012")
+        for (header in listOf("1e999999999", "1e-999999999", "-1", "0", "none", "NaN")) cost(header).shouldBeInstanceOf<Cost.Unknown>()
     }
 })

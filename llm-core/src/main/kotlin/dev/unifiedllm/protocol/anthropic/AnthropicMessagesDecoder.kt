@@ -143,7 +143,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     private fun readWords(type: String?, frame: Frame) {
         val isError = type.equals("error", ignoreCase = true) || type.orEmpty().endsWith("_error", ignoreCase = true)
         if (isError) throw HttpErrors(target).exception(ProviderError.of(frame.text()))
-        if (type == null && !words.isNullOrBlank()) ProviderError.of(frame.text()).let { if (it.code !in SUCCESS) said = it }
+        if (type == null && !words.isNullOrBlank()) ProviderError.of(frame.text()).let { if (!it.isSuccess) said = it }
     }
 
     private fun message() {
@@ -276,9 +276,6 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
 
         /** The types of events that hold a message; null as in [WITH_USAGE]. */
         val WITH_CONTENT = setOf("message_start", "message", null)
-
-        /** Codes with which some servers say that there is no error. */
-        val SUCCESS = setOf("0", "200")
 
         /** Values of `stop_reason` that stand in events before the end. */
         val NO_STOP_REASON = setOf("", "null", "None")

@@ -8,7 +8,6 @@ import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.ToolChoice
-import dev.unifiedllm.protocol.DataUrl
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.encode
@@ -31,7 +30,6 @@ import kotlinx.serialization.json.JsonObjectBuilder
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.add
 import kotlinx.serialization.json.addJsonObject
-import kotlinx.serialization.json.buildJsonArray
 import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
@@ -160,27 +158,6 @@ internal object CohereChat : Protocol {
         if (message.role == Role.USER) return true
         warnings += "an image was left out: Cohere takes images in user messages only"
         return false
-    }
-
-    private fun document(file: Part.File, warnings: MutableList<String>): Pair<String?, String>? {
-        val isText = file.mediaType.startsWith("text/") || file.mediaType == "application/json"
-        val text = if (isText) DataUrl.parse(file.url)?.text() else null
-        if (text == null) {
-            warnings += "${file.name ?: "a document"} of type ${file.mediaType} was left out: Cohere takes documents as text only (send it as text/plain)"
-        }
-        return text?.let { file.name to it }
-    }
-
-    private fun numbered(documents: List<Pair<String?, String>>) = buildJsonArray {
-        documents.forEachIndexed { index, (title, text) ->
-            addJsonObject {
-                put("id", "doc:$index")
-                putJsonObject("data") {
-                    title?.let { put("title", it) }
-                    put("text", text)
-                }
-            }
-        }
     }
 }
 

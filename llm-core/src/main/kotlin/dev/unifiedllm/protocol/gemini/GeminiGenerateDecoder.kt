@@ -73,14 +73,14 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
 
     private fun response(out: MutableList<Delta>) {
         val wasComplete = progress == Progress.COMPLETE
-        json.members(Response) { member ->
+        json.members(GeminiResponse) { member ->
             when (member) {
-                Response.CANDIDATES -> json.candidates()
-                Response.USAGE_METADATA -> usage.read(json)
-                Response.MODEL_VERSION -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
-                Response.RESPONSE_ID -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
-                Response.PROMPT_FEEDBACK -> json.promptFeedback()
-                Response.ERROR -> errorText = json.raw().takeUnless { it in NO_ERROR }
+                GeminiResponse.CANDIDATES -> json.candidates()
+                GeminiResponse.USAGE_METADATA -> usage.read(json)
+                GeminiResponse.MODEL_VERSION -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
+                GeminiResponse.RESPONSE_ID -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
+                GeminiResponse.PROMPT_FEEDBACK -> json.promptFeedback()
+                GeminiResponse.ERROR -> errorText = json.raw().takeUnless { it in NO_ERROR }
             }
         }
         errorText?.let { fail(it, wasComplete, out) }
@@ -111,10 +111,10 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
     )
 
     private fun JsonCursor.promptFeedback() {
-        members(PromptFeedback) { member ->
+        members(GeminiPromptFeedback) { member ->
             when (member) {
-                PromptFeedback.BLOCK_REASON -> blockReason = stringOrNull()?.takeUnless { it == "BLOCK_REASON_UNSPECIFIED" }
-                PromptFeedback.BLOCK_REASON_MESSAGE -> blockMessage = stringOrNull()?.ifBlank { null }
+                GeminiPromptFeedback.BLOCK_REASON -> blockReason = stringOrNull()?.takeUnless { it == "BLOCK_REASON_UNSPECIFIED" }
+                GeminiPromptFeedback.BLOCK_REASON_MESSAGE -> blockMessage = stringOrNull()?.ifBlank { null }
             }
         }
     }
@@ -129,14 +129,14 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
         var finishReason: String? = null
         var finishMessage: String? = null
         val parts = ArrayList<GeminiPart>(1)
-        val isCandidate = members(Candidate) { member ->
+        val isCandidate = members(GeminiCandidate) { member ->
             when (member) {
-                Candidate.CONTENT -> content(parts)
-                Candidate.FINISH_REASON -> finishReason = stringOrNull()
-                Candidate.INDEX -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
-                Candidate.GROUNDING_METADATA -> sources.readGrounding(this)
-                Candidate.CITATION_METADATA -> sources.readCitations(this)
-                Candidate.FINISH_MESSAGE -> finishMessage = stringOrNull()?.ifBlank { null }
+                GeminiCandidate.CONTENT -> content(parts)
+                GeminiCandidate.FINISH_REASON -> finishReason = stringOrNull()
+                GeminiCandidate.INDEX -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
+                GeminiCandidate.GROUNDING_METADATA -> sources.readGrounding(this)
+                GeminiCandidate.CITATION_METADATA -> sources.readCitations(this)
+                GeminiCandidate.FINISH_MESSAGE -> finishMessage = stringOrNull()?.ifBlank { null }
             }
         }
         if (!isCandidate) return
@@ -158,29 +158,6 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
         val raw = first.state.finish ?: return FinishReason(Kind.UNKNOWN, first.state.lastWord)
         val kind = finishKind(raw)
         return FinishReason(if (kind == Kind.STOP && first.hasCalls) Kind.TOOL_CALLS else kind, raw)
-    }
-
-    private object Response : JsonNames("candidates", "usageMetadata", "modelVersion", "responseId", "promptFeedback", "error") {
-        const val CANDIDATES = 0
-        const val USAGE_METADATA = 1
-        const val MODEL_VERSION = 2
-        const val RESPONSE_ID = 3
-        const val PROMPT_FEEDBACK = 4
-        const val ERROR = 5
-    }
-
-    private object Candidate : JsonNames("content", "finishReason", "index", "groundingMetadata", "citationMetadata", "finishMessage") {
-        const val CONTENT = 0
-        const val FINISH_REASON = 1
-        const val INDEX = 2
-        const val GROUNDING_METADATA = 3
-        const val CITATION_METADATA = 4
-        const val FINISH_MESSAGE = 5
-    }
-
-    private object PromptFeedback : JsonNames("blockReason", "blockReasonMessage") {
-        const val BLOCK_REASON = 0
-        const val BLOCK_REASON_MESSAGE = 1
     }
 
     private companion object {

@@ -68,7 +68,7 @@ internal abstract class OpenAiListDecoder(private val target: Target) : Decoder 
     /** The error that an object without a list is, if it has words and no code for success. */
     private fun flatError(frame: Frame): LlmException? {
         val said = ProviderError.of(frame.text())
-        return if (said.message == null || said.code in SUCCESS) null else HttpErrors(target).exception(said)
+        return if (said.message == null || said.isSuccess) null else HttpErrors(target).exception(said)
     }
 
     private fun elements() {
@@ -82,12 +82,6 @@ internal abstract class OpenAiListDecoder(private val target: Target) : Decoder 
     }
 
     protected fun malformed(problem: String, cause: Throwable? = null): LlmException = malformed(target, problem, cause)
-
-    private companion object {
-        /** Codes with which some servers say that there is no error. */
-        val SUCCESS = setOf("0", "200")
-    }
-
     private object ResponseMember : JsonNames("data", "id", "model", "usage", "output_format", "error") {
         const val DATA = 0
         const val ID = 1

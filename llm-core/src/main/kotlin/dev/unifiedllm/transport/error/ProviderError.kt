@@ -25,6 +25,9 @@ internal data class ProviderError(
     /** The HTTP status that the body states, as a number or by a name; null if it states none. An error inside of a stream has no other status. */
     val status: Int? get() = statedStatus ?: listOfNotNull(reason, code, type).firstNotNullOfOrNull(::statusNamed)
 
+    /** True if the code says that there is no error, as some servers send it with each response. */
+    val isSuccess: Boolean get() = code == "0" || code == "200"
+
     /** How long to wait before a retry, if the body says so, in a field or in the words of its message. */
     val retryDelay: Duration? get() = statedDelay ?: message?.let(::retryDelayIn)
 
