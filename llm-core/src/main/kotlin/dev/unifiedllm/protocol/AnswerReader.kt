@@ -174,7 +174,13 @@ internal class AnswerReader(
         if (!hasContent) hasContent = (before until deltas.size).any { deltas[it].isContent }
         if (deltas.size > before || decoder.progress != Progress.OPEN || !decoder.readsJson) return
         if (frame.event == "error") throw HttpErrors(target).exception(ProviderError.of(frame.text()))
-        if (silent?.let(::errorIn) == null) silent = frame.text() // an error is not replaced by the usage or a keep-alive after it
+        remember(frame.text())
+    }
+
+    /** Keeps a frame without content. An error in JSON is not replaced by the usage or a keep-alive after it. */
+    private fun remember(text: String) {
+        val isError = silent?.let { it.startsWith('{') && errorIn(it) != null } ?: false
+        if (!isError) silent = text
     }
 
     /** Words in place of JSON are a keep-alive, the end of the stream, or an error. */
@@ -188,7 +194,7 @@ internal class AnswerReader(
             }
             decoder.progress != Progress.OPEN -> return
             frame.event == "error" -> throw HttpErrors(target).exception(ProviderError.of(text))
-            else -> silent = text
+            else -> remember(text)
         }
     }
 

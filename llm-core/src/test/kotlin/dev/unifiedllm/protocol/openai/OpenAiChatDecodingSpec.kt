@@ -205,6 +205,7 @@ class OpenAiChatDecodingSpec : FunSpec({
         ) { error ->
             for (after in listOf(emptyArray(), arrayOf("""{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"""))) {
                 read(body(hi, error, *after, "[DONE]"), STREAM).failure!!.message shouldContain "The engine died"
+                read(body(hi, "ping", error, *after, "ping", "[DONE]"), STREAM).failure!!.message shouldContain "The engine died"
             }
         }
         test("without content it is no answer") {
