@@ -17,6 +17,9 @@ import java.util.function.Consumer
  *
  * A turn reads the history when its call starts. When the call ends well, it adds its own messages and those of the response; a failed or cancelled turn
  * leaves the history unchanged. A turn that starts while another one runs waits for it.
+ *
+ * The history keeps text, reasoning and tool calls of a response, but not its media: many APIs refuse an image in a message of the model. A response with
+ * media has a warning that says so. To send an image back, add it to a later turn: `ask { user("…") { image(url) } }`.
  */
 public class Conversation internal constructor(
     private val client: () -> Client,
@@ -70,7 +73,10 @@ public class Conversation internal constructor(
                 try {
                     next.stream(own.withMessages(past.messages + own.messages).withContext(request.context)).collect { delta ->
                         fold.add(delta)
-                        if (delta is Delta.Finish) finish = delta
+                        if (delta is Delta.Finish) {
+                            finish = delta
+                            notKept(fold.media)?.let { emit(Delta.Warning(it)) }
+                        }
                         emit(delta)
                     }
                     isDone = true
@@ -89,6 +95,16 @@ public class Conversation internal constructor(
     }
 
     private fun isDemo(fold: ResponseFold) = fold.start?.model?.provider == LedgerRow.DEMO
+}
+
+/** The warning that the history does not keep [media] of a response; null if there are none. */
+private fun notKept(media: List<Delta.Media>): String? {
+    if (media.isEmpty()) return null
+    val types = media.map { it.mediaType }.distinct().joinToString()
+    val problem = "the history of the conversation does not keep the media of this response ($types): many APIs refuse them in messages of the model"
+    if (media.none { it.mediaType.startsWith("image/") }) return problem
+    return "$problem. To send an image back, add it to a later turn by its url in `media`: " +
+        "user(\"…\") { image(url) } (Kotlin), user(\"…\", u -> u.image(url)) (Java)"
 }
 
 /** The turns of a conversation so far. */

@@ -199,18 +199,29 @@ internal const val OR_ADD_A_FALLBACK: String = ", or add a fallback."
 /** This message without the advice to add a fallback, for a call that has no fallback left. */
 internal fun String.withoutFallbackAdvice(): String = if (endsWith(OR_ADD_A_FALLBACK)) removeSuffix(OR_ADD_A_FALLBACK) + "." else this
 
-/** This failure without the advice to add a fallback, for a failure after content: the call tries no other model then. */
+/**
+ * This failure without the advice to add a fallback, for a call that has one already, or that failed after content: it tries no other model then. All else
+ * is kept, the stack trace included. A failure without the advice is returned as it is.
+ */
 internal fun LlmException.withoutFallbackAdvice(): LlmException {
     val text = message.orEmpty().withoutFallbackAdvice()
     if (text == message) return this
     val details = LlmException.Details(model, status, requestId, isRetryable, retryAfter)
-    return when (this) {
+    val changed = when (this) {
+        is LlmException.Network -> LlmException.Network(text, phase, cause, details)
         is LlmException.Timeout -> LlmException.Timeout(text, phase, cause, details)
         is LlmException.StreamInterrupted -> LlmException.StreamInterrupted(text, cause, details)
+        is LlmException.MalformedResponse -> LlmException.MalformedResponse(text, cause, details)
+        is LlmException.NotFound -> LlmException.NotFound(text, cause, details)
         is LlmException.RateLimited -> LlmException.RateLimited(text, cause, details)
         is LlmException.QuotaExhausted -> LlmException.QuotaExhausted(text, cause, details)
         is LlmException.Overloaded -> LlmException.Overloaded(text, cause, details)
         is LlmException.ServerError -> LlmException.ServerError(text, cause, details)
-        else -> this
+        else -> return this
     }
+    changed.stackTrace = stackTrace
+    suppressed.forEach(changed::addSuppressed)
+    changed.attempts = attempts
+    changed.partial = partial
+    return changed
 }

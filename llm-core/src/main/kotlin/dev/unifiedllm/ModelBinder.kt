@@ -14,6 +14,8 @@ import dev.unifiedllm.middleware.TargetState
 import dev.unifiedllm.protocol.ProtocolModel
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.hostOf
+import dev.unifiedllm.provider.isLoopback
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.flow.Flow
@@ -99,8 +101,11 @@ internal class ModelBinder(
         return if (links.isEmpty()) model else model.with(*links.toTypedArray())
     }
 
-    private fun providersTarget(target: Target) =
-        AttemptTarget(target.id, { state(target.identity) }, isUsers = false, prices.isFree(target)) { reported -> prices.of(target, reported) }
+    private fun providersTarget(target: Target): AttemptTarget {
+        val isFree = prices.isFree(target)
+        val isLocal = isFree && isLoopback(hostOf(target.baseUrl))
+        return AttemptTarget(target.id, { state(target.identity) }, isUsers = false, isFree, isLocal) { reported -> prices.of(target, reported) }
+    }
 
     private fun demoTarget(id: ModelId) = AttemptTarget(id, { state(id) }, isUsers = false, isFree = false) { prices.demo(id) }
 

@@ -63,16 +63,28 @@ public class Reply internal constructor(private val call: SharedCall<ChatRespons
     override fun toFuture(): CompletableFuture<ChatResponse> = call.toFuture()
 
     /** Hands each piece of text to [action], on the calling thread, as it arrives. @return the whole response */
-    public fun forEachDelta(action: Consumer<String>): ChatResponse {
+    public fun forEachDelta(action: Consumer<String>): ChatResponse = forEach(action, ::textOf)
+
+    /**
+     * Hands each delta to [action], on the calling thread, as it arrives: attempts and warnings, the start, all content, the finish, by the grammar of
+     * [Delta].
+     *
+     * @return the whole response
+     */
+    public fun forEachEvent(action: Consumer<Delta>): ChatResponse = forEach(action) { it }
+
+    /** The text as it arrives; blocks for the next piece. Close the stream to leave before its end. */
+    public fun stream(): Stream<String> = stream(::textOf)
+
+    private fun <T : Any> forEach(action: Consumer<T>, part: (Delta) -> T?): ChatResponse {
         call.checkMayBlock()
-        stream().use { pieces -> pieces.forEach(action) }
+        stream(part).use { parts -> parts.forEach(action) }
         return call.result()
     }
 
-    /** The text as it arrives; blocks for the next piece. Close the stream to leave before its end. */
-    public fun stream(): Stream<String> {
-        val pieces = BlockingPieces(call)
-        return StreamSupport.stream(pieces, false).onClose(pieces::close)
+    private fun <T : Any> stream(part: (Delta) -> T?): Stream<T> {
+        val parts = BlockingParts(call, part)
+        return StreamSupport.stream(parts, false).onClose(parts::close)
     }
 
     /** All deltas as they arrive; each subscription begins with the first one. */
@@ -93,13 +105,16 @@ internal fun newReply(client: () -> Client, model: ModelId, prepare: (Client) ->
 
 private fun Delta.isText(): Boolean = this is Delta.Text && choice == 0
 
-/** The text of [call] for a thread that blocks for each piece. */
-private class BlockingPieces(private val call: SharedCall<ChatResponse>) : Spliterator<String> {
+/** The piece of text that [delta] is; null if it is none. */
+private fun textOf(delta: Delta): String? = if (delta.isText()) (delta as Delta.Text).text else null
+
+/** What [part] takes of each delta of [call], for a thread that blocks for the next. Deltas of which it takes null are left out. */
+private class BlockingParts<T : Any>(private val call: SharedCall<ChatResponse>, private val part: (Delta) -> T?) : Spliterator<T> {
     private var next = 0
     private var hasEntered = false
     private var hasLeft = false
 
-    override fun tryAdvance(action: Consumer<in String>): Boolean {
+    override fun tryAdvance(action: Consumer<in T>): Boolean {
         if (hasLeft) return false
         if (!hasEntered) {
             call.checkMayBlock()
@@ -109,11 +124,9 @@ private class BlockingPieces(private val call: SharedCall<ChatResponse>) : Split
         val log = call.log
         while (true) {
             while (next < log.size) {
-                val delta = log[next++]
-                if (delta.isText()) {
-                    action.accept((delta as Delta.Text).text)
-                    return true
-                }
+                val taken = part(log[next++]) ?: continue
+                action.accept(taken)
+                return true
             }
             if (log.isEnded && next == log.size) {
                 close()
@@ -136,7 +149,7 @@ private class BlockingPieces(private val call: SharedCall<ChatResponse>) : Split
         if (hasEntered) call.leave()
     }
 
-    override fun trySplit(): Spliterator<String>? = null
+    override fun trySplit(): Spliterator<T>? = null
 
     override fun estimateSize(): Long = Long.MAX_VALUE
 

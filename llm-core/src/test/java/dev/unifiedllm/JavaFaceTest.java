@@ -25,9 +25,11 @@ import dev.unifiedllm.chat.ResponseFormat;
 import dev.unifiedllm.chat.Tool;
 import dev.unifiedllm.chat.Usage;
 import dev.unifiedllm.chat.Usd;
+import dev.unifiedllm.pricing.Price;
 import dev.unifiedllm.store.By;
 import dev.unifiedllm.store.CostReport;
 import dev.unifiedllm.store.CostRow;
+import java.math.BigDecimal;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -38,6 +40,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Flow;
 import java.util.concurrent.SubmissionPublisher;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -119,6 +122,44 @@ class JavaFaceTest {
         }
         try (Stream<String> stream = llm.chat(ECHO, "hi").stream()) {
             assertEquals("The", stream.findFirst().orElseThrow());
+        }
+    }
+
+    @Test
+    void eventsAsTheyArrive() {
+        Thread here = Thread.currentThread();
+        List<Delta> events = new ArrayList<>();
+        ChatResponse answer = llm.chat("demo/error", c -> c.user("hi").fallback(ECHO)).forEachEvent(event -> {
+            assertEquals(here, Thread.currentThread());
+            events.add(event);
+        });
+        assertInstanceOf(Delta.Attempt.class, events.get(0));
+        assertInstanceOf(Delta.Start.class, events.get(1));
+        assertInstanceOf(Delta.Finish.class, events.get(events.size() - 1));
+        assertEquals(answer.text(), ChatResponse.of(events).text());
+        assertThrows(LlmException.StreamInterrupted.class, () -> llm.chat("demo/cut", "hi").forEachEvent(events::add));
+    }
+
+    @Test
+    void pricesAreExactHoweverTheyAreGiven() {
+        Usage usage = Usage.of(1_000_000, 1_000_000);
+        Model counted = Model.of("my/counted", request -> subscriber -> {
+            SubmissionPublisher<Delta> publisher = new SubmissionPublisher<>();
+            publisher.subscribe(subscriber);
+            publisher.submit(new Delta.Start(null, ModelId.parse("my/counted")));
+            publisher.submit(new Delta.Text("ok"));
+            publisher.submit(new Delta.Finish(FinishReason.STOP, usage));
+            publisher.close();
+        });
+        List<Consumer<Price.Builder>> prices = List.of(
+            p -> p.inputPerMillion(0.10).outputPerMillion(1),
+            p -> p.inputPerMillion("0.10").outputPerMillion("1"),
+            p -> p.inputPerMillion(new BigDecimal("0.10")).outputPerMillion(BigDecimal.ONE),
+            p -> p.inputPerMillion(Usd.of("0.10")).outputPerMillion(Usd.of("1")));
+        for (Consumer<Price.Builder> price : prices) {
+            try (Llm own = Llm.builder().environment(name -> null).price("my/counted", price).build()) {
+                assertEquals(Usd.of("1.1"), own.chat(counted, "hi").get().cost().usd());
+            }
         }
     }
 

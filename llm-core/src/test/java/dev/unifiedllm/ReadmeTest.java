@@ -34,6 +34,9 @@ class ReadmeTest {
 
     private static final String IMPORTS = "import dev.unifiedllm.Llm;\nimport dev.unifiedllm.chat.ChatResponse;\n";
 
+    private static final String TABLE_IMPORTS =
+        "import dev.unifiedllm.*;\nimport dev.unifiedllm.chat.*;\nimport dev.unifiedllm.store.By;\nimport java.nio.file.Path;\n";
+
     private final String readme;
 
     @TempDir
@@ -98,6 +101,22 @@ class ReadmeTest {
         }
         String body = String.join(";\n", SETTINGS);
         compile("Settings", IMPORTS + "class Settings { static void set(String key) { " + body + "; } }");
+    }
+
+    /** The Java column of the table of what you write: each line compiles. */
+    @Test
+    void theTableOfWhatYouWriteCompiles() throws Exception {
+        String table = readme.substring(readme.indexOf("| you want | you write in Kotlin |"));
+        List<String> rows = table.substring(0, table.indexOf("\n\n")).lines().skip(2).toList();
+        List<String> lines = rows.stream().map(row -> row.substring(0, row.lastIndexOf(" |")))
+            .map(row -> row.substring(row.lastIndexOf(" | ") + 3))
+            .flatMap(cell -> Pattern.compile("`([^`]+)`").matcher(cell).results().map(line -> line.group(1))).toList();
+        assertTrue(lines.size() > rows.size() && rows.size() > 10, lines.toString());
+        String ofCall = String.join(";\n", lines.stream().filter(line -> line.startsWith("c.")).toList());
+        String others = String.join(";\n", lines.stream().filter(line -> !line.startsWith("c.")).toList());
+        compile("Written", TABLE_IMPORTS + "class Written {"
+            + " static void call(ChatRequestBuilder c, String schema) { " + ofCall + "; }"
+            + " static void others(Llm llm, Reply reply, ChatResponse response, Part.ToolCall call, String name) { " + others + "; } }");
     }
 
     @Test

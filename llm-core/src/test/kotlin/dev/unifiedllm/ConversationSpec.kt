@@ -14,10 +14,13 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldNotContain
 import kotlinx.coroutines.async
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.toList
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
@@ -191,6 +194,40 @@ class ConversationSpec : FunSpec({
         val talk = llm.conversation(model)
         talk.ask("one").await()
         talk.messages.last() shouldBe Message(Role.ASSISTANT, listOf(Part.Reasoning("hm", "signature"), Part.ToolCall("c1", "f", "{}")), model = model.id)
+    }
+
+    test("media of a response are not in the history: a warning before the finish says so, with the next step for images") {
+        val model = Scripted("test/painter") {
+            emit(Delta.Start(null, it.model))
+            emit(Delta.Text("Here it is."))
+            emit(Delta.Media("image/png", "data:image/png;base64,AA=="))
+            emit(Delta.Media("image/png", "data:image/png;base64,BB=="))
+            emit(Delta.Finish(FinishReason.STOP, null))
+        }
+        val talk = llm.conversation(model)
+        val reply = talk.ask("Paint a train.")
+        val events = reply.events().toList()
+        (events[events.size - 2] as Delta.Warning).message shouldContain "does not keep the media of this response (image/png)"
+        val response = reply.await()
+        response.warnings.single() shouldContain "user(\"…\") { image(url) }"
+        response.warnings.single() shouldContain "user(\"…\", u -> u.image(url))"
+        response.media.size shouldBe 2
+        talk.messages.last() shouldBe Message(Role.ASSISTANT, listOf(Part.Text("Here it is.")), model = model.id)
+        talk.ask { user("Make it blue.") { image(response.media.last().url) } }.await()
+        model.requests.last().messages.map { it.parts.size } shouldContainExactly listOf(1, 1, 2)
+        llm.chat(model, "Paint a train.").await().warnings shouldContainExactly emptyList()
+    }
+
+    test("a sound is not in the history either; a response without media has no such warning") {
+        val speaker = Scripted("test/speaker") {
+            emit(Delta.Start(null, it.model))
+            emit(Delta.Media("audio/wav", "data:audio/wav;base64,AA=="))
+            emit(Delta.Finish(FinishReason.STOP, null))
+        }
+        val warning = llm.conversation(speaker).ask("Hum.").await().warnings.single()
+        warning shouldContain "(audio/wav)"
+        warning shouldNotContain "image"
+        llm.conversation(counting()).ask("one").await().warnings shouldContainExactly emptyList()
     }
 
     test("an answer of a fallback is part of the conversation") {

@@ -1,5 +1,6 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.Delta
 import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
@@ -134,6 +135,46 @@ class ReplyBlockingSpec : FunSpec({
         valve.awaitEnd().shouldBeInstanceOf<CancellationException>()
     }
 
+    test("forEachEvent() hands out each delta on the calling thread, and returns the whole answer; a second one begins with the first delta") {
+        val here = Thread.currentThread()
+        val reply = llm.chat(Models.firstOf(failing("test/down") { LlmException.ServerError("down") }, saying("test/a", "a", "b")), "hello")
+        val seen = mutableListOf<Delta>()
+        reply.forEachEvent {
+            Thread.currentThread() shouldBe here
+            seen += it
+        }.text shouldBe "ab"
+        seen.map { it::class.simpleName } shouldContainExactly listOf("Attempt", "Start", "Text", "Text", "Finish")
+        val again = mutableListOf<Delta>()
+        reply.forEachEvent { again += it }.attempts.size shouldBe 2
+        again.first() shouldBe seen.first()
+        again.filterIsInstance<Delta.Text>().joinToString("") { it.text } shouldBe "ab"
+        again.last() shouldBe seen.last()
+    }
+
+    test("forEachEvent() ends as forEachDelta() does: with the failure of the call, of its action, or of an interrupt") {
+        val cut = Scripted("test/cut") {
+            emit(Delta.Start(null, it.model))
+            emit(Delta.Text("a"))
+            throw LlmException.StreamInterrupted("cut")
+        }
+        val seen = mutableListOf<Delta>()
+        shouldThrow<LlmException.StreamInterrupted> { llm.chat(cut, "hello").forEachEvent { seen += it } }.partial.shouldNotBeNull().text shouldBe "a"
+        seen.map { it::class.simpleName } shouldContainExactly listOf("Start", "Text")
+
+        val valve = Valve()
+        valve.send("a")
+        shouldThrow<IllegalStateException> { llm.chat(valve, "hello").forEachEvent { error("enough") } }.message shouldBe "enough"
+        valve.awaitEnd().shouldBeInstanceOf<CancellationException>()
+
+        val waiting = Valve()
+        waiting.send("a")
+        val arrived = CompletableFuture<Unit>()
+        val (thrown, flag) = interrupted({ arrived.get(Valve.WAIT, TimeUnit.SECONDS) }) { llm.chat(waiting, "hello").forEachEvent { arrived.complete(Unit) } }
+        flag shouldBe true
+        thrown.shouldBeInstanceOf<LlmException.Cancelled>()
+        waiting.awaitEnd().shouldBeInstanceOf<CancellationException>()
+    }
+
     test("closing a stream early cancels the call; closing it twice, or one that was never read, is harmless") {
         val valve = Valve()
         val reply = llm.chat(valve, "hello")
@@ -176,6 +217,7 @@ class ReplyBlockingSpec : FunSpec({
                 own.chat(waiting, "hello").get().text shouldBe "a"
                 shouldThrow<IllegalStateException> { own.chat(Scripted { own.chat(inner, "hello").stream().toList() }, "hello").get() }
                 shouldThrow<IllegalStateException> { own.chat(Scripted { own.chat(inner, "hello").forEachDelta { } }, "hello").get() }
+                shouldThrow<IllegalStateException> { own.chat(Scripted { own.chat(inner, "hello").forEachEvent { } }, "hello").get() }
             }
         } finally {
             executor.shutdown()

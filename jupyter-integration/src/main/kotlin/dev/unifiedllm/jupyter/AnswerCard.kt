@@ -127,7 +127,7 @@ internal class AnswerCard(
 
     private fun cost(): String = when (val cost = response?.cost) {
         is Cost.Known -> cost.amount.toDisplayString() + if (cost.source == DEMO) " (demo)" else ""
-        Cost.Free -> "local · $0"
+        Cost.Free -> "free · $0"
         is Cost.Unknown, null -> "$ n/a"
     }
 

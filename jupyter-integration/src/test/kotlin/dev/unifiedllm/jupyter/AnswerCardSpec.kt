@@ -52,7 +52,7 @@ class AnswerCardSpec : FunSpec({
         withData<Pair<String, Pair<Delta.Finish, String>>>(
             { it.first },
             "an unknown price" to (finish() to "10 in + 20 out · $ n/a · $TIMES · 200 tok/s"),
-            "a local model" to (finish(cost = Cost.Free) to "10 in + 20 out · local · $0 · $TIMES · 200 tok/s"),
+            "a model for which nobody pays" to (finish(cost = Cost.Free) to "10 in + 20 out · free · $0 · $TIMES · 200 tok/s"),
             "a demo model" to (finish(cost = known("0.00005", "demo")) to "10 in + 20 out · $0.0000500 (demo) · $TIMES · 200 tok/s"),
             "dollars" to (finish(cost = known("12.345")) to "10 in + 20 out · $12.35 · $TIMES · 200 tok/s"),
             "a cost of zero" to (finish(cost = known("0")) to "10 in + 20 out · $0.00 · $TIMES · 200 tok/s"),

@@ -5,6 +5,7 @@ import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmBuilder
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
+import dev.unifiedllm.Models
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
@@ -198,11 +199,20 @@ class CostTableSpec : FunSpec({
             client { provider("ollama") { baseUrl = url } }.use { llm ->
                 val reply = llm.chat("ollama/llama3", "?")
                 reply.await()
-                finalCard(reply).page().footer shouldContain "ollama/llama3 · 7 in + 1 out · local · $0 · TTFT "
+                finalCard(reply).page().footer shouldContain "ollama/llama3 · 7 in + 1 out · free · $0 · TTFT "
                 val rendered = costTable(llm.costs())
                 rendered.page().rows().map { it.first() to it.last() } shouldContainExactly listOf("ollama/llama3" to "local $0", "Total" to "$0.00")
                 rendered.text shouldContain "local $0"
             }
+        }
+    }
+
+    test("a free model that is no server on this machine is not marked as local") {
+        client().use { llm ->
+            llm.chat(Models.simple { "Hi" }, "?").await()
+            val rendered = costTable(llm.costs())
+            rendered.page().rows().map { it.first() to it.last() } shouldContainExactly listOf("simple/function" to "free $0", "Total" to "$0.00")
+            rendered.text shouldContain "free $0"
         }
     }
 

@@ -30,6 +30,7 @@ public class ChatResponse private constructor(fold: ResponseFold, now: Long) {
     @get:JvmName("alternatives")
     public val alternatives: List<List<Part>> = (1 until fold.choiceCount).map(fold::parts)
 
+    /** The images and sounds of the response. They are not among [parts] and [messages]. */
     @get:JvmName("media")
     public val media: List<Delta.Media> = fold.media.toList()
 
@@ -94,7 +95,10 @@ public class ChatResponse private constructor(fold: ResponseFold, now: Long) {
     @get:JvmName("steps")
     public val steps: List<Delta.StepFinish> = fold.steps.toList()
 
-    /** All messages of the response: those of the steps of a tool loop with the tool results between them, then the last one. */
+    /**
+     * All messages of the response: those of the steps of a tool loop with the tool results between them, then the last one. They do not contain [media]:
+     * many APIs refuse an image in a message of the model. To send an image back, add it to a user message.
+     */
     @get:JvmName("messages")
     public val messages: List<Message> = fold.earlier + Message(Role.ASSISTANT, parts, model = model)
 

@@ -29,7 +29,7 @@ public sealed class Cost {
         override fun usd(): Usd = Usd.ZERO
     }
 
-    /** @property why what is missing: the price, or the tokens */
+    /** @property why what is missing: the price, with how to set one where that helps, or the tokens */
     public data class Unknown(@get:JvmName("why") public val why: String) : Cost() {
         override fun usd(): Usd? = null
     }

@@ -9,12 +9,14 @@ import dev.unifiedllm.pricing.Price
  *
  * @property isUsers true for a model of the user's own
  * @property isFree true if nobody bills for it
+ * @property isLocal true if it is free and runs on this machine
  */
 internal class AttemptTarget(
     val id: ModelId,
     private val findState: () -> TargetState,
     val isUsers: Boolean,
     val isFree: Boolean,
+    val isLocal: Boolean = false,
     private val price: (reportedModel: String?) -> Price?,
 ) {
     /** Shared by all calls of the client to this target. Found when it is needed, because the identity of a target contains a hash of its key. */

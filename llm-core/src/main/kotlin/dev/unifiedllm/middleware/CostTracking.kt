@@ -9,6 +9,7 @@ import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.linkFlow
+import dev.unifiedllm.pricing.setPrice
 import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.store.LedgerRow.Status
@@ -73,6 +74,7 @@ internal class CostTracking(
                     firstContent,
                     request.context.task,
                     request.context.tags,
+                    target.isLocal,
                 ),
             )
         }
@@ -86,7 +88,7 @@ internal class CostTracking(
 
     private fun unlisted(reportedModel: String?): String {
         val answered = reportedModel?.takeIf { it != target.id.name }?.let { ", which responded as \"$it\"" }.orEmpty()
-        return "no price is known for ${target.id}$answered"
+        return "no price is known for ${target.id}$answered; ${setPrice(target.id.toString())}"
     }
 
     /** @param hasAnswer true if the response had text, reasoning, tool calls or media, none of which take zero tokens */

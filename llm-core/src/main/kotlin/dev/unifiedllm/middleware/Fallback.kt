@@ -33,7 +33,7 @@ internal class Fallback(private val targets: List<Model>) : Model {
                     val isEnd = target === targets.last() || !failure.allowsFallback
                     if (isEnd && failed.isEmpty()) throw failure
                     val isChain = failure is LlmException.AllFailed && gate.attempts.isNotEmpty() // its attempts have been emitted
-                    val attempts = if (isChain) gate.attempts else failure.each().map { Delta.Attempt(it.model ?: target.id, it) }
+                    val attempts = if (isChain) gate.attempts else failure.each().map { Delta.Attempt(it.model ?: target.id, it.withoutFallbackAdvice()) }
                     failed += attempts
                     if (!isChain) attempts.forEach { emit(it) }
                     if (isEnd) throw allFailed(failed)

@@ -51,8 +51,9 @@ internal class Charge(private val standard: RateTable, private val terms: Terms)
         part(cacheWrite1h, rates.cacheWrite1h, write, usual.cacheWrite1h, usual.cacheWrite ?: usual.input, "tokens written to the cache for an hour")
         part(audioIn, rates.audioIn, rates.input, usual.audioIn, usual.input, "audio in the input")
         part(reasoning, rates.reasoning, rates.output, usual.reasoning, usual.output, "reasoning tokens")
-        part(audioOut, rates.audioOut, rates.output, usual.audioOut, usual.output, "audio in the output")
-        part(image, rates.imageOut, rates.output, usual.imageOut, usual.output, "images in the output tokens")
+        val ofMedia = rates.output.takeIf { terms.isUniform } // providers bill media above text: a row without their rate does not know it
+        part(audioOut, rates.audioOut, ofMedia, usual.audioOut, usual.output, "audio in the output")
+        part(image, rates.imageOut, ofMedia, usual.imageOut, usual.output, "images in the output tokens")
     }
 
     /**
@@ -78,11 +79,11 @@ internal class Charge(private val standard: RateTable, private val terms: Terms)
         val searches = billing.webSearches ?: 0
         val fee = terms.search
         if (fee == null) {
-            if (searches > 0) miss("web searches")
+            if (searches > 0) miss(WEB_SEARCHES)
             return
         }
         val amount = fee.of(billing)
-        if (amount == null) miss("web searches of a size that was not reported") else total += amount
+        if (amount == null) miss("$WEB_SEARCHES of a size that was not reported") else total += amount
     }
 
     private companion object {
@@ -98,5 +99,20 @@ internal fun cost(usage: Usage?, standard: RateTable, terms: Terms, known: (Usd)
     val output = usage.outputTokens ?: return Cost.Unknown("the provider did not report the output tokens")
     usage.billing.unpriced?.let { return Cost.Unknown(it) }
     val (amount, missing) = Charge(standard, terms).of(usage, input, output)
-    return if (missing == null) known(Usd.of(amount)) else Cost.Unknown("no price is known for $missing")
+    if (missing == null) return known(Usd.of(amount))
+    val rate = "perWebSearch".takeIf { missing.startsWith(WEB_SEARCHES) }
+    return Cost.Unknown("no price is known for $missing; ${setPrice(rate = rate)}")
 }
+
+/**
+ * How to set the price of [model], as the end of a sentence. A price that is set in code is that of all service tiers and conditions.
+ *
+ * @param rate what the price must state beside those of input and output tokens; null for nothing
+ */
+internal fun setPrice(model: String = "provider/model", rate: String? = null): String {
+    val inKotlin = if (rate == null) "…" else "…; $rate = …"
+    val inJava = if (rate == null) "p -> …" else "p -> p….$rate(…)"
+    return "set one in the settings of the client: price(\"$model\") { $inKotlin } (Kotlin), price(\"$model\", $inJava) (Java)"
+}
+
+private const val WEB_SEARCHES = "web searches"

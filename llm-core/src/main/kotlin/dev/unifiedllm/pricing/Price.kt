@@ -5,6 +5,7 @@ import dev.unifiedllm.LlmDsl
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
+import java.math.BigDecimal
 import java.time.LocalDate
 
 /**
@@ -58,6 +59,9 @@ public class Price private constructor(
      * Builds a price, in US dollars per million tokens. The rates of input and output tokens are required, 0 means free; a null cache rate is that of input
      * tokens.
      *
+     * The functions take an amount as [Usd], [BigDecimal], number or text: `inputPerMillion(0.10)` and `inputPerMillion("0.10")` are exactly ten cents. What
+     * is no number, such as NaN, throws a [NumberFormatException].
+     *
      * A rate that is missing or negative throws an [IllegalArgumentException] when the price is built.
      */
     @LlmDsl
@@ -80,13 +84,43 @@ public class Price private constructor(
 
         public fun inputPerMillion(price: Usd): Builder = apply { inputPerMillion = price }
 
+        public fun inputPerMillion(price: BigDecimal): Builder = inputPerMillion(Usd.of(price))
+
+        public fun inputPerMillion(price: Double): Builder = inputPerMillion(BigDecimal.valueOf(price))
+
+        public fun inputPerMillion(price: String): Builder = inputPerMillion(Usd.of(price))
+
         public fun outputPerMillion(price: Usd): Builder = apply { outputPerMillion = price }
+
+        public fun outputPerMillion(price: BigDecimal): Builder = outputPerMillion(Usd.of(price))
+
+        public fun outputPerMillion(price: Double): Builder = outputPerMillion(BigDecimal.valueOf(price))
+
+        public fun outputPerMillion(price: String): Builder = outputPerMillion(Usd.of(price))
 
         public fun cacheReadPerMillion(price: Usd): Builder = apply { cacheReadPerMillion = price }
 
+        public fun cacheReadPerMillion(price: BigDecimal): Builder = cacheReadPerMillion(Usd.of(price))
+
+        public fun cacheReadPerMillion(price: Double): Builder = cacheReadPerMillion(BigDecimal.valueOf(price))
+
+        public fun cacheReadPerMillion(price: String): Builder = cacheReadPerMillion(Usd.of(price))
+
         public fun cacheWritePerMillion(price: Usd): Builder = apply { cacheWritePerMillion = price }
 
+        public fun cacheWritePerMillion(price: BigDecimal): Builder = cacheWritePerMillion(Usd.of(price))
+
+        public fun cacheWritePerMillion(price: Double): Builder = cacheWritePerMillion(BigDecimal.valueOf(price))
+
+        public fun cacheWritePerMillion(price: String): Builder = cacheWritePerMillion(Usd.of(price))
+
         public fun perWebSearch(fee: Usd): Builder = apply { perWebSearch = fee }
+
+        public fun perWebSearch(fee: BigDecimal): Builder = perWebSearch(Usd.of(fee))
+
+        public fun perWebSearch(fee: Double): Builder = perWebSearch(BigDecimal.valueOf(fee))
+
+        public fun perWebSearch(fee: String): Builder = perWebSearch(Usd.of(fee))
 
         @InternalLlmApi
         public fun build(source: String): Price {

@@ -8,14 +8,16 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ResponseHead
 import dev.unifiedllm.protocol.Decoder.Progress
 import dev.unifiedllm.protocol.json.JsonSyntaxException
+import dev.unifiedllm.protocol.json.isWholeJson
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.ConnectionLostException
 import dev.unifiedllm.transport.TransportResponse
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
+import dev.unifiedllm.transport.error.invalidHttp
 import dev.unifiedllm.transport.error.quote
 import dev.unifiedllm.transport.error.requestId
-import dev.unifiedllm.transport.framing.AwsEventStreamDecoder
+import dev.unifiedllm.transport.error.withoutKey
 import dev.unifiedllm.transport.framing.Frame
 import dev.unifiedllm.transport.framing.FrameDecoder
 import dev.unifiedllm.transport.framing.FramingException
@@ -38,10 +40,11 @@ internal class AnswerReader(
     private val decoder: Decoder,
     private val response: TransportResponse,
     private val timeouts: Deadlines,
-    private val whole: Boolean,
+    whole: Boolean,
 ) {
     private val details = LlmException.Details(target.id, response.status, requestId(response::header))
     private val deltas = ArrayList<Delta>()
+    private val framing = BodyFraming(target, response, whole, decoder.readsJson)
     private var frames: FrameDecoder? = null
     private var received = 0L
     private var lost: ConnectionLostException? = null
@@ -56,8 +59,7 @@ internal class AnswerReader(
     /** True while frames that have been read are not decoded yet: the first content is delivered before what arrived together with it is decoded. */
     private var hasUndecoded = false
 
-    /** The last frame that had no content, as text; null if there was none. */
-    private var silent: String? = null
+    private val silent = SilentFrames()
 
     /** Reads the body to its end. Returns the request that must follow, if the response goes on in another body. */
     suspend fun readInto(emit: suspend (Delta) -> Unit): FollowUp? {
@@ -90,11 +92,9 @@ internal class AnswerReader(
         }
         decoder.followUp()?.let { return it }
         if (decoder.progress == Progress.OPEN) {
-            val isProperEnd = lost == null
-            if (!isProperEnd || !decoder.isCompleteAtEnd()) {
-                val said = if (isProperEnd) decoder.errorInBody() ?: silentError() else null
-                throw said?.let(::advised) ?: interrupted("the connection was closed, but the last event of the stream is missing")
-            }
+            if (lost != null || !decoder.isCompleteAtEnd()) throw advised(failureAtEnd())
+        } else if (decoder.endsWithoutReason) {
+            silentError(isEnd = true)?.let { throw advised(it) }
         }
         bursts?.endBurst() // pricing the finish may take a while, and so may the drain
         val failure = try {
@@ -107,6 +107,28 @@ internal class AnswerReader(
         failure?.let { throw advised(it) }
         drain()
         return null
+    }
+
+    /** The failure of a response that is not complete at the end of its body. */
+    private fun failureAtEnd(): LlmException {
+        if (lost == null) (decoder.errorInBody() ?: silentError(isEnd = false))?.let { return it }
+        val foreign = if (lost == null && !hasContent && decoder.readsJson) foreignWords() else null
+        if (foreign != null) {
+            val problem = "it is not what the wire ${target.protocol} expects. Is ${target.baseUrl} the address of an API? It says: ${shown(foreign)}"
+            return malformed(problem, null)
+        }
+        return interrupted("the connection was closed, but the last event of the stream is missing")
+    }
+
+    /** The beginning of a body that has nothing of the wire, but ended properly; null if it has something, or is not text. */
+    private fun foreignWords(): String? {
+        val body = frames
+        val text = when {
+            body is WholeBodyDecoder -> body.text(MAX_RAW).orEmpty()
+            body is SseDecoder && !body.hasFields -> body.strayWords
+            else -> null
+        }
+        return text?.trim()?.takeIf { words -> words.none { it < ' ' && !it.isWhitespace() } }
     }
 
     private fun advised(failure: LlmException): LlmException = if (isCommitted) failure.withoutFallbackAdvice() else failure
@@ -144,15 +166,16 @@ internal class AnswerReader(
     private fun decode(count: Int): LlmException? {
         try {
             if (count < 0) {
-                frames?.finish()?.let(::decode)
+                decodeTail()
                 return null
             }
             received += count
-            val framing = frames ?: framing(count)?.also { frames = it } ?: return null
-            if (!hasUndecoded) framing.feed(response.bytes, 0, count)
+            val known = frames
+            val body = known ?: framing.decoder(count)?.also { frames = it } ?: return null
+            if (known != null && !hasUndecoded) known.feed(response.bytes, 0, count)
             hasUndecoded = false
             while (decoder.progress != Progress.DONE && !hasUndecoded) {
-                decode(framing.next() ?: return null)
+                decode(body.next() ?: return null)
                 hasUndecoded = hasContent && !isCommitted
             }
             return null
@@ -166,21 +189,24 @@ internal class AnswerReader(
         }
     }
 
+    /** Decodes what the end of the body completes. After the end of the response, JSON that is cut is no failure. */
+    private fun decodeTail() {
+        while (decoder.progress != Progress.DONE) {
+            val frame = frames?.finish() ?: return
+            val isLate = decoder.progress != Progress.OPEN && decoder.readsJson && frame.isJson()
+            if (!isLate || isWholeJson(frame.bytes, frame.start, frame.end)) decode(frame)
+        }
+    }
+
     private fun decode(frame: Frame) {
-        if (decoder.readsJson && frames is SseDecoder && !frame.isJson()) return words(frame)
+        if (decoder.readsJson && (frames is SseDecoder || frames is NdjsonDecoder) && !frame.isJson()) return words(frame)
         val before = deltas.size
         decoder.decode(frame, deltas)
-        if (deltas.size > before) silent = null
+        if (deltas.size > before) silent.clear()
         if (!hasContent) hasContent = (before until deltas.size).any { deltas[it].isContent }
         if (deltas.size > before || decoder.progress != Progress.OPEN || !decoder.readsJson) return
         if (frame.event == "error") throw HttpErrors(target).exception(ProviderError.of(frame.text()))
-        remember(frame.text())
-    }
-
-    /** Keeps a frame without content. An error in JSON is not replaced by the usage or a keep-alive after it. */
-    private fun remember(text: String) {
-        val isError = silent?.let { it.startsWith('{') && errorIn(it) != null } ?: false
-        if (!isError) silent = text
+        silent.addJson(frame.text())
     }
 
     /** Words in place of JSON are a keep-alive, the end of the stream, or an error. */
@@ -194,42 +220,13 @@ internal class AnswerReader(
             }
             decoder.progress != Progress.OPEN -> return
             frame.event == "error" -> throw HttpErrors(target).exception(ProviderError.of(text))
-            else -> remember(text)
+            else -> silent.addWords(text)
         }
     }
 
-    /**
-     * The failure in the last frame without content: an error that does not have the form of the wire's errors. Null if it is no error.
-     *
-     * @param isEnd true if the stream says that it ends here, and nothing has said that the response is complete: then a message alone is an error, too
-     */
-    private fun silentError(isEnd: Boolean = false): LlmException? {
-        val error = silent?.let(::errorIn) ?: return null
-        val isError = !hasContent || error.type != null || error.code != null || (isEnd && silent!!.startsWith('{'))
-        return if (isError) HttpErrors(target).exception(error) else null
-    }
-
-    private fun errorIn(text: String): ProviderError? = ProviderError.of(text).takeIf { it.message != null && !it.isSuccess }
-
-    /**
-     * Chosen by the content type, else by the first significant byte: a server may send a whole body where a stream was requested, and the reverse.
-     * Null while there is no such byte: some servers send white space until the model begins.
-     */
-    private fun framing(count: Int): FrameDecoder? {
-        response.header("content-encoding")?.trim()?.takeIf { it.isNotEmpty() && !it.equals("identity", ignoreCase = true) }?.let {
-            val encoding = quote(it, target.key?.reveal())
-            throw malformed("its Content-Encoding is $encoding, which was not requested. Check for a proxy that compresses responses.", null)
-        }
-        val type = response.header("content-type")?.substringBefore(';')?.trim()?.lowercase()
-        if (type == "application/vnd.amazon.eventstream") return AwsEventStreamDecoder()
-        val first = response.bytes.asSequence().take(count).map { it.toInt().toChar() }.firstOrNull { it !in LEADING_NOISE } ?: return null
-        return when {
-            first == '<' -> throw malformed("the server sent a web page: is ${target.baseUrl} the address of an API?", null)
-            type == "application/x-ndjson" || type == "application/jsonl" -> NdjsonDecoder()
-            first == '{' || first == '[' -> if (target.wire.streamsJsonLines && !whole) NdjsonDecoder() else WholeBodyDecoder()
-            else -> SseDecoder(takesBareErrors = true)
-        }
-    }
+    /** @param isEnd true if the stream says that it ends here */
+    private fun silentError(isEnd: Boolean): LlmException? =
+        silent.error(hasContent, isEnd, decoder.isCompleteAtEnd())?.let { HttpErrors(target).exception(it) }
 
     /** Reads what is left, so that the connection can be reused. The response has been delivered: this does not fail, and ends soon. */
     private suspend fun drain() {
@@ -249,14 +246,20 @@ internal class AnswerReader(
     }
 
     private fun interrupted(clean: String): LlmException {
+        val invalid = lost?.let { invalidHttp(it, response.header("content-length")) }?.let { quote(it, target.key?.reveal()) }
         val what = if (lost == null) clean else "the connection was lost"
-        val message = if (received == 0L) {
-            "${target.id} sent an empty response: $what. Try again$OR_ADD_A_FALLBACK"
-        } else {
-            "The response of ${target.id} was cut: $what. What had arrived is in `partial`; try again."
+        val last = (silent.lastWords() ?: (frames as? SseDecoder)?.strayWords)?.let { " Its last words: ${shown(it)}." }.orEmpty()
+        val message = when {
+            invalid != null && !hasContent -> "The response of ${target.id} cannot be read: the server sent $invalid. Try again$OR_ADD_A_FALLBACK"
+            invalid != null -> "The response of ${target.id} was cut: $what, because the server sent $invalid. What had arrived is in `partial`; try again."
+            received == 0L -> "${target.id} sent an empty response: $what. Try again$OR_ADD_A_FALLBACK"
+            else -> "The response of ${target.id} was cut: $what.$last What had arrived is in `partial`; try again."
         }
-        return LlmException.StreamInterrupted(message, lost, details)
+        return LlmException.StreamInterrupted(message, lost?.let { withoutKey(it, target.key?.reveal()) }, details)
     }
+
+    /** The beginning of what the server said, in quotation marks, without keys and control characters. */
+    private fun shown(text: String): String = "\"${quote(text, target.key?.reveal()).filterNot { it.isISOControl() }.take(MAX_SHOWN)}\""
 
     private fun malformed(what: String, cause: Throwable?) =
         LlmException.MalformedResponse("The response of ${target.id} cannot be read: $what", cause, details)
@@ -267,14 +270,14 @@ internal class AnswerReader(
         /** The largest body that a response keeps. */
         const val MAX_RAW = 1 shl 20
 
+        /** The most characters of a body that a message shows. */
+        const val MAX_SHOWN = 200
+
         const val DRAIN_BYTES = 64 * 1024
         val DRAIN_TIME: Duration = 50.milliseconds
         val USAGE_WAIT: Duration = 5.seconds
 
         /** How long to wait after a finish reason that more content may follow. */
         val CONTENT_WAIT: Duration = 30.seconds
-
-        /** White space, NUL, and the bytes of a byte order mark: without meaning before the beginning in every framing. */
-        val LEADING_NOISE = setOf(' ', '\t', '\r', '\n', '\u0000') + listOf(0xEF, 0xBB, 0xBF).map { it.toByte().toInt().toChar() }
     }
 }

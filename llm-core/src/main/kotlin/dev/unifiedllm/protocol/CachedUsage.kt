@@ -20,6 +20,9 @@ internal class CachedUsage {
     /** See [Billing.conditions]. */
     val conditions: MutableSet<String> = linkedSetOf()
 
+    /** See [Billing.unpriced]. */
+    var unpriced: String? = null
+
     /** The usage with cached tokens in the input; null if the provider reported none. */
     fun usage(): Usage? {
         if (input == null && output == null) return null
@@ -33,7 +36,7 @@ internal class CachedUsage {
             cacheWrite5mTokens = written5m
             cacheWrite1hTokens = written1h
             reasoningTokens = reasoning
-            billing = Billing(Billing.serviceTier(serviceTier), conditions.toSet(), webSearches)
+            billing = Billing(Billing.serviceTier(serviceTier), conditions.toSet(), webSearches, unpriced = unpriced)
         }
     }
 }

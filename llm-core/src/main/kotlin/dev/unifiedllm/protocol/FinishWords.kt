@@ -2,9 +2,16 @@ package dev.unifiedllm.protocol
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.FinishReason.Kind
+import dev.unifiedllm.protocol.json.jsonElementOrNull
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
+import dev.unifiedllm.transport.framing.Frame
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.contentOrNull
 
 /** The kind of the finish reason [raw], in any case, on any wire: gateways also send the words of the wire that they translate from. */
 internal fun finishKind(raw: String): Kind = KINDS[raw.trim().lowercase()] ?: Kind.OTHER
@@ -16,8 +23,20 @@ internal fun checkFinish(raw: String?, target: Target) {
     }
 }
 
-/** The JSON of an `error` that means no error: some gateways send one with every response. */
-internal val NO_ERROR: Set<String> = setOf("null", "\"\"", "{}", "[]", "false", "0")
+/** True if [raw], the JSON of an `error`, means no error, as `null`, `{}` and `{"message":"","code":null}` do: some gateways send one with every response. */
+internal fun isNoError(raw: String): Boolean = raw in NO_ERROR || jsonElementOrNull(raw)?.let(::saysNothing) ?: false
+
+private fun saysNothing(error: JsonElement): Boolean = when (error) {
+    is JsonPrimitive -> error.contentOrNull?.trim().orEmpty().let { it.isEmpty() || it == "false" || it == "0" }
+    is JsonArray -> error.all(::saysNothing)
+    is JsonObject -> error.values.all(::saysNothing)
+}
+
+/** The error whose JSON is [raw], the member `error` of [frame]. Where that is a flag, its words stand beside it. */
+internal fun errorOf(raw: String, frame: Frame): ProviderError =
+    ProviderError.of(if (raw.startsWith('{') || raw.startsWith('"') || raw.startsWith('[')) "{\"error\":$raw}" else frame.text())
+
+private val NO_ERROR: Set<String> = setOf("null", "\"\"", "{}", "[]", "false", "0")
 
 private val KINDS = mapOf(
     Kind.STOP to listOf("stop", "end_turn", "eos", "eos_token", "stop_sequence", "stop_token", "complete", "completed"),

@@ -60,6 +60,9 @@ internal interface Decoder {
     /** True if [progress] is COMPLETE and content may still follow: then the rest of the stream is worth a long wait. */
     val mayContinue: Boolean get() = false
 
+    /** True if the response is complete, and nothing has said why it ended: what looked like an error before the end is then one. */
+    val endsWithoutReason: Boolean get() = false
+
     /** Decodes `[DONE]`, which ends the streams of OpenAI's wire, and of gateways on other wires. */
     fun done(out: MutableList<Delta>): Unit = Unit
 

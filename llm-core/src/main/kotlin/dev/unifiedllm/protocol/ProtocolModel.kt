@@ -82,7 +82,7 @@ internal class ProtocolModel(
         if (request is ChatRequest) warnings += unsentContent(request)
         return when (request) {
             is ChatRequest -> protocol.of(request)
-            is EmbeddingRequest -> protocol.embeddings?.of(request)
+            is EmbeddingRequest -> protocol.embeddings?.of(request)?.let { (encoded, decoder) -> encoded to VectorCount(decoder, target, request.inputs.size) }
             is ImageRequest -> protocol.images?.of(request)
         } ?: throw LlmException.InvalidRequest(
             "$id cannot serve ${if (request is EmbeddingRequest) "embeddings" else "images"}: the wire ${protocol.name} does not carry them. " +

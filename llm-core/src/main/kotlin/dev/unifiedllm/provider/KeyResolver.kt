@@ -47,7 +47,7 @@ internal class KeyResolver(private val environment: Environment) {
         val empty = row.apiKeyEnv.firstOrNull(environment::isEmpty)
         val remedy = if (empty != null) "The variable $empty is set, but empty. Set it to the key" else "Set the variable ${row.apiKeyEnv.first()}"
         return LlmException.Configuration(
-            "No API key for $model. $remedy; or in code: ${inCode(requestedRow.id, "apiKey", "\"…\"")}.${row.docs?.let { " See $it" }.orEmpty()}",
+            "No API key for $model. $remedy; or in code: ${inCode(requestedRow.id, "apiKey", "\"…\"")}.",
             details = LlmException.Details(model),
         )
     }

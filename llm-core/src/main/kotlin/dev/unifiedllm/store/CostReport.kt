@@ -19,8 +19,9 @@ public enum class By { MODEL, PROVIDER, DAY, TASK }
  * @property unknownCosts the number of calls whose cost is unknown; [cost] does not include them
  * @property isFree true if nobody bills for the responses
  * @property isDemo true for demo models, whose costs are made up and not part of any total
+ * @property isLocal true if [isFree], and all responses came from servers on this machine
  */
-public data class CostRow(
+public data class CostRow @JvmOverloads constructor(
     @get:JvmName("name") public val name: String,
     @get:JvmName("calls") public val calls: Int,
     @get:JvmName("failed") public val failed: Int,
@@ -32,12 +33,13 @@ public data class CostRow(
     @get:JvmName("unknownCosts") public val unknownCosts: Int,
     @get:JvmName("isFree") public val isFree: Boolean,
     @get:JvmName("isDemo") public val isDemo: Boolean,
+    @get:JvmName("isLocal") public val isLocal: Boolean = false,
 ) {
-    /** The cost as a short text: `$ n/a` if it is unknown, `local $0` if all responses came from the user's own machines. */
+    /** The cost as a short text: `$ n/a` if it is unknown, `local $0` if all responses came from servers on this machine, `free $0` if others are free. */
     @get:JvmName("costText")
     public val costText: String
         get() = when {
-            isFree -> "local $0"
+            isFree -> if (isLocal) "local $0" else "free $0"
             cost == null -> "$ n/a"
             unknownCosts > 0 -> "${cost.toDisplayString()} + $unknownCosts n/a"
             else -> cost.toDisplayString()
@@ -133,6 +135,7 @@ private fun row(name: String, demo: Boolean, group: List<LedgerRow>) = CostRow(
     unknownCosts = group.count { it.cost is Cost.Unknown },
     isFree = group.all { it.cost == null || it.cost is Cost.Free } && group.any { it.cost is Cost.Free },
     isDemo = demo,
+    isLocal = group.all { it.cost == null || (it.cost is Cost.Free && it.isLocal) } && group.any { it.cost is Cost.Free },
 )
 
 private fun thousands(count: Long) = "%,d".format(java.util.Locale.ROOT, count)

@@ -22,6 +22,8 @@ internal class LedgerRow(
     val timeToFirstToken: Duration?,
     val task: String?,
     val tags: List<String>,
+    /** True if the model runs on this machine: the host of its base URL is a loopback address. Known where [cost] is free. */
+    val isLocal: Boolean = false,
 ) {
     enum class Status { DONE, FAILED, CANCELLED }
 

@@ -122,26 +122,31 @@ internal class KtorTransport(client: HttpClient) : Transport {
     private val isClosed: Boolean get() = !derived.value.coroutineContext.job.isActive
 
     /** The exception for a request that failed with [failure] before the head. One that is neither the engine's nor Ktor's is thrown as it is. */
-    private fun exception(failure: Throwable, uri: URI, deadlines: HeadDeadlines): Throwable = when {
-        failure is FirstByteExpired -> deadlines.errors.noResponse(uri.authority, deadlines.firstByte, failure)
+    private fun exception(failure: Throwable, uri: URI, deadlines: HeadDeadlines): Throwable {
+        val cause = deadlines.errors.withoutKey(failure) // Ktor's messages have the URL, and the JDK's a line of the response
+        return exception(failure, cause, uri, deadlines)
+    }
+
+    private fun exception(failure: Throwable, cause: Throwable, uri: URI, deadlines: HeadDeadlines): Throwable = when {
+        failure is FirstByteExpired -> deadlines.errors.noResponse(uri.authority, deadlines.firstByte, cause)
         failure is OtherHostException -> LlmException.Configuration(
             "${deadlines.errors.details.model} cannot be called: a plugin of your Ktor client sends the request on to ${failure.host}, and the key with it. " +
                 "Remove HttpRedirect from that client.",
-            failure,
+            cause,
             deadlines.errors.details,
         )
         isClosed -> LlmException.Configuration(
             "${deadlines.errors.details.model} cannot be called: the Ktor client that was passed to httpClient is closed. Pass an open one.",
-            failure,
+            cause,
             deadlines.errors.details,
         )
         failure is UncheckedIOException -> tlsSettingsError(failure, deadlines.errors.details)
-        failure is ConnectTimeoutException -> deadlines.errors.noConnection(uri.authority, null, failure, "raise the connect timeout of your Ktor client")
+        failure is ConnectTimeoutException -> deadlines.errors.noConnection(uri.authority, null, cause, "raise the connect timeout of your Ktor client")
         failure is HttpRequestTimeoutException || failure is SocketTimeoutException -> LlmException.Timeout(
             "${deadlines.errors.details.model} at ${uri.authority} sent no response within the timeout of your Ktor client. Raise that timeout" +
                 OR_ADD_A_FALLBACK,
             LlmException.Timeout.Phase.FIRST_BYTE,
-            failure,
+            cause,
             deadlines.errors.details,
         )
         // A CancellationException: a plugin or the engine has cancelled the request. A NumberFormatException: a Content-Length that is not a number.

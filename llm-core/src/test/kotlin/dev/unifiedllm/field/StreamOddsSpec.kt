@@ -160,6 +160,67 @@ class StreamOddsSpec : FunSpec({
             }
         }
 
+        test("$wire, the last event without its blank line, or without its newline, counts") {
+            for (end in listOf("", "\n", "\r\n")) {
+                val body = wire.events.joinToString("") { event(it) } + wire.ending.dropLast(1).joinToString("") { event(it) }
+                val response = wire.ask(body + "data: ${wire.ending.last()}$end")
+                response.text shouldBe "Hello"
+                response.finishReason?.kind shouldBe Kind.STOP
+            }
+        }
+
+        test("$wire, a last event whose JSON is cut is none") {
+            val end = wire.ending.first()
+            for (size in listOf(1, end.length / 2, end.length - 1)) {
+                val body = wire.events.joinToString("") { event(it) } + "data: ${end.take(size)}"
+                shouldThrow<LlmException.StreamInterrupted> { wire.ask(body) }.partial?.text shouldBe "Hello"
+            }
+        }
+
+        context("$wire, other forms of the same stream") {
+            val all = wire.events + wire.ending
+            val forms = mapOf(
+                "events separated by a single newline" to all.joinToString("") { "data: $it\n" } + "\n",
+                "a doubled field name" to all.joinToString("") { "data: data: $it\n\n" },
+                "a whole response after a comment" to ": PROCESSING\n\n" + wire.whole,
+                "a whole response, and [done]" to wire.whole + "\n\ndata: [done]\n\n",
+                "a whole response, and [DONE] without a field name" to wire.whole + "\n\n[DONE]\n\n",
+                "a whole response, and NUL bytes" to wire.whole + "\u0000\u0000",
+            )
+            withData(nameFn = { it.key }, forms.entries) { (_, body) ->
+                for (type in listOf("text/event-stream", "application/json", "text/plain")) wire.ask(body, type).text shouldBe "Hello"
+            }
+            test("an event stream under application/x-ndjson") {
+                wire.ask(wire.stream(), "application/x-ndjson").text shouldBe "Hello"
+            }
+        }
+
+        context("$wire, a body that has nothing of the wire") {
+            withData(nameFn = { it }, "OK", "null", "\"Internal error\"", "[]", "{}", """{"state":"queued"}""") { body ->
+                val failure = shouldThrow<LlmException.MalformedResponse> { wire.ask(body, "application/json") }
+                for (text in listOf("not what the wire", body)) failure.message shouldContain text
+            }
+        }
+
+        test("$wire, an error without a field name, before [DONE] and without it") {
+            val error = """{"error":{"message":"EngineCore died","type":"server_error"}}"""
+            for (before in listOf("", wire.events.joinToString("") { event(it) })) {
+                for (end in listOf("", "\n\n", "\n\ndata: [DONE]\n\n")) {
+                    val failure = shouldThrow<LlmException> { wire.ask(": x\n\n$before$error$end") }
+                    failure.message shouldContain "EngineCore died"
+                }
+            }
+        }
+
+        test("$wire, words at the end of a part of a response are shown") {
+            val part = wire.events.joinToString("") { event(it) }
+            for (words in listOf(WORDS, "data: $WORDS\n\n", "<html><title>$WORDS</title></html>")) {
+                val failure = shouldThrow<LlmException.StreamInterrupted> { wire.ask(part + words) }
+                failure.message shouldContain WORDS
+                failure.partial?.text shouldBe "Hello"
+            }
+        }
+
         test("$wire, an error in words") {
             shouldThrow<LlmException.ServerError> { wire.ask("event: error\ndata: $WORDS\n\n") }.message shouldContain WORDS
             shouldThrow<LlmException> { wire.ask("data: $WORDS\n\n") }.message shouldContain WORDS
@@ -190,6 +251,31 @@ class StreamOddsSpec : FunSpec({
             val part = wire.events.joinToString("") { event(it) }
             shouldThrow<LlmException> { wire.ask(part + "data: ping\n\n", isCut = true) }.shouldBeInstanceOf<LlmException.StreamInterrupted>()
         }
+    }
+
+    test("words before [DONE] fail a stream without a finish reason, and no other") {
+        val part = event("""{"choices":[{"index":0,"delta":{"content":"Hello"}}]}""")
+        val usage = event("""{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}""")
+        val done = "data: [DONE]\n\n"
+        for (after in listOf("", usage, "data: ping\n\n")) {
+            val failure = shouldThrow<LlmException> { wires.first().ask(part + "data: $WORDS\n\n" + after + done) }
+            failure.message shouldContain WORDS
+            failure.partial?.text shouldBe "Hello"
+        }
+        wires.first().ask(part + "data: ping\n\n" + done).text shouldBe "Hello"
+        val finish = event("""{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}""")
+        for (body in listOf(part + "data: $WORDS\n\n" + finish + done, part + finish + "data: $WORDS\n\n" + done)) {
+            wires.first().ask(body).finishReason?.kind shouldBe Kind.STOP
+        }
+    }
+
+    test("after the finish reason, usage whose JSON is cut is not read, and does not fail the response") {
+        val finished = wires.first().events.joinToString("") { event(it) } + event(wires.first().ending.first())
+        val response = wires.first().ask(finished + """data: {"choices":[],"usage":{"prompt_tokens":12,"comple""")
+        response.text shouldBe "Hello"
+        response.usage shouldBe null
+        val usage = wires.first().ask(finished + """data: {"choices":[],"usage":{"prompt_tokens":12,"completion_tokens":3}}""").usage
+        usage?.outputTokens shouldBe 3
     }
 
     test("content after a finish reason, without an end of the stream, is complete when nothing more comes") {

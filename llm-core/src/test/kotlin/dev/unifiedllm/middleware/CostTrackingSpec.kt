@@ -46,9 +46,9 @@ private val request = ChatRequest.build("test/m") {
 }
 private val price = Price.Builder().inputPerMillion(1.usd).outputPerMillion(2.usd).build("here")
 
-private fun target(id: ModelId, isFree: Boolean = false, price: (String?) -> Price?): AttemptTarget {
+private fun target(id: ModelId, isFree: Boolean = false, isLocal: Boolean = false, price: (String?) -> Price?): AttemptTarget {
     val state = TargetState()
-    return AttemptTarget(id, { state }, isUsers = true, isFree, price)
+    return AttemptTarget(id, { state }, isUsers = true, isFree, isLocal, price)
 }
 
 @OptIn(kotlinx.coroutines.ExperimentalCoroutinesApi::class)
@@ -73,8 +73,19 @@ class CostTrackingSpec : FunSpec({
         cost(finishing(billed), isFree = true, price = price) shouldBe billed
         cost(finishing(Cost.Unknown("?")), isFree = true, price = price) shouldBe Cost.Free
         cost(finishing(Cost.Unknown("?")), price = price) shouldBe Cost.Known(Usd.of("0.002"), "here")
-        cost(finishing(Cost.Unknown("?"))) shouldBe Cost.Unknown("no price is known for test/m")
+        cost(finishing(Cost.Unknown("?"))) shouldBe Cost.Unknown(
+            "no price is known for test/m; set one in the settings of the client: price(\"test/m\") { … } (Kotlin), price(\"test/m\", p -> …) (Java)",
+        )
         cost(finishing(Cost.Free)) shouldBe Cost.Free
+    }
+
+    test("the row of a free attempt says whether the model runs on this machine") {
+        for (isLocal in listOf(true, false)) {
+            val ledger = MemoryLedger()
+            val model = finishing(Cost.Unknown("?"))
+            model.with(CostTracking(ledger, target(model.id, isFree = true, isLocal) { null })).stream(request).toList()
+            ledger.rows().single().isLocal shouldBe isLocal
+        }
     }
 
     test("the name that the provider's answer gives the model is looked up too") {

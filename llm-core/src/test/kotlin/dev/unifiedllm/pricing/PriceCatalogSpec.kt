@@ -9,12 +9,14 @@ import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
 import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.ints.shouldBeGreaterThan
 import io.kotest.matchers.nulls.shouldBeNull
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.types.shouldBeInstanceOf
+import java.math.BigDecimal
 import java.time.LocalDate
 import java.util.zip.GZIPInputStream
 
@@ -210,6 +212,28 @@ class PriceCatalogSpec : FunSpec({
         shouldThrow<IllegalArgumentException> { price("-1", "1") }
         shouldThrow<IllegalArgumentException> { price("1", "1") { cacheReadPerMillion = Usd.of("-0.1") } }
         price("0", "0").cost(Usage.of(5, 5)).amount() shouldBe Usd.ZERO
+    }
+
+    test("a price in code is an amount, a decimal, a number or a text, each exact") {
+        val prices = listOf<Price.Builder.() -> Unit>(
+            { inputPerMillion(0.1.usd).outputPerMillion(0.2.usd).cacheReadPerMillion(0.3.usd).cacheWritePerMillion(0.7.usd).perWebSearch(0.01.usd) },
+            { inputPerMillion(0.1).outputPerMillion(0.2).cacheReadPerMillion(0.3).cacheWritePerMillion(0.7).perWebSearch(0.01) },
+            { inputPerMillion("0.1").outputPerMillion("0.2").cacheReadPerMillion("0.3").cacheWritePerMillion("0.7").perWebSearch("0.01") },
+            {
+                inputPerMillion(BigDecimal("0.1")).outputPerMillion(BigDecimal("0.2")).cacheReadPerMillion(BigDecimal("0.3"))
+                cacheWritePerMillion(BigDecimal("0.7")).perWebSearch(BigDecimal("0.01"))
+            },
+        ).map { Price.Builder().apply(it).build("user") }
+        for (price in prices) {
+            listOf(price.inputPerMillion, price.outputPerMillion, price.cacheReadPerMillion, price.cacheWritePerMillion, price.perWebSearch)
+                .map { "$it" } shouldContainExactly listOf("$0.10", "$0.20", "$0.30", "$0.70", "$0.01")
+        }
+    }
+
+    test("a price in code that is no number is refused at once") {
+        for (number in listOf(Double.NaN, Double.POSITIVE_INFINITY)) shouldThrow<NumberFormatException> { Price.Builder().inputPerMillion(number) }
+        shouldThrow<NumberFormatException> { Price.Builder().outputPerMillion("ten cents") }
+        shouldThrow<IllegalArgumentException> { Price.Builder().inputPerMillion(-0.1).outputPerMillion(0.1).build("user") }
     }
 
     test("every row of the packed table can be read and has no negative rate") {

@@ -96,12 +96,26 @@ class PriceTermsSpec : FunSpec({
         val price = Price.Builder().inputPerMillion(Usd.of("1")).outputPerMillion(Usd.of("2"))
         price.build("user").cost(usage(tier("flex")) {}).usd() shouldBe Usd.of("0.3")
         price.build("user").cost(usage(Billing(conditions = setOf("fast"))) {}).usd() shouldBe Usd.of("0.3")
-        price.build("user").cost(usage(Billing(webSearches = 2)) {}).shouldBeInstanceOf<Cost.Unknown>()
+        price.build("user").cost(usage(Billing(webSearches = 2)) {}).shouldBeInstanceOf<Cost.Unknown>().why shouldBe
+            "no price is known for web searches; set one in the settings of the client: " +
+            "price(\"provider/model\") { …; perWebSearch = … } (Kotlin), price(\"provider/model\", p -> p….perWebSearch(…)) (Java)"
         price.perWebSearch(Usd.of("0.01")).build("user").let {
             it.perWebSearch shouldBe Usd.of("0.01")
             it.cost(usage(Billing(webSearches = 2)) {}).usd() shouldBe Usd.of("0.32")
             it.cost(usage(Billing.STANDARD) {}).usd() shouldBe Usd.of("0.3")
         }
+    }
+
+    test("where a price is missing, the reason ends with how to set one; where tokens are missing, it does not") {
+        val remedy = "set one in the settings of the client: price(\"provider/model\") { … } (Kotlin), price(\"provider/model\", p -> …) (Java)"
+        fun why(model: String, billing: Billing) = cost(model, usage(billing) {}).shouldBeInstanceOf<Cost.Unknown>().why
+        why("openai/gpt-5-mini", tier("scale")) shouldBe "no price is known for the service tier \"scale\"; $remedy"
+        why("anthropic/claude-haiku-4-5", Billing(conditions = setOf("fast"))) shouldBe "no price is known for the condition \"fast\"; $remedy"
+        why("openai/gpt-4o", Billing(webSearches = 1)) shouldContain "perWebSearch = …"
+        why("perplexity/sonar", Billing.STANDARD) shouldContain "perWebSearch = …"
+        why("openai/gpt-5-mini", Billing(unpriced = "no price is known for file searches")) shouldBe "no price is known for file searches"
+        cost("openai/gpt-5-mini", Usage.build { outputTokens = 5 }).shouldBeInstanceOf<Cost.Unknown>().why shouldBe
+            "the provider did not report the input tokens"
     }
 
     test("a router's fee comes on top of the price of the model that responded, for cached tokens, too") {

@@ -303,4 +303,123 @@ class BilledUsageSpec : FunSpec({
         cost(" 0.0012 ").usd() shouldBe Usd.of("0.0012")
         for (header in listOf("1e999999999", "1e-999999999", "-1", "0", "none", "NaN")) cost(header).shouldBeInstanceOf<Cost.Unknown>()
     }
+
+    context("cached tokens that a gateway counts beside the input are added to it:") {
+        withData<Counted>(
+            { it.what },
+            Counted(
+                "more than the input",
+                "openai/m",
+                """{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":5000}}""",
+                5010,
+                5,
+            ),
+            Counted(
+                "more than the input, though not in the total",
+                "openai/m",
+                """{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_cache_hit_tokens":5000}""",
+                5010,
+                5,
+            ),
+            Counted(
+                "read and written",
+                "litellm_proxy/m",
+                """{"prompt_tokens":10,"completion_tokens":5,"cache_read_input_tokens":8,"cache_creation_input_tokens":7}""",
+                25,
+                5,
+            ),
+            Counted(
+                "fewer than the input, as the total shows",
+                "openai/m",
+                """{"prompt_tokens":100,"completion_tokens":5,"total_tokens":145,"prompt_tokens_details":{"cached_tokens":40}}""",
+                140,
+                5,
+            ),
+            Counted(
+                "within the input",
+                "openai/m",
+                """{"prompt_tokens":100,"completion_tokens":5,"total_tokens":105,"prompt_tokens_details":{"cached_tokens":100}}""",
+                100,
+                5,
+            ),
+            Counted(
+                "within the input, with as much reasoning in the total",
+                "openai/m",
+                """{"prompt_tokens":100,"completion_tokens":5,"total_tokens":145,"cached_tokens":40,"reasoning_tokens":40}""",
+                100,
+                45,
+                40,
+            ),
+        ) { case ->
+            val usage = finish(case.model, *chat(case.usage)).usage!!
+            listOf(usage.inputTokens, usage.outputTokens, usage.reasoningTokens) shouldBe listOf(case.input, case.output, case.reasoning)
+        }
+    }
+
+    context("what xAI ran beside the model is read:") {
+        val ran = "no price is known for the tools that the provider ran"
+        withData<Terms>(
+            { it.what },
+            Terms("sources", Billing(unpriced = "no price is known for the sources of the search"), "xai/m", *chat("""{$PLAIN,"num_sources_used":5}""")),
+            Terms("no sources", Billing.STANDARD, "xai/m", *chat("""{$PLAIN,"num_sources_used":0,"num_server_side_tools_used":0}""")),
+            Terms("tools that are only counted", Billing(unpriced = ran), "xai/m", *chat("""{$PLAIN,"server_side_tools_used":3}""")),
+            Terms(
+                "web searches",
+                Billing(webSearches = 3),
+                "xai/m",
+                *chat("""{$PLAIN,"num_server_side_tools_used":3,"server_side_tool_usage_details":{"web_search_calls":3,"x_search_calls":0}}"""),
+            ),
+            Terms(
+                "other tools",
+                Billing(webSearches = 1, unpriced = ran),
+                "xai/m",
+                *chat("""{$PLAIN,"server_side_tool_usage_details":{"web_search_calls":1,"x_search_calls":"2"}}"""),
+            ),
+            Terms(
+                "a tool that has no name yet",
+                Billing(unpriced = ran),
+                "xai/m",
+                *chat("""{$PLAIN,"server_side_tool_usage_details":{"web_search_calls":0,"novelty_calls":1}}"""),
+            ),
+            Terms(
+                "MCP servers, of which only the tokens are billed",
+                Billing.STANDARD,
+                "xai/m",
+                *chat("""{$PLAIN,"num_server_side_tools_used":2,"server_side_tool_usage_details":{"mcp_calls":2}}"""),
+            ),
+            Terms("no details", Billing.STANDARD, "xai/m", *chat("""{$PLAIN,"server_side_tool_usage_details":null}""")),
+        ) { case -> finish(case.model, *case.events).usage!!.billing shouldBe case.billing }
+    }
+
+    test("images and sound that were not counted have no price") {
+        suspend fun unpriced(delta: String, usage: String) = finish(
+            "openai/m",
+            """{"choices":[{"index":0,"delta":$delta,"finish_reason":"stop"}]}""",
+            """{"choices":[],"usage":$usage}""",
+        ).usage!!.billing.unpriced
+        val image = """{"content":"Hi","images":["data:image/png;base64,AAAA"]}"""
+        val sound = """{"audio":{"id":"a","data":"AAAA","transcript":"Hi"}}"""
+        unpriced(image, "{$PLAIN}")!! shouldContain "images"
+        unpriced(image, """{$PLAIN,"completion_tokens_details":{"image_tokens":0}}""")!! shouldContain "images"
+        unpriced(image, """{$PLAIN,"completion_tokens_details":{"image_tokens":4}}""") shouldBe null
+        unpriced(sound, "{$PLAIN}")!! shouldContain "sound"
+        unpriced(sound, """{$PLAIN,"completion_tokens_details":{"audio_tokens":4}}""") shouldBe null
+        unpriced("""{"content":"Hi"}""", "{$PLAIN}") shouldBe null
+    }
+
+    test("amounts and flags count as strings, too") {
+        suspend fun cost(members: String, model: String = "openrouter/m") = finish(model, *chat("{$PLAIN,$members}")).cost
+        cost(""""cost":"0.0012"""").usd() shouldBe Usd.of("0.0012")
+        cost(""""cost":" 1.2e-3 """").usd() shouldBe Usd.of("0.0012")
+        cost(""""cost_in_usd_ticks":"20000000000"""", "xai/m").usd() shouldBe Usd.of("2")
+        cost(""""cost":{"total_cost":"0.02"}""", "perplexity/m").usd() shouldBe Usd.of("0.02")
+        for (flag in listOf("\"true\"", "\"True\"", "\"1\"", "1")) {
+            cost(""""is_byok":$flag,"cost":"0.001","cost_details":{"upstream_inference_cost":"0.02"}""").usd() shouldBe Usd.of("0.021")
+            cost(""""is_byok":$flag,"cost":0.001""").shouldBeInstanceOf<Cost.Unknown>().why shouldContain "your key"
+        }
+        for (flag in listOf("\"false\"", "\"\"", "0", "null", "{}")) cost(""""is_byok":$flag,"cost":0.001""").usd() shouldBe Usd.of("0.001")
+        for (amount in listOf("\"1e999999999\"", "\"-1\"", "\"\"", "\"none\"", "\"NaN\"", "[1]")) {
+            cost(""""cost":$amount""").shouldBeInstanceOf<Cost.Unknown>()
+        }
+    }
 })

@@ -202,9 +202,11 @@ private fun Recording.openAiUsage(): Usage? {
     val reasoning = count("completion_tokens_details.reasoning_tokens")
     val hidden = if (host == "generativelanguage.googleapis.com") count("total_tokens")!! - count("prompt_tokens")!! - answered else null
     val audio = count("prompt_tokens_details.audio_tokens") ?: 0
+    val cached = (count("prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens", "cached_tokens") ?: 0) +
+        (count("prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens") ?: 0)
     return Usage.build {
-        // Mistral counts audio beside prompt_tokens, as its total shows.
-        inputTokens = count("prompt_tokens")?.let { if (group == "mistral") it + audio else it }
+        // Mistral counts audio beside prompt_tokens, as its total shows. More cached tokens than input tokens cannot be part of them.
+        inputTokens = count("prompt_tokens")?.let { if (group == "mistral") it + audio else it }?.let { if (cached > it) it + cached else it }
         // By what they bill, xAI and Vercel's gateway count reasoning beside completion_tokens; all others count it inside.
         // Google counts it in total_tokens only.
         outputTokens = if (group == "xai" || host == "ai-gateway.vercel.sh") answered + (reasoning ?: 0) else answered + (hidden ?: 0)

@@ -38,7 +38,8 @@ private enum class Framing { EVENTS, LINES, WHOLE }
 private fun Body.arrived(size: Int): Pair<String, Boolean> {
     val text = bytes.copyOf(size).decodeToString()
     val frames = when (framing) {
-        Framing.EVENTS -> text.split("\n\n").dropLast(1).map { it.removePrefix("data: ") }.filter { it != "[DONE]" }
+        // Whole JSON is an event, also without the blank line after it: no byte of it is missing.
+        Framing.EVENTS -> text.split("\n\n").map { it.removePrefix("data: ") }.let { if (isJson(it.last())) it else it.dropLast(1) }.filter { it != "[DONE]" }
         Framing.LINES -> text.split("\n").let { lines -> if (isJson(lines.last())) lines else lines.dropLast(1) }
         Framing.WHOLE -> listOf(text).filter(::isJson)
     }.filter { it.isNotBlank() }.map(Json::parseToJsonElement)

@@ -162,8 +162,8 @@ class TargetResolverSpec : FunSpec({
 
     test("the error for a missing key shows the variable, then the setting in Kotlin and in Java") {
         val inCode = "or in code: provider(\"openai\") { apiKey = \"…\" } (Kotlin), provider(\"openai\", p -> p.apiKey(\"…\")) (Java)."
-        refused("openai/gpt-4o") shouldStartWith "No API key for openai/gpt-4o. Set the variable OPENAI_API_KEY; $inCode"
-        refused("openai/gpt-4o", "OPENAI_API_KEY" to " ") shouldStartWith
+        refused("openai/gpt-4o") shouldBe "No API key for openai/gpt-4o. Set the variable OPENAI_API_KEY; $inCode"
+        refused("openai/gpt-4o", "OPENAI_API_KEY" to " ") shouldBe
             "No API key for openai/gpt-4o. The variable OPENAI_API_KEY is set, but empty. Set it to the key; $inCode"
     }
 

@@ -25,7 +25,8 @@ private fun row(
     usage: Usage? = Usage.of(10, 5),
     at: String = "2026-01-01T12:00:00Z",
     task: String? = null,
-) = LedgerRow("c", ModelId.parse(model), Instant.parse(at), status, usage, cost, 1.seconds, null, task, emptyList())
+    isLocal: Boolean = false,
+) = LedgerRow("c", ModelId.parse(model), Instant.parse(at), status, usage, cost, 1.seconds, null, task, emptyList(), isLocal)
 
 private fun known(amount: String) = Cost.Known(Usd.of(amount), "test")
 
@@ -66,11 +67,28 @@ class CostReportSpec : FunSpec({
     }
 
     test("models on the user's own machines are free and marked as local, with failed attempts, too") {
-        val report = report(By.MODEL, row("ollama/a", Cost.Free), row("ollama/a", null, Status.FAILED, null))
+        val report = report(By.MODEL, row("ollama/a", Cost.Free, isLocal = true), row("ollama/a", null, Status.FAILED, null))
         report.single().costText shouldBe "local $0"
+        report.single().isLocal shouldBe true
         report.single().failed shouldBe 1
         report.total shouldBe Usd.ZERO
         report(By.MODEL, row("ollama/a", null, Status.FAILED, null)).single().isFree shouldBe false
+    }
+
+    test("a free model elsewhere is not marked as local, nor is a group with one") {
+        val remote = row("gpu-box/m", Cost.Free)
+        report(By.MODEL, remote).single().costText shouldBe "free $0"
+        report(By.MODEL, remote).single().isLocal shouldBe false
+        report(By.TASK, remote, row("ollama/a", Cost.Free, isLocal = true)).single().costText shouldBe "free $0"
+        "${report(By.MODEL, remote)}" shouldContain "free $0"
+    }
+
+    test("a row with something billed is neither free nor local") {
+        val row = report(By.TASK, row("ollama/a", Cost.Free, isLocal = true), row("openai/b", known("2"))).single()
+        row.costText shouldBe "$2.00"
+        row.isFree shouldBe false
+        row.isLocal shouldBe false
+        report(By.TASK, row("ollama/a", Cost.Free, isLocal = true), row("openai/b", Cost.Unknown("?"))).single().isLocal shouldBe false
     }
 
     test("a row without anything billed costs $0.00") {

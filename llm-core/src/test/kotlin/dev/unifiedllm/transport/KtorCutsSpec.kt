@@ -25,12 +25,12 @@ private fun event(content: String, finish: String = "null") =
 private val events = listOf(event("Hello"), event(" you"), event("", "\"stop\""))
 private const val TYPE = "Content-Type: text/event-stream\r\n"
 
-/** A response as bytes on the wire. @property head its length. @property complete the length with which the finish reason has arrived */
+/** A response as bytes on the wire. @property head its length. @property complete the length with which the data with the finish reason has arrived */
 private class Wire(private val name: String, headers: String, body: List<String>) {
     private val start = "HTTP/1.1 200 OK\r\n$TYPE$headers\r\n"
     val bytes = (start + body.joinToString("")).encodeToByteArray()
     val head = start.length
-    val complete = bytes.decodeToString().indexOf(events.last()) + events.last().length
+    val complete = bytes.decodeToString().indexOf(events.last()) + events.last().trimEnd().length
 
     override fun toString(): String = name
 }

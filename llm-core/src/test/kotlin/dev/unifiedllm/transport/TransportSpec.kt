@@ -179,7 +179,24 @@ private suspend fun FunSpecContainerScope.contract(client: Client) {
             when (carrier) {
                 Carrier.JDK -> answer.checkFailure<LlmException.StreamInterrupted>()
                 Carrier.KTOR -> answer.checkFailure<LlmException.MalformedResponse>()
-            }
+            }.message shouldContain "1e9"
+        }
+
+        test("a key in the status line is neither in the message nor in a cause") {
+            val error = client.answered {
+                raw("BAD sk-secret-of-mine x\r\n\r\n")
+                cut()
+            }.checkFailure<LlmException>()
+            error.stackTraceToString() shouldNotContain "sk-secret-of-mine"
+        }
+
+        test("a TLS alert: use https://") {
+            val error = client.answered {
+                raw(byteArrayOf(0x15, 3, 1, 0, 2, 2, 40))
+                cut()
+            }.checkFailure<Network>()
+            error.phase shouldBe Network.Phase.TLS
+            error.message shouldContain "https://"
         }
 
         test("a header of 1 MiB is refused or read, never a raw failure") {
@@ -359,7 +376,9 @@ private suspend fun FunSpecContainerScope.contract(client: Client) {
                     raw(size)
                     cut()
                 }
-                answer.checkFailure<LlmException.StreamInterrupted>().partial?.text shouldBe "Hello"
+                val error = answer.checkFailure<LlmException.StreamInterrupted>()
+                error.partial?.text shouldBe "Hello"
+                if (size == "zz\r\n" && carrier == Carrier.JDK) error.message shouldContain "invalid HTTP"
             }
         }
 

@@ -4,18 +4,31 @@ package dev.unifiedllm.readme
 
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.Reply
 import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.ChatResponse
+import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.Effort
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.ImageRequest
+import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.toResponse
 import dev.unifiedllm.dsl.*
+import dev.unifiedllm.store.By
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
+import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.collections.shouldHaveSize
+import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.ktor.client.HttpClient
 import java.io.ByteArrayOutputStream
 import java.io.File
 import java.io.PrintStream
 import java.net.ServerSocket
+import java.nio.file.Path
 import javax.net.ssl.SSLContext
 
 // The Kotlin of README.md, letter by letter but for its indentation.
@@ -64,6 +77,39 @@ private fun settings(key: String, context: SSLContext, client: HttpClient) {
     llm.chat("openai/gpt-4o-mini", "Hi")
     configure { sslContext = context }
     configure { httpClient(client) }
+}
+
+/** The Kotlin in the table of what you write, outside of the block of a call. It is compiled and not run. */
+@Suppress("unused", "UNUSED_VARIABLE", "UNUSED_EXPRESSION")
+private suspend fun written(reply: Reply, response: ChatResponse, call: Part.ToolCall, name: String) {
+    val talk = conversation("openai/gpt-4o-mini") { system("Be short.") }
+    talk.ask("Why is the sky blue?").await()
+    response.toolCalls
+    talk.ask { toolResult(call.id, call.name, "21 degrees") }.await()
+    response.reasoning
+    response.alternatives
+    response.media
+    response.sources
+    reply.deltas().collect(::print)
+    reply.events().collect { println(it) }
+    costs(By.TASK)
+    configure { price("my-vllm/llama-3") { inputPerMillion = 0.10.usd; outputPerMillion = 0.20.usd } }
+    val chain = firstOf("openai/gpt-4o-mini", "ollama/llama3")
+    model(name).stream(EmbeddingRequest.build(name) { input("sea", "lake") })
+    model(name).stream(ImageRequest.build(name) { prompt = "A train" }).toResponse().media
+}
+
+/** The Kotlin in the table of what you write, inside of the block of a call. It is compiled and not run. */
+@Suppress("unused")
+private fun ChatRequestBuilder.writtenInside(schema: String) {
+    tool("weather", "The weather in a city", schema)
+    reasoning = Effort.HIGH
+    n = 3
+    user("What is this?") { image(Path.of("cat.png")) }
+    delivery = Delivery.WHOLE
+    task = "summary"
+    tag("nightly")
+    fallback("ollama/llama3")
 }
 
 private val readme = File("../README.md").readText()
@@ -117,9 +163,20 @@ class ReadmeSpec : FunSpec({
         }
     }
 
-    context("a setting that is compiled here stands in the README:") {
-        val from = source.indexOfFirst { it.startsWith("private fun settings(") } + 1
-        withData(source.drop(from).takeWhile { it != "}" }.map { it.trim() }) { readme shouldContain "`$it`" }
+    context("a line of the tables that is compiled here stands in the README:") {
+        val lines = listOf("private fun settings(", "private suspend fun written(", "private fun ChatRequestBuilder.writtenInside(").flatMap { function ->
+            val from = source.indexOfFirst { it.startsWith(function) } + 1
+            source.drop(from).takeWhile { it != "}" }.map { it.trim() }
+        }
+        withData(lines) { readme shouldContain "`$it`" }
+    }
+
+    test("each Kotlin line in the table of what you write is compiled here") {
+        val table = readme.substringAfter("| you want | you write in Kotlin |").substringBefore("\n\n").lines().drop(2)
+        val compiled = source.map { it.trim() }.toSet()
+        val lines = table.flatMap { row -> Regex("`([^`]+)`").findAll(row.split(" | ")[1]).map { it.groupValues[1] } }
+        (lines.size > table.size) shouldBe true
+        lines.filterNot { it in compiled }.shouldBeEmpty()
     }
 
     test("the program runs on a machine without keys and without Ollama") {

@@ -13,15 +13,26 @@ import dev.unifiedllm.protocol.json.members
  *
  * @property text what a text or reasoning block starts with
  * @property input the arguments that a tool call starts with; null once a fragment has replaced them
+ * @property hasFailed true for the result of a tool of the server that holds an error in place of a list of results
  */
-internal class AnthropicBlock(val kind: Kind, val text: String, val signature: String?, val id: String?, val name: String?, var input: String?) {
+internal class AnthropicBlock(
+    val type: String,
+    val text: String,
+    val signature: String?,
+    val id: String?,
+    val name: String?,
+    var input: String?,
+    val hasFailed: Boolean,
+) {
+    val kind: Kind = KINDS[type] ?: Kind.OTHER
+
     /** OTHER: tools that the server runs itself, their results, and unknown blocks. */
     enum class Kind { TEXT, REASONING, REDACTED_REASONING, TOOL_CALL, OTHER }
 
     /** The index of this tool call among those of the message. */
     var call = 0
 
-    private object Block : JsonNames("type", "text", "thinking", "signature", "data", "id", "name", "input", "citations") {
+    private object Block : JsonNames("type", "text", "thinking", "signature", "data", "id", "name", "input", "citations", "content") {
         const val TYPE = 0
         const val TEXT = 1
         const val THINKING = 2
@@ -31,6 +42,7 @@ internal class AnthropicBlock(val kind: Kind, val text: String, val signature: S
         const val NAME = 6
         const val INPUT = 7
         const val CITATIONS = 8
+        const val CONTENT = 9
     }
 
     companion object {
@@ -49,6 +61,7 @@ internal class AnthropicBlock(val kind: Kind, val text: String, val signature: S
             var id: String? = null
             var name: String? = null
             var input: String? = null
+            var hasFailed = false
             val isBlock = json.members(Block) { member ->
                 when (member) {
                     Block.TYPE -> type = json.stringOrNull()
@@ -58,9 +71,13 @@ internal class AnthropicBlock(val kind: Kind, val text: String, val signature: S
                     Block.NAME -> name = json.stringOrNull()
                     Block.INPUT -> input = if (json.kind() == JsonKind.OBJECT) json.raw() else json.arguments()
                     Block.CITATIONS -> json.elements { sources.read(json, out) }
+                    Block.CONTENT -> {
+                        hasFailed = json.kind() == JsonKind.OBJECT
+                        json.skip()
+                    }
                 }
             }
-            return if (isBlock) AnthropicBlock(KINDS[type] ?: Kind.OTHER, text, signature, id, name, input) else null
+            return if (isBlock) AnthropicBlock(type.orEmpty(), text, signature, id, name, input, hasFailed) else null
         }
     }
 }

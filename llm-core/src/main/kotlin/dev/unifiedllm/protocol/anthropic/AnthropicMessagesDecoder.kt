@@ -6,15 +6,15 @@ import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.CachedUsage
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
-import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
 import dev.unifiedllm.protocol.checkFinish
+import dev.unifiedllm.protocol.errorOf
 import dev.unifiedllm.protocol.finishKind
+import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
-import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.jsonCursor
 import dev.unifiedllm.protocol.json.members
@@ -23,7 +23,6 @@ import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
-import kotlinx.serialization.json.Json
 
 /**
  * Decodes the events of a stream, and whole bodies. The members of a message are in `message_start.message` of a stream and at the top level of a
@@ -35,7 +34,11 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     private val content = mutableListOf<Delta>()
     private val blocks = HashMap<Int, AnthropicBlock>()
     private val sources = AnthropicSources()
+    private val serverTools = AnthropicServerTools()
     private var calls = 0
+
+    /** The index of the block that was opened last: some servers leave the index out. */
+    private var last = WHOLE
 
     // the content in the current event; the block that it belongs to is known only at the end of the event
     private var text: String? = null
@@ -70,6 +73,8 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
             else -> Progress.OPEN
         }
 
+    override val endsWithoutReason: Boolean get() = ended && stopReason == null
+
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         json.reset(frame.bytes, frame.start, frame.end)
         if (json.kind() != JsonKind.OBJECT) return json.skip()
@@ -92,6 +97,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         out += content
         checkFinish(stopReason, target)
         if (!isOutputFinal) usage.output = null
+        serverTools.addTo(usage)
         out.addFinish(FinishReason(stopReason?.let(::finishKind) ?: Kind.UNKNOWN, stopReason), usage.usage())
     }
 
@@ -104,7 +110,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     /** Reads an event or a whole message, and returns its type. */
     private fun event(frame: Frame): String? {
         var type: String? = null
-        var index = 0
+        var index: Int? = null
         var opened: AnthropicBlock? = null
         var error: String? = null
         var requestId: String? = null
@@ -112,29 +118,33 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         words = null
         wholeText = null
         hasOutput = false
-        json.members(Event) { member ->
+        json.members(AnthropicEvent) { member ->
             when (member) {
-                Event.TYPE -> type = json.stringOrNull()
-                Event.INDEX -> index = json.longOrNull()?.toInt() ?: 0
-                Event.DELTA -> delta()
-                Event.CONTENT_BLOCK -> opened = AnthropicBlock.read(json, sources, content)
-                Event.MESSAGE -> if (json.kind() == JsonKind.STRING) words = json.string() else message()
-                Event.ERROR -> error = json.raw().takeUnless { it in NO_ERROR }
-                Event.REQUEST_ID -> requestId = json.stringOrNull()
-                Event.USAGE -> eventUsage = json.raw()
+                AnthropicEvent.TYPE -> type = json.stringOrNull()
+                AnthropicEvent.INDEX -> index = json.longOrNull()?.toInt()
+                AnthropicEvent.DELTA -> delta()
+                AnthropicEvent.CONTENT_BLOCK -> opened = AnthropicBlock.read(json, sources, content)
+                AnthropicEvent.MESSAGE -> if (json.kind() == JsonKind.STRING) words = json.string() else message()
+                AnthropicEvent.ERROR -> error = json.raw().takeUnless(::isNoError)
+                AnthropicEvent.REQUEST_ID -> requestId = json.stringOrNull()
+                AnthropicEvent.USAGE -> eventUsage = json.raw()
                 else -> messageMember(member)
             }
         }
-        error?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}")), requestId = requestId) }
+        error?.let { throw HttpErrors(target).exception(errorOf(it, frame), requestId = requestId) }
         readWords(type, frame)
         if (type in WITH_USAGE) eventUsage?.let { hasOutput = usage.readAnthropic(jsonCursor(it)) || hasOutput }
         if (hasOutput && (type != "message_start" || stopReason != null)) isOutputFinal = true
         if (type in WITH_CONTENT) content.addText(wholeText)
-        opened?.let { open(index, it) }
-        addTo(index, blocks[index])
+        opened?.let {
+            last = index ?: (last + 1)
+            open(last, it)
+        }
+        val place = index ?: last
+        addTo(place, blocks[place])
         if (type == "content_block_stop") {
             addSignature()
-            blocks.remove(index)?.let(::close)
+            blocks.remove(place)?.let(::close)
         }
         return type
     }
@@ -147,17 +157,17 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     }
 
     private fun message() {
-        json.members(Event) { messageMember(it) }
+        json.members(AnthropicEvent) { messageMember(it) }
     }
 
     /** Reads a member of a message, and skips a member that only events have. */
     private fun messageMember(member: Int) {
         when (member) {
-            Event.ID -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
-            Event.MODEL -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
-            Event.CONTENT -> if (json.kind() == JsonKind.STRING) wholeText = json.string() else contentBlocks()
-            Event.STOP_REASON -> stopReason = stopReasonOrNull() ?: stopReason
-            Event.USAGE -> hasOutput = usage.readAnthropic(json) || hasOutput
+            AnthropicEvent.ID -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
+            AnthropicEvent.MODEL -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
+            AnthropicEvent.CONTENT -> if (json.kind() == JsonKind.STRING) wholeText = json.string() else contentBlocks()
+            AnthropicEvent.STOP_REASON -> stopReason = stopReasonOrNull() ?: stopReason
+            AnthropicEvent.USAGE -> hasOutput = usage.readAnthropic(json) || hasOutput
             else -> json.skip()
         }
     }
@@ -175,14 +185,14 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
 
     /** Reads the `delta` of a block, or that of `message_delta`. */
     private fun delta() {
-        json.members(EventDelta) { member ->
+        json.members(AnthropicEventDelta) { member ->
             when (member) {
-                EventDelta.TEXT -> text = json.stringOrNull()
-                EventDelta.THINKING -> reasoning = json.stringOrNull()
-                EventDelta.SIGNATURE -> signature = json.stringOrNull()
-                EventDelta.PARTIAL_JSON -> input = if (json.kind() == JsonKind.OBJECT) json.raw() else json.stringOrNull()
-                EventDelta.CITATION -> sources.read(json, content)
-                EventDelta.STOP_REASON -> stopReason = stopReasonOrNull() ?: stopReason
+                AnthropicEventDelta.TEXT -> text = json.stringOrNull()
+                AnthropicEventDelta.THINKING -> reasoning = json.stringOrNull()
+                AnthropicEventDelta.SIGNATURE -> signature = json.stringOrNull()
+                AnthropicEventDelta.PARTIAL_JSON -> input = if (json.kind() == JsonKind.OBJECT) json.raw() else json.stringOrNull()
+                AnthropicEventDelta.CITATION -> sources.read(json, content)
+                AnthropicEventDelta.STOP_REASON -> stopReason = stopReasonOrNull() ?: stopReason
             }
         }
     }
@@ -219,10 +229,10 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         pieces.setLength(0)
     }
 
-    /** Adds the content that [block] starts with. */
+    /** Adds the content that [block] starts with. A block that is open at its place ends: some servers do not say so. */
     private fun open(index: Int, block: AnthropicBlock) {
         addSignature()
-        blocks[index] = block
+        blocks.put(index, block)?.let(::close)
         when (block.kind) {
             AnthropicBlock.Kind.TEXT -> content.addText(block.text)
             AnthropicBlock.Kind.REASONING -> content.addReasoning(block.text, block.signature)
@@ -231,7 +241,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
                 block.call = calls++
                 content += Delta.ToolCallDelta(block.call, block.id ?: "call_${block.call}", block.name, "")
             }
-            AnthropicBlock.Kind.OTHER -> Unit
+            AnthropicBlock.Kind.OTHER -> serverTools.note(block)
         }
     }
 
@@ -240,34 +250,6 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         if (block.kind != AnthropicBlock.Kind.TOOL_CALL) return
         block.input?.let { content += Delta.ToolCallDelta(block.call, null, null, it) }
         block.input = null
-    }
-
-    /** The members of events, followed by those of messages. */
-    private object Event : JsonNames(
-        "type", "index", "delta", "content_block", "message", "error", "request_id",
-        "id", "model", "content", "stop_reason", "usage",
-    ) {
-        const val TYPE = 0
-        const val INDEX = 1
-        const val DELTA = 2
-        const val CONTENT_BLOCK = 3
-        const val MESSAGE = 4
-        const val ERROR = 5
-        const val REQUEST_ID = 6
-        const val ID = 7
-        const val MODEL = 8
-        const val CONTENT = 9
-        const val STOP_REASON = 10
-        const val USAGE = 11
-    }
-
-    private object EventDelta : JsonNames("text", "thinking", "signature", "partial_json", "citation", "stop_reason") {
-        const val TEXT = 0
-        const val THINKING = 1
-        const val SIGNATURE = 2
-        const val PARTIAL_JSON = 3
-        const val CITATION = 4
-        const val STOP_REASON = 5
     }
 
     private companion object {

@@ -18,7 +18,8 @@ internal fun CachedUsage.readAnthropic(json: JsonCursor): Boolean {
             }
             AnthropicUsage.CACHE_READ_INPUT_TOKENS -> read = json.tokens(read)
             AnthropicUsage.CACHE_CREATION_INPUT_TOKENS -> written = json.tokens(written)
-            AnthropicUsage.CACHE_CREATION, AnthropicUsage.OUTPUT_TOKENS_DETAILS, AnthropicUsage.SERVER_TOOL_USE -> details(json)
+            AnthropicUsage.CACHE_CREATION, AnthropicUsage.OUTPUT_TOKENS_DETAILS -> details(json)
+            AnthropicUsage.SERVER_TOOL_USE -> serverTools(json)
             AnthropicUsage.SERVICE_TIER -> serviceTier = json.stringOrNull() ?: serviceTier
             AnthropicUsage.SPEED, AnthropicUsage.INFERENCE_GEO -> json.stringOrNull()?.lowercase()?.let { if (it !in USUAL) conditions += it }
         }
@@ -32,10 +33,26 @@ private fun CachedUsage.details(json: JsonCursor) {
             AnthropicUsageDetails.EPHEMERAL_5M_INPUT_TOKENS -> written5m = json.tokens(written5m)
             AnthropicUsageDetails.EPHEMERAL_1H_INPUT_TOKENS -> written1h = json.tokens(written1h)
             AnthropicUsageDetails.THINKING_TOKENS -> reasoning = json.tokens(reasoning)
-            AnthropicUsageDetails.WEB_SEARCH_REQUESTS -> webSearches = json.tokens(webSearches)
         }
     }
 }
+
+/** Reads how often each tool ran at the server. Fetched pages and searches for tools have no fee. */
+private fun CachedUsage.serverTools(json: JsonCursor) {
+    if (!json.enterObject()) return
+    while (true) {
+        when (json.next(ServerToolUse)) {
+            ServerToolUse.WEB_SEARCH_REQUESTS -> webSearches = json.tokens(webSearches)
+            ServerToolUse.CODE_EXECUTION_REQUESTS -> if ((json.tokens() ?: 0) > 0) unpriced = NO_PRICE_FOR_CODE
+            ServerToolUse.WEB_FETCH_REQUESTS, ServerToolUse.TOOL_SEARCH_REQUESTS -> json.skip()
+            JsonNames.END -> return
+            else -> if ((json.tokens() ?: 0) > 0) unpriced = unpriced ?: "no price is known for the tools that the provider ran"
+        }
+    }
+}
+
+/** Why a response with code that the server ran has no price: it is billed by the time that the container is used. */
+internal const val NO_PRICE_FOR_CODE: String = "no price is known for the execution of code"
 
 /** Speeds and places without a price of their own. */
 private val USUAL = setOf("", "standard", "global", "not_available")
@@ -65,9 +82,15 @@ private object AnthropicUsage : JsonNames(
 }
 
 private object AnthropicUsageDetails :
-    JsonNames("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens", "thinking_tokens", "web_search_requests") {
+    JsonNames("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens", "thinking_tokens") {
     const val EPHEMERAL_5M_INPUT_TOKENS = 0
     const val EPHEMERAL_1H_INPUT_TOKENS = 1
     const val THINKING_TOKENS = 2
-    const val WEB_SEARCH_REQUESTS = 3
+}
+
+private object ServerToolUse : JsonNames("web_search_requests", "web_fetch_requests", "code_execution_requests", "tool_search_requests") {
+    const val WEB_SEARCH_REQUESTS = 0
+    const val WEB_FETCH_REQUESTS = 1
+    const val CODE_EXECUTION_REQUESTS = 2
+    const val TOOL_SEARCH_REQUESTS = 3
 }

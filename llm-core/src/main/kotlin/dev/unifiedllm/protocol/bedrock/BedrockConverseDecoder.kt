@@ -46,6 +46,12 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     private var opened: Call? = null
     private var fragment: String? = null
 
+    /** The media of the current event or block, whose index is known only at the end of the event. */
+    private var media: BedrockMedia? = null
+
+    /** The media that is not complete, by the index of its block. */
+    private val openMedia = sortedMapOf<Long, BedrockMedia>()
+
     private class Call(val id: String?, val name: String?, val arguments: String)
 
     override val progress: Progress
@@ -55,14 +61,19 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
             else -> Progress.COMPLETE
         }
 
+    override val endsWithoutReason: Boolean get() = stopped && stopReason == null
+
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         val event = frame.event
         if (event.startsWith(AwsEventStreamDecoder.EXCEPTION) || event.startsWith(AwsEventStreamDecoder.ERROR)) return fail(frame, out)
         val isWhole = event == Frame.MESSAGE
         if (!isWhole && event !in EVENTS) return
-        json.reset(frame.bytes, frame.start, frame.end)
-        event()
-        json.end()
+        if (frame.end > frame.start) {
+            json.reset(frame.bytes, frame.start, frame.end)
+            event(event)
+            json.end()
+        }
+        if (event == STOP) addOpenMedia()
         stopped = stopped || event == STOP || (isWhole && stopReason != null)
         hasUsage = hasUsage || event == METADATA || isWhole
         if (hasRole || stopped || content.isNotEmpty()) start(out)
@@ -88,24 +99,38 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
         out += lateError(error, target)
     }
 
-    private fun event() {
+    private fun event(type: String) {
         var block = 0L
-        json.members(Event) { member ->
+        json.members(BedrockEvent) { member ->
             when (member) {
-                Event.CONTENT_BLOCK_INDEX -> block = json.longOrNull() ?: 0
-                Event.DELTA, Event.START -> block()
-                Event.ROLE -> hasRole = json.stringOrNull() != null
-                Event.STOP_REASON -> stopReason = json.stringOrNull()
-                Event.USAGE -> usage.readConverse(json)
-                Event.SERVICE_TIER -> json.members(TYPE) { usage.serviceTier = json.stringOrNull() }
-                Event.PERFORMANCE_CONFIG -> json.members(LATENCY) { json.stringOrNull()?.let { if (it != "standard") usage.conditions += it } }
-                Event.OUTPUT -> json.members(OUTPUT) { message() }
+                BedrockEvent.CONTENT_BLOCK_INDEX -> block = json.longOrNull() ?: 0
+                BedrockEvent.DELTA, BedrockEvent.START -> block()
+                BedrockEvent.ROLE -> hasRole = json.stringOrNull() != null
+                BedrockEvent.STOP_REASON -> stopReason = json.stringOrNull()
+                BedrockEvent.USAGE -> usage.readConverse(json)
+                BedrockEvent.SERVICE_TIER -> json.members(TYPE) { usage.serviceTier = json.stringOrNull() }
+                BedrockEvent.PERFORMANCE_CONFIG -> json.members(LATENCY) { json.stringOrNull()?.let { if (it != "standard") usage.conditions += it } }
+                BedrockEvent.OUTPUT -> json.members(OUTPUT) { message() }
             }
         }
         opened?.let { open(block, it) }
         fragment?.let { text -> calls[block]?.let { if (text.isNotEmpty()) content += Delta.ToolCallDelta(it, null, null, text) } }
+        media?.let { openMedia.getOrPut(block) { BedrockMedia(it.kind) }.add(it) }
+        if (type == BLOCK_STOP) openMedia.remove(block)?.let(::add)
         opened = null
         fragment = null
+        media = null
+    }
+
+    private fun addOpenMedia() {
+        openMedia.values.forEach(::add)
+        openMedia.clear()
+    }
+
+    /** Adds media that is complete. Converse has no count for its tokens, so that the response has no price. */
+    private fun add(complete: BedrockMedia) {
+        content += complete.delta() ?: return
+        usage.unpriced = "the provider did not count the tokens of the ${complete.kind.counted}"
     }
 
     private fun open(block: Long, call: Call) {
@@ -115,13 +140,15 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     }
 
     private fun message() {
-        json.members(OutputMessage) { member ->
+        json.members(BedrockOutputMessage) { member ->
             when (member) {
-                OutputMessage.ROLE -> hasRole = json.stringOrNull() != null
-                OutputMessage.CONTENT -> json.elements {
+                BedrockOutputMessage.ROLE -> hasRole = json.stringOrNull() != null
+                BedrockOutputMessage.CONTENT -> json.elements {
                     block()
                     opened?.let { open(calls.size.toLong(), it) }
+                    media?.let(::add)
                     opened = null
+                    media = null
                 }
             }
         }
@@ -129,15 +156,22 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
 
     /** Reads the start of a block, a delta of a block, or a whole block: the three have the same members. */
     private fun block() {
-        json.members(Block) { member ->
+        json.members(BedrockBlock) { member ->
             when (member) {
-                Block.TEXT -> content.addText(json.stringOrNull())
-                Block.TOOL_USE -> toolUse()
-                Block.REASONING_CONTENT -> reasoning()
-                Block.CITATION -> citation()
-                Block.CITATIONS_CONTENT -> citedContent()
+                BedrockBlock.TEXT -> content.addText(json.stringOrNull())
+                BedrockBlock.TOOL_USE -> toolUse()
+                BedrockBlock.REASONING_CONTENT -> reasoning()
+                BedrockBlock.CITATION -> citation()
+                BedrockBlock.CITATIONS_CONTENT -> citedContent()
+                BedrockBlock.IMAGE -> media(BedrockMedia.Kind.IMAGE)
+                BedrockBlock.AUDIO -> media(BedrockMedia.Kind.AUDIO)
+                BedrockBlock.VIDEO -> media(BedrockMedia.Kind.VIDEO)
             }
         }
+    }
+
+    private fun media(kind: BedrockMedia.Kind) {
+        media = BedrockMedia(kind).also { it.read(json) }
     }
 
     /** `input` is a fragment of text in a stream, and an object in a whole body. */
@@ -145,11 +179,11 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
         var id: String? = null
         var name: String? = null
         var input: String? = null
-        json.members(ToolUse) { member ->
+        json.members(BedrockToolUse) { member ->
             when (member) {
-                ToolUse.TOOL_USE_ID -> id = json.stringOrNull()
-                ToolUse.NAME -> name = json.stringOrNull()
-                ToolUse.INPUT -> input = json.arguments()
+                BedrockToolUse.TOOL_USE_ID -> id = json.stringOrNull()
+                BedrockToolUse.NAME -> name = json.stringOrNull()
+                BedrockToolUse.INPUT -> input = json.arguments()
             }
         }
         if (name != null || id != null) opened = Call(id, name, input.orEmpty()) else fragment = input
@@ -159,12 +193,12 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     private fun reasoning() {
         var text: String? = null
         var signature: String? = null
-        json.members(ReasoningContent) { member ->
+        json.members(BedrockReasoningContent) { member ->
             when (member) {
-                ReasoningContent.REASONING_TEXT -> reasoning()
-                ReasoningContent.TEXT -> text = json.stringOrNull()
-                ReasoningContent.SIGNATURE -> signature = json.stringOrNull()?.ifEmpty { null }
-                ReasoningContent.REDACTED_CONTENT ->
+                BedrockReasoningContent.REASONING_TEXT -> reasoning()
+                BedrockReasoningContent.TEXT -> text = json.stringOrNull()
+                BedrockReasoningContent.SIGNATURE -> signature = json.stringOrNull()?.ifEmpty { null }
+                BedrockReasoningContent.REDACTED_CONTENT ->
                     json.stringOrNull()?.let { if (it.isNotEmpty()) content += Delta.Reasoning("", it, isRedacted = true) }
             }
         }
@@ -172,10 +206,10 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     }
 
     private fun citedContent() {
-        json.members(CitationsContent) { member ->
+        json.members(BedrockCitationsContent) { member ->
             when (member) {
-                CitationsContent.CONTENT -> json.elements { block() }
-                CitationsContent.CITATIONS -> json.elements { citation() }
+                BedrockCitationsContent.CONTENT -> json.elements { block() }
+                BedrockCitationsContent.CITATIONS -> json.elements { citation() }
             }
         }
     }
@@ -184,10 +218,10 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     private fun citation() {
         var title: String? = null
         var url: String? = null
-        json.members(Citation) { member ->
+        json.members(BedrockCitation) { member ->
             when (member) {
-                Citation.TITLE -> title = json.stringOrNull()
-                Citation.LOCATION -> url = webUrl()
+                BedrockCitation.TITLE -> title = json.stringOrNull()
+                BedrockCitation.LOCATION -> url = webUrl()
             }
         }
         url?.let { if (sources.add(it)) content += Delta.Source(it, title) }
@@ -195,74 +229,20 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
 
     private fun webUrl(): String? {
         var url: String? = null
-        json.members(Location) { member ->
+        json.members(BedrockLocation) { member ->
             when (member) {
-                Location.WEB -> webUrl()?.let { url = it }
-                Location.URL -> url = json.stringOrNull()
+                BedrockLocation.WEB -> webUrl()?.let { url = it }
+                BedrockLocation.URL -> url = json.stringOrNull()
             }
         }
         return url
     }
 
-    /** The members of all events, and of a whole body. */
-    private object Event :
-        JsonNames("contentBlockIndex", "delta", "start", "role", "stopReason", "usage", "output", "serviceTier", "performanceConfig") {
-        const val CONTENT_BLOCK_INDEX = 0
-        const val DELTA = 1
-        const val START = 2
-        const val ROLE = 3
-        const val STOP_REASON = 4
-        const val USAGE = 5
-        const val OUTPUT = 6
-        const val SERVICE_TIER = 7
-        const val PERFORMANCE_CONFIG = 8
-    }
-
-    private object OutputMessage : JsonNames("role", "content") {
-        const val ROLE = 0
-        const val CONTENT = 1
-    }
-
-    private object Block : JsonNames("text", "toolUse", "reasoningContent", "citation", "citationsContent") {
-        const val TEXT = 0
-        const val TOOL_USE = 1
-        const val REASONING_CONTENT = 2
-        const val CITATION = 3
-        const val CITATIONS_CONTENT = 4
-    }
-
-    private object ToolUse : JsonNames("toolUseId", "name", "input") {
-        const val TOOL_USE_ID = 0
-        const val NAME = 1
-        const val INPUT = 2
-    }
-
-    private object ReasoningContent : JsonNames("reasoningText", "text", "signature", "redactedContent") {
-        const val REASONING_TEXT = 0
-        const val TEXT = 1
-        const val SIGNATURE = 2
-        const val REDACTED_CONTENT = 3
-    }
-
-    private object CitationsContent : JsonNames("content", "citations") {
-        const val CONTENT = 0
-        const val CITATIONS = 1
-    }
-
-    private object Citation : JsonNames("title", "location") {
-        const val TITLE = 0
-        const val LOCATION = 1
-    }
-
-    private object Location : JsonNames("web", "url") {
-        const val WEB = 0
-        const val URL = 1
-    }
-
     private companion object {
         const val STOP = "messageStop"
         const val METADATA = "metadata"
-        val EVENTS = setOf("messageStart", "contentBlockStart", "contentBlockDelta", STOP, METADATA)
+        const val BLOCK_STOP = "contentBlockStop"
+        val EVENTS = setOf("messageStart", "contentBlockStart", "contentBlockDelta", BLOCK_STOP, STOP, METADATA)
         val OUTPUT = JsonNames("message")
         val TYPE = JsonNames("type")
         val LATENCY = JsonNames("latency")

@@ -5,11 +5,11 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
-import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
 import dev.unifiedllm.protocol.finishKind
+import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
@@ -38,7 +38,12 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     private var error: String? = null
     private var errorType: String? = null
 
+    /** What an event without a type says: an error, if no finish reason follows. */
+    private var said: ProviderError? = null
+
     override val progress: Progress get() = if (ended) Progress.DONE else Progress.OPEN
+
+    override val endsWithoutReason: Boolean get() = ended && reason == null
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         if (frame.end - frame.start == DONE.size && DONE.indices.all { frame.bytes[frame.start + it] == DONE[it] }) return
@@ -53,7 +58,7 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
                 Event.INDEX -> json.longOrNull()?.let { calls.index = it }
                 Event.DELTA -> delta()
                 Event.MESSAGE -> isWhole = messageOrError()
-                Event.FINISH_REASON -> reason = json.stringOrNull()
+                Event.FINISH_REASON -> finishReason()
                 Event.USAGE -> usage.read(json)
                 Event.ERROR -> error = errorText() ?: error
                 Event.ERROR_TYPE -> errorType = json.stringOrNull() ?: errorType
@@ -62,10 +67,13 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
         if (!isEvent) return
         json.end()
         calls.addTo(content, type)
-        if (type == "message-end" && !started && reason == null && error == null) throw malformed(target, "it ends with message-end and has no message")
+        if (error == null) readWords(type, isWhole, frame)
+        if (type == "message-end" && !started && reason == null && error == null && said == null) {
+            throw malformed(target, "it ends with message-end and has no message")
+        }
         ended = type == "message-end" || (type == null && (isWhole || reason != null))
         if (ended || type == null || error != null) {
-            failure()?.let { failure ->
+            (failure() ?: saidError())?.let { failure ->
                 deliver(out)
                 throw failure
             }
@@ -82,6 +90,15 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
         content.clear()
     }
 
+    /** Throws an error that has neither of the members of errors, and keeps what may be one. */
+    private fun readWords(type: String?, isWhole: Boolean, frame: Frame) {
+        if (type.equals("error", ignoreCase = true)) throw HttpErrors(target).exception(ProviderError.of(frame.text()))
+        if (type != null || isWhole || reason != null || content.isNotEmpty()) return
+        ProviderError.of(frame.text()).let { if (it.message != null && !it.isSuccess) said = it }
+    }
+
+    private fun saidError(): RuntimeException? = said?.takeIf { endsWithoutReason }?.let { HttpErrors(target).exception(it) }
+
     private fun failure(): RuntimeException? {
         val code = reason?.takeIf { it.startsWith("ERROR", ignoreCase = true) || it.equals("TIMEOUT", ignoreCase = true) }
         if (error == null && code == null) return null
@@ -89,7 +106,11 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
         return HttpErrors(target).exception(ProviderError(error ?: "the response ended with finish_reason $code", type, code))
     }
 
-    private fun errorText(): String? = if (json.kind() == JsonKind.STRING) json.string().ifEmpty { null } else json.raw().takeUnless { it in NO_ERROR }
+    private fun finishReason() {
+        json.stringOrNull()?.let { if (it !in NO_REASON) reason = it }
+    }
+
+    private fun errorText(): String? = if (json.kind() == JsonKind.STRING) json.string().ifEmpty { null } else json.raw().takeUnless(::isNoError)
 
     /** Reads the top-level `message`: the message of a whole body (true), or the text of an error. */
     private fun messageOrError(): Boolean {
@@ -97,15 +118,16 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
             error = json.string().ifEmpty { null } ?: error
             return false
         }
+        val isMessage = json.kind() == JsonKind.OBJECT
         message()
-        return true
+        return isMessage
     }
 
     private fun delta() {
         json.members(EventDelta) { member ->
             when (member) {
                 EventDelta.MESSAGE -> message()
-                EventDelta.FINISH_REASON -> reason = json.stringOrNull()
+                EventDelta.FINISH_REASON -> finishReason()
                 EventDelta.USAGE -> usage.read(json)
                 EventDelta.ERROR -> error = errorText() ?: error
                 EventDelta.ERROR_TYPE -> errorType = json.stringOrNull() ?: errorType
@@ -216,5 +238,8 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     private companion object {
         val DONE = "[DONE]".encodeToByteArray()
         val CITATION = JsonNames("sources")
+
+        /** Values of `finish_reason` that are no reason. */
+        val NO_REASON = setOf("", "null", "None")
     }
 }

@@ -71,7 +71,7 @@ internal object VertexGemini : Protocol {
         return transportRequest(target.baseUrl.substringBefore("/publishers/") + path, request, target, GeminiBody(request, target, warnings, isVertex = true))
     }
 
-    override fun decoder(target: Target): Decoder = GeminiGenerateDecoder(target)
+    override fun decoder(target: Target): Decoder = GeminiGenerateDecoder(target, billsRetrieval = true)
 }
 
 private fun path(model: String): String = model.split('/').joinToString("/", transform = ::encode)

@@ -6,10 +6,10 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
-import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.checkFinish
 import dev.unifiedllm.protocol.finishKind
+import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
@@ -26,13 +26,21 @@ import kotlinx.serialization.json.Json
 /**
  * Decodes `GenerateContentResponse` objects: one in each frame, one as a whole body, or a list of them, which is a stream without `alt=sse`. The
  * terminal event is the finish reason of every candidate; nothing else marks the end of a stream.
+ *
+ * @param billsRetrieval see [GeminiSources]
  */
-internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
+internal class GeminiGenerateDecoder(private val target: Target, billsRetrieval: Boolean = false) : Decoder {
     private val json = JsonCursor()
     private val usage = GeminiUsage()
     private val content = mutableListOf<Delta>()
+    private val output = GeminiOutput()
+
+    /** Numbered in the order in which they come: some servers give a single candidate the index 1. */
     private val choices = mutableListOf<GeminiChoice>()
-    private val sources = GeminiSources()
+
+    /** The index on the wire of each of [choices]. */
+    private val indexes = mutableListOf<Int>()
+    private val sources = GeminiSources(billsRetrieval)
     private var id: String? = null
     private var model: String? = null
     private var blockReason: String? = null
@@ -68,7 +76,7 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
         choices.firstOrNull()?.finishMessage?.let { out += Delta.Warning("the provider reported at the end: ${quote(it, target.key?.reveal())}") }
         val reason = finishReason()
         checkFinish(reason.raw, target)
-        out.addFinish(reason, usage.usage(sources))
+        out.addFinish(reason, usage.usage(sources, output))
     }
 
     private fun response(out: MutableList<Delta>) {
@@ -80,7 +88,7 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
                 GeminiResponse.MODEL_VERSION -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
                 GeminiResponse.RESPONSE_ID -> json.stringOrNull()?.let { if (id == null && it.isNotEmpty()) id = it }
                 GeminiResponse.PROMPT_FEEDBACK -> json.promptFeedback()
-                GeminiResponse.ERROR -> errorText = json.raw().takeUnless { it in NO_ERROR }
+                GeminiResponse.ERROR -> errorText = json.raw().takeUnless(::isNoError)
             }
         }
         errorText?.let { fail(it, wasComplete, out) }
@@ -125,7 +133,7 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
     }
 
     private fun JsonCursor.candidate(position: Int) {
-        var index = position
+        var index: Int? = null
         var finishReason: String? = null
         var finishMessage: String? = null
         val parts = ArrayList<GeminiPart>(1)
@@ -140,13 +148,25 @@ internal class GeminiGenerateDecoder(private val target: Target) : Decoder {
             }
         }
         if (!isCandidate) return
-        while (choices.size <= index) choices += GeminiChoice(choices.size, target)
-        val choice = choices[index]
+        val choice = choice(index, position)
         val before = content.size
-        for (part in parts) choice.add(part, content)
+        for (part in parts) {
+            choice.add(part, content)
+            if (part.isUnknown) output.noteUnknown()
+        }
+        for (at in before until content.size) output.note(content[at])
         val hasContent = content.size > before || parts.any { it.call != null }
         choice.state.read(hasContent, finishReason, isFinish = finishReason.orEmpty().trim().lowercase() !in NO_FINISH)
         finishMessage?.let { choice.finishMessage = it }
+    }
+
+    /** The choice with [index]; null if the server sends none, then it is that of its [position] in the list. */
+    private fun choice(index: Int?, position: Int): GeminiChoice {
+        if (index == null && position < choices.size) return choices[position]
+        val known = indexes.indexOf(index ?: position)
+        if (known >= 0) return choices[known]
+        indexes += index ?: position
+        return GeminiChoice(choices.size, target).also { choices += it }
     }
 
     private fun JsonCursor.content(parts: MutableList<GeminiPart>) {

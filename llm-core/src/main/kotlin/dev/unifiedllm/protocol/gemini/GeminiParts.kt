@@ -5,7 +5,6 @@ import dev.unifiedllm.protocol.ChoiceState
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
-import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.provider.Target
 
@@ -17,8 +16,10 @@ internal class GeminiPart {
     var call: GeminiCall? = null
     var media: Delta.Media? = null
 
-    /** True if the part has an unknown member. If it has nothing else, it is content of an unknown kind, such as code that the provider ran. */
-    var hasUnknownMember = false
+    private var hasUnknownMember = false
+
+    /** True if the part has nothing but an unknown member: content of an unknown kind, such as code that the provider ran. */
+    val isUnknown: Boolean get() = hasUnknownMember && text == null && media == null && call == null
 
     fun read(json: JsonCursor) {
         while (true) {
@@ -27,7 +28,7 @@ internal class GeminiPart {
                 Part.THOUGHT -> isReasoning = json.booleanOrNull() == true
                 Part.THOUGHT_SIGNATURE, Part.THOUGHT_SIGNATURE_SNAKE -> signature = json.stringOrNull()?.ifEmpty { null }
                 Part.FUNCTION_CALL -> if (json.kind() == JsonKind.OBJECT) call = GeminiCall().also { it.read(json) } else json.skip()
-                Part.INLINE_DATA, Part.FILE_DATA -> media = media(json)
+                Part.INLINE_DATA, Part.FILE_DATA, Part.INLINE_DATA_SNAKE, Part.FILE_DATA_SNAKE -> media = media(json)
                 JsonNames.END -> return
                 else -> {
                     hasUnknownMember = true
@@ -44,15 +45,26 @@ internal class GeminiPart {
         var url: String? = null
         json.members(Media) { member ->
             when (member) {
-                Media.MIME_TYPE -> json.stringOrNull()?.let { mediaType = it }
+                Media.MIME_TYPE, Media.MIME_TYPE_SNAKE -> json.stringOrNull()?.let { mediaType = it }
                 Media.DATA -> data = json.stringOrNull()
-                Media.FILE_URI -> url = json.stringOrNull()
+                Media.FILE_URI, Media.FILE_URI_SNAKE -> url = json.stringOrNull()
             }
         }
         return (data?.let { "data:$mediaType;base64,$it" } ?: url)?.let { Delta.Media(mediaType, it) }
     }
 
-    private object Part : JsonNames("text", "thought", "thoughtSignature", "thought_signature", "functionCall", "inlineData", "fileData") {
+    /** Some gateways write names in snake case. */
+    private object Part : JsonNames(
+        "text",
+        "thought",
+        "thoughtSignature",
+        "thought_signature",
+        "functionCall",
+        "inlineData",
+        "fileData",
+        "inline_data",
+        "file_data",
+    ) {
         const val TEXT = 0
         const val THOUGHT = 1
         const val THOUGHT_SIGNATURE = 2
@@ -60,12 +72,16 @@ internal class GeminiPart {
         const val FUNCTION_CALL = 4
         const val INLINE_DATA = 5
         const val FILE_DATA = 6
+        const val INLINE_DATA_SNAKE = 7
+        const val FILE_DATA_SNAKE = 8
     }
 
-    private object Media : JsonNames("mimeType", "data", "fileUri") {
+    private object Media : JsonNames("mimeType", "data", "fileUri", "mime_type", "file_uri") {
         const val MIME_TYPE = 0
         const val DATA = 1
         const val FILE_URI = 2
+        const val MIME_TYPE_SNAKE = 3
+        const val FILE_URI_SNAKE = 4
     }
 }
 
@@ -126,7 +142,7 @@ internal class GeminiChoice(private val index: Int, private val target: Target) 
         val media = part.media
         when {
             call != null -> call(call, part.signature, out)
-            part.hasUnknownMember && text == null && media == null -> Unit
+            part.isUnknown -> Unit
             media != null -> if (!part.isReasoning) out += media
             part.isReasoning -> if (!text.isNullOrEmpty() || part.signature != null) out += Delta.Reasoning(text.orEmpty(), part.signature, index)
             else -> {
@@ -156,72 +172,5 @@ internal class GeminiChoice(private val index: Int, private val target: Target) 
         val arguments = open ?: return
         open = null
         out += Delta.ToolCallDelta(calls - 1, null, null, arguments.json(), index)
-    }
-}
-
-/** The sources of a response: each URL once, in the order of arrival. */
-internal class GeminiSources {
-    private val byUrl = linkedMapOf<String, Delta.Source>()
-
-    val found: Collection<Delta.Source> get() = byUrl.values
-
-    private val queries = linkedSetOf<String>()
-
-    /** The web searches of the response; null if there were none. */
-    val searches: Long? get() = queries.size.takeIf { it > 0 }?.toLong()
-
-    /** True if a source is from Google Maps. */
-    var hasMaps: Boolean = false
-        private set
-
-    fun readGrounding(json: JsonCursor) {
-        json.members(Grounding) { member ->
-            when (member) {
-                Grounding.GROUNDING_CHUNKS -> json.elements {
-                    json.members(Chunk) { kind ->
-                        hasMaps = hasMaps || kind == Chunk.MAPS
-                        source(json)
-                    }
-                }
-                Grounding.WEB_SEARCH_QUERIES -> json.elements { json.stringOrNull()?.let { if (it.isNotEmpty()) queries += it } }
-            }
-        }
-    }
-
-    fun readCitations(json: JsonCursor) {
-        json.members(CITATIONS) { json.elements { source(json) } }
-    }
-
-    private fun source(json: JsonCursor) {
-        var url: String? = null
-        var title: String? = null
-        json.members(Source) { member ->
-            when (member) {
-                Source.URI -> url = json.stringOrNull()
-                Source.TITLE -> title = json.stringOrNull()?.ifEmpty { null }
-            }
-        }
-        url?.ifEmpty { null }?.let { if (byUrl[it]?.title == null) byUrl[it] = Delta.Source(it, title) }
-    }
-
-    private object Source : JsonNames("uri", "title") {
-        const val URI = 0
-        const val TITLE = 1
-    }
-
-    private object Grounding : JsonNames("groundingChunks", "webSearchQueries") {
-        const val GROUNDING_CHUNKS = 0
-        const val WEB_SEARCH_QUERIES = 1
-    }
-
-    /** The kinds of grounding chunks. Each is an object with `uri` and `title`. */
-    private object Chunk : JsonNames("web", "retrievedContext", "maps") {
-        const val WEB = 0
-        const val RETRIEVED_CONTEXT = 1
-        const val MAPS = 2
-    }
-
-    private companion object {
-        val CITATIONS = JsonNames("citationSources", "citations")
     }
 }

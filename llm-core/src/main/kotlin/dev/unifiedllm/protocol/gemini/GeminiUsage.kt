@@ -59,30 +59,56 @@ internal class GeminiUsage {
         }
     }
 
-    /** Null if the provider did not report it. @param sources of the response, which tell of searches */
-    fun usage(sources: GeminiSources): Usage? {
+    /**
+     * Null if the provider did not report it.
+     *
+     * @param sources of the response, which tell of searches
+     * @param content of the response, which tells of images and sound
+     */
+    fun usage(sources: GeminiSources, content: GeminiOutput): Usage? {
         if (prompt == null && candidates == null && total == null) return null
-        val input = prompt?.plus(toolResults ?: 0)
+        val counted = prompt?.plus(toolResults ?: 0)
+        // Where more tokens are cached than were sent, the cached ones are counted apart.
+        val input = if ((cached ?: 0) > (prompt ?: 0)) counted?.plus(cached ?: 0) else counted
         val hidden = hiddenReasoning(input)
+        val output = output(input, counted)?.plus(hidden)
+        val allReasoning = if (hidden > 0) (reasoning ?: 0) + hidden else reasoning
+        val rest = output?.minus(allReasoning ?: 0)?.coerceAtLeast(0)
+        val images = image.orAll(rest, content.isImages(allReasoning != null))
+        val sound = audioOutput.orAll(rest, content.isSound(allReasoning != null))
         return Usage.build {
             inputTokens = input
-            outputTokens = output(input)?.plus(hidden)
+            outputTokens = output
             cacheReadTokens = cached
-            reasoningTokens = if (hidden > 0) (reasoning ?: 0) + hidden else reasoning
+            reasoningTokens = allReasoning
             audioInputTokens = audioInput?.let { (it - (cachedAudio ?: 0)).coerceAtLeast(0) } // cached audio has the price of the cache
-            audioOutputTokens = audioOutput
-            imageTokens = image
-            billing = Billing(serviceTier, webSearches = sources.searches, unpriced = "no price is known for Google Maps".takeIf { sources.hasMaps })
+            audioOutputTokens = sound
+            imageTokens = images
+            billing = Billing(serviceTier, webSearches = sources.searches, unpriced = sources.unpriced ?: uncounted(content, images, sound))
         }
     }
 
-    /** The candidates and the reasoning. If the total shows that the candidates include the reasoning, it is not added again. */
-    private fun output(input: Long?): Long? {
+    /** This count; if it is missing, [all] tokens of a response that has nothing else. */
+    private fun Long?.orAll(all: Long?, isAll: Boolean): Long? = if ((this ?: 0) == 0L && isAll) all else this
+
+    /** The media of a response that was not counted: at the price of text its cost would be wrong. Null if there is none. */
+    private fun uncounted(content: GeminiOutput, images: Long?, sound: Long?): String? = when {
+        content.hasImages && (images ?: 0) == 0L -> "the provider did not count the tokens of the images"
+        content.hasSound && (sound ?: 0) == 0L -> "the provider did not count the tokens of the sound"
+        else -> null
+    }
+
+    /**
+     * The candidates and the reasoning. If the total shows that the candidates include the reasoning, it is not added again.
+     *
+     * @param counted the input without cached tokens that are counted apart, which the total may leave out
+     */
+    private fun output(input: Long?, counted: Long?): Long? {
         val text = candidates
         val all = total
         return when {
             text == null && reasoning == null -> if (all != null && input != null && all >= input) all - input else null
-            all != null && input != null && all == input + (text ?: 0) -> text
+            all != null && input != null && (all - (text ?: 0) == input || all - (text ?: 0) == counted) -> text
             else -> (text ?: 0) + (reasoning ?: 0)
         }
     }

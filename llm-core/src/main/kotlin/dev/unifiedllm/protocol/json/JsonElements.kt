@@ -14,3 +14,14 @@ internal fun jsonElementOrNull(text: String): JsonElement? = try {
 } catch (_: SerializationException) {
     null
 }
+
+/** True if `bytes[start, end)` is one JSON text, neither cut nor followed by anything but white space. */
+internal fun isWholeJson(bytes: ByteArray, start: Int, end: Int): Boolean = try {
+    JsonCursor().reset(bytes, start, end).run {
+        skip()
+        end()
+    }
+    true
+} catch (_: JsonSyntaxException) {
+    false
+}

@@ -5,13 +5,14 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
-import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
 import dev.unifiedllm.protocol.arguments
 import dev.unifiedllm.protocol.checkFinish
+import dev.unifiedllm.protocol.errorOf
 import dev.unifiedllm.protocol.finishKind
+import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
@@ -20,9 +21,7 @@ import dev.unifiedllm.protocol.json.tokens
 import dev.unifiedllm.protocol.plainUsage
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
-import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
-import kotlinx.serialization.json.Json
 
 /** Decodes the lines of `/api/chat`, and those of `/api/generate`, which have their text in another field. */
 internal class OllamaChatDecoder(private val target: Target) : Decoder {
@@ -38,6 +37,8 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
 
     override val progress: Progress get() = if (done) Progress.DONE else Progress.OPEN
 
+    override val endsWithoutReason: Boolean get() = done && reason == null && calls == 0
+
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         var error: String? = null
         json.reset(frame.bytes, frame.start, frame.end)
@@ -48,10 +49,11 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
                 Line.RESPONSE -> content.addText(json.stringOrNull())
                 Line.THINKING -> content.addReasoning(json.stringOrNull())
                 Line.DONE -> done = json.booleanOrNull() == true
-                Line.DONE_REASON -> reason = json.stringOrNull()
+                Line.DONE_REASON -> json.stringOrNull()?.let { if (it.isNotEmpty()) reason = it }
                 Line.PROMPT_EVAL_COUNT -> promptTokens = json.tokens(promptTokens)
                 Line.EVAL_COUNT -> outputTokens = json.tokens(outputTokens)
-                Line.ERROR -> error = json.raw().takeUnless { it in NO_ERROR }
+                Line.IMAGE -> image()
+                Line.ERROR -> error = json.raw().takeUnless(::isNoError)
             }
         }
         if (!isLine) return
@@ -59,7 +61,7 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
         if (error == null || content.isNotEmpty()) start(out)
         out += content
         content.clear()
-        error?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}"))) }
+        error?.let { throw HttpErrors(target).exception(errorOf(it, frame)) }
     }
 
     private fun start(out: MutableList<Delta>) {
@@ -74,15 +76,17 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
                 Message.CONTENT -> content.addText(json.stringOrNull())
                 Message.THINKING -> content.addReasoning(json.stringOrNull())
                 Message.TOOL_CALLS -> json.elements { toolCall() }
-                Message.IMAGES -> json.elements { json.stringOrNull()?.let { if (it.isNotEmpty()) content += image(it) } }
+                Message.IMAGES -> json.elements { image() }
+                Message.IMAGE -> image()
             }
         }
     }
 
-    /** The wire does not name the type of an image: its first bytes tell. */
-    private fun image(base64: String): Delta.Media {
+    /** Reads an image, in Base64. The wire does not name its type: its first bytes tell. */
+    private fun image() {
+        val base64 = json.stringOrNull()?.ifEmpty { null } ?: return
         val type = IMAGE_TYPES.entries.firstOrNull { base64.startsWith(it.key) }?.value ?: "image/png"
-        return Delta.Media(type, "data:$type;base64,$base64")
+        content += Delta.Media(type, "data:$type;base64,$base64")
     }
 
     /** A tool call is always whole: its arguments are an object. */
@@ -116,7 +120,7 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
     }
 
     private object Line :
-        JsonNames("model", "message", "response", "thinking", "done", "done_reason", "prompt_eval_count", "eval_count", "error") {
+        JsonNames("model", "message", "response", "thinking", "done", "done_reason", "prompt_eval_count", "eval_count", "error", "image") {
         const val MODEL = 0
         const val MESSAGE = 1
         const val RESPONSE = 2
@@ -126,13 +130,15 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
         const val PROMPT_EVAL_COUNT = 6
         const val EVAL_COUNT = 7
         const val ERROR = 8
+        const val IMAGE = 9
     }
 
-    private object Message : JsonNames("content", "thinking", "tool_calls", "images") {
+    private object Message : JsonNames("content", "thinking", "tool_calls", "images", "image") {
         const val CONTENT = 0
         const val THINKING = 1
         const val TOOL_CALLS = 2
         const val IMAGES = 3
+        const val IMAGE = 4
     }
 
     private object ToolCall : JsonNames("id", "function") {

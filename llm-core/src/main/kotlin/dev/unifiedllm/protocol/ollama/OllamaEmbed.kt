@@ -9,8 +9,10 @@ import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.encode
+import dev.unifiedllm.protocol.errorOf
 import dev.unifiedllm.protocol.floats
 import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
@@ -20,7 +22,6 @@ import dev.unifiedllm.protocol.malformed
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
 import dev.unifiedllm.transport.error.HttpErrors
-import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
 import kotlinx.serialization.json.add
 import kotlinx.serialization.json.buildJsonObject
@@ -58,13 +59,17 @@ private class OllamaEmbedDecoder(private val target: Target) : Decoder {
                 Response.MODEL -> model = json.stringOrNull()
                 Response.EMBEDDINGS -> json.elements { vectors += json.floats() }
                 Response.PROMPT_EVAL_COUNT -> tokens = json.tokens()
-                Response.ERROR -> error = json.stringOrNull()
+                Response.ERROR -> error = json.raw().takeUnless(::isNoError)
             }
         }
         if (!isObject) return
         json.end()
-        error?.let { throw HttpErrors(target).exception(ProviderError.of(it)) }
+        error?.let { throw HttpErrors(target).exception(errorOf(it, frame)) }
         if (vectors.isEmpty()) throw malformed(target, "it has no embeddings")
+        vectors.forEachIndexed { index, vector ->
+            if (vector.isEmpty()) throw malformed(target, "vector $index is empty or not a list")
+            if (vector.any { it.isNaN() }) throw malformed(target, "vector $index has elements that are not numbers")
+        }
         out += Delta.Start(null, target.id, model)
         vectors.forEachIndexed { index, vector -> out += Delta.Embedding(index, vector) }
         done = true

@@ -1,18 +1,18 @@
 package dev.unifiedllm.protocol.openai
 
+import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.CallFragments
-import dev.unifiedllm.protocol.ChoiceState
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
-import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
 import dev.unifiedllm.protocol.checkFinish
 import dev.unifiedllm.protocol.finishKind
+import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
@@ -25,14 +25,15 @@ import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
-import kotlinx.serialization.json.Json
 
 /** Decodes the chunks of a stream, and completions that are not streamed: the same fields stand in `delta` and `message`. */
 internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
     private val usage = OpenAiUsage(target)
     private val content = mutableListOf<Delta>()
-    private val choices = mutableListOf<ChoiceState>()
+    private val parts = ChatParts(content)
+    private val choices = ReadChoices()
+    private val audio = ChatAudio()
     private val signed = sortedMapOf<Int, SignedFields>() // by choice
     private var messageSigned: SignedFields? = null // of the message that is read
     private val sources = ChatSources()
@@ -41,30 +42,31 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private var started = false
     private var sawDone = false
     private var refused = false
-    private var errorText: String? = null
+    private var errorBody: String? = null // as that of an error response
     private var isErrorObject = false
 
     override val progress: Progress
         get() = when {
             sawDone -> Progress.DONE
-            choices.isNotEmpty() && choices.all { it.isComplete } -> Progress.COMPLETE
+            choices.areComplete -> Progress.COMPLETE
             else -> Progress.OPEN
         }
 
-    override val mayContinue: Boolean get() = choices.any { it.isFinishDoubtful }
+    override val mayContinue: Boolean get() = choices.all.any { it.state.isFinishDoubtful }
 
-    override fun isCompleteAtEnd(): Boolean = choices.isNotEmpty() && choices.all { it.isComplete || it.hasEarlyFinish }
+    override fun isCompleteAtEnd(): Boolean = choices.areFinished
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         val wasComplete = progress != Progress.OPEN
+        var hasChoices = false
         json.reset(frame.bytes, frame.start, frame.end)
         val isChunk = json.members(ChatChunk) { member ->
             when (member) {
-                ChatChunk.CHOICES -> json.choices()
+                ChatChunk.CHOICES -> hasChoices = json.choices()
                 ChatChunk.ID -> json.stringOrNull()?.let { if (id == null) id = it }
                 ChatChunk.MODEL -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
                 ChatChunk.USAGE -> usage.read(json)
-                ChatChunk.ERROR -> errorText = json.raw().takeUnless { it in NO_ERROR }
+                ChatChunk.ERROR -> if (!isNoError(json.raw())) errorBody = frame.text()
                 ChatChunk.X_GROQ -> json.groq()
                 ChatChunk.CITATIONS -> sources.readCitations(json)
                 ChatChunk.SEARCH_RESULTS -> sources.readSearchResults(json)
@@ -74,35 +76,55 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         }
         if (!isChunk) return
         json.end()
-        if (errorText == null && isErrorObject) errorText = frame.text()
+        if (errorBody == null && isErrorObject) errorBody = frame.text()
+        if (errorBody == null && !hasChoices) errorBody = ChatErrors.inOther(frame.text())
         usage.chunkRead(hasContent = content.isNotEmpty())
-        if (content.isNotEmpty() || (choices.isNotEmpty() && errorText == null)) start(out)
+        if (content.isNotEmpty() || (!choices.isEmpty && errorBody == null)) start(out)
         out += content
         content.clear()
-        errorText?.let { error(it, wasComplete, out) }
+        errorBody?.let { error(it, wasComplete, out) }
     }
 
     /** Decodes `[DONE]`. */
     override fun done(out: MutableList<Delta>) {
-        if (choices.none { it.hasContent || it.isComplete }) throw malformed(target, "it ends with [DONE] and has no content")
+        if (choices.all.none { it.state.hasContent || it.state.isComplete }) throw malformed(target, "it ends with [DONE] and has no content")
         sawDone = true
         start(out)
+        choices.unfinished?.let { unfinished(it, out) }
+    }
+
+    /**
+     * LiteLLM sends the finish reason of the first choice only, and then the usage, which is known when all choices are complete.
+     *
+     * @throws LlmException.StreamInterrupted if there is no usage
+     */
+    private fun unfinished(choice: Int, out: MutableList<Delta>) {
+        if (!usage.isFinal) {
+            val problem = "it ends with [DONE], but choice $choice has no finish reason"
+            throw LlmException.StreamInterrupted(
+                "The response of ${target.id} was cut: $problem. What had arrived is in `partial`; try again.",
+                details = LlmException.Details(target.id),
+            )
+        }
+        out += Delta.Warning("choice $choice has no finish reason, although the response ended: it may be cut")
     }
 
     override fun finish(out: MutableList<Delta>) {
         start(out)
         for ((choice, fields) in signed) fields.signatures().mapTo(out) { Delta.Reasoning("", it, choice) }
         out += sources.all
+        out += audio.media()
         val reason = reason()
-        choices.forEach { checkFinish(it.finish, target) }
+        choices.all.forEach { checkFinish(it.state.finish, target) }
+        usage.mediaRead(hasImages = choices.all.any { it.hasImages }, hasSound = !audio.isEmpty)
         out.addFinish(reason, usage.usage(), usage.cost(target))
     }
 
     /** Throws an error that came before the response was complete; a later one becomes a warning. */
-    private fun error(text: String, wasComplete: Boolean, out: MutableList<Delta>) {
-        val error = ProviderError.of(Json.parseToJsonElement("{\"error\":$text}"))
+    private fun error(body: String, wasComplete: Boolean, out: MutableList<Delta>) {
+        val error = ProviderError.of(body)
         if (!wasComplete) throw HttpErrors(target).exception(error)
-        errorText = null
+        errorBody = null
         isErrorObject = false
         out += lateError(error, target)
     }
@@ -113,72 +135,96 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         out += Delta.Start(id?.ifEmpty { null }, target.id, model)
     }
 
-    private fun JsonCursor.choices() {
+    /** Reads a list of choices, or one choice. False if there is none. */
+    private fun JsonCursor.choices(): Boolean {
         var position = 0
-        elements { choice(position++) }
+        if (kind() == JsonKind.OBJECT) choice(position++) else elements { choice(position++) }
+        return position > 0
     }
 
-    /** Reads a delta or a message. If a server sends both, the delta counts, unless it is empty. */
+    /** Reads a delta or a message. If a server sends both, the delta counts, unless it is empty; of the message then what no delta had. */
     private fun JsonCursor.choice(position: Int) {
         val before = content.size
-        var index = position
+        var index: Int? = null
         var finish: String? = null
         var message: MessageContent? = null
         var delta: MessageContent? = null
+        var text: String? = null
         val isChoice = members(ChatChoice) { member ->
             when (member) {
-                ChatChoice.INDEX -> longOrNull()?.let { if (it in 0 until MAX_CHOICES) index = it.toInt() }
-                ChatChoice.DELTA -> delta = messageContent(before)
-                ChatChoice.MESSAGE -> message = messageContent(before)
+                ChatChoice.INDEX -> index = longOrNull()?.takeIf { it in 0 until MAX_CHOICES }?.toInt()
+                ChatChoice.DELTA -> delta = messageContent(before, isWhole = false)
+                ChatChoice.MESSAGE -> message = messageContent(before, isWhole = true)
                 ChatChoice.FINISH_REASON -> finish = stringOrNull()
-                ChatChoice.ERROR -> raw().let { if (it !in NO_ERROR) errorText = it }
+                ChatChoice.ERROR -> nestedError()
                 ChatChoice.USAGE -> usage.read(this)
+                ChatChoice.TEXT -> text = stringOrNull()
             }
         }
         if (!isChoice) return
-        if (choices.size <= index) repeat(index + 1 - choices.size) { choices += ChoiceState() }
-        val state = choices[index]
+        // Together sends the text beside the delta, too.
+        if (delta == null && message == null && !text.isNullOrEmpty()) delta = MessageContent(listOf(Delta.Text(text.orEmpty())), CallFragments(), null)
+        val number = choices.number(index, position)
+        val choice = choices.all[number]
+        val state = choice.state
+        val isEnd = finish != null && finish !in NO_FINISH
+        val isLast = delta == null || isEnd || state.finish != null
         val read = if (delta?.isEmpty == false || state.isStreamed) delta else message
         if (delta == null) {
             state.isWhole = state.isWhole || read != null
         } else if (read === delta) {
             state.isStreamed = true
         }
-        state.read(hasContent = read?.isEmpty == false, finish, isFinish = finish != null && finish !in NO_FINISH)
-        read?.deltas?.mapTo(content) { if (index > 0) it.ofChoice(index) else it }
-        read?.fragments?.addTo(content, state, index)
+        state.read(hasContent = read?.isEmpty == false, finish, isFinish = isEnd)
+        read?.let { add(it, choice, number) }
+        if (isLast && read !== message) message?.let { add(choice.unseen(it), choice, number) }
         // The other one counts if only it is signed.
-        val fields = read?.signed ?: (if (read === delta) message else delta)?.signed?.takeIf { index !in signed } ?: return
-        signed.getOrPut(index, ::signedFields).add(fields)
+        val fields = read?.signed ?: (if (read === delta) message else delta)?.signed?.takeIf { number !in signed } ?: return
+        signed.getOrPut(number, ::signedFields).add(fields)
     }
 
-    private class MessageContent(val deltas: List<Delta>, val fragments: CallFragments, val signed: SignedFields?) {
-        val isEmpty: Boolean get() = deltas.isEmpty() && fragments.isEmpty
+    private fun add(read: MessageContent, choice: ReadChoice, number: Int) {
+        choice.note(read.deltas)
+        read.deltas.mapTo(content) { if (number > 0) it.ofChoice(number) else it }
+        read.fragments.addTo(content, choice.state, number)
+    }
+
+    /** Reads an `error` in a choice. */
+    private fun JsonCursor.nestedError() {
+        val error = raw()
+        if (!isNoError(error)) errorBody = "{\"error\":$error}"
     }
 
     private val signedHere: SignedFields get() = messageSigned ?: signedFields().also { messageSigned = it }
 
     private fun signedFields() = SignedFields(takesDetailsBack = target.provider.quirks.reasoning.sentBackAs == SentBackAs.REASONING_DETAILS)
 
-    /** Reads the next value as a message, and takes what it added to [content] after [before] out again. Null if it is not an object. */
-    private fun JsonCursor.messageContent(before: Int): MessageContent? {
+    /**
+     * Reads the next value as a message, and takes what it added to [content] after [before] out again. Null if it is not an object.
+     *
+     * @param isWhole false for a delta
+     */
+    private fun JsonCursor.messageContent(before: Int, isWhole: Boolean): MessageContent? {
         if (kind() != JsonKind.OBJECT) {
             skip()
             return null
         }
         val fragments = CallFragments(CALL_SIGNATURE)
         messageSigned = null
-        message(fragments)
+        val hasSound = message(fragments, isWhole)
         val added = content.subList(before, content.size)
-        return MessageContent(added.toList(), fragments, messageSigned).also { added.clear() }
+        return MessageContent(added.toList(), fragments, messageSigned, hasSound).also { added.clear() }
     }
 
-    private fun JsonCursor.message(fragments: CallFragments) {
+    /** @return true if a piece of sound was in the message */
+    private fun JsonCursor.message(fragments: CallFragments, isWhole: Boolean): Boolean {
+        val before = content.size
         var hasReasoning = false
         var detailsText: String? = null
+        var sound: ChatAudio.Piece? = null
         members(ChatMessage) { member ->
             when (member) {
-                ChatMessage.CONTENT -> text()
+                ChatMessage.CONTENT -> if (kind() == JsonKind.STRING) content.addText(string()) else parts.content(this)
                 ChatMessage.REASONING_CONTENT, ChatMessage.REASONING -> stringOrNull()?.let {
                     if (it.isNotEmpty() && !hasReasoning) {
                         content += Delta.Reasoning(it)
@@ -195,48 +241,34 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
                 ChatMessage.ANNOTATIONS -> sources.readAnnotations(this)
                 ChatMessage.FUNCTION_CALL -> fragments.readLegacy(this)
                 ChatMessage.REASONING_DETAILS -> detailsText = signedHere.details.read(this)
-                ChatMessage.IMAGES -> elements { part(isReasoning = false) }
+                ChatMessage.IMAGES -> parts.images(this)
                 ChatMessage.THINKING_BLOCKS -> signedHere.fields.readThinkingBlocks(this)
                 ChatMessage.EXTRA_CONTENT -> signedHere.fields.readExtraContent(this)
                 ChatMessage.EXECUTED_TOOLS -> usage.readExecutedTools(this)
+                ChatMessage.AUDIO -> sound = audio.read(this, isWhole)
+                ChatMessage.ERROR -> nestedError()
             }
         }
         if (!hasReasoning) content.addReasoning(detailsText)
-    }
-
-    /** Reads a text, or a list of parts, some of which may be reasoning. */
-    private fun JsonCursor.text() {
-        if (kind() == JsonKind.STRING) {
-            content.addText(string())
-        } else {
-            elements { part(isReasoning = false) }
-        }
-    }
-
-    private fun JsonCursor.part(isReasoning: Boolean) {
-        members(ChatPart) { member ->
-            when (member) {
-                ChatPart.TEXT -> if (isReasoning) content.addReasoning(stringOrNull()) else content.addText(stringOrNull())
-                ChatPart.THINKING -> if (kind() == JsonKind.STRING) content += Delta.Reasoning(string()) else elements { part(isReasoning = true) }
-                ChatPart.IMAGE_URL -> imageUrl()?.let { content += generatedImage(it) }
-            }
-        }
+        val spoken = sound ?: return false
+        if ((before until content.size).none { content[it] is Delta.Text }) content.addText(spoken.transcript)
+        return spoken.hasSound
     }
 
     private fun JsonCursor.groq() {
         members(ChatGroq) { member ->
             when (member) {
                 ChatGroq.USAGE -> usage.read(this)
-                ChatGroq.ERROR -> errorText = raw().takeUnless { it in NO_ERROR }
+                ChatGroq.ERROR -> nestedError()
             }
         }
     }
 
     private fun reason(): FinishReason {
-        val first = choices.firstOrNull()
+        val first = choices.all.firstOrNull()?.state
         val raw = first?.finish
         val kind = when {
-            refused -> Kind.REFUSAL
+            refused || parts.hasRefusal -> Kind.REFUSAL
             raw != null -> finishKind(raw)
             first?.calls.isNullOrEmpty() -> Kind.UNKNOWN
             else -> Kind.TOOL_CALLS

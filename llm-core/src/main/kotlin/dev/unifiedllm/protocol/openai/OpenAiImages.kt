@@ -66,8 +66,8 @@ private class OpenAiImagesDecoder(target: Target) : OpenAiListDecoder(target) {
     private fun media(image: Image, format: String?): Delta.Media {
         val statedType = image.type ?: format?.let { "image/$it" }
         val data = image.base64
-        if (data == null) return image.url!!.let { url -> Delta.Media(statedType ?: typeOfUrl(url) ?: ANY, url) }
-        val type = statedType ?: FIRST_BYTES.entries.firstOrNull { data.startsWith(it.key) }?.value ?: ANY
+        if (data == null) return image.url!!.let { url -> Delta.Media(statedType ?: typeOfUrl(url) ?: ANY_IMAGE, url) }
+        val type = statedType ?: imageTypeOf(data)
         return Delta.Media(type, "data:$type;base64,$data")
     }
 
@@ -89,8 +89,6 @@ private class OpenAiImagesDecoder(target: Target) : OpenAiListDecoder(target) {
     }
 
     private companion object {
-        /** The type of an image if the provider does not state it. */
-        const val ANY = "image/*"
         val EXTENSIONS = mapOf(
             "png" to "image/png",
             "jpg" to "image/jpeg",
@@ -99,9 +97,6 @@ private class OpenAiImagesDecoder(target: Target) : OpenAiListDecoder(target) {
             "gif" to "image/gif",
             "svg" to "image/svg+xml",
         )
-
-        /** The first bytes of a file, in base64. */
-        val FIRST_BYTES = mapOf("iVBORw0KGgo" to "image/png", "/9j/" to "image/jpeg", "UklGR" to "image/webp", "R0lGOD" to "image/gif")
     }
 
     private object Element : JsonNames("url", "b64_json", "mime_type", "revised_prompt") {

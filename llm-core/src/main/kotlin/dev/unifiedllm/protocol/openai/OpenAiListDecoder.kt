@@ -6,8 +6,9 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
-import dev.unifiedllm.protocol.NO_ERROR
+import dev.unifiedllm.protocol.errorOf
 import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
@@ -20,7 +21,6 @@ import dev.unifiedllm.transport.TransportRequest
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
-import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 
 /** Decodes a response of OpenAI's wire that is one list, `data`, with the model, the usage and the cost beside it; or an error. */
@@ -53,11 +53,11 @@ internal abstract class OpenAiListDecoder(private val target: Target) : Decoder 
                 ResponseMember.MODEL -> model = json.stringOrNull()
                 ResponseMember.USAGE -> reported.read(json)
                 ResponseMember.OUTPUT_FORMAT -> format = json.stringOrNull()
-                ResponseMember.ERROR -> error = json.raw().takeUnless { it in NO_ERROR }
+                ResponseMember.ERROR -> error = json.raw().takeUnless(::isNoError)
             }
         }
         json.end()
-        error?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}"))) }
+        error?.let { throw HttpErrors(target).exception(errorOf(it, frame)) }
         val content = content(format)
         if (content.isEmpty()) throw flatError(frame).takeIf { isObject } ?: malformed("its list is empty or missing")
         out += Delta.Start(id?.ifEmpty { null }, target.id, model?.ifEmpty { null })

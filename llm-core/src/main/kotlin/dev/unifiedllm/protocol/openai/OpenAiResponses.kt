@@ -220,7 +220,7 @@ internal object OpenAiResponses : Protocol {
     /** An assistant message: an item for each reasoning part that can be sent back, each text and each tool call, in order. */
     private fun assistantItems(message: Message, target: Target, customCalls: MutableSet<String>): List<JsonObject> = buildList {
         val returnsSignatures = mayReturnSignatures(message, target)
-        for (part in message.parts) {
+        for (part in withLateSignatures(message.parts)) {
             when (part) {
                 is Part.Reasoning -> if (returnsSignatures) reasoningItem(part.signature)?.let(::add)
                 is Part.ToolCall -> {

@@ -5,9 +5,9 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
-import dev.unifiedllm.protocol.NO_ERROR
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.arguments
+import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
@@ -23,13 +23,13 @@ import kotlinx.serialization.json.Json
 /**
  * Decodes the events of a streamed response, and responses that are not streamed.
  *
- * The `type` in an event's JSON decides, since some servers send no `event:` lines. The content of an item is taken from its deltas; if none came,
- * from the item itself.
+ * The `type` in an event's JSON decides, since some servers send no `event:` lines. The content of an item is taken from its deltas; what they lack,
+ * from the events that end it.
  */
 internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
     private val usage = OpenAiUsage(target)
-    private val items = ResponseItems()
+    private val items = ResponseItems(target)
     private val pending = mutableListOf<String>()
     private var id: String? = null
     private var model: String? = null
@@ -44,46 +44,68 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         json.reset(frame.bytes, frame.start, frame.end)
         if (json.kind() != JsonKind.OBJECT) return // some servers send [DONE] after the terminal event
-        val event = Event()
+        val event = ResponsesEvent()
         read(event)
         json.end()
-        if (event.type == null && frame.event != Frame.MESSAGE) event.type = EventType.indexOf(frame.event)
+        if (event.type == null && frame.event != Frame.MESSAGE) event.type = ResponsesEventType.indexOf(frame.event)
         when {
             event.type == null -> if (started) errorText?.let { failed("{\"error\":$it}") } else whole(event, out)
-            event.type == EventType.ERROR || event.type == EventType.RESPONSE_ERROR -> failed(frame.text())
+            event.type == ResponsesEventType.ERROR || event.type == ResponsesEventType.RESPONSE_ERROR -> failed(frame.text())
             else -> event(event, out)
+        }
+        if (event.type == JsonNames.OTHER) toolEvent(frame, event)
+    }
+
+    /** Reads an event such as `response.web_search_call.searching`: it tells of a run of the tool even if no item does. */
+    private fun toolEvent(frame: Frame, event: ResponsesEvent) {
+        var type = frame.event
+        json.reset(frame.bytes, frame.start, frame.end)
+        json.members(TYPE) { type = json.stringOrNull() ?: type }
+        val itemType = type.removePrefix("response.").substringBeforeLast('.')
+        if (ServerTools.isBilled(itemType)) items.ran(itemType, event)
+    }
+
+    private fun read(event: ResponsesEvent) {
+        json.members(ResponsesEventMember) { member ->
+            when (member) {
+                ResponsesEventMember.TYPE -> event.type = json.stringIndex(ResponsesEventType)
+                ResponsesEventMember.DELTA -> delta(event)
+                ResponsesEventMember.OUTPUT_INDEX -> json.longOrNull()?.let { event.index = it }
+                ResponsesEventMember.ITEM_ID -> event.itemId = json.stringOrNull()?.ifEmpty { null }
+                ResponsesEventMember.CONTENT_INDEX, ResponsesEventMember.SUMMARY_INDEX -> json.longOrNull()?.let { event.part = it }
+                ResponsesEventMember.CALL_ID -> event.callId = json.stringOrNull()?.ifEmpty { null }
+                ResponsesEventMember.NAME -> event.name = json.stringOrNull()?.ifEmpty { null }
+                ResponsesEventMember.TEXT, ResponsesEventMember.REFUSAL -> event.full = json.stringOrNull() ?: event.full
+                ResponsesEventMember.ARGUMENTS, ResponsesEventMember.INPUT -> event.full = json.arguments()
+                ResponsesEventMember.PART -> part(event)
+                ResponsesEventMember.ITEM -> event.item = if (json.kind() == JsonKind.OBJECT) json.raw() else null.also { json.skip() }
+                ResponsesEventMember.ANNOTATION -> event.annotation = json.source()
+                ResponsesEventMember.RESPONSE -> response()
+                ResponsesEventMember.ID -> json.stringOrNull()?.let { id = id ?: it }
+                ResponsesEventMember.MODEL -> json.stringOrNull()?.let { model = model ?: it }
+                ResponsesEventMember.STATUS -> event.status = json.stringOrNull()
+                ResponsesEventMember.OUTPUT -> output()
+                ResponsesEventMember.USAGE -> usage.read(json)
+                ResponsesEventMember.INCOMPLETE_DETAILS -> incompleteDetails()
+                ResponsesEventMember.ERROR -> error()
+                ResponsesEventMember.SERVICE_TIER -> usage.readServiceTier(json)
+            }
         }
     }
 
-    /** The fields of an event, of any type. */
-    private class Event {
-        var type: Int? = null
-        var index = -1L
-        var itemId: String? = null
-        var text: String? = null
-        var item: String? = null
-        var annotation: Delta.Source? = null
-        var status: String? = null
+    private fun delta(event: ResponsesEvent) {
+        if (json.kind() == JsonKind.OBJECT) {
+            event.rawDelta = json.raw()
+        } else {
+            event.text = json.stringOrNull()
+        }
     }
 
-    private fun read(event: Event) {
-        json.members(EventMember) { member ->
+    private fun part(event: ResponsesEvent) {
+        json.members(PartMember) { member ->
             when (member) {
-                EventMember.TYPE -> event.type = json.stringIndex(EventType)
-                EventMember.DELTA -> event.text = json.stringOrNull()
-                EventMember.OUTPUT_INDEX -> json.longOrNull()?.let { event.index = it }
-                EventMember.ITEM_ID -> event.itemId = json.stringOrNull()?.ifEmpty { null }
-                EventMember.ITEM -> event.item = if (json.kind() == JsonKind.OBJECT) json.raw() else null.also { json.skip() }
-                EventMember.ANNOTATION -> event.annotation = json.source()
-                EventMember.RESPONSE -> response()
-                EventMember.ID -> json.stringOrNull()?.let { id = id ?: it }
-                EventMember.MODEL -> json.stringOrNull()?.let { model = model ?: it }
-                EventMember.STATUS -> event.status = json.stringOrNull()
-                EventMember.OUTPUT -> output()
-                EventMember.USAGE -> usage.read(json)
-                EventMember.INCOMPLETE_DETAILS -> incompleteDetails()
-                EventMember.ERROR -> error()
-                EventMember.SERVICE_TIER -> usage.readServiceTier(json)
+                PartMember.TYPE -> event.partType = json.stringOrNull()
+                PartMember.TEXT, PartMember.REFUSAL -> event.full = json.stringOrNull() ?: event.full
             }
         }
     }
@@ -113,25 +135,43 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
     }
 
     private fun error() {
-        json.raw().let { if (it !in NO_ERROR) errorText = it }
+        json.raw().let { if (!isNoError(it)) errorText = it }
     }
 
-    private fun event(event: Event, out: MutableList<Delta>) {
-        if (event.type == EventType.RESPONSE_COMPLETED) return terminal("completed", out)
-        if (event.type == EventType.RESPONSE_INCOMPLETE) return terminal("incomplete", out)
-        if (event.type == EventType.RESPONSE_FAILED) failed(errorText?.let { "{\"error\":$it}" } ?: "{}")
+    private fun event(event: ResponsesEvent, out: MutableList<Delta>) {
+        if (event.type == ResponsesEventType.RESPONSE_COMPLETED) return terminal("completed", out)
+        if (event.type == ResponsesEventType.RESPONSE_INCOMPLETE) return terminal("incomplete", out)
+        if (event.type == ResponsesEventType.RESPONSE_FAILED) failed(errorText?.let { "{\"error\":$it}" } ?: "{}")
         if (id != null || event.type != JsonNames.OTHER) start(out) // events of unknown types may come before the response begins
-        val text = event.text.orEmpty()
         when (event.type) {
-            EventType.RESPONSE_OUTPUT_TEXT_DELTA -> items.text(event.index, event.itemId, text, out)
-            EventType.RESPONSE_REFUSAL_DELTA -> items.refusal(event.index, event.itemId, text, out)
-            EventType.RESPONSE_REASONING_SUMMARY_TEXT_DELTA -> items.reasoning(event.index, event.itemId, text, isSummary = true, out)
-            EventType.RESPONSE_REASONING_TEXT_DELTA -> items.reasoning(event.index, event.itemId, text, isSummary = false, out)
-            EventType.RESPONSE_FUNCTION_CALL_ARGUMENTS_DELTA, EventType.RESPONSE_CUSTOM_TOOL_CALL_INPUT_DELTA ->
-                items.arguments(event.index, event.itemId, text, out)
-            EventType.RESPONSE_OUTPUT_ITEM_ADDED -> event.item?.let { items.added(event.index, it, out) }
-            EventType.RESPONSE_OUTPUT_ITEM_DONE -> event.item?.let { items.done(event.index, it, out) }
-            EventType.RESPONSE_OUTPUT_TEXT_ANNOTATION_ADDED -> event.annotation?.let { items.source(it, out) }
+            ResponsesEventType.RESPONSE_OUTPUT_TEXT_DELTA -> items.text(event, isRefusal = false, out)
+            ResponsesEventType.RESPONSE_REFUSAL_DELTA -> items.text(event, isRefusal = true, out)
+            ResponsesEventType.RESPONSE_REASONING_SUMMARY_TEXT_DELTA -> items.reasoning(event, isSummary = true, out)
+            ResponsesEventType.RESPONSE_REASONING_TEXT_DELTA -> items.reasoning(event, isSummary = false, out)
+            ResponsesEventType.RESPONSE_FUNCTION_CALL_ARGUMENTS_DELTA, ResponsesEventType.RESPONSE_CUSTOM_TOOL_CALL_INPUT_DELTA ->
+                items.arguments(event, out)
+            ResponsesEventType.RESPONSE_OUTPUT_ITEM_ADDED -> event.item?.let { items.added(event.index, it, out) }
+            ResponsesEventType.RESPONSE_OUTPUT_ITEM_DONE -> event.item?.let { items.done(event.index, it, out) }
+            ResponsesEventType.RESPONSE_OUTPUT_TEXT_ANNOTATION_ADDED -> event.annotation?.let { items.source(it, out) }
+            ResponsesEventType.RESPONSE_OUTPUT_TEXT_DONE -> items.textDone(event, isRefusal = false, out)
+            ResponsesEventType.RESPONSE_REFUSAL_DONE -> items.textDone(event, isRefusal = true, out)
+            ResponsesEventType.RESPONSE_REASONING_SUMMARY_TEXT_DONE -> items.reasoningDone(event, isSummary = true, out)
+            ResponsesEventType.RESPONSE_REASONING_TEXT_DONE -> items.reasoningDone(event, isSummary = false, out)
+            ResponsesEventType.RESPONSE_FUNCTION_CALL_ARGUMENTS_DONE, ResponsesEventType.RESPONSE_CUSTOM_TOOL_CALL_INPUT_DONE ->
+                items.argumentsDone(event, out)
+            ResponsesEventType.RESPONSE_CONTENT_PART_DONE,
+            ResponsesEventType.RESPONSE_REASONING_PART_DONE,
+            ResponsesEventType.RESPONSE_REASONING_SUMMARY_PART_DONE,
+            -> partDone(event, out)
+        }
+    }
+
+    private fun partDone(event: ResponsesEvent, out: MutableList<Delta>) {
+        when (event.partType) {
+            "output_text", "text" -> items.textDone(event, isRefusal = false, out)
+            "refusal" -> items.textDone(event, isRefusal = true, out)
+            "reasoning_text" -> items.reasoningDone(event, isSummary = false, out)
+            "summary_text" -> items.reasoningDone(event, isSummary = true, out)
         }
     }
 
@@ -140,7 +180,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         status = status?.takeUnless { it in UNFINISHED } ?: eventStatus
         checkStatus()
         start(out)
-        items.complete(pending, out)
+        items.complete(pending, status == "completed", out)
         progress = Progress.DONE
     }
 
@@ -153,12 +193,12 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         }
     }
 
-    private fun whole(event: Event, out: MutableList<Delta>) {
+    private fun whole(event: ResponsesEvent, out: MutableList<Delta>) {
         if (event.status == null && pending.isEmpty() && errorText == null) return
         status = event.status
         checkStatus()
         start(out)
-        pending.forEachIndexed { index, item -> items.done(index.toLong(), item, out) }
+        items.complete(pending, status == "completed", out)
         progress = Progress.DONE
     }
 
@@ -197,84 +237,13 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
 
     private companion object {
         val REASON = JsonNames("reason")
+        val TYPE = JsonNames("type")
         val UNFINISHED = setOf("in_progress", "queued")
     }
 
-    private object EventMember : JsonNames(
-        "type",
-        "delta",
-        "output_index",
-        "item",
-        "annotation",
-        "response",
-        "id",
-        "model",
-        "status",
-        "output",
-        "usage",
-        "incomplete_details",
-        "error",
-        "item_id",
-        "service_tier",
-    ) {
+    private object PartMember : JsonNames("type", "text", "refusal") {
         const val TYPE = 0
-        const val DELTA = 1
-        const val OUTPUT_INDEX = 2
-        const val ITEM = 3
-        const val ANNOTATION = 4
-        const val RESPONSE = 5
-        const val ID = 6
-        const val MODEL = 7
-        const val STATUS = 8
-        const val OUTPUT = 9
-        const val USAGE = 10
-        const val INCOMPLETE_DETAILS = 11
-        const val ERROR = 12
-        const val ITEM_ID = 13
-        const val SERVICE_TIER = 14
-    }
-
-    private object ResponseMember :
-        JsonNames("id", "model", "status", "output", "usage", "incomplete_details", "error", "service_tier") {
-        const val ID = 0
-        const val MODEL = 1
-        const val STATUS = 2
-        const val OUTPUT = 3
-        const val USAGE = 4
-        const val INCOMPLETE_DETAILS = 5
-        const val ERROR = 6
-        const val SERVICE_TIER = 7
-    }
-
-    private object EventType : JsonNames(
-        "response.output_text.delta",
-        "response.refusal.delta",
-        "response.reasoning_summary_text.delta",
-        "response.reasoning_text.delta",
-        "response.function_call_arguments.delta",
-        "response.custom_tool_call_input.delta",
-        "response.output_item.added",
-        "response.output_item.done",
-        "response.output_text.annotation.added",
-        "response.completed",
-        "response.incomplete",
-        "response.failed",
-        "error",
-        "response.error",
-    ) {
-        const val RESPONSE_OUTPUT_TEXT_DELTA = 0
-        const val RESPONSE_REFUSAL_DELTA = 1
-        const val RESPONSE_REASONING_SUMMARY_TEXT_DELTA = 2
-        const val RESPONSE_REASONING_TEXT_DELTA = 3
-        const val RESPONSE_FUNCTION_CALL_ARGUMENTS_DELTA = 4
-        const val RESPONSE_CUSTOM_TOOL_CALL_INPUT_DELTA = 5
-        const val RESPONSE_OUTPUT_ITEM_ADDED = 6
-        const val RESPONSE_OUTPUT_ITEM_DONE = 7
-        const val RESPONSE_OUTPUT_TEXT_ANNOTATION_ADDED = 8
-        const val RESPONSE_COMPLETED = 9
-        const val RESPONSE_INCOMPLETE = 10
-        const val RESPONSE_FAILED = 11
-        const val ERROR = 12
-        const val RESPONSE_ERROR = 13
+        const val TEXT = 1
+        const val REFUSAL = 2
     }
 }

@@ -31,6 +31,10 @@ internal class OpenAiUsage(private val target: Target) {
     private var searchContext: String? = null
     private var citations: Long? = null
     private var ranTools = false
+    private var sources: Long? = null
+    private val tools = CountedTools()
+    private var hasImages = false
+    private var hasSound = false
 
     /** True if the provider used a key of the user's at another provider, which bills that. [cost] is then the fee for passing the request on. */
     private var isOwnKey = false
@@ -49,25 +53,28 @@ internal class OpenAiUsage(private val target: Target) {
     fun read(json: JsonCursor) {
         isOfThisChunk = true
         isEarly = false
-        json.members(Member) { member ->
+        json.members(UsageMember) { member ->
             when (member) {
-                Member.PROMPT_TOKENS, Member.INPUT_TOKENS -> input = json.tokens(input)
-                Member.COMPLETION_TOKENS, Member.OUTPUT_TOKENS -> output = json.tokens(output)
-                Member.TOTAL_TOKENS -> total = json.tokens(total)
-                Member.PROMPT_TOKENS_DETAILS, Member.INPUT_TOKENS_DETAILS -> inputDetails(json)
-                Member.COMPLETION_TOKENS_DETAILS, Member.OUTPUT_TOKENS_DETAILS -> outputDetails(json)
-                Member.PROMPT_CACHE_HIT_TOKENS, Member.CACHED_TOKENS, Member.CACHE_READ_INPUT_TOKENS -> cacheRead = json.tokens(cacheRead)
-                Member.CACHE_CREATION_INPUT_TOKENS -> cacheWrite = json.tokens(cacheWrite)
-                Member.REASONING_TOKENS -> reasoning = json.tokens(reasoning)
-                Member.COST -> json.costAt("cost")?.let { cost = it }
-                Member.ESTIMATED_COST -> json.costAt("estimated_cost")?.let { cost = it }
-                Member.COST_IN_USD_TICKS -> json.costAt("cost_in_usd_ticks")?.let { cost = it.movePointLeft(TICK_DIGITS) }
-                Member.IS_BYOK -> isOwnKey = json.booleanOrNull() == true
-                Member.COST_DETAILS -> json.members(UPSTREAM_COST) { upstreamCost = json.decimalOrNull()?.takeIf { it.signum() > 0 } }
-                Member.SERVICE_TIER -> readServiceTier(json)
-                Member.SEARCH_CONTEXT_SIZE -> searchContext = json.stringOrNull()?.lowercase() ?: searchContext
-                Member.NUM_SEARCH_QUERIES -> webSearches = json.tokens(webSearches)
-                Member.CITATION_TOKENS -> citations = json.tokens(citations)
+                UsageMember.PROMPT_TOKENS, UsageMember.INPUT_TOKENS -> input = json.tokens(input)
+                UsageMember.COMPLETION_TOKENS, UsageMember.OUTPUT_TOKENS -> output = json.tokens(output)
+                UsageMember.TOTAL_TOKENS -> total = json.tokens(total)
+                UsageMember.PROMPT_TOKENS_DETAILS, UsageMember.INPUT_TOKENS_DETAILS -> inputDetails(json)
+                UsageMember.COMPLETION_TOKENS_DETAILS, UsageMember.OUTPUT_TOKENS_DETAILS -> outputDetails(json)
+                UsageMember.PROMPT_CACHE_HIT_TOKENS, UsageMember.CACHED_TOKENS, UsageMember.CACHE_READ_INPUT_TOKENS -> cacheRead = json.tokens(cacheRead)
+                UsageMember.CACHE_CREATION_INPUT_TOKENS -> cacheWrite = json.tokens(cacheWrite)
+                UsageMember.REASONING_TOKENS -> reasoning = json.tokens(reasoning)
+                UsageMember.COST -> json.costAt("cost")?.let { cost = it }
+                UsageMember.ESTIMATED_COST -> json.costAt("estimated_cost")?.let { cost = it }
+                UsageMember.COST_IN_USD_TICKS -> json.costAt("cost_in_usd_ticks")?.let { cost = it.movePointLeft(TICK_DIGITS) }
+                UsageMember.IS_BYOK -> isOwnKey = json.flag()
+                UsageMember.COST_DETAILS -> json.members(UPSTREAM_COST) { upstreamCost = json.amount()?.takeIf { it.signum() > 0 } }
+                UsageMember.SERVICE_TIER -> readServiceTier(json)
+                UsageMember.SEARCH_CONTEXT_SIZE -> searchContext = json.stringOrNull()?.lowercase() ?: searchContext
+                UsageMember.NUM_SEARCH_QUERIES -> webSearches = json.tokens(webSearches)
+                UsageMember.CITATION_TOKENS -> citations = json.tokens(citations)
+                UsageMember.NUM_SOURCES_USED -> sources = json.tokens(sources)
+                UsageMember.NUM_SERVER_SIDE_TOOLS_USED, UsageMember.SERVER_SIDE_TOOLS_USED -> tools.all = json.tokens(tools.all)
+                UsageMember.SERVER_SIDE_TOOL_USAGE_DETAILS -> tools.readDetails(json)
             }
         }
     }
@@ -112,18 +119,28 @@ internal class OpenAiUsage(private val target: Target) {
             skip()
             return null
         }
-        if (path.size == 1) return decimalOrNull()?.takeIf { it.signum() >= 0 }
+        if (path.size == 1) return amount()
         var found: BigDecimal? = null
-        members(JsonNames(path[1])) { found = decimalOrNull()?.takeIf { it.signum() >= 0 } }
+        members(JsonNames(path[1])) { found = amount() }
         return found
     }
 
-    /** The usage read so far; null if the provider reported none. @param tools what the provider ran, as the response shows it */
-    fun usage(tools: ServerTools? = null): Usage? {
+    /** Notes what the response has beside text. Its tokens have prices of their own. */
+    fun mediaRead(hasImages: Boolean, hasSound: Boolean) {
+        this.hasImages = hasImages
+        this.hasSound = hasSound
+    }
+
+    /** True if counts have come, and no content after them. */
+    val isFinal: Boolean get() = output != null && !isEarly
+
+    /** The usage read so far; null if the provider reported none. @param shown what the provider ran, as the response shows it */
+    fun usage(shown: ServerTools? = null): Usage? {
         if (input == null && output == null) return null
         val apart = apart()
         return Usage.build {
-            inputTokens = if (isAudioBeside()) (input ?: 0) + (audioInput ?: 0) else input
+            val counted = if (isAudioBeside()) (input ?: 0) + (audioInput ?: 0) else input
+            inputTokens = counted?.plus(cachedApart())
             outputTokens = if (apart == 0L) output else (output ?: 0) + apart
             cacheReadTokens = cacheRead
             cacheWriteTokens = cacheWrite
@@ -133,9 +150,9 @@ internal class OpenAiUsage(private val target: Target) {
             imageTokens = imageOutput
             billing = Billing(
                 Billing.serviceTier(serviceTier),
-                webSearches = webSearches ?: tools?.webSearches,
+                webSearches = webSearches ?: listOfNotNull(tools.webSearches, shown?.webSearches).maxOrNull(),
                 searchContext = searchContext,
-                unpriced = unpriced(tools),
+                unpriced = unpriced(shown),
             )
         }
     }
@@ -162,12 +179,26 @@ internal class OpenAiUsage(private val target: Target) {
         return audio > 0 && total == (input ?: 0) + (output ?: 0) + audio
     }
 
-    private fun unpriced(tools: ServerTools?): String? = when {
+    /**
+     * The tokens of a cache that are not among the input tokens: gateways to Anthropic pass on its counts. There cannot be more of them than input
+     * tokens, and a total may show that they are not included.
+     */
+    private fun cachedApart(): Long {
+        val cached = (cacheRead ?: 0) + (cacheWrite ?: 0)
+        val counted = input ?: 0
+        val isInTotal = cached > 0 && cached != reasoning && !hidesReasoning && total == counted + (output ?: 0) + cached
+        return if (cached > counted || isInTotal) cached else 0
+    }
+
+    private fun unpriced(shown: ServerTools?): String? = when {
         isOwnKey && upstreamCost == null -> OWN_KEY
         (citations ?: 0) > 0 -> "no price is known for citation tokens"
         isEarly -> "the usage came before the last of the content"
-        ranTools -> "no price is known for the tools that the provider ran"
-        else -> tools?.unpriced?.let { "no price is known for $it" }
+        hasImages && (imageOutput ?: 0) == 0L -> "the provider did not count the tokens of the images"
+        hasSound && (audioOutput ?: 0) == 0L -> "the provider did not count the tokens of the sound"
+        (sources ?: 0) > 0 -> "no price is known for the sources of the search"
+        ranTools || tools.hasOthers(shown?.webSearches) -> "no price is known for the tools that the provider ran"
+        else -> shown?.unpriced?.let { "no price is known for $it" }
     }
 
     /** The cost that the provider reported. Zero counts as not reported: some providers send it and bill elsewhere. */
@@ -184,56 +215,6 @@ internal class OpenAiUsage(private val target: Target) {
 
         /** Names of Gemini models, with or without the folder of a gateway. */
         val GEMINI = Regex("(^|/)gemini-")
-    }
-
-    private object Member : JsonNames(
-        "prompt_tokens",
-        "input_tokens",
-        "completion_tokens",
-        "output_tokens",
-        "total_tokens",
-        "prompt_tokens_details",
-        "completion_tokens_details",
-        "prompt_cache_hit_tokens",
-        "cost",
-        "cost_in_usd_ticks",
-        "reasoning_tokens",
-        "cached_tokens",
-        "cache_read_input_tokens",
-        "cache_creation_input_tokens",
-        "input_tokens_details",
-        "output_tokens_details",
-        "estimated_cost",
-        "is_byok",
-        "cost_details",
-        "service_tier",
-        "search_context_size",
-        "num_search_queries",
-        "citation_tokens",
-    ) {
-        const val PROMPT_TOKENS = 0
-        const val INPUT_TOKENS = 1
-        const val COMPLETION_TOKENS = 2
-        const val OUTPUT_TOKENS = 3
-        const val TOTAL_TOKENS = 4
-        const val PROMPT_TOKENS_DETAILS = 5
-        const val COMPLETION_TOKENS_DETAILS = 6
-        const val PROMPT_CACHE_HIT_TOKENS = 7
-        const val COST = 8
-        const val COST_IN_USD_TICKS = 9
-        const val REASONING_TOKENS = 10
-        const val CACHED_TOKENS = 11
-        const val CACHE_READ_INPUT_TOKENS = 12
-        const val CACHE_CREATION_INPUT_TOKENS = 13
-        const val INPUT_TOKENS_DETAILS = 14
-        const val OUTPUT_TOKENS_DETAILS = 15
-        const val ESTIMATED_COST = 16
-        const val IS_BYOK = 17
-        const val COST_DETAILS = 18
-        const val SERVICE_TIER = 19
-        const val SEARCH_CONTEXT_SIZE = 20
-        const val NUM_SEARCH_QUERIES = 21
-        const val CITATION_TOKENS = 22
     }
 
     private object InputDetails : JsonNames("cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens") {

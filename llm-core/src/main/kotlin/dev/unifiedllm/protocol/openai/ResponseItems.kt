@@ -1,267 +1,204 @@
 package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.chat.Delta
-import dev.unifiedllm.protocol.arguments
-import dev.unifiedllm.protocol.json.JsonCursor
-import dev.unifiedllm.protocol.json.JsonNames
-import dev.unifiedllm.protocol.json.elements
-import dev.unifiedllm.protocol.json.members
-import dev.unifiedllm.protocol.source
+import dev.unifiedllm.protocol.malformed
+import dev.unifiedllm.provider.Target
 
 /**
  * Turns the output items of one response into deltas, from their deltas or from the complete items.
  *
- * An item is known by its id or, if the server sends none or another one in each event, by its index. Some servers repeat an index or leave it out.
+ * What is complete repeats what was streamed; of it only the rest is delivered. If it differs from what was streamed, what was streamed counts.
  */
-internal class ResponseItems {
-    /** The state of an item. @property type of the item, as [ResponseItem.kind]; null before it is known */
-    private class Item(var type: String?) {
-        /** Its index among the tool calls; -1 if it is not one. */
-        var call = -1
-
-        /** True once a delta of it has come: the complete item then repeats what is known. */
-        var isStreamed = false
-
-        /** True once the event that begins it has come. */
-        var isAdded = false
-
-        /** True once it is complete. */
-        var isDone = false
-
-        /** True if its reasoning comes as a summary; null before the first delta. If a server sends both, the first kind counts. */
-        var isSummary: Boolean? = null
-
-        fun mayBe(type: String?) = this.type == null || type == null || this.type == type
-    }
-
-    private val byIndex = HashMap<Long, MutableList<Item>>()
-    private val byId = HashMap<String, Item>()
+internal class ResponseItems(private val target: Target) {
+    private val items = OpenResponseItems()
+    private val calls = ResponseCalls(items, target)
     private val urls = HashSet<String>()
-    private var calls = 0
-    private var lastIndex = -1L
-    private var lastId: String? = null
-    private var last: Item? = null
+
+    /** The texts of all messages, as they were delivered. */
+    private val delivered = StringBuilder()
+
+    /** The message of which text was delivered last. */
+    private var lastMessage: OpenResponseItem? = null
+
+    /** True if the rest of a message's text came after text of another message. */
+    private var isTorn = false
 
     var isRefused: Boolean = false
         private set
 
-    val tools: ServerTools = ServerTools()
+    /** What the provider ran, by the items that have come in any form. */
+    val tools: ServerTools
+        get() = ServerTools().also { tools ->
+            items.all.forEach { tools.add(it.kind, it.action) }
+            if (items.isCountUnclear) tools.countIsUnclear()
+        }
 
-    val hasCalls: Boolean get() = calls > 0
+    val hasCalls: Boolean get() = !calls.isEmpty
 
-    /** The item of an event with a delta. @param index -1 if the event has none */
-    private fun item(index: Long, id: String?, type: String): Item {
-        last?.let { if (index == lastIndex && id == lastId && it.type == type) return it }
-        return find(index, id, type) { true }
+    fun text(event: ResponsesEvent, isRefusal: Boolean, out: MutableList<Delta>) {
+        val text = event.text
+        if (text.isNullOrEmpty()) return
+        if (isRefusal) isRefused = true
+        val item = items.ofDelta(event, ResponseItem.MESSAGE)
+        if (item.part != event.part) item.beginPart(event.part)
+        deliver(item, text, out)
     }
 
-    /** The last item of [type] at [index] that [fits], unless the [id] names one; a new one if there is none. */
-    private inline fun find(index: Long, id: String?, type: String?, fits: Item.() -> Boolean): Item {
-        val atIndex = byIndex.getOrPut(index, ::ArrayList)
-        val item = id?.let(byId::get) ?: atIndex.lastOrNull { it.mayBe(type) && it.fits() } ?: Item(type)
-        if (item.type == null) item.type = type
-        if (item !in atIndex) atIndex += item
-        if (id != null) byId[id] = item
-        last = item
-        lastIndex = index
-        lastId = id
-        return item
+    /** Reads the complete text of a content part. */
+    fun textDone(event: ResponsesEvent, isRefusal: Boolean, out: MutableList<Delta>) {
+        val full = event.full
+        if (full.isNullOrEmpty()) return
+        if (isRefusal) isRefused = true
+        val item = items.ofPart(event, ResponseItem.MESSAGE, full) ?: return
+        if (!item.isDone && isLast(item)) deliver(item, item.restOfPart(event.part, full), out)
     }
 
-    fun text(index: Long, id: String?, text: String, out: MutableList<Delta>) {
+    private fun deliver(item: OpenResponseItem, text: String, out: MutableList<Delta>) {
         if (text.isEmpty()) return
-        item(index, id, ResponseItem.MESSAGE).isStreamed = true
+        item.text.append(text)
+        delivered.append(text)
+        lastMessage = item
         out += Delta.Text(text)
     }
 
-    fun refusal(index: Long, id: String?, text: String, out: MutableList<Delta>) {
-        if (text.isNotEmpty()) isRefused = true
-        text(index, id, text, out)
+    /** True if more text of [item] does not come after text of another message. */
+    private fun isLast(item: OpenResponseItem) = item.text.isEmpty() || lastMessage === item
+
+    fun reasoning(event: ResponsesEvent, isSummary: Boolean, out: MutableList<Delta>) {
+        val text = event.text
+        if (text.isNullOrEmpty()) return
+        val item = items.ofDelta(event, ResponseItem.REASONING)
+        if (item.isSummary == !isSummary) return
+        if (item.part != event.part) item.beginPart(event.part)
+        deliverReasoning(item, text, isSummary, out)
     }
 
-    fun reasoning(index: Long, id: String?, text: String, isSummary: Boolean, out: MutableList<Delta>) {
+    /** Reads the complete text of a part of the reasoning. */
+    fun reasoningDone(event: ResponsesEvent, isSummary: Boolean, out: MutableList<Delta>) {
+        val full = event.full
+        if (full.isNullOrEmpty()) return
+        val item = items.ofPart(event, ResponseItem.REASONING, full) ?: return
+        if (item.isSummary == !isSummary || item.isDone) return
+        deliverReasoning(item, item.restOfPart(event.part, full), isSummary, out)
+    }
+
+    private fun deliverReasoning(item: OpenResponseItem, text: String, isSummary: Boolean, out: MutableList<Delta>) {
         if (text.isEmpty()) return
-        val item = item(index, id, ResponseItem.REASONING)
-        if (item.isSummary == !isSummary) return
         item.isSummary = isSummary
-        item.isStreamed = true
+        item.text.append(text)
         out += Delta.Reasoning(text)
     }
 
-    fun arguments(index: Long, id: String?, text: String, out: MutableList<Delta>) {
-        val item = item(index, id, ResponseItem.CALL)
-        if (item.call < 0 || text.isEmpty()) return
-        item.isStreamed = true
-        out += Delta.ToolCallDelta(item.call, null, null, text)
+    fun arguments(event: ResponsesEvent, out: MutableList<Delta>) {
+        calls.arguments(event, out)
+    }
+
+    fun argumentsDone(event: ResponsesEvent, out: MutableList<Delta>) {
+        calls.argumentsDone(event, out)
     }
 
     fun source(source: Delta.Source, out: MutableList<Delta>) {
         if (urls.add(source.url)) out += source
     }
 
-    /** Reads the output that the last event repeats. It counts for the kinds of items of which nothing has come before. */
-    fun complete(output: List<String>, out: MutableList<Delta>) {
-        val known = byIndex.values.flatten().filter { it.isDone || it.isStreamed }.mapTo(HashSet()) { it.type }
-        output.forEachIndexed { index, text -> if (ResponseItem.read(text).kind !in known) done(index.toLong(), text, out) }
+    /** Reads an event that tells of a run of a tool of the provider, without its item. */
+    fun ran(type: String, event: ResponsesEvent) {
+        items.ofRun(type, event)
     }
 
     /** Reads an item that has begun. For a tool call it has the id and the name. */
-    fun added(index: Long, text: String, out: MutableList<Delta>) {
-        val read = ResponseItem.read(text)
-        val item = find(index, read.id, read.kind) { !isAdded && !isDone }
-        item.isAdded = true
-        if (read.isCall) begin(item, read, out)
-    }
-
-    private fun begin(item: Item, read: ResponseItem, out: MutableList<Delta>) {
-        if (item.call >= 0) return
-        item.call = calls++
-        out += Delta.ToolCallDelta(item.call, read.callId ?: "call_${item.call}", read.name, "")
+    fun added(index: Long, json: String, out: MutableList<Delta>) {
+        val read = ResponseItem.read(json)
+        val item = items.ofAdded(index, read)
+        item.announced = json
+        item.action = read.action ?: item.action
+        if (item.kind == ResponseItem.CALL) calls.added(item, read, out)
     }
 
     /** Reads a complete item. */
-    fun done(index: Long, text: String, out: MutableList<Delta>) {
-        val read = ResponseItem.read(text)
-        val item = find(index, read.id, read.kind) { !isDone }
-        if (!item.isDone) tools.add(read)
+    fun done(index: Long, json: String, out: MutableList<Delta>) {
+        val read = ResponseItem.read(json)
+        finish(items.ofDone(index, read), read, json, out)
+    }
+
+    /**
+     * Reads the output of the whole response, and delivers what has not come before.
+     *
+     * @param isComplete false if the response ended early
+     * @throws dev.unifiedllm.LlmException if what was delivered cannot be completed
+     */
+    fun complete(output: List<String>, isComplete: Boolean, out: MutableList<Delta>) {
+        val reads = output.map { ResponseItem.read(it) }
+        val matched = items.match(reads)
+        val messages = reads.filter { it.kind == ResponseItem.MESSAGE }.joinToString("") { it.text }
+        val hasOrder = messages.startsWith(delivered)
+        var skipped = delivered.length
+        reads.forEachIndexed { index, read ->
+            val known = matched[index]
+            val item = known ?: items.add(read.kind, index.toLong(), read.id)
+            if (item.kind == ResponseItem.MESSAGE && hasOrder) {
+                val length = skipped.coerceAtMost(read.text.length)
+                skipped -= length
+                item.isDone = true
+                message(item, read, read.text.substring(length), out)
+            } else {
+                finish(item, read, output[index], out, isRepeated = known == null && read.text in delivered)
+            }
+        }
+        for (item in items.all.toList()) {
+            val announced = item.announced ?: continue
+            val isEmpty = item.text.isEmpty() && item.held.isEmpty() && !item.isUnclear
+            if (isEmpty && !item.isDone && item.kind != ResponseItem.REASONING) finish(item, ResponseItem.read(announced), announced, out)
+        }
+        calls.complete(isComplete, out)
+        if (isComplete && isTorn) throw malformed(target, "a part of its text came too late")
+    }
+
+    /** @param isRepeated true if the text of [read], a message, may have been delivered as that of another item */
+    private fun finish(item: OpenResponseItem, read: ResponseItem, json: String, out: MutableList<Delta>, isRepeated: Boolean = false) {
         item.isDone = true
-        when (read.kind) {
-            ResponseItem.MESSAGE -> {
-                if (!item.isStreamed) {
-                    if (read.text.isNotEmpty()) out += Delta.Text(read.text)
-                    refusal(index, read.id, read.refusal, out)
-                }
-                read.sources.forEach { source(it, out) }
-            }
+        item.action = read.action ?: item.action
+        when (item.kind) {
+            ResponseItem.MESSAGE -> message(item, read, if (isRepeated) "" else restOf(item, read), out)
             ResponseItem.REASONING -> {
-                val reasoning = if (item.isStreamed) "" else read.summary.ifEmpty { read.text }
-                if (reasoning.isNotEmpty() || read.isSigned) out += Delta.Reasoning(reasoning, text.takeIf { read.isSigned })
+                val full = if (item.isSummary ?: read.summary.isNotEmpty()) read.summary else read.text
+                val rest = OpenResponseItem.rest(item.text, full)
+                val signature = json.takeIf { read.isSigned && !item.isSigned }
+                item.text.append(rest)
+                if (signature != null) item.isSigned = true
+                if (rest.isNotEmpty() || signature != null) out += Delta.Reasoning(rest, signature)
             }
-            "image_generation_call" -> read.result?.let { out += Delta.Media(read.mediaType, "data:${read.mediaType};base64,$it") }
-            else -> if (read.isCall) {
-                begin(item, read, out)
-                val signature = text.takeIf { read.isCustom }
-                val arguments = if (item.isStreamed) "" else read.arguments
-                if (arguments.isNotEmpty() || signature != null) out += Delta.ToolCallDelta(item.call, null, null, arguments, signature = signature)
+            ResponseItem.IMAGE -> read.result?.takeUnless { item.hasMedia }?.let {
+                item.hasMedia = true
+                out += Delta.Media(read.mediaType, "data:${read.mediaType};base64,$it")
             }
-        }
-    }
-}
-
-/** An output item. */
-internal class ResponseItem private constructor(private val json: JsonCursor) {
-    var type: String? = null
-        private set
-    var id: String? = null
-        private set
-    var callId: String? = null
-        private set
-    var name: String? = null
-        private set
-    var arguments: String = ""
-        private set
-    var text: String = ""
-        private set
-    var refusal: String = ""
-        private set
-    var summary: String = ""
-        private set
-    var result: String? = null
-        private set
-    val sources: MutableList<Delta.Source> = mutableListOf()
-    private var format: String? = null
-
-    /** What a web search did: `search`, `open_page` or `find_in_page`; null if it does not say. */
-    var action: String? = null
-        private set
-    private var isEncrypted = false
-
-    val isCustom: Boolean get() = type == "custom_tool_call"
-
-    val isCall: Boolean get() = type == "function_call" || isCustom
-
-    /** [MESSAGE], [REASONING], [CALL] for both types of tool calls, or another type. */
-    val kind: String? get() = if (isCall) CALL else type
-
-    /** True if the item can be sent back with the next turn: its reasoning is encrypted or plain text. Otherwise only the server has it. */
-    val isSigned: Boolean get() = isEncrypted || text.isNotEmpty()
-
-    val mediaType: String get() = "image/" + (format ?: "png")
-
-    private fun read() {
-        json.members(ItemMember) { member ->
-            when (member) {
-                ItemMember.TYPE -> type = json.stringOrNull()
-                ItemMember.ID -> id = json.stringOrNull()?.ifEmpty { null }
-                ItemMember.CALL_ID -> callId = json.stringOrNull()?.ifEmpty { null }
-                ItemMember.NAME -> name = json.stringOrNull()
-                ItemMember.ARGUMENTS, ItemMember.INPUT -> arguments = json.arguments()
-                ItemMember.CONTENT -> parts { text += it }
-                ItemMember.SUMMARY -> parts { summary += it }
-                ItemMember.ENCRYPTED_CONTENT -> isEncrypted = json.stringOrNull()?.isNotEmpty() == true
-                ItemMember.RESULT -> result = json.stringOrNull()?.ifEmpty { null }
-                ItemMember.OUTPUT_FORMAT -> format = json.stringOrNull()
-                ItemMember.ACTION -> json.members(ACTION_TYPE) { action = json.stringOrNull() }
-            }
+            ResponseItem.CALL -> calls.done(item, read, json, out)
         }
     }
 
-    private fun parts(add: (String) -> Unit) {
-        json.elements {
-            json.members(PartMember) { member ->
-                when (member) {
-                    PartMember.TEXT -> json.stringOrNull()?.let(add)
-                    PartMember.REFUSAL -> json.stringOrNull()?.let { refusal += it }
-                    PartMember.ANNOTATIONS -> json.elements { json.source()?.let(sources::add) }
-                }
-            }
+    private fun message(item: OpenResponseItem, read: ResponseItem, rest: String, out: MutableList<Delta>) {
+        if (read.isRefusal) isRefused = true
+        deliver(item, rest, out)
+        read.sources.forEach { source(it, out) }
+    }
+
+    /** What is missing of the text of a message. */
+    private fun restOf(item: OpenResponseItem, read: ResponseItem): String {
+        val full = read.text
+        if (isLast(item)) {
+            val isTwo = full.isNotEmpty() && item.text.length > full.length && item.text.startsWith(full) && (item.id == null || read.id == null)
+            if (isTwo) divide(item, full.length)
+            return OpenResponseItem.rest(item.text, full)
         }
+        if (read.id != null && read.id == item.id && OpenResponseItem.rest(item.text, full).isNotEmpty()) isTorn = true
+        return ""
     }
 
-    companion object {
-        const val MESSAGE: String = "message"
-        const val REASONING: String = "reasoning"
-        const val CALL: String = "call"
-
-        private val ACTION_TYPE = JsonNames("type")
-
-        fun read(text: String): ResponseItem {
-            val bytes = text.encodeToByteArray()
-            return ResponseItem(JsonCursor().reset(bytes, 0, bytes.size)).also { it.read() }
-        }
-    }
-
-    private object ItemMember : JsonNames(
-        "type",
-        "call_id",
-        "name",
-        "arguments",
-        "input",
-        "content",
-        "summary",
-        "encrypted_content",
-        "result",
-        "output_format",
-        "id",
-        "action",
-    ) {
-        const val TYPE = 0
-        const val CALL_ID = 1
-        const val NAME = 2
-        const val ARGUMENTS = 3
-        const val INPUT = 4
-        const val CONTENT = 5
-        const val SUMMARY = 6
-        const val ENCRYPTED_CONTENT = 7
-        const val RESULT = 8
-        const val OUTPUT_FORMAT = 9
-        const val ID = 10
-        const val ACTION = 11
-    }
-
-    private object PartMember : JsonNames("text", "refusal", "annotations") {
-        const val TEXT = 0
-        const val REFUSAL = 1
-        const val ANNOTATIONS = 2
+    /** Ends [item] after [length] characters: what it has beyond them is the text of the next message, which came without index and id. */
+    private fun divide(item: OpenResponseItem, length: Int) {
+        val next = items.add(item.kind, item.index, null)
+        next.text.append(item.text, length, item.text.length)
+        item.text.setLength(length)
+        if (lastMessage === item) lastMessage = next
     }
 }

@@ -10,20 +10,35 @@ internal class ServerTools {
     var unpriced: String? = null
         private set
 
-    fun add(item: ResponseItem) {
-        val type = item.type ?: return
-        if (type == "web_search_call") {
-            if (item.action == null || item.action == "search") webSearches = (webSearches ?: 0) + 1
+    /**
+     * Counts a run of the tool with items of [type]. A run that failed counts too: the provider does not say that it is free.
+     *
+     * @param action what a web search did; null if it does not say, which counts as a search
+     */
+    fun add(type: String?, action: String?) {
+        if (type == null) return
+        if (type == WEB_SEARCH) {
+            if (action == null || action == "search") webSearches = (webSearches ?: 0) + 1
         } else {
             unpriced = unpriced ?: BILLED_APART[type]
         }
     }
 
-    private companion object {
-        val BILLED_APART = mapOf(
+    /** Notes that two events may tell of one web search or of two. */
+    fun countIsUnclear() {
+        if (webSearches != null) unpriced = unpriced ?: "web searches whose number is not clear"
+    }
+
+    companion object {
+        const val WEB_SEARCH: String = "web_search_call"
+
+        private val BILLED_APART = mapOf(
             "file_search_call" to "file searches",
             "code_interpreter_call" to "the code interpreter",
             "image_generation_call" to "images of another model",
         )
+
+        /** True if a tool whose items have this [type] is billed apart. */
+        fun isBilled(type: String): Boolean = type == WEB_SEARCH || type in BILLED_APART
     }
 }

@@ -144,7 +144,8 @@ internal class HttpErrors(private val target: Target, private val path: String? 
     }
 
     private companion object {
-        val REDIRECTS = 300..399
+        /** 304 is none: it says that a copy which nobody has is still valid. */
+        val REDIRECTS = setOf(300, 301, 302, 303, 307, 308)
         const val DENIED = "The credentials do not allow this. Check their permissions"
 
         /** The statuses with which providers refuse a request for any cause. 500 is that of servers that do not tell causes apart. */

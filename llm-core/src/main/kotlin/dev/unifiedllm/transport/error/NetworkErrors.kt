@@ -31,11 +31,12 @@ internal class NetworkErrors(val details: LlmException.Details, private val targ
     fun exception(failure: Throwable, uri: URI, connectTimeout: Duration? = null): LlmException {
         val host = uri.authority
         val causes = generateSequence(failure) { it.cause }.take(MAX_CAUSES).toList()
-        fun network(phase: Network.Phase, problem: String) = Network(subject + problem, phase, failure, details)
+        val cause = withoutKey(failure)
+        fun network(phase: Network.Phase, problem: String) = Network(subject + problem, phase, cause, details)
         fun has(vararg types: Class<out Throwable>) = causes.any { cause -> types.any { it.isInstance(cause) } }
         val tunnel = causes.firstNotNullOfOrNull { cause -> cause.message?.let(TUNNEL_FAILED::find) }
         return when {
-            has(HttpConnectTimeoutException::class.java) -> noConnection(host, connectTimeout, failure)
+            has(HttpConnectTimeoutException::class.java) -> noConnection(host, connectTimeout, cause)
             has(UnknownHostException::class.java, UnresolvedAddressException::class.java) ->
                 network(Network.Phase.DNS, "the host name ${uri.host ?: host} cannot be resolved. Check ${baseUrl()} and the connection to the network.")
             has(SSLException::class.java) -> network(Network.Phase.TLS, tlsProblem(causes, host))
@@ -43,15 +44,17 @@ internal class NetworkErrors(val details: LlmException.Details, private val targ
                 Network.Phase.PROXY,
                 "the proxy on the way to $host responded with status ${tunnel.groupValues[1]} and opened no connection. $PROXY_REMEDY",
             )
+            uri.scheme == "http" && causes.any { cause -> cause.message?.let(TLS_RECORD::containsMatchIn) == true } ->
+                network(Network.Phase.TLS, "the server at $host responded with TLS to a request without it. Set ${baseUrl()} with https://.")
             has(ProtocolException::class.java, NumberFormatException::class.java) -> LlmException.MalformedResponse(
-                "${subject}the response of $host is not HTTP. Is it the address of an API, with the right port and scheme?",
-                failure,
+                "${subject}the response of $host is not HTTP${said(causes)}. Is it the address of an API, with the right port and scheme?",
+                cause,
                 details,
             )
             has(ConnectException::class.java) -> network(Network.Phase.CONNECT, "$host refused the connection. ${whenRefused(uri)}")
             else -> network(
                 Network.Phase.SEND,
-                "the connection to $host was lost before a response arrived${failure.message?.let { " ($it)" }.orEmpty()}. " +
+                "the connection to $host was lost before a response arrived${said(listOf(failure))}. " +
                     (if (uri.scheme == "https") MAYBE_CLIENT_CERTIFICATE else "") + "Try again$OR_ADD_A_FALLBACK",
             )
         }
@@ -80,6 +83,15 @@ internal class NetworkErrors(val details: LlmException.Details, private val targ
         details,
     )
 
+    /** [failure], or a stand-in for it if the key is in its message. */
+    fun withoutKey(failure: Throwable): Throwable = withoutKey(failure, target?.key?.reveal())
+
+    /** What the first of [causes] with a number or a line of the response in its message says, in brackets; empty if none says anything. */
+    private fun said(causes: List<Throwable>): String {
+        val cause = causes.firstOrNull { it is ProtocolException || it is NumberFormatException } ?: causes.first()
+        return cause.message?.let { text -> " (${quote(text, target?.key?.reveal()).filterNot { it.isISOControl() }.take(MAX_SAID)})" }.orEmpty()
+    }
+
     private fun whenRefused(uri: URI): String {
         val isOwn = isPrivateHost(uri.host.orEmpty())
         return when {
@@ -96,6 +108,10 @@ internal class NetworkErrors(val details: LlmException.Details, private val targ
     private companion object {
         const val MAX_CAUSES = 8
         const val OLLAMA_PORT = 11434
+        const val MAX_SAID = 300
+
+        /** The first bytes of an alert or a handshake message in TLS, which the JDK's client repeats as the beginning of a status line. */
+        val TLS_RECORD = Regex("[\\u0015\\u0016]\\u0003[\\u0000-\\u0004]")
 
         /** The words of the JDK's client. */
         val TUNNEL_FAILED = Regex("^Tunnel failed, got: (\\d+)")

@@ -78,6 +78,9 @@ internal data class ProviderError(
         private const val BYTE_ORDER_MARK = '\uFEFF'
         private val MESSAGES = listOf("message", "detail", "error_message", "Message", "msg")
         private val STATUSES = listOf("code", "status", "status_code", "statusCode", "type")
+
+        /** The values of an `error` that only says that there is one. */
+        private val FLAGS = setOf("true", "false", "1", "0")
         private val TITLE = Regex("<title[^>]*>([^<]{1,200})", RegexOption.IGNORE_CASE)
 
         /** Codes that are the statuses of error responses. Those of the way to the server are left out: no provider means them by a code. */
@@ -104,7 +107,7 @@ internal data class ProviderError(
         private fun of(json: JsonObject, inner: JsonElement?): ProviderError {
             val base = (json["base_resp"] as? JsonObject)?.takeIf { text(it["status_code"]) != "0" } // MiniMax's
             val words = MESSAGES.firstNotNullOfOrNull { text(json[it]) } ?: text(json["details"] as? JsonPrimitive) ?: text(base?.get("status_msg"))
-            val title = text(inner)
+            val title = text(inner)?.takeUnless { it in FLAGS } // {"error": true, "message": "words"}
             val isName = title != null && words != null && ' ' !in title
             val error = ProviderError(
                 (if (isName) words else listOfNotNull(title, words).distinct().joinToString(": ").ifEmpty { null })?.take(MAX_MESSAGE),

@@ -107,10 +107,20 @@ internal class AwsEventStreamDecoder(private val maxPayloadBytes: Int = 24 shl 2
 
         /** The prefix of the code of an unmodelled error in [Frame.event]. */
         const val ERROR: String = "error:"
+
+        /** The bytes before the headers of a message. */
+        const val PRELUDE: Int = 12
         private const val LENGTH = 4
         private const val CHECKSUM = 4
-        private const val PRELUDE = 12
         private const val MAX_HEADER_BYTES = 128 shl 10
+
+        /** True if `bytes[0, size)` begins with the prelude of a message: its checksum tells. */
+        fun begins(bytes: ByteArray, size: Int): Boolean {
+            if (size < PRELUDE) return false
+            val sum = CRC32()
+            sum.update(bytes, 0, PRELUDE - CHECKSUM)
+            return sum.value == unsigned(bytes, PRELUDE - CHECKSUM)
+        }
 
         private fun unsigned(bytes: ByteArray, at: Int): Long = int(bytes, at).toLong() and 0xFFFFFFFFL
     }

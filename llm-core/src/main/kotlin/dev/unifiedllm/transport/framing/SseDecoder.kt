@@ -10,10 +10,14 @@ import java.util.Arrays
  * decoder's buffer. An event without data is not a frame.
  *
  * @param maxEventBytes the most bytes of one line, and of the data of one event
- * @param takesBareErrors true also makes a frame of JSON without a field name, if it lasts to the end of the body and has an "error": some servers,
- * Google's among them, end a failed stream in this way
+ * @param isWholeJson tells whether a slice is one JSON text. Null: by the rules. Else the stream is one of JSON, and what servers send against the rules
+ * is read as well: an event at the end of the body without its blank line, if its data is whole JSON or words; whole JSON, and `[DONE]`, without a field
+ * name; several JSON texts in one event, of which each is a frame; and `data:` before the data twice.
  */
-internal class SseDecoder(private val maxEventBytes: Int = 64 shl 20, private val takesBareErrors: Boolean = false) : FrameDecoder {
+internal class SseDecoder(
+    private val maxEventBytes: Int = 64 shl 20,
+    private val isWholeJson: ((ByteArray, Int, Int) -> Boolean)? = null,
+) : FrameDecoder {
     /** The id of the last complete event, with or without data; empty if there was none. */
     var lastEventId: String = ""
         private set
@@ -24,6 +28,14 @@ internal class SseDecoder(private val maxEventBytes: Int = 64 shl 20, private va
 
     /** True if the body ended inside of an event, which is a sign of a cut answer. */
     var discardedTail: Boolean = false
+        private set
+
+    /** True if the body has a field or a comment: if not, it is no event stream. */
+    var hasFields: Boolean = false
+        private set
+
+    /** The beginning of the last line that is neither a field nor a comment, if [isWholeJson] is set; null if there was none. */
+    var strayWords: String? = null
         private set
 
     private val frame = Frame()
@@ -40,8 +52,14 @@ internal class SseDecoder(private val maxEventBytes: Int = 64 shl 20, private va
     private var inPlace = false
     private val data = ByteBuilder()
 
-    /** True while [data] collects lines of JSON without a field name. */
-    private var isBare = false
+    /** The type of the event when its data began. */
+    private var eventOfData = Frame.MESSAGE
+
+    /** A line of data that belongs to the next frame, while [frame] has the data before it. */
+    private val held = ByteBuilder()
+    private var hasHeld = false
+    private val bare = isWholeJson?.let { BareJson(it, maxEventBytes) }
+    private var isTail = false
     private var event = Frame.MESSAGE
     private var eventId = ""
 
@@ -56,6 +74,7 @@ internal class SseDecoder(private val maxEventBytes: Int = 64 shl 20, private va
     }
 
     override fun next(): Frame? {
+        if (hasHeld) takeHeld()
         while (position < limit) {
             if (afterCr) {
                 afterCr = false
@@ -78,14 +97,22 @@ internal class SseDecoder(private val maxEventBytes: Int = 64 shl 20, private va
     }
 
     override fun finish(): Frame? {
+        if (hasHeld) takeHeld()
         val start = if (atStart) bomLength(line.bytes, 0, line.size) else 0
-        val cutLine = line.size > start && line.bytes[start] != COLON
-        discardedTail = hasData || event != Frame.MESSAGE || cutLine
-        if (cutLine) gatherBare(line.bytes, start, line.size)
-        if (!isBare || !utf8(data.bytes, 0, data.size).contains("\"error\"")) return null
-        frame.event = Frame.MESSAGE
+        discardedTail = hasData || event != Frame.MESSAGE || (line.size > start && line.bytes[start] != COLON)
+        if (isWholeJson == null || bare == null) return null
+        if (line.size > 0) {
+            isTail = true
+            val isFrame = takeLine(line.bytes, 0, line.size, whole = false)
+            line.clear()
+            if (isFrame) return frame
+        }
+        if (bare.end() && takeBare()) return frame
+        if (!hasData) return null
         point(data.bytes, 0, data.size)
-        return frame
+        val isUsable = !frame.isJson() || isWholeJson.invoke(data.bytes, 0, data.size)
+        if (!isUsable) hasData = false
+        return if (dispatch()) frame else null
     }
 
     private fun lineEnd(start: Int): Int {
@@ -113,8 +140,8 @@ internal class SseDecoder(private val maxEventBytes: Int = 64 shl 20, private va
             atStart = false
             from += bomLength(bytes, start, end)
         }
-        if (from == end) return dispatch()
-        if (gatherBare(bytes, from, end)) return false
+        if (from == end) return if (bare != null && bare.end()) takeBare() else dispatch()
+        if (bare != null && !hasData && bare.takes(bytes, from, end)) return bare.add(bytes, from, end) && takeBare()
         var colon = from
         while (colon < end && colon - from <= LONGEST_NAME && bytes[colon] != COLON) colon++
         val value = when {
@@ -123,28 +150,39 @@ internal class SseDecoder(private val maxEventBytes: Int = 64 shl 20, private va
             else -> colon + 1
         }
         when {
-            isName(bytes, from, colon, DATA) -> addData(bytes, value, end, whole)
-            isName(bytes, from, colon, EVENT) -> event = eventName(bytes, value, end)
-            isName(bytes, from, colon, ID) -> if ((value until end).none { bytes[it] == NUL }) eventId = utf8(bytes, value, end)
-            isName(bytes, from, colon, RETRY) -> millis(bytes, value, end)?.let { retryMillis = it }
+            SseFields.isName(bytes, from, colon, SseFields.DATA) -> {
+                hasFields = true
+                return addData(bytes, value, end, whole)
+            }
+            SseFields.isName(bytes, from, colon, SseFields.EVENT) -> event = eventName(bytes, value, end)
+            SseFields.isName(bytes, from, colon, SseFields.ID) -> if ((value until end).none { bytes[it] == NUL }) eventId = utf8(bytes, value, end)
+            SseFields.isName(bytes, from, colon, SseFields.RETRY) -> SseFields.millis(bytes, value, end)?.let { retryMillis = it }
+            colon > from -> return isWholeJson != null && stray(bytes, from, end)
         }
+        hasFields = true
         return false
     }
 
-    /** Collects the line if it belongs to JSON without a field name, which lasts until a line of data; false if it does not. */
-    private fun gatherBare(bytes: ByteArray, start: Int, end: Int): Boolean {
-        if (!isBare) {
-            if (!takesBareErrors || hasData || bytes[start] != BRACE) return false
-            isBare = true
-            data.clear()
-        } else if (end - start > DATA.size && bytes[start + DATA.size] == COLON && isName(bytes, start, start + DATA.size, DATA)) {
-            isBare = false
-            return false
-        }
-        checkSize(data.size + 1L + (end - start))
-        data.append(bytes, start, end)
-        data.append(LF)
+    private fun takeBare(): Boolean {
+        frame.event = event
+        event = Frame.MESSAGE
+        point(bare!!.bytes, 0, bare.size)
         return true
+    }
+
+    /** Notes a line without a known field name; true if it is a `[DONE]`, which is a frame. */
+    private fun stray(bytes: ByteArray, start: Int, end: Int): Boolean {
+        val text = utf8(bytes, start, minOf(end, start + MAX_STRAY)).trimEnd('\uFFFD').trim()
+        if (!hasData && text.equals("[DONE]", ignoreCase = true)) {
+            frame.event = Frame.MESSAGE
+            data.clear()
+            data.append(bytes, start, end)
+            point(data.bytes, 0, data.size)
+            return true
+        }
+        // The last line may be the beginning of a field.
+        if (text.isNotEmpty() && !(isTail && SseFields.NAMES.any { it.startsWith(text) })) strayWords = text
+        return false
     }
 
     private fun dispatch(): Boolean {
@@ -158,18 +196,52 @@ internal class SseDecoder(private val maxEventBytes: Int = 64 shl 20, private va
         return true
     }
 
-    private fun addData(bytes: ByteArray, start: Int, end: Int, whole: Boolean) {
+    /** Adds a line to the data; true if the line begins another JSON text, so that the data before it is a frame. */
+    private fun addData(bytes: ByteArray, from: Int, end: Int, whole: Boolean): Boolean {
+        val start = if (isWholeJson == null) from else SseFields.undoubled(bytes, from, end)
         if (!hasData) {
             hasData = true
+            eventOfData = event
             data.clear()
             inPlace = whole
             if (whole) point(bytes, start, end) else data.append(bytes, start, end)
-            return
+            return false
         }
         if (inPlace) moveData()
         checkSize(data.size + 1L + (end - start))
+        if (isWholeJson != null && isSeparate(bytes, start, end, isWholeJson)) {
+            held.clear()
+            held.append(bytes, start, end)
+            hasHeld = true
+            hasData = false
+            frame.event = eventOfData
+            return true
+        }
         data.append(LF)
         data.append(bytes, start, end)
+        return false
+    }
+
+    /** True if the line cannot belong to the data before it, to which it then points [frame]: JSON after whole JSON, or JSON after words. */
+    private fun isSeparate(bytes: ByteArray, start: Int, end: Int, isWhole: (ByteArray, Int, Int) -> Boolean): Boolean {
+        var first = start
+        while (first < end && bytes[first] <= SPACE) first++
+        if (first == end) return false
+        point(data.bytes, 0, data.size)
+        if (!frame.isJson()) return bytes[first] == BRACE && eventOfData == Frame.MESSAGE
+        var last = data.size - 1
+        while (last > 0 && data.bytes[last] <= SPACE) last--
+        val isClosed = data.bytes[last] == CLOSING_BRACE || data.bytes[last] == CLOSING_BRACKET
+        return isClosed && bytes[first].toInt().toChar() !in CONTINUING && isWhole(data.bytes, 0, data.size)
+    }
+
+    private fun takeHeld() {
+        hasHeld = false
+        hasData = true
+        inPlace = false
+        eventOfData = event
+        data.clear()
+        data.append(held.bytes, 0, held.size)
     }
 
     private fun moveData() {
@@ -203,25 +275,13 @@ internal class SseDecoder(private val maxEventBytes: Int = 64 shl 20, private va
         const val COLON = ':'.code.toByte()
         const val SPACE = ' '.code.toByte()
         const val BRACE = '{'.code.toByte()
+        const val CLOSING_BRACE = '}'.code.toByte()
+        const val CLOSING_BRACKET = ']'.code.toByte()
         const val NUL: Byte = 0
-        val DATA = "data".encodeToByteArray()
-        val EVENT = "event".encodeToByteArray()
-        val ID = "id".encodeToByteArray()
-        val RETRY = "retry".encodeToByteArray()
+        const val MAX_STRAY = 256
+
+        /** What JSON cannot begin with, but go on with. */
+        const val CONTINUING = "}],:"
         const val LONGEST_NAME = 5
-
-        fun isName(bytes: ByteArray, start: Int, end: Int, name: ByteArray): Boolean = Arrays.equals(bytes, start, end, name, 0, name.size)
-
-        /** ASCII digits only; a number beyond the range of Long is Long.MAX_VALUE. */
-        fun millis(bytes: ByteArray, start: Int, end: Int): Long? {
-            if (start == end) return null
-            var millis = 0L
-            for (at in start until end) {
-                val digit = bytes[at] - '0'.code
-                if (digit !in 0..9) return null
-                millis = if (millis > (Long.MAX_VALUE - digit) / 10) Long.MAX_VALUE else millis * 10 + digit
-            }
-            return millis
-        }
     }
 }

@@ -2,6 +2,7 @@ package dev.unifiedllm.protocol.anthropic
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
@@ -158,6 +159,68 @@ class AnthropicDecodingSpec : FunSpec({
         answer.response.finishReason shouldBe FinishReason(Kind.TOOL_CALLS, "tool_use")
     }
 
+    test("a block that begins at the place of an open one ends that one") {
+        val called = ENDED.replace("end_turn", "tool_use")
+        val calls = listOf(Part.ToolCall("t1", "w", """{"city":"Paris"}"""), Part.ToolCall("t2", "w", """{"city":"Rome"}"""))
+        fun call(id: String, city: String) = open("""{"type":"tool_use","id":"$id","name":"w","input":{"city":"$city"}}""")
+        read(START, call("t1", "Paris"), call("t2", "Rome"), called, STOP).response.toolCalls shouldBe calls
+        val rome = piece("""{"type":"input_json_delta","partial_json":"{\"city\":\"Rome\"}"}""")
+        read(START, call("t1", "Paris"), open("""{"type":"tool_use","id":"t2","name":"w","input":{}}"""), rome, called, STOP).response.toolCalls shouldBe calls
+        read(START, call("t1", "Paris"), TEXT, HI, ENDED, STOP).response.parts shouldBe listOf(calls[0], Part.Text("hi"))
+    }
+
+    test("a block without an index follows the last one, and deltas without an index belong to the last block") {
+        fun String.bare() = replace(Regex(""""index":\d+,"""), "")
+        val call = open("""{"type":"tool_use","id":"t1","name":"w","input":{}}""", 1)
+        val input = piece("""{"type":"input_json_delta","partial_json":"{}"}""", 1)
+        val other = open("""{"type":"tool_use","id":"t2","name":"w","input":{"x":1}}""", 2)
+        val events = listOf(START, TEXT, HI, call, input, other, ENDED, STOP)
+        val expected = listOf(Part.Text("hi"), Part.ToolCall("t1", "w", "{}"), Part.ToolCall("t2", "w", """{"x":1}"""))
+        read(*events.toTypedArray()).response.parts shouldBe expected
+        read(*events.map { it.bare() }.toTypedArray()).response.parts shouldBe expected
+        val closed = listOf(START, TEXT, HI, CLOSED, call, input, """{"type":"content_block_stop"}""", other, ENDED, STOP)
+        read(*closed.map { it.bare() }.toTypedArray()).response.parts shouldBe expected
+    }
+
+    context("tools that the server ran") {
+        suspend fun billing(usage: String, vararg blocks: String): Billing {
+            val end = ENDED.replace("\"output_tokens\":5", "\"output_tokens\":5,\"server_tool_use\":$usage")
+            val events = blocks.mapIndexed { index, block -> open(block, index) }
+            return read(START, *events.toTypedArray(), open("""{"type":"text","text":"hi"}""", 9), end, STOP).response.usage!!.billing
+        }
+        val search = """{"type":"server_tool_use","id":"s","name":"web_search","input":{"query":"x"}}"""
+        val found = """{"type":"web_search_tool_result","tool_use_id":"s","content":[]}"""
+        val failed = """{"type":"web_search_tool_result","tool_use_id":"s","content":{"type":"web_search_tool_result_error","error_code":"unavailable"}}"""
+        val code = Billing(unpriced = "no price is known for the execution of code")
+
+        test("searches are counted by their blocks where the usage has no count") {
+            for (usage in listOf("null", "{}", """{"web_search_requests":0}""")) {
+                billing(usage, search, found, search, found) shouldBe Billing(webSearches = 2)
+                billing(usage, found) shouldBe Billing(webSearches = 1)
+                billing(usage, search) shouldBe Billing(webSearches = 1)
+            }
+            billing("""{"web_search_requests":3}""", search, found) shouldBe Billing(webSearches = 3)
+        }
+        test("a failed search is not billed") {
+            billing("null", search, failed) shouldBe Billing.STANDARD
+            billing("null", search, failed, search, found) shouldBe Billing(webSearches = 1)
+        }
+        test("code has no price, in the usage and as blocks") {
+            billing("""{"web_search_requests":0,"code_execution_requests":3}""") shouldBe Billing(webSearches = 0, unpriced = code.unpriced)
+            for (name in listOf("code_execution", "bash_code_execution", "text_editor_code_execution")) {
+                billing("null", """{"type":"server_tool_use","id":"c","name":"$name","input":{}}""") shouldBe code
+                billing("null", """{"type":"${name}_tool_result","tool_use_id":"c","content":{"type":"${name}_result","stdout":"1"}}""") shouldBe code
+            }
+        }
+        test("a tool that has no name yet has no price; fetched pages and tools of the user have no fee") {
+            billing("""{"novelty_requests":1}""").unpriced!! shouldContain "tools that the provider ran"
+            billing("""{"novelty_requests":0,"web_fetch_requests":2,"tool_search_requests":1}""") shouldBe Billing.STANDARD
+            val fetched = """{"type":"web_fetch_tool_result","tool_use_id":"f","content":{"type":"web_fetch_result"}}"""
+            billing("{}", """{"type":"server_tool_use","id":"f","name":"web_fetch","input":{}}""", fetched) shouldBe Billing.STANDARD
+            billing("{}", """{"type":"tool_use","id":"t","name":"code_execution","input":{}}""") shouldBe Billing.STANDARD
+        }
+    }
+
     test("each cited URL is one source") {
         fun citation(
             url: String,
@@ -286,6 +349,15 @@ class AnthropicDecodingSpec : FunSpec({
         val message = """{"message":"slow down","code":429}"""
         read(START, TEXT, HI, message, CLOSED, STOP).error.shouldBeInstanceOf<LlmException.RateLimited>().message shouldContain "slow down"
         read(START, TEXT, HI, message, CLOSED, ENDED, STOP) shouldBe read(START, TEXT, HI, CLOSED, ENDED, STOP)
+    }
+
+    test("words before the end are an error if there is no stop reason") {
+        val error = read(START, TEXT, HI, "Internal Server Error", CLOSED, STOP).error
+        error.message shouldContain "Internal Server Error"
+        error.partial!!.text shouldBe "hi"
+        for (end in listOf(arrayOf("ping", CLOSED, STOP), arrayOf("Internal Server Error", CLOSED, ENDED, STOP))) {
+            read(START, TEXT, HI, *end).failure shouldBe null
+        }
     }
 
     context("an empty error is none") {

@@ -188,6 +188,53 @@ class BedrockConverseDecoderSpec : FunSpec({
         answer.response.finishReason!!.kind shouldBe Kind.TOOL_CALLS
     }
 
+    context("images, sound and videos of a whole body are media") {
+        val json = mapOf("content-type" to "application/json")
+        withData(
+            Triple("""{"image":{"format":"jpeg","source":{"bytes":"/9j/"}}}""", "image/jpeg", "/9j/"),
+            Triple("""{"image":{"source":{"bytes":"iVBO"}}}""", "image/png", "iVBO"),
+            Triple("""{"audio":{"format":"mp3","source":{"bytes":"AAAA"}}}""", "audio/mpeg", "AAAA"),
+            Triple("""{"video":{"format":"three_gp","source":{"bytes":"AAAA"}}}""", "video/3gpp", "AAAA"),
+        ) { (block, type, data) ->
+            val body = """{"output":{"message":{"role":"assistant","content":[{"text":"a"},$block]}},"stopReason":"end_turn",""" +
+                """"usage":{"inputTokens":3,"outputTokens":4}}"""
+            val answer = play(body.encodeToByteArray(), headers = json, delivery = Delivery.WHOLE)
+            answer.response.text shouldBe "a"
+            answer.deltas.filterIsInstance<Delta.Media>() shouldContainExactly listOf(Delta.Media(type, "data:$type;base64,$data"))
+            answer.response.usage!!.billing.unpriced!! shouldContain "did not count"
+        }
+    }
+
+    test("the pieces of an image in a stream are one image, by block, also if its block does not end") {
+        fun image(bytes: String, block: Int) = delta("""{"image":{"source":{"bytes":"$bytes"}}}""", block)
+        val ended = awsEvent("contentBlockStop", """{"contentBlockIndex":1}""")
+        for (end in listOf(arrayOf(ended), emptyArray())) {
+            val answer = play(
+                START,
+                text("a"),
+                start("""{"image":{"format":"webp"}}""", 1),
+                start("""{"image":{"format":"gif"}}""", 2),
+                image("AQ==", 1),
+                image("R0lG", 2),
+                image("AgM=", 1),
+                *end,
+                STOP,
+                METADATA,
+            )
+            answer.failure shouldBe null
+            answer.deltas.filterIsInstance<Delta.Media>() shouldContainExactly
+                listOf(Delta.Media("image/webp", "data:image/webp;base64,AQID"), Delta.Media("image/gif", "data:image/gif;base64,R0lG"))
+        }
+        play(START, text("a"), STOP, METADATA).response.usage!!.billing.unpriced shouldBe null
+    }
+
+    test("an event without a payload has no content, and ends the response if it is the last") {
+        val answer = play(START, awsEvent("contentBlockDelta", ""), text("a"), awsEvent("messageStop", ""), METADATA)
+        answer.failure shouldBe null
+        answer.response.text shouldBe "a"
+        answer.response.finishReason!!.kind shouldBe Kind.UNKNOWN
+    }
+
     test("a cited web page is a source, reported once") {
         val citation = """{"citation":{"title":"T","location":{"web":{"url":"https://a","domain":"a"}},"sourceContent":[{"text":"q"}]}}"""
         val answer =
@@ -235,7 +282,7 @@ class BedrockConverseDecoderSpec : FunSpec({
         }
     }
 
-    test("a whole body with cited text is decoded; one without a message is cut") {
+    test("a whole body with cited text is decoded; one without a message is malformed, and quoted") {
         val json = mapOf("content-type" to "application/json")
         val body = """{"output":{"message":{"role":"assistant","content":[{"citationsContent":{"content":[{"text":"Rome"}],"citations":[{"title":"T",
             "location":{"web":{"url":"https://a"}}}]}},{"video":{}}]}},"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":4}}"""
@@ -245,7 +292,7 @@ class BedrockConverseDecoderSpec : FunSpec({
         answer.response.usage shouldBe USAGE
         play("""{"Output":{"__type":"x#UnknownOperationException"}}""".encodeToByteArray(), headers = json, delivery = Delivery.WHOLE).let {
             it.deltas.shouldBeEmpty()
-            it.failure.shouldBeInstanceOf<LlmException.StreamInterrupted>()
+            it.failure.shouldBeInstanceOf<LlmException.MalformedResponse>().message shouldContain "UnknownOperationException"
         }
     }
 

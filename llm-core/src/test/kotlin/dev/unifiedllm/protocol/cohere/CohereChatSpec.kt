@@ -298,6 +298,64 @@ class CohereChatSpec : FunSpec({
         billed.billedOutputTokens shouldBe 0
     }
 
+    test("message-end without a reason ends the response, unless an error was said before") {
+        val ends = listOf("""{"type":"message-end"}""", """{"type":"message-end","delta":{}}""", """{"type":"message-end","delta":{"finish_reason":""}}""")
+        for (end in ends) {
+            play(START, HI, end).response.finishReason shouldBe FinishReason(FinishReason.Kind.UNKNOWN)
+            play(START, HI, """{"id":"2"}""", """{"status":"ok","code":200,"message":null}""", end).failure shouldBe null
+            val said = play(START, HI, """{"detail":"worker lost","code":503}""", end).error
+            said.message shouldContain "worker lost"
+            said.partial!!.text shouldBe "Hi"
+        }
+        val words = play(START, HI, "Internal Server Error", ends.first()).error
+        words.message shouldContain "Internal Server Error"
+        words.partial!!.text shouldBe "Hi"
+        play(START, HI, "ping", ends.first()).failure shouldBe null
+        play(START, HI, "Internal Server Error", END).failure shouldBe null
+        play(START, HI, """{"detail":"worker lost","code":503}""", END).failure shouldBe null
+        play("""{"detail":"worker lost","code":503}""", ends.first()).error.message shouldContain "worker lost"
+    }
+
+    test("an event of the type error fails the response, whatever its members") {
+        for (event in listOf("""{"type":"error","code":500,"detail":"boom"}""", """{"type":"ERROR","msg":"boom"}""", """{"type":"error","message":"boom"}""")) {
+            val error = play(START, HI, event, END).error
+            error.message shouldContain "boom"
+            error.partial!!.text shouldBe "Hi"
+        }
+    }
+
+    test("a finish reason is kept where an empty one stands beside it") {
+        for (none in listOf("null", "\"\"", "\"null\"")) {
+            val end = END.replaceFirst("{", "{\"finish_reason\":\"MAX_TOKENS\",").replace("\"COMPLETE\"", none)
+            play(START, HI, end).response.finishReason!!.kind shouldBe FinishReason.Kind.LENGTH
+        }
+    }
+
+    context("billed units that are not tokens have no price") {
+        withData(
+            """"search_units":3""" to true,
+            """"search_units":0.5""" to true,
+            """"search_units":"2"""" to true,
+            """"classifications":1""" to true,
+            """"search_units":0,"classifications":null""" to false,
+            """"novelty":1""" to true,
+            """"reasoning_tokens":1,"novelty":{}""" to false,
+        ) { (units, isUnpriced) ->
+            val usage = """"usage":{"billed_units":{"input_tokens":9,"output_tokens":2,$units},"""
+            val billing = play(START, HI, END.replace("\"usage\":{", usage)).response.usage!!.billing
+            billing.unpriced shouldBe "no price is known for the search units of Cohere".takeIf { isUnpriced }
+            val price = PriceCatalog.packed.find(ModelId("cohere", "command-a-03-2025"))!!
+            (price.cost(play(START, HI, END.replace("\"usage\":{", usage)).response.usage).usd() == null) shouldBe isUnpriced
+        }
+    }
+
+    test("more cached tokens than input are counted apart, and others are part of it") {
+        for ((cached, input) in listOf(4L to 9L, 9L to 9L, 400L to 409L)) {
+            val usage = play(START, HI, END.replace("\"usage\":{", "\"usage\":{\"cached_tokens\":$cached,")).response.usage!!
+            (usage.inputTokens to usage.cacheReadTokens) shouldBe (input to cached)
+        }
+    }
+
     test("no usage is a warning") {
         val answer = play(START, HI, """{"type":"message-end","delta":{"finish_reason":"STOP_SEQUENCE"}}""")
         answer.response.usage shouldBe null

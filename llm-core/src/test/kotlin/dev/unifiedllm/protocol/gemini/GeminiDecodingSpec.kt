@@ -2,6 +2,7 @@ package dev.unifiedllm.protocol.gemini
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
@@ -10,7 +11,10 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.pricing.PriceCatalog
 import dev.unifiedllm.protocol.Answer
+import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.ProtocolModel
 import dev.unifiedllm.protocol.RecordedTransport
 import dev.unifiedllm.protocol.Recording
@@ -121,6 +125,20 @@ class GeminiDecodingSpec : FunSpec({
         response.text shouldBe "aA"
         response.alternatives.single() shouldBe listOf(Part.Text("bB"))
         response.finishReason!!.kind shouldBe Kind.LENGTH
+    }
+
+    test("a single candidate is the response, whatever its index") {
+        for (index in listOf(0, 1, 7)) {
+            val answer = read(sse(chunk("""{"text":"a"}""", ""","index":$index"""), chunk("""{"text":"b"}""", ""","index":$index,"finishReason":"STOP"""")))
+            answer.failure shouldBe null
+            answer.response.text shouldBe "ab"
+            answer.response.alternatives.size shouldBe 0
+            answer.response.finishReason!!.kind shouldBe Kind.STOP
+        }
+        val call = chunk("""{"functionCall":{"name":"f","args":{}}}""", ""","index":1,"finishReason":"STOP"""")
+        read(sse(call)).response.toolCalls.single().name shouldBe "f"
+        val unnumbered = chunk("""{"text":"a"}""", ""","index":1""") to chunk("""{"text":"b"}""", ""","finishReason":"STOP"""")
+        read(sse(unnumbered.first, unnumbered.second)).response.text shouldBe "ab"
     }
 
     context("finish reasons") {
@@ -269,6 +287,88 @@ class GeminiDecodingSpec : FunSpec({
         ) { (counters, expected) ->
             val usage = read(sse(chunk("""{"text":"a"}""", STOP, ""","usageMetadata":{$counters}"""))).response.usage!!
             Triple(usage.inputTokens, usage.outputTokens, usage.reasoningTokens) shouldBe expected
+        }
+    }
+
+    context("cached tokens above the input are counted apart") {
+        withData<Pair<String, Triple<Long?, Long?, Long?>>>(
+            { it.first },
+            """"promptTokenCount":10,"candidatesTokenCount":5,"cachedContentTokenCount":1000,"totalTokenCount":15""" to Triple(1010L, 5L, null),
+            """"promptTokenCount":10,"candidatesTokenCount":5,"cachedContentTokenCount":1000,"totalTokenCount":1015""" to Triple(1010L, 5L, null),
+            """"promptTokenCount":10,"candidatesTokenCount":5,"thoughtsTokenCount":3,"cachedContentTokenCount":1000""" to Triple(1010L, 8L, 3L),
+            """"promptTokenCount":10,"candidatesTokenCount":5,"thoughtsTokenCount":3,"cachedContentTokenCount":1000,"totalTokenCount":15""" to
+                Triple(1010L, 5L, 3L),
+            """"promptTokenCount":10,"candidatesTokenCount":5,"cachedContentTokenCount":10,"totalTokenCount":15""" to Triple(10L, 5L, null),
+        ) { (counters, expected) ->
+            val usage = read(sse(chunk("""{"text":"a"}""", STOP, ""","usageMetadata":{$counters}"""))).response.usage!!
+            Triple(usage.inputTokens, usage.outputTokens, usage.reasoningTokens) shouldBe expected
+        }
+    }
+
+    context("images and sound that were not counted") {
+        val image = """{"inlineData":{"mimeType":"image/png","data":"iVBO"}}"""
+        val snake = """{"inline_data":{"mime_type":"image/png","data":"iVBO"}}"""
+        val sound = """{"inlineData":{"mimeType":"audio/L16;rate=24000","data":"AAAA"}}"""
+        val plain = """"promptTokenCount":10,"candidatesTokenCount":1290,"totalTokenCount":1300"""
+        suspend fun usage(parts: String, counters: String = plain) =
+            read(sse(chunk(parts, STOP, ""","usageMetadata":{$counters}"""))).response.usage!!
+
+        test("are all of the output if nothing else was sent") {
+            usage(image).imageTokens shouldBe 1290
+            usage(snake).imageTokens shouldBe 1290
+            usage(image, """$plain,"candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":0}]""").imageTokens shouldBe 1290
+            val thoughts = """"promptTokenCount":10,"candidatesTokenCount":1290,"thoughtsTokenCount":200,"totalTokenCount":1500"""
+            usage("""{"text":"hm","thought":true},$image""", thoughts).imageTokens shouldBe 1290
+            usage(image, thoughts.replace("1500", "1300")).imageTokens shouldBe 1090
+            usage(sound).audioOutputTokens shouldBe 1290
+            usage(image).billing.unpriced shouldBe null
+            usage(sound).billing.unpriced shouldBe null
+        }
+        test("have no price if there is anything else") {
+            for (more in listOf("""{"text":"a"}""", """{"executableCode":{"code":"1"}}""", """{"functionCall":{"name":"f"}}""", sound)) {
+                usage("$more,$image").billing.unpriced!! shouldContain "tokens of the images"
+            }
+            usage("""{"text":"a"},$sound""").billing.unpriced!! shouldContain "tokens of the sound"
+            usage("""{"text":"hm","thought":true},$image""").billing.unpriced!! shouldContain "tokens of the images"
+        }
+        test("are not those that were counted") {
+            val counted = usage("""{"text":"a"},$image""", """$plain,"candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":1200}]""")
+            (counted.imageTokens to counted.billing.unpriced) shouldBe (1200L to null)
+        }
+        test("have the price of images") {
+            val price = PriceCatalog.packed.find(ModelId("gemini", "gemini-2.5-flash-image"))!!
+            price.cost(usage(image)).usd() shouldBe Usd.of("0.038703")
+            price.cost(usage("""{"text":"a"},$image""")).usd() shouldBe null
+        }
+    }
+
+    context("a grounded response without its queries has no price") {
+        suspend fun billing(grounding: String, protocol: Protocol = GeminiGenerate): Billing {
+            val body = sse(chunk("""{"text":"a"}""", ""","groundingMetadata":$grounding$STOP""", USAGE)).encodeToByteArray()
+            val transport = RecordedTransport(200, mapOf("content-type" to "text/event-stream"), listOf(body))
+            return answer(ProtocolModel(target, protocol, transport, Deadlines.DEFAULT), Delivery.STREAM).response.usage!!.billing
+        }
+        val web = """"groundingChunks":[{"web":{"uri":"https://a","title":"A"}}]"""
+        val documents = """"groundingChunks":[{"retrievedContext":{"uri":"gs://a","title":"A"}}],"groundingSupports":[{}]"""
+        withData(
+            "{$web}",
+            """{"searchEntryPoint":{"renderedContent":"x"}}""",
+            """{"groundingSupports":[{"segment":{"text":"a"}}]}""",
+            """{$web,"webSearchQueries":[]}""",
+            """{$web,"webSearchQueries":[""]}""",
+        ) { billing(it) shouldBe Billing(unpriced = "the provider did not report its web searches") }
+        test("with its queries, or without a search, it has one") {
+            billing("""{$web,"webSearchQueries":["q"],"searchEntryPoint":{},"groundingSupports":[{}]}""") shouldBe Billing(webSearches = 1)
+            for (none in listOf("{}", "null", """{"groundingChunks":[],"groundingSupports":[],"searchEntryPoint":null,"retrievalMetadata":{}}""")) {
+                billing(none) shouldBe Billing.STANDARD
+            }
+        }
+        test("searches for images have no price") {
+            billing("""{"webSearchQueries":["q"],"imageSearchQueries":["i"]}""").unpriced!! shouldContain "image searches"
+        }
+        test("the documents of the user are billed at Vertex AI only") {
+            billing("{$documents}") shouldBe Billing.STANDARD
+            billing("{$documents}", VertexGemini).unpriced!! shouldContain "your documents"
         }
     }
 

@@ -59,6 +59,13 @@ class OllamaDecodingSpec : FunSpec({
         media shouldBe listOf(Delta.Media("image/png", "data:image/png;base64,iVBO"), Delta.Media("image/jpeg", "data:image/jpeg;base64,/9j/AA=="))
     }
 
+    test("a single image is media, in the message and beside it") {
+        val media = Delta.Media("image/jpeg", "data:image/jpeg;base64,/9j/AA==")
+        for (line in listOf("""{"message":{"content":"","image":"/9j/AA=="}}""", """{"image":"/9j/AA==","done":false}""")) {
+            read(line, """{"image":"","done":true,"done_reason":"stop"}""").deltas.filterIsInstance<Delta.Media>() shouldBe listOf(media)
+        }
+    }
+
     context("finish words in any case, and those of other wires") {
         withData(
             "stop" to Kind.STOP,

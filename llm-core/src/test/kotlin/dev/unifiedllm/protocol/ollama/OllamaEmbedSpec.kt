@@ -55,6 +55,12 @@ class OllamaEmbedSpec : FunSpec({
             .message shouldContain "it has no embeddings"
     }
 
+    test("an error in the form of an object is not lost, and an empty one is none") {
+        shouldThrow<LlmException.RateLimited> { stream(request, { whole("""{"error":{"message":"slow down","code":429}}""") }) }
+            .message shouldContain "slow down"
+        stream(request, { whole("""{"embeddings":[[1],[2]],"error":{}}""") }).filterIsInstance<Delta.Embedding>() shouldHaveSize 2
+    }
+
     test("an error for a missing model says how to pull it") {
         shouldThrow<LlmException.NotFound> { stream(request, { whole("""{"error":"model \"all-minilm\" not found, try pulling it first"}""", 404) }) }
             .message shouldContain "ollama pull all-minilm"

@@ -45,4 +45,29 @@ class ReasoningDetailsSpec : FunSpec({
             """[{"type":"reasoning.text","text":" see.","index":0}]""",
         ) shouldBe """[{"type":"reasoning.text","text":"Let me see.","index":0}]"""
     }
+
+    test("pieces without an index are joined across chunks until the block is signed") {
+        val signature = signature(
+            """[{"type":"reasoning.text","text":"Let "}]""",
+            """[{"type":"reasoning.text","text":"me ","index":null}]""",
+            """[{"text":"see."}]""",
+            """[{"type":"reasoning.text","signature":"s1"}]""",
+            """[{"type":"reasoning.text","text":"Next."}]""",
+            """[{"type":"reasoning.text","signature":"s2"}]""",
+        )
+        Json.parseToJsonElement(signature!!) shouldBe Json.parseToJsonElement(
+            """[{"type":"reasoning.text","text":"Let me see.","index":null,"signature":"s1"},{"type":"reasoning.text","text":"Next.","signature":"s2"}]""",
+        )
+    }
+
+    test("pieces without an index, of another type, of another id, or encrypted are not joined") {
+        val pieces = listOf(
+            """{"type":"reasoning.text","text":"a"}""",
+            """{"type":"reasoning.summary","summary":"b","id":"1"}""",
+            """{"type":"reasoning.summary","summary":"c","id":"2"}""",
+            """{"type":"reasoning.encrypted","data":"gA"}""",
+            """{"type":"reasoning.encrypted","data":"gB"}""",
+        )
+        signature(*pieces.map { "[$it]" }.toTypedArray()) shouldBe pieces.joinToString(",", "[", "]")
+    }
 })

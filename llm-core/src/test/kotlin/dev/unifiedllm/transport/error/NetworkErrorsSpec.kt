@@ -3,6 +3,7 @@ package dev.unifiedllm.transport.error
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.LlmException.Network
 import dev.unifiedllm.LlmException.Timeout
+import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderRegistry
@@ -16,6 +17,7 @@ import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
 import io.kotest.matchers.shouldBe
+import io.kotest.matchers.shouldNotBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
 import io.kotest.matchers.types.shouldBeInstanceOf
@@ -100,6 +102,26 @@ class NetworkErrorsSpec : FunSpec({
             error.phase shouldBe Timeout.Phase.CONNECT
             for (text in listOf("openai/gpt-4o", "within 150ms", "timeouts.connect")) error.message shouldContain text
             error.message!!.withoutFallbackAdvice() shouldNotContain "fallback"
+        }
+
+        test("a TLS record in response to http:// says to use https://, and no other address does") {
+            val record = IOException("parsing HTTP/1.1 status line, receiving [\u0015\u0003\u0001\u0000\u0002], parser state [STATUS_LINE]")
+            val line = ProtocolException("Invalid status line: \"\u0016\u0003\u0003\u0000\"")
+            for (failure in listOf(record, line)) {
+                val error = own("http://gpu-box:8443/v1").exception(failure).shouldBeInstanceOf<Network>()
+                error.phase shouldBe Network.Phase.TLS
+                error.message shouldContain "https://"
+                (target.exception(failure) as? Network)?.phase shouldNotBe Network.Phase.TLS
+            }
+        }
+
+        test("the key is neither in the message nor in a cause") {
+            val keyed = Target(ModelId("own", "m"), Provider("own", "openai-chat"), "http://host/v1", ApiKey.of("my-secret-key"))
+            for (failure in listOf(IOException("receiving [my-secret-key]"), ProtocolException("Invalid status line: \"BAD my-secret-key\""))) {
+                val error = keyed.exception(IOException(failure.message, failure))
+                error.stackTraceToString() shouldNotContain "my-secret-key"
+                error.message shouldContain "***"
+            }
         }
 
         test("a response that is not HTTP is malformed") {

@@ -11,7 +11,7 @@ internal fun <D : FrameDecoder, T> D.run(pieces: List<ByteArray>, read: D.(Frame
         while (true) add(read(next() ?: break))
         fed.fill('!'.code.toByte())
     }
-    finish()?.let { add(read(it)) }
+    while (true) add(read(finish() ?: break))
 }
 
 internal fun ByteArray.cutAt(vararg cuts: Int): List<ByteArray> =

@@ -1,5 +1,6 @@
 package dev.unifiedllm.transport.framing
 
+import dev.unifiedllm.protocol.json.isWholeJson
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.assertions.withClue
 import io.kotest.core.spec.style.FunSpec
@@ -36,6 +37,30 @@ class NdjsonDecoderSpec : FunSpec({
                 withClue({ pieces.map { it.size } }) { decode(pieces) shouldContainExactly lines }
             }
         }
+    }
+
+    context("where lines are JSON, one text may take several of them") {
+        withData<Pair<String, List<String>>>(
+            { (body, _) -> body.replace("\n", "\\n").replace("\r", "\\r") },
+            "{\n  \"a\": {\n    \"b\": 1\n  }\n}" to listOf("{\n  \"a\": {\n    \"b\": 1\n  }\n}"),
+            "{\r\n \"a\": 1\r\n}\r\n{\"b\":2}\n" to listOf("{\n \"a\": 1\n}", "{\"b\":2}"),
+            "[{\"a\":1},\n{\"b\":2}]\n" to listOf("[{\"a\":1},\n{\"b\":2}]"),
+            "{\"a\":1}\nping\n{\"b\":2}\n[DONE]\n" to listOf("{\"a\":1}", "ping", "{\"b\":2}", "[DONE]"),
+            "{\"a\":1}\ndata: {\"b\":2}\ndata:[DONE]" to listOf("{\"a\":1}", "{\"b\":2}", "[DONE]"),
+            "{\"a\":1}\n{\"b\":" to listOf("{\"a\":1}", "{\"b\":"),
+            "{\n \"a\": 1\n" to listOf("{\n \"a\": 1"),
+        ) { (body, frames) ->
+            for (pieces in body.encodeToByteArray().arrivals()) {
+                withClue({ pieces.map { it.size } }) { NdjsonDecoder(isWholeJson = ::isWholeJson).run(pieces) { it.text() } shouldContainExactly frames }
+            }
+        }
+    }
+
+    test("a line of 17 MB is within the limit, as it is in an event stream") {
+        val line = "\"${"x".repeat(17 shl 20)}\"\n".encodeToByteArray()
+        NdjsonDecoder().run(listOf(line)) { it.end - it.start } shouldContainExactly listOf((17 shl 20) + 2)
+        SseDecoder().run(listOf("data: ".encodeToByteArray() + line + line.copyOfRange(line.size - 1, line.size))) { it.end - it.start } shouldContainExactly
+            listOf((17 shl 20) + 2)
     }
 
     test("a line that arrives in one piece is a slice of the array that was fed") {
