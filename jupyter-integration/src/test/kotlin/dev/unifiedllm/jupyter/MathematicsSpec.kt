@@ -26,7 +26,7 @@ private val heavy = listOf(
     repeated("\\(a\\)"),
     repeated("\\[\n"),
     repeated("$$\n"),
-    "a $$\n" + repeated("\$\$a$$\n"),
+    "a $$\n" + repeated("\$\$a$$\n").let { it.take(it.length / 4) }, // one paragraph, whose lines commonmark copies for each line
     repeated("a\n$$ b\n"),
     repeated("\\begin{align}"),
     repeated("\\begin{align}\n"),

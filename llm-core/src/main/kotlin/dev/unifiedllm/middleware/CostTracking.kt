@@ -96,6 +96,7 @@ internal class CostTracking(
         finish.cost !is Cost.Unknown -> finish.cost
         target.isFree -> Cost.Free
         hasAnswer && finish.usage?.outputTokens == 0L -> Cost.Unknown("the provider counted no output tokens for a response with content")
+        hasAnswer && finish.usage?.inputTokens == 0L -> Cost.Unknown("the provider counted no input tokens")
         else -> target.price(reportedModel)?.cost(finish.usage) ?: Cost.Unknown(finish.usage?.billing?.unpriced ?: unlisted(reportedModel))
     }
 }

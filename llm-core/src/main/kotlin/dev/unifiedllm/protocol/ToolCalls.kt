@@ -52,11 +52,13 @@ internal class ChoiceState {
 
 /** A tool call of which at least one fragment has come. */
 internal class OpenCall(val wireIndex: Int?, val id: String?, var name: String?) {
-    /** The arguments so far; kept only for a call without id, to tell it from the next call. */
-    private val arguments = if (id == null) StringBuilder() else null
+    private val arguments = StringBuilder()
+
+    /** True if the arguments so far are no whole object: more must follow. Some tools have none at all. */
+    val isCut: Boolean get() = arguments.isNotBlank() && !isComplete(arguments)
 
     fun add(fragment: String) {
-        arguments?.append(fragment)
+        arguments.append(fragment)
     }
 
     /**
@@ -67,7 +69,7 @@ internal class OpenCall(val wireIndex: Int?, val id: String?, var name: String?)
      */
     fun continues(id: String?, name: String?, isIndexed: Boolean): Boolean = when {
         id != null && this.id != null -> id == this.id || (isIndexed && name == null)
-        id != null || arguments == null || name == null || this.name == null -> true
+        id != null || this.id != null || name == null || this.name == null -> true
         else -> name == this.name && !isComplete(arguments)
     }
 

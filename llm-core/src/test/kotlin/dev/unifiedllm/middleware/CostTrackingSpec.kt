@@ -173,6 +173,15 @@ class CostTrackingSpec : FunSpec({
         }
     }
 
+    test("no input tokens for a response with content are no count") {
+        val model = Scripted("test/m") {
+            emit(Delta.Start(null, it.model))
+            emit(Delta.Text("Hello"))
+            emit(Delta.Finish(FinishReason.STOP, Usage.of(0, 5)))
+        }
+        cost(model, price = price).shouldBeInstanceOf<Cost.Unknown>().why shouldContain "no input tokens"
+    }
+
     test("no output tokens for a response with content are no count") {
         val model = Scripted("test/m") {
             emit(Delta.Start(null, it.model))

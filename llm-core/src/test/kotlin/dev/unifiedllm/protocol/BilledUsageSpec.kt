@@ -422,4 +422,42 @@ class BilledUsageSpec : FunSpec({
             cost(""""cost":$amount""").shouldBeInstanceOf<Cost.Unknown>()
         }
     }
+
+    test("steps of the server that the totals leave out have no price") {
+        suspend fun unpriced(
+            iterations: String,
+        ) = finish("anthropic/m", *anthropic("""{"output_tokens":5,"iterations":$iterations}""")).usage!!.billing.unpriced
+        unpriced("""[{"type":"compaction","input_tokens":180000,"output_tokens":3500},{"type":"message","output_tokens":5}]""")!! shouldContain "compaction"
+        unpriced("""[{"type":"advisor_message","model":"claude-opus-4-6","input_tokens":823,"output_tokens":1612}]""")!! shouldContain "advisor_message"
+        for (iterations in listOf("null", "[]", """[{"type":"message","output_tokens":5}]""", "[{}]")) unpriced(iterations) shouldBe null
+    }
+
+    test("the larger of the searches that are counted and those that the blocks show is billed") {
+        val searches = (0..1).flatMap { index ->
+            listOf(
+                """{"type":"content_block_start","index":${2 * index + 1},"content_block":{"type":"server_tool_use","id":"s$index","name":"web_search"}}""",
+                """{"type":"content_block_start","index":${2 * index + 2},"content_block":{"type":"web_search_tool_result","tool_use_id":"s$index","content":[]}}""",
+            )
+        }
+        for ((counted, billed) in listOf(1 to 2L, 3 to 3L, 0 to 2L)) {
+            val events = anthropic("""{"output_tokens":5,"server_tool_use":{"web_search_requests":$counted}}""").toMutableList().also { it.addAll(1, searches) }
+            finish("anthropic/m", *events.toTypedArray()).usage!!.billing.webSearches shouldBe billed
+        }
+    }
+
+    test("counts that come before the last of the content have no price, on every wire that streams them, and no reported cost replaces them") {
+        val text = """{"choices":[{"index":0,"delta":{"content":"Hi"}}]"""
+        val stop = """{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"""
+        val early = finish("openrouter/m", """$text,"usage":{$PLAIN,"cost":0.000001}}""", "$text}", stop)
+        early.usage!!.billing.unpriced!! shouldContain "before the last"
+        early.cost.shouldBeInstanceOf<Cost.Unknown>()
+        finish("openrouter/m", "$text}", """$text,"usage":{$PLAIN,"cost":0.001}}""", stop).cost.usd() shouldBe Usd.of("0.001")
+
+        fun part(finish: String = "") = """"candidates":[{"content":{"parts":[{"text":"Hi"}]}$finish}]"""
+        val counts = """"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":1}"""
+        val end = part(""","finishReason":"STOP"""")
+        finish("gemini/m", "{${part()},$counts}", "{${part()}}", "{$end}").usage!!.billing.unpriced!! shouldContain "before the last"
+        finish("gemini/m", "{${part()},$counts}", "{$end,$counts}").usage!!.billing.unpriced shouldBe null
+        finish("gemini/m", "{${part()},$counts}", """{"candidates":[{"finishReason":"STOP"}]}""").usage!!.billing.unpriced shouldBe null
+    }
 })

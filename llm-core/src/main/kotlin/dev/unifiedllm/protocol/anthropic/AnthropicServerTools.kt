@@ -25,7 +25,7 @@ internal class AnthropicServerTools {
     /** Adds to [usage] what it leaves out. Failed searches are not billed. */
     fun addTo(usage: CachedUsage) {
         val shown = maxOf(searches, results) - failures
-        if (shown > 0 && (usage.webSearches ?: 0) == 0L) usage.webSearches = shown
+        if (shown > (usage.webSearches ?: 0)) usage.webSearches = shown
         if (ranCode) usage.unpriced = NO_PRICE_FOR_CODE
     }
 

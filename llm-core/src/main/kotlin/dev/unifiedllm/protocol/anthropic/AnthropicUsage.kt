@@ -3,6 +3,7 @@ package dev.unifiedllm.protocol.anthropic
 import dev.unifiedllm.protocol.CachedUsage
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
+import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.json.tokens
 
@@ -21,6 +22,7 @@ internal fun CachedUsage.readAnthropic(json: JsonCursor): Boolean {
             AnthropicUsage.CACHE_CREATION, AnthropicUsage.OUTPUT_TOKENS_DETAILS -> details(json)
             AnthropicUsage.SERVER_TOOL_USE -> serverTools(json)
             AnthropicUsage.SERVICE_TIER -> serviceTier = json.stringOrNull() ?: serviceTier
+            AnthropicUsage.ITERATIONS -> iterations(json)
             AnthropicUsage.SPEED, AnthropicUsage.INFERENCE_GEO -> json.stringOrNull()?.lowercase()?.let { if (it !in USUAL) conditions += it }
         }
     }
@@ -36,6 +38,17 @@ private fun CachedUsage.details(json: JsonCursor) {
         }
     }
 }
+
+/** Reads the steps of a response. The totals leave out those of the server's own, such as a compaction and its adviser, which are billed. */
+private fun CachedUsage.iterations(json: JsonCursor) {
+    json.elements {
+        var type: String? = null
+        json.members(ITERATION) { type = json.stringOrNull() }
+        if (type != null && type != "message") unpriced = unpriced ?: "the totals leave out a step of the server (\"$type\"), which is billed"
+    }
+}
+
+private val ITERATION = JsonNames("type")
 
 /** Reads how often each tool ran at the server. Fetched pages and searches for tools have no fee. */
 private fun CachedUsage.serverTools(json: JsonCursor) {
@@ -68,6 +81,7 @@ private object AnthropicUsage : JsonNames(
     "service_tier",
     "speed",
     "inference_geo",
+    "iterations",
 ) {
     const val INPUT_TOKENS = 0
     const val OUTPUT_TOKENS = 1
@@ -79,6 +93,7 @@ private object AnthropicUsage : JsonNames(
     const val SERVICE_TIER = 7
     const val SPEED = 8
     const val INFERENCE_GEO = 9
+    const val ITERATIONS = 10
 }
 
 private object AnthropicUsageDetails :

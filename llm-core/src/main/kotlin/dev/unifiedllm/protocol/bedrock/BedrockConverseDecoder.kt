@@ -179,13 +179,16 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
         var id: String? = null
         var name: String? = null
         var input: String? = null
+        var type: String? = null
         json.members(BedrockToolUse) { member ->
             when (member) {
                 BedrockToolUse.TOOL_USE_ID -> id = json.stringOrNull()
                 BedrockToolUse.NAME -> name = json.stringOrNull()
                 BedrockToolUse.INPUT -> input = json.arguments()
+                BedrockToolUse.TYPE -> type = json.stringOrNull()
             }
         }
+        if (type == SERVER_TOOL) usage.unpriced = usage.unpriced ?: "no price is known for the tool \"$name\" of the provider"
         if (name != null || id != null) opened = Call(id, name, input.orEmpty()) else fragment = input
     }
 
@@ -245,6 +248,7 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
         val EVENTS = setOf("messageStart", "contentBlockStart", "contentBlockDelta", BLOCK_STOP, STOP, METADATA)
         val OUTPUT = JsonNames("message")
         val TYPE = JsonNames("type")
+        const val SERVER_TOOL = "server_tool_use"
         val LATENCY = JsonNames("latency")
     }
 }

@@ -32,10 +32,11 @@ internal object BedrockBlock : JsonNames("text", "toolUse", "reasoningContent", 
     const val VIDEO = 7
 }
 
-internal object BedrockToolUse : JsonNames("toolUseId", "name", "input") {
+internal object BedrockToolUse : JsonNames("toolUseId", "name", "input", "type") {
     const val TOOL_USE_ID = 0
     const val NAME = 1
     const val INPUT = 2
+    const val TYPE = 3
 }
 
 internal object BedrockReasoningContent : JsonNames("reasoningText", "text", "signature", "redactedContent") {

@@ -93,6 +93,7 @@ internal class GeminiGenerateDecoder(private val target: Target, billsRetrieval:
         }
         errorText?.let { fail(it, wasComplete, out) }
         if (choices.isNotEmpty() || blockReason != null) start(out)
+        usage.chunkRead(content.any { it.isContent })
         out += content
         content.clear()
         blockReason?.let { throw contentFiltered(it) }

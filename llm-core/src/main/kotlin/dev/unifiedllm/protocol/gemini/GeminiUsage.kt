@@ -2,6 +2,7 @@ package dev.unifiedllm.protocol.gemini
 
 import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.protocol.EARLY_USAGE
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
@@ -25,7 +26,19 @@ internal class GeminiUsage {
     private var image: Long? = null
     private var serviceTier: String? = null
 
+    /** True if content came in a later chunk than the last counts: then they may be those of a part of the response. */
+    private var isEarly = false
+    private var isOfThisChunk = false
+
+    /** A chunk has been read. */
+    fun chunkRead(hasContent: Boolean) {
+        if (hasContent && !isOfThisChunk && (candidates != null || reasoning != null)) isEarly = true
+        isOfThisChunk = false
+    }
+
     fun read(json: JsonCursor) {
+        isOfThisChunk = true
+        isEarly = false
         json.members(UsageMetadata) { member ->
             when (member) {
                 UsageMetadata.PROMPT_TOKEN_COUNT -> prompt = json.tokens(prompt)
@@ -84,7 +97,13 @@ internal class GeminiUsage {
             audioInputTokens = audioInput?.let { (it - (cachedAudio ?: 0)).coerceAtLeast(0) } // cached audio has the price of the cache
             audioOutputTokens = sound
             imageTokens = images
-            billing = Billing(serviceTier, webSearches = sources.searches, unpriced = sources.unpriced ?: uncounted(content, images, sound))
+            billing =
+                Billing(
+                    serviceTier,
+                    webSearches = sources.searches,
+                    unpriced =
+                    sources.unpriced ?: EARLY_USAGE.takeIf { isEarly } ?: uncounted(content, images, sound),
+                )
         }
     }
 

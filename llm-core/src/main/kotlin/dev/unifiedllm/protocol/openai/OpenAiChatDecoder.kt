@@ -91,7 +91,14 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         sawDone = true
         start(out)
         choices.unfinished?.let { unfinished(it, out) }
+        val cut = choices.all.flatMap { if (it.state.finish == null) it.state.calls else emptyList() }.firstOrNull { it.isCut }
+        if (cut != null) throw cut("it ends with [DONE], but the arguments of the tool call \"${cut.name}\" are not complete")
     }
+
+    private fun cut(problem: String) = LlmException.StreamInterrupted(
+        "The response of ${target.id} was cut: $problem. What had arrived is in `partial`; try again.",
+        details = LlmException.Details(target.id),
+    )
 
     /**
      * LiteLLM sends the finish reason of the first choice only, and then the usage, which is known when all choices are complete.
@@ -99,13 +106,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
      * @throws LlmException.StreamInterrupted if there is no usage
      */
     private fun unfinished(choice: Int, out: MutableList<Delta>) {
-        if (!usage.isFinal) {
-            val problem = "it ends with [DONE], but choice $choice has no finish reason"
-            throw LlmException.StreamInterrupted(
-                "The response of ${target.id} was cut: $problem. What had arrived is in `partial`; try again.",
-                details = LlmException.Details(target.id),
-            )
-        }
+        if (!usage.isFinal) throw cut("it ends with [DONE], but choice $choice has no finish reason")
         out += Delta.Warning("choice $choice has no finish reason, although the response ended: it may be cut")
     }
 

@@ -4,6 +4,7 @@ import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.protocol.EARLY_USAGE
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
@@ -193,7 +194,7 @@ internal class OpenAiUsage(private val target: Target) {
     private fun unpriced(shown: ServerTools?): String? = when {
         isOwnKey && upstreamCost == null -> OWN_KEY
         (citations ?: 0) > 0 -> "no price is known for citation tokens"
-        isEarly -> "the usage came before the last of the content"
+        isEarly -> EARLY_USAGE
         hasImages && (imageOutput ?: 0) == 0L -> "the provider did not count the tokens of the images"
         hasSound && (audioOutput ?: 0) == 0L -> "the provider did not count the tokens of the sound"
         (sources ?: 0) > 0 -> "no price is known for the sources of the search"
@@ -203,6 +204,7 @@ internal class OpenAiUsage(private val target: Target) {
 
     /** The cost that the provider reported. Zero counts as not reported: some providers send it and bill elsewhere. */
     fun cost(target: Target): Cost {
+        if (isEarly) return Cost.Unknown(EARLY_USAGE)
         val upstream = if (isOwnKey && quirks.costInUsage != null) upstreamCost ?: return Cost.Unknown(OWN_KEY) else BigDecimal.ZERO
         val whole = (cost ?: return Cost.Unknown("not priced")) + upstream
         return if (whole.signum() > 0) Cost.Known(Usd.of(whole), target.provider.id) else Cost.Unknown("not priced")

@@ -156,6 +156,8 @@ internal class ResponseCalls(private val items: OpenResponseItems, private val t
             throw malformed(target, "the arguments of its tool calls cannot be told apart")
         }
         val hasNoName = items.all.any { it.call < 0 && it.held.isNotEmpty() }
+        val cut = items.all.firstOrNull { it.call >= 0 && !it.isCustom && !it.isSettled && it.text.isNotBlank() && !it.hasWholeArguments() }
+        if (isComplete && cut != null) throw malformed(target, "the arguments of its tool call \"${cut.name}\" are not complete")
         if (isComplete && hasNoName) throw malformed(target, "it has arguments of a tool call, but not its name")
     }
 

@@ -173,6 +173,19 @@ class BedrockConverseDecoderSpec : FunSpec({
         answer.response.parts shouldContainExactly listOf(Part.Reasoning("I see", "SIG"), Part.Reasoning("", "REDACTED", isRedacted = true), Part.Text("b"))
     }
 
+    test("a tool that the provider runs has no price") {
+        val answer = play(
+            START,
+            start("""{"toolUse":{"name":"nova_grounding","toolUseId":"t1","type":"server_tool_use"}}""", 0),
+            delta("""{"toolUse":{"input":"{}"}}""", 0),
+            start("""{"toolUse":{"name":"b","toolUseId":"t2"}}""", 1),
+            delta("""{"toolUse":{"input":"{}"}}""", 1),
+            awsEvent("messageStop", """{"stopReason":"tool_use"}"""),
+            METADATA,
+        )
+        answer.response.usage!!.billing.unpriced!! shouldContain "nova_grounding"
+    }
+
     test("the fragments of a tool call are joined by block, also without input") {
         val answer = play(
             START,

@@ -274,4 +274,12 @@ class OpenAiChatFormsSpec : FunSpec({
         empty.response.text shouldBe "Hi"
         empty.images.shouldBeEmpty()
     }
+
+    test("a tool call whose arguments are cut is no response, though the stream ends with [DONE]") {
+        fun call(arguments: String) = delta("""{"tool_calls":[{"index":0,"id":"a","function":{"name":"weather","arguments":"$arguments"}}]}""")
+        val failure = stream(call("""{\"ci"""), DONE).failure
+        (failure as LlmException.StreamInterrupted).message shouldContain "weather"
+        for (arguments in listOf("{}", """{\"city\":\"Paris\"}""", "")) stream(call(arguments), DONE).response.finishReason!!.kind shouldBe Kind.TOOL_CALLS
+        stream(call("""{\"ci"""), stop(), DONE).failure shouldBe null // the server says that it is complete
+    }
 })

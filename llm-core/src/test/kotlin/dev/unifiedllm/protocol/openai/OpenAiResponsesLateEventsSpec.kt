@@ -412,4 +412,11 @@ class OpenAiResponsesLateEventsSpec : FunSpec({
             deltas.map { it.toString() }.single { "Media" in it } shouldContain "iVBO"
         }
     }
+
+    test("arguments that are cut are malformed if the response says that it is complete, and kept if it does not") {
+        val opened = added(call("a"))
+        read(opened, piece("{\"ci"), completed()).failure.shouldBeInstanceOf<LlmException.MalformedResponse>().message shouldContain "not complete"
+        read(opened, piece("{\"ci"), completed(status = "incomplete")).failure shouldBe null
+        read(opened, piece(PARIS), completed()).response.toolCalls.single().arguments shouldBe PARIS
+    }
 })
