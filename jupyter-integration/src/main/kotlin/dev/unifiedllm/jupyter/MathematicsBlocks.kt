@@ -11,12 +11,9 @@ import org.commonmark.parser.SourceLines
 import org.commonmark.parser.block.AbstractBlockParser
 import org.commonmark.parser.block.AbstractBlockParserFactory
 import org.commonmark.parser.block.BlockContinue
-import org.commonmark.parser.block.BlockParser
 import org.commonmark.parser.block.BlockStart
 import org.commonmark.parser.block.MatchedBlockParser
 import org.commonmark.parser.block.ParserState
-import java.util.Collections
-import java.util.WeakHashMap
 
 /** Displays that begin a line: without a block of their own, a line of them could begin a list, a heading or a quote. */
 internal object MathematicsBlocks : AbstractBlockParserFactory() {
@@ -25,23 +22,17 @@ internal object MathematicsBlocks : AbstractBlockParserFactory() {
         val line = state.line.content.toString().substring(state.nextNonSpaceIndex)
         val (opening, closing) = delimiters(line)?.takeIf { it.first != "\\(" } ?: return null
         if (line.drop(opening.length).endOf(closing) == End.WITHIN) return null // text follows: the mathematics is inline
-        if (opening == closing && isOpen(state.activeBlockParser, matched, opening)) return null
+        if (opening == closing && isOpen(matched.paragraphLines, opening)) return null
         return BlockStart.of(MathematicsBlock(opening, closing)).atIndex(state.nextNonSpaceIndex)
     }
 
-    /** True if the paragraph of [parser] may have begun a display, which the next line would close. */
-    private fun isOpen(parser: BlockParser, matched: MatchedBlockParser, delimiter: String): Boolean {
-        if (parser in long) return true
-        val paragraph = matched.paragraphLines // a copy, which takes time in proportion to the paragraph
-        if (paragraph.lines.size > MAX_LINES) return true.also { long += parser }
-        return paragraph.content.split(delimiter).size % 2 == 0
-    }
-
-    /** The paragraphs with more lines than are read again at each delimiter, to limit the time. */
-    private val long: MutableSet<BlockParser> = Collections.synchronizedSet(Collections.newSetFromMap(WeakHashMap()))
+    /** True if [paragraph] may have begun a display, which the next line would close. */
+    private fun isOpen(paragraph: SourceLines, delimiter: String): Boolean =
+        paragraph.lines.size > MAX_LINES || paragraph.content.split(delimiter).size % 2 == 0
 
     private const val CODE_INDENT = 4
 
+    /** The lines of a longer paragraph are not read again at each delimiter, to limit the time. */
     private const val MAX_LINES = 500
 }
 

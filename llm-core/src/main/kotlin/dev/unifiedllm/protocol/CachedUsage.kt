@@ -40,6 +40,3 @@ internal class CachedUsage {
         }
     }
 }
-
-/** Why a response has no price whose counts came before the end of its content. */
-internal const val EARLY_USAGE: String = "the usage came before the last of the content"

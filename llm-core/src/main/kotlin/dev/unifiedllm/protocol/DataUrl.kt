@@ -31,3 +31,12 @@ internal class DataUrl(val mediaType: String, val base64: String) {
         }
     }
 }
+
+/** The type of an image if the provider does not state it. */
+internal const val ANY_IMAGE: String = "image/*"
+
+/** The type of the image in [base64], by its first bytes; null if they are of none that is known. */
+internal fun imageTypeOf(base64: String): String? = FIRST_BYTES.entries.firstOrNull { base64.startsWith(it.key) }?.value
+
+/** The first bytes of a file, in base64. */
+private val FIRST_BYTES = mapOf("iVBORw0KGgo" to "image/png", "/9j/" to "image/jpeg", "UklGR" to "image/webp", "R0lGOD" to "image/gif")

@@ -5,6 +5,7 @@ import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
+import dev.unifiedllm.protocol.json.isOpenObject
 import dev.unifiedllm.protocol.json.jsonElementOrNull
 import dev.unifiedllm.protocol.json.members
 import kotlinx.serialization.json.JsonObject
@@ -54,8 +55,8 @@ internal class ChoiceState {
 internal class OpenCall(val wireIndex: Int?, val id: String?, var name: String?) {
     private val arguments = StringBuilder()
 
-    /** True if the arguments so far are no whole object: more must follow. Some tools have none at all. */
-    val isCut: Boolean get() = arguments.isNotBlank() && !isComplete(arguments)
+    /** True if the arguments so far are the beginning of an object: more must follow. */
+    val isCut: Boolean get() = isOpenObject(arguments)
 
     fun add(fragment: String) {
         arguments.append(fragment)

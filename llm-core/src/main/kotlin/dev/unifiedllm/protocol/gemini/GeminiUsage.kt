@@ -3,6 +3,7 @@ package dev.unifiedllm.protocol.gemini
 import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.protocol.EARLY_USAGE
+import dev.unifiedllm.protocol.UsageTiming
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
@@ -26,19 +27,13 @@ internal class GeminiUsage {
     private var image: Long? = null
     private var serviceTier: String? = null
 
-    /** True if content came in a later chunk than the last counts: then they may be those of a part of the response. */
-    private var isEarly = false
-    private var isOfThisChunk = false
+    private val timing = UsageTiming()
 
     /** A chunk has been read. */
-    fun chunkRead(hasContent: Boolean) {
-        if (hasContent && !isOfThisChunk && (candidates != null || reasoning != null)) isEarly = true
-        isOfThisChunk = false
-    }
+    fun chunkRead(hasContent: Boolean): Unit = timing.chunkRead(hasContent, hasOutput = candidates != null || reasoning != null)
 
     fun read(json: JsonCursor) {
-        isOfThisChunk = true
-        isEarly = false
+        timing.countsRead()
         json.members(UsageMetadata) { member ->
             when (member) {
                 UsageMetadata.PROMPT_TOKEN_COUNT -> prompt = json.tokens(prompt)
@@ -102,7 +97,7 @@ internal class GeminiUsage {
                     serviceTier,
                     webSearches = sources.searches,
                     unpriced =
-                    sources.unpriced ?: EARLY_USAGE.takeIf { isEarly } ?: uncounted(content, images, sound),
+                    sources.unpriced ?: EARLY_USAGE.takeIf { timing.isEarly } ?: uncounted(content, images, sound),
                 )
         }
     }

@@ -25,3 +25,21 @@ internal fun isWholeJson(bytes: ByteArray, start: Int, end: Int): Boolean = try 
 } catch (_: JsonSyntaxException) {
     false
 }
+
+/** True if [text] is the beginning of a JSON object of which the rest is missing. */
+internal fun isOpenObject(text: CharSequence): Boolean {
+    var depth = 0
+    var isString = false
+    var isEscaped = false
+    for (char in text) {
+        when {
+            isEscaped -> isEscaped = false
+            isString && char == '\\' -> isEscaped = true
+            char == '"' -> isString = !isString
+            isString -> Unit
+            char == '{' -> depth++
+            char == '}' -> depth--
+        }
+    }
+    return depth > 0
+}

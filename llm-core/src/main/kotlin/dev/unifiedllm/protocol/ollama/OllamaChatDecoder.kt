@@ -12,6 +12,7 @@ import dev.unifiedllm.protocol.arguments
 import dev.unifiedllm.protocol.checkFinish
 import dev.unifiedllm.protocol.errorOf
 import dev.unifiedllm.protocol.finishKind
+import dev.unifiedllm.protocol.imageTypeOf
 import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
@@ -85,7 +86,7 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
     /** Reads an image, in Base64. The wire does not name its type: its first bytes tell. */
     private fun image() {
         val base64 = json.stringOrNull()?.ifEmpty { null } ?: return
-        val type = IMAGE_TYPES.entries.firstOrNull { base64.startsWith(it.key) }?.value ?: "image/png"
+        val type = imageTypeOf(base64) ?: "image/png"
         content += Delta.Media(type, "data:$type;base64,$base64")
     }
 
@@ -149,10 +150,5 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
     private object CallFunction : JsonNames("name", "arguments") {
         const val NAME = 0
         const val ARGUMENTS = 1
-    }
-
-    private companion object {
-        /** By the beginning of the image in Base64. */
-        val IMAGE_TYPES = mapOf("/9j/" to "image/jpeg", "UklGR" to "image/webp", "R0lGOD" to "image/gif")
     }
 }

@@ -1,7 +1,9 @@
 package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.protocol.ANY_IMAGE
 import dev.unifiedllm.protocol.DataUrl
+import dev.unifiedllm.protocol.imageTypeOf
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.members
@@ -34,7 +36,7 @@ internal class GeneratedImage {
     fun media(): Delta.Media? {
         url?.let { return Delta.Media(DataUrl.parse(it)?.mediaType ?: mediaType ?: ANY_IMAGE, it) }
         val data = base64 ?: return null
-        val type = mediaType ?: imageTypeOf(data)
+        val type = mediaType ?: imageTypeOf(data) ?: ANY_IMAGE
         return Delta.Media(type, "data:$type;base64,$data")
     }
 
@@ -56,12 +58,3 @@ internal class GeneratedImage {
         private fun isUrl(text: String): Boolean = text.take(HEAD).let { ':' in it || '.' in it }
     }
 }
-
-/** The type of an image if the provider does not state it. */
-internal const val ANY_IMAGE: String = "image/*"
-
-/** The type of the image in [base64], by its first bytes. */
-internal fun imageTypeOf(base64: String): String = FIRST_BYTES.entries.firstOrNull { base64.startsWith(it.key) }?.value ?: ANY_IMAGE
-
-/** The first bytes of a file, in base64. */
-private val FIRST_BYTES = mapOf("iVBORw0KGgo" to "image/png", "/9j/" to "image/jpeg", "UklGR" to "image/webp", "R0lGOD" to "image/gif")

@@ -3,9 +3,11 @@ package dev.unifiedllm.protocol.openai
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.protocol.ANY_IMAGE
 import dev.unifiedllm.protocol.Codec
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.encode
+import dev.unifiedllm.protocol.imageTypeOf
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.json.tokens
@@ -67,7 +69,7 @@ private class OpenAiImagesDecoder(target: Target) : OpenAiListDecoder(target) {
         val statedType = image.type ?: format?.let { "image/$it" }
         val data = image.base64
         if (data == null) return image.url!!.let { url -> Delta.Media(statedType ?: typeOfUrl(url) ?: ANY_IMAGE, url) }
-        val type = statedType ?: imageTypeOf(data)
+        val type = statedType ?: imageTypeOf(data) ?: ANY_IMAGE
         return Delta.Media(type, "data:$type;base64,$data")
     }
 

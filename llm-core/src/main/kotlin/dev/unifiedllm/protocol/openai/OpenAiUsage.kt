@@ -5,6 +5,7 @@ import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.protocol.EARLY_USAGE
+import dev.unifiedllm.protocol.UsageTiming
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
@@ -41,19 +42,13 @@ internal class OpenAiUsage(private val target: Target) {
     private var isOwnKey = false
     private var upstreamCost: BigDecimal? = null
 
-    /** True if content came in a later chunk than the last counts: then they may be those of a part of the response. */
-    private var isEarly = false
-    private var isOfThisChunk = false
+    private val timing = UsageTiming()
 
     /** A chunk has been read. */
-    fun chunkRead(hasContent: Boolean) {
-        if (hasContent && !isOfThisChunk && output != null) isEarly = true
-        isOfThisChunk = false
-    }
+    fun chunkRead(hasContent: Boolean): Unit = timing.chunkRead(hasContent, hasOutput = output != null)
 
     fun read(json: JsonCursor) {
-        isOfThisChunk = true
-        isEarly = false
+        timing.countsRead()
         json.members(UsageMember) { member ->
             when (member) {
                 UsageMember.PROMPT_TOKENS, UsageMember.INPUT_TOKENS -> input = json.tokens(input)
@@ -133,7 +128,7 @@ internal class OpenAiUsage(private val target: Target) {
     }
 
     /** True if counts have come, and no content after them. */
-    val isFinal: Boolean get() = output != null && !isEarly
+    val isFinal: Boolean get() = output != null && !timing.isEarly
 
     /** The usage read so far; null if the provider reported none. @param shown what the provider ran, as the response shows it */
     fun usage(shown: ServerTools? = null): Usage? {
@@ -194,7 +189,7 @@ internal class OpenAiUsage(private val target: Target) {
     private fun unpriced(shown: ServerTools?): String? = when {
         isOwnKey && upstreamCost == null -> OWN_KEY
         (citations ?: 0) > 0 -> "no price is known for citation tokens"
-        isEarly -> EARLY_USAGE
+        timing.isEarly -> EARLY_USAGE
         hasImages && (imageOutput ?: 0) == 0L -> "the provider did not count the tokens of the images"
         hasSound && (audioOutput ?: 0) == 0L -> "the provider did not count the tokens of the sound"
         (sources ?: 0) > 0 -> "no price is known for the sources of the search"
@@ -204,7 +199,7 @@ internal class OpenAiUsage(private val target: Target) {
 
     /** The cost that the provider reported. Zero counts as not reported: some providers send it and bill elsewhere. */
     fun cost(target: Target): Cost {
-        if (isEarly) return Cost.Unknown(EARLY_USAGE)
+        if (timing.isEarly) return Cost.Unknown(EARLY_USAGE)
         val upstream = if (isOwnKey && quirks.costInUsage != null) upstreamCost ?: return Cost.Unknown(OWN_KEY) else BigDecimal.ZERO
         val whole = (cost ?: return Cost.Unknown("not priced")) + upstream
         return if (whole.signum() > 0) Cost.Known(Usd.of(whole), target.provider.id) else Cost.Unknown("not priced")

@@ -2,6 +2,7 @@ package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.protocol.json.JsonSyntaxException
+import dev.unifiedllm.protocol.json.isOpenObject
 import dev.unifiedllm.protocol.json.jsonCursor
 import dev.unifiedllm.protocol.malformed
 import dev.unifiedllm.provider.Target
@@ -156,7 +157,7 @@ internal class ResponseCalls(private val items: OpenResponseItems, private val t
             throw malformed(target, "the arguments of its tool calls cannot be told apart")
         }
         val hasNoName = items.all.any { it.call < 0 && it.held.isNotEmpty() }
-        val cut = items.all.firstOrNull { it.call >= 0 && !it.isCustom && !it.isSettled && it.text.isNotBlank() && !it.hasWholeArguments() }
+        val cut = items.all.firstOrNull { it.call >= 0 && !it.isCustom && !it.isSettled && isOpenObject(it.text) }
         if (isComplete && cut != null) throw malformed(target, "the arguments of its tool call \"${cut.name}\" are not complete")
         if (isComplete && hasNoName) throw malformed(target, "it has arguments of a tool call, but not its name")
     }

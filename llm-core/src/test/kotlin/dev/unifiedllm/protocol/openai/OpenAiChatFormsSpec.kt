@@ -279,7 +279,10 @@ class OpenAiChatFormsSpec : FunSpec({
         fun call(arguments: String) = delta("""{"tool_calls":[{"index":0,"id":"a","function":{"name":"weather","arguments":"$arguments"}}]}""")
         val failure = stream(call("""{\"ci"""), DONE).failure
         (failure as LlmException.StreamInterrupted).message shouldContain "weather"
-        for (arguments in listOf("{}", """{\"city\":\"Paris\"}""", "")) stream(call(arguments), DONE).response.finishReason!!.kind shouldBe Kind.TOOL_CALLS
+        for (arguments in listOf("{}", "hello", """{\"city\":\"{\",}""", """{\"city\":\"Paris\"}""", "")) {
+            stream(call(arguments), DONE).response.finishReason!!.kind shouldBe
+                Kind.TOOL_CALLS
+        }
         stream(call("""{\"ci"""), stop(), DONE).failure shouldBe null // the server says that it is complete
     }
 })

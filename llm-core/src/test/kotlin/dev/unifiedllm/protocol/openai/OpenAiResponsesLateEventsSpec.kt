@@ -418,5 +418,9 @@ class OpenAiResponsesLateEventsSpec : FunSpec({
         read(opened, piece("{\"ci"), completed()).failure.shouldBeInstanceOf<LlmException.MalformedResponse>().message shouldContain "not complete"
         read(opened, piece("{\"ci"), completed(status = "incomplete")).failure shouldBe null
         read(opened, piece(PARIS), completed()).response.toolCalls.single().arguments shouldBe PARIS
+        // The model's own mistakes are not cut: the caller gets them as they are.
+        for (text in listOf("hello", "null", "[1]", "{\"city\":\"}\",}")) {
+            read(opened, piece(text), completed()).response.toolCalls.single().arguments shouldBe text
+        }
     }
 })
