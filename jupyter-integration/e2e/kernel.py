@@ -193,6 +193,90 @@ def clients(kernel: Kernel, check: Checks, server: SlowOllama) -> None:
         assert all(f"costs by {by}" in kernel.run(f"costs(days = 1, by = By.{by.upper()})").text.lower() for by in ("model", "provider", "day", "task"))
 
 
+def types(kernel: Kernel, check: Checks) -> None:
+    with check("a plain class of a cell is a typed answer, in the same cell and in a later one"):
+        cell = kernel.run("""
+            data class Town(@Description("As in Paris") val name: String, val people: Int = 1)
+            val towns = simple { "{\\"value\\":[{\\"name\\":\\"Paris\\",\\"people\\":null},{\\"name\\":\\"Rome\\",\\"people\\":3}]}" }
+            chat(towns, "Towns").getAs<List<Town>>().toString()
+        """)
+        assert cell.status == "ok", cell.evalue
+        assert "[Town(name=Paris, people=1), Town(name=Rome, people=3)]" in cell.shown["text/plain"], cell.shown
+        cell = kernel.run('chat(towns, "Towns").getAs<List<Town>>().sumOf { it.people }')
+        assert cell.shown["text/plain"] == "4", cell.evalue or cell.shown
+    with check("a serializable class of a cell is one, too"):
+        cell = kernel.run("""
+            @kotlinx.serialization.Serializable data class Village(val name: String)
+            chat(simple { "{\\"name\\":\\"Giverny\\"}" }, "A village").getAs<Village>().name
+        """)
+        assert "Giverny" in cell.shown["text/plain"], cell.evalue or cell.shown
+    with check("a typed list is a plain list"):
+        cell = kernel.run('chat(towns, "Towns").getAs<List<Town>>() is ArrayList<*>')
+        assert cell.shown["text/plain"] == "true", cell.evalue or cell.shown
+    with check("nested, nullable, enum and recursive classes of cells: the demo model fills them in"):
+        cell = kernel.run("""
+            enum class Sky { CLEAR, GREY }
+            data class Report(val town: Town, val sky: Sky, val towns: List<Town>, val note: String?, val day: java.time.LocalDate, val next: Report? = null)
+            chat("demo/echo", "The weather").getAs<Report>().copy(next = null)
+        """)
+        town = "Town(name=name{}, people={})"
+        towns = f"[{town.format(' 1', 1)}, {town.format(' 2', 2)}]"
+        report = f"Report(town={town.format('', 1)}, sky=CLEAR, towns={towns}, note=note, day=2026-01-01, next=null)"
+        assert cell.shown["text/plain"] == report, cell.evalue or cell.shown
+    for declared, type_name, remedy in [
+        ("sealed class Shape { data class Circle(val radius: Int) : Shape() }", "Shape", "add @Serializable"),
+        ("data class Page<T>(val items: List<T>)", "Page<Town>", "add @Serializable"),
+        ("object Nowhere", "Nowhere", "add @Serializable"),
+        ("val factor = 3\ndata class Scaled(val size: Int) { fun times() = size * factor }", "Scaled", "uses values or functions of cells"),
+        ("class Beside { var title = \"\" }", "Beside", "must be in its constructor"),
+    ]:
+        with check(f"{type_name} is refused with what to do"):
+            kernel.run(declared)
+            cell = kernel.run(f'chat("demo/echo", "x").getAs<{type_name}>()')
+            assert cell.status == "error" and remedy in cell.evalue, cell.evalue or cell.status
+    with check("with @Serializable, sealed and generic classes of cells are served"):
+        cell = kernel.run("""
+            import kotlinx.serialization.Serializable
+            @Serializable sealed class Form { @Serializable data class Round(val radius: Int) : Form() }
+            @Serializable data class Two<T>(val first: T, val second: T)
+            chat("demo/echo", "x").getAs<Two<Form>>()
+        """)
+        assert cell.shown["text/plain"] == "Two(first=Round(radius=1), second=Round(radius=1))", cell.evalue or cell.shown
+
+
+def abilities(kernel: Kernel, check: Checks) -> None:
+    with check("a tool with a class of a cell as its arguments: the call, the result and the response are in the card"):
+        cell = kernel.run("""
+            data class Place(val name: String)
+            data class Weather(val celsius: Int, val sky: String)
+            chat("demo/tools") {
+                user("How is the weather?")
+                tool("weather", "Current weather") { place: Place -> Weather(21, "<b>clear</b> in ${place.name}") }
+            }
+        """)
+        assert cell.status == "ok", cell.evalue
+        assert "weather({&quot;name&quot;:&quot;name&quot;})" in cell.text and "&lt;b&gt;clear&lt;/b&gt; in name" in cell.text, cell.text
+        assert '→ {"celsius":21,' in cell.shown["text/plain"], cell.shown["text/plain"]
+    for code, html, text in [
+        ('image("demo/painter", "Hills")', 'src="data:image/png;base64,', "[image/png, "),
+        ('image("demo/painter", "Hills").get()', 'src="data:image/png;base64,', "[image/png, "),
+        ('embed("demo/embedder", listOf("a", "b"))', "2 vectors of 256 numbers", "2 vectors of 256 numbers"),
+        ('embed("demo/embedder", "a").get()', "1 vector of 256 numbers", "1 vector of 256 numbers"),
+        ('countTokens("demo/echo", "How long is this?")', "about ", "estimated by"),
+        ('countTokens("demo/echo", "How long is this?").get()', "about ", "estimated by"),
+        ('models("demo")', "ullm-models", "demo/echo"),
+    ]:
+        with check(f"{code} as the value of a cell shows its result, once"):
+            cell = kernel.run(code)
+            assert cell.status == "ok", cell.evalue
+            assert html in cell.html and text in cell.shown["text/plain"], cell.shown["text/plain"][:200]
+    with check("a call that is not a chat is not sent before it is the value of a cell; if it fails, so does the cell"):
+        cell = kernel.run('val vectors = embed("demo/echo", "a")')
+        assert cell.status == "ok" and cell.is_empty, cell.evalue
+        cell = kernel.run("vectors")
+        assert cell.status == "error" and "demo/embedder" in cell.evalue and "ullm-error" in cell.html, cell.evalue
+
+
 def errors(kernel: Kernel, check: Checks) -> None:
     for code, remedy in [
         ('chat("groq/llama-3.1-8b-instant", "hi")', "GROQ_API_KEY"),
@@ -264,6 +348,8 @@ def main() -> None:
         answers(kernel, check)
         laziness(kernel, check, quick)
         clients(kernel, check, quick)
+        types(kernel, check)
+        abilities(kernel, check)
         errors(kernel, check)
         completion(kernel, check)
     with SlowOllama() as slow, Kernel({**without_keys, "OLLAMA_API_BASE": slow.url}) as kernel:

@@ -1,6 +1,6 @@
 """Uses JupyterLab in headless Chromium: an answer grows, Stop keeps the partial text. `jupyter-integration/e2e/run lab` starts it.
 
-The pictures go to notebooks/target: the streaming cell twice, the stopped cell in light and dark, the executed quickstart in light and dark.
+The pictures go to notebooks/target: the streaming cell twice, the stopped cell in light and dark, each executed notebook of this project in light and dark.
 """
 import json
 import os
@@ -97,21 +97,24 @@ def saved_text() -> str:
     return "".join(str(output.get("data", "")) for cell in cells for output in cell.get("outputs", []))
 
 
-def quickstart(page: Page, check: Checks) -> None:
-    """The executed quickstart as an HTML page, as notebooks/run writes it."""
-    executed = TARGET / "01-quickstart.ipynb"
-    with check("the quickstart runs from top to bottom"):
+def sample(page: Page, check: Checks, name: str, cards: int, pictures: int) -> None:
+    """A notebook of this project, executed, as the HTML page that notebooks/run writes: at least [cards] cards, one cost table and [pictures] images."""
+    executed = TARGET / f"{name}.ipynb"
+    short = name.partition("-")[2]
+    with check(f"{name} runs from top to bottom"):
         error = execute.execute(NOTEBOOKS / executed.name)
         assert error is None, error
     for theme in ("light", "dark"):
-        with check(f"a picture of the quickstart's page, {theme}"):
-            file = TARGET / f"lab/quickstart-{theme}.html"
-            file.write_text(execute.html(nbformat.read(executed, as_version=4), "01-quickstart", theme), encoding="utf-8")
+        with check(f"a picture of the page of {name}, {theme}"):
+            file = TARGET / f"lab/{short}-{theme}.html"
+            file.write_text(execute.html(nbformat.read(executed, as_version=4), name, theme), encoding="utf-8")
             page.emulate_media(color_scheme=theme)
             page.goto(file.as_uri())
-            page.screenshot(path=TARGET / f"quickstart-{theme}.png", full_page=True)
-            cards, tables = page.locator(".ullm-card").count(), page.locator("table.ullm-costs").count()
-            assert cards >= 3 and tables == 1, f"{cards} cards, {tables} cost tables"
+            page.screenshot(path=TARGET / f"{short}-{theme}.png", full_page=True)
+            shown, tables = page.locator(".ullm-card").count(), page.locator("table.ullm-costs:not(.ullm-models)").count()
+            assert shown >= cards and tables == 1, f"{shown} cards, {tables} cost tables"
+            drawn = page.locator("img.ullm-picture").evaluate_all("images => images.filter(image => image.complete && image.naturalWidth > 0).length")
+            assert drawn == pictures, f"{drawn} images are drawn"
 
 
 def main() -> None:
@@ -124,7 +127,8 @@ def main() -> None:
         try:
             browser = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"], args=FLAGS)
             streaming(browser.new_page(viewport=PAGE), check, server, address, token)
-            quickstart(browser.new_page(viewport=PAGE), check)
+            sample(browser.new_page(viewport=PAGE), check, "01-quickstart", cards=3, pictures=0)
+            sample(browser.new_page(viewport=PAGE), check, "02-abilities", cards=5, pictures=1)
             browser.close()
         finally:
             process.terminate()

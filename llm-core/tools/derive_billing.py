@@ -10,6 +10,7 @@ A row for each model that has one of these:
               that the response names, `@us`, `@eu` places of the endpoint, and `@` any endpoint but the global one
     search    the fee for web searches in USD, `unit:low/medium/high` by the size of the search context. The unit is `query`, `prompt` (once for a
               response with searches) or `request` (for every response)
+    image_token_in   the price of images in the input, if they have one of their own
     off_peak  `in/out/cache_read@windows`: prices within the windows `weekdays:from-to,from-to` in UTC, separated by `;`. Weekdays are digits, 1 is Monday
 
 Prices of tokens are in USD per million. Run from the repository root: python3 llm-core/tools/derive_billing.py PATH_OF_THE_JSON_FILE
@@ -21,7 +22,7 @@ from decimal import Decimal
 from pathlib import Path
 
 OUT = Path("llm-core/src/main/data/litellm_billing.tsv")
-COLUMNS = "id tiers services factors search off_peak".split()
+COLUMNS = "id tiers services factors search off_peak image_token_in".split()
 SERVICES = {"flex": "flex", "priority": "priority", "batches": "batch", "ultrafast": "ultrafast", "balanced": "balanced"}
 FIELDS = (
     "input_cost_per_token output_cost_per_token cache_read_input_token_cost cache_creation_input_token_cost cache_creation_input_token_cost_above_1hr"
@@ -103,7 +104,7 @@ def derive(table):
     for name, row in table.items():
         if name == "sample_spec" or "litellm_provider" not in row:
             continue
-        cells = [tiers(row), services(row), factors(row), search(name, row), off_peak(row)]
+        cells = [tiers(row), services(row), factors(row), search(name, row), off_peak(row), per_million(row.get("input_cost_per_image_token"))]
         if any(cells):
             rows.append([name] + cells)
     return "".join("\t".join(cells) + "\n" for cells in [COLUMNS] + sorted(rows))

@@ -18,7 +18,7 @@ CHECKED = "2026-11-21"
 NOT_ALIASES = {"meta-llama"}  # an organisation: many servers prefix model names with it
 PROTOCOLS = {
     "openai-chat", "openai-responses", "ollama-chat", "anthropic-messages", "gemini-generate", "vertex-gemini", "vertex-openai", "anthropic-vertex", "bedrock-converse", "cohere-chat",
-    "replicate-predictions", "watsonx-chat",
+    "replicate-predictions", "watsonx-chat", "stability-image",
 }
 AUTH = {"Authorization: Bearer": "bearer", "none/Bearer": "optional", "x-api-key": "x-api-key"}
 NOT_A_KEY = re.compile(r"(URL|BASE|ENDPOINT|HOST|ACCOUNT|ACCOUNT_ID)$")
@@ -47,7 +47,7 @@ QUIRKS = {  # name -> (type, default), or a group of such fields; a default is n
         "idMaxLength": (int, None),         # longer ids of calls are shortened to this
     },
     "reasoning": {
-        "asObject": (bool, False),          # it is requested by an object
+        "form": (str, "reasoning_effort"),  # the field by which it is requested
         "sentBackAs": (str, None),          # the field in which earlier reasoning is sent back
         "countedApart": (bool, False),      # reasoning is billed though neither completion_tokens nor total_tokens includes it
     },
@@ -57,6 +57,10 @@ QUIRKS = {  # name -> (type, default), or a group of such fields; a default is n
         "path": (str, "/embeddings"),       # behind the base URL
         "dimensionsField": (str, "dimensions"),
         "int8": (bool, False),              # vectors in base64 are signed bytes
+        "encodingField": (str, "encoding_format"),  # chooses numbers or base64
+        "inputTypeField": (str, None),      # says what the texts are
+        "inputTypes": (dict, {}),           # its words for our types of inputs
+        "limits": (list, []),               # what one request may hold, by model
     },
     "extraHeaders": (dict, {}),             # headers of every request; {key} is the API key
     "extraBody": (dict, {}),                # fields of every request body; {NAME} is a variable
@@ -64,7 +68,7 @@ QUIRKS = {  # name -> (type, default), or a group of such fields; a default is n
 }
 FIELDS = {
     "protocol", "protocols", "baseUrl", "baseUrlPieces", "baseUrlEnv", "apiKeyEnv", "apiKeyEnvAlso", "bearerEnv", "auth", "local", "aliases", "quirks",
-    "modelsdevId", "azure", "hosts",
+    "modelsdevId", "azure", "hosts", "tokenCounts",
 }
 
 
@@ -110,6 +114,7 @@ def served_row(row, fix, docs, all_ids):
         "azure": fix.get("azure", {}),
         "hosts": fix.get("hosts", []),
         "local": fix.get("local", False),
+        "tokenCounts": fix.get("tokenCounts"),
         "quirks": fix.get("quirks", {}),
         "docs": known.get("doc", ""),
         "source": ", ".join(unique([source] + (fix["source"].split(", ") if fix else []))),
@@ -167,9 +172,10 @@ def check(rows):
         assert row["protocol"] in PROTOCOLS and PROTOCOLS.issuperset(row.get("protocols", {}).values()), row
         assert row.get("apiKeyEnv") and not any(NOT_A_KEY.search(name) for name in row["apiKeyEnv"]), row
         assert set(row.get("bearerEnv", [])) <= set(row["apiKeyEnv"]), row
+        assert row.get("tokenCounts") in (None, "responses", "litellm"), row
         check_quirks(row.get("quirks", {}), QUIRKS, row["id"])
         for rule in row.get("quirks", {}).get("models", []):
-            assert rule.keys() <= {"pattern", "reasons", "refuses", "takesWithoutReasoning", "reasonsByDefault", "maxEffort", "effortLevels", "jsonSchema"} and re.compile(rule["pattern"]), rule
+            assert rule.keys() <= {"pattern", "reasons", "refuses", "takesWithoutReasoning", "reasonsByDefault", "maxEffort", "effortLevels", "efforts", "reasoning", "jsonSchema", "images"} and re.compile(rule["pattern"]), rule
 
 
 def make():

@@ -38,6 +38,14 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
     /** @param history the link of a conversation's turn; null for a call that stands alone */
     fun prepare(model: ModelRef, request: Request, history: Interceptor? = null): PreparedCall = chain.prepare(model, request, history)
 
+    /** What the client asks providers beside the calls of models. */
+    val queries: ProviderQueries get() = chain.queries
+
+    /** Downloads the images of responses. */
+    val images: ImageDownload get() = chain.images
+
+    fun prepareQuery(request: Request, ask: suspend (ProviderQueries) -> Unit): PreparedCall = chain.prepareQuery(request, ask)
+
     /** The call to [model] as a cold flow: each collection is one call, which ends when the client is closed. Its failures are described. */
     fun stream(model: ModelRef, request: Request): Flow<Delta> = linkFlow { collect(model, request, this) }.described(model.id)
 
@@ -101,7 +109,9 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
 }
 
 /** A reply of [request] by the client that [client] gives when the call is sent. */
-internal fun reply(client: () -> Client, request: ChatRequest): Reply = newReply(client, request.model) { it.prepare(request.modelRef, request) }
+internal fun reply(client: () -> Client, request: ChatRequest): Reply = newReply(client, request.model) { caller, type ->
+    caller.prepare(request.modelRef, request.answering(type))
+}
 
 /** A reply by the client that is the default when the call is sent. */
 @InternalLlmApi

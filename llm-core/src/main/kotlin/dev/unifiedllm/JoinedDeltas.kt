@@ -2,13 +2,16 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.Delta
 
-/** The first [count] of [deltas] with neighbours of one kind joined: one delta for each run of text, reasoning or arguments. Folds to the same response. */
+/**
+ * The first [count] of [deltas] with neighbours of one kind joined: one delta for each run of text, reasoning or arguments. Previews of images are left out.
+ * Folds to the same response.
+ */
 internal fun joined(deltas: Array<Delta?>, count: Int): Array<Delta?> {
     val joined = ArrayList<Delta>()
     val run = Run()
     for (index in 0 until count) {
         val delta = deltas[index]!!
-        if (run.takes(delta)) continue
+        if (run.takes(delta) || (delta is Delta.Media && delta.isPartial)) continue
         run.end(joined)
         if (!run.begin(delta)) joined += delta
     }

@@ -2,6 +2,10 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.EmbeddingRequestBuilder
+import dev.unifiedllm.chat.ImageRequest
+import dev.unifiedllm.chat.ImageRequestBuilder
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Usd
@@ -10,6 +14,7 @@ import dev.unifiedllm.store.CostReport
 import dev.unifiedllm.store.MemoryLedger
 import dev.unifiedllm.store.report
 import dev.unifiedllm.store.total
+import java.nio.file.Path
 import java.util.concurrent.atomic.AtomicReference
 import java.util.function.Consumer
 
@@ -52,6 +57,61 @@ public class Llm private constructor(@get:JvmSynthetic internal val client: Clie
     @Suppress("UNUSED_PARAMETER")
     public fun chat(prompt: String): Nothing = throw UnsupportedOperationException(ONE_TEXT)
 
+    /** A call for images to [model], which is "provider/model". */
+    @JvmSynthetic
+    public fun image(model: String, block: ImageRequestBuilder.() -> Unit): ImageReply = image(ImageRequest.build(model, block))
+
+    /** A call for images to [model], which is "provider/model". */
+    public fun image(model: String, block: Consumer<ImageRequestBuilder>): ImageReply = image(ImageRequest.build(model, block))
+
+    public fun image(model: String, prompt: String): ImageReply = image(model) { this.prompt = prompt }
+
+    /** A call for images to [model], which is a Model or the id of one. */
+    @JvmSynthetic
+    public fun image(model: ModelRef, block: ImageRequestBuilder.() -> Unit): ImageReply = image(ImageRequest.build(model, block))
+
+    /** A call for images to [model], which is a Model or the id of one. */
+    public fun image(model: ModelRef, block: Consumer<ImageRequestBuilder>): ImageReply = image(ImageRequest.build(model, block))
+
+    public fun image(model: ModelRef, prompt: String): ImageReply = image(model) { this.prompt = prompt }
+
+    /** A call for images to the default image model, which the variable LITELLM_DEFAULT_IMAGE_MODEL names. */
+    @JvmSynthetic
+    public fun image(block: ImageRequestBuilder.() -> Unit): ImageReply = image(DefaultImageModel, block)
+
+    /** A call for images to the default image model, which the variable LITELLM_DEFAULT_IMAGE_MODEL names. */
+    public fun image(block: Consumer<ImageRequestBuilder>): ImageReply = image(DefaultImageModel, block)
+
+    /** A call for the images of [request], to the model that it was built with. */
+    public fun image(request: ImageRequest): ImageReply = imageReply({ client }, request)
+
+    /** A call for one vector for each of [texts] to [model], which is "provider/model". */
+    public fun embed(model: String, texts: List<String>): EmbeddingReply = embed(model) { inputs(texts) }
+
+    public fun embed(model: String, text: String): EmbeddingReply = embed(model) { input(text) }
+
+    /** A call for embeddings to [model], which is "provider/model". */
+    @JvmSynthetic
+    public fun embed(model: String, block: EmbeddingRequestBuilder.() -> Unit): EmbeddingReply = embed(EmbeddingRequest.build(model, block))
+
+    /** A call for embeddings to [model], which is "provider/model". */
+    public fun embed(model: String, block: Consumer<EmbeddingRequestBuilder>): EmbeddingReply = embed(EmbeddingRequest.build(model, block))
+
+    /** A call for one vector for each of [texts] to [model], which is a Model or the id of one. */
+    public fun embed(model: ModelRef, texts: List<String>): EmbeddingReply = embed(model) { inputs(texts) }
+
+    public fun embed(model: ModelRef, text: String): EmbeddingReply = embed(model) { input(text) }
+
+    /** A call for embeddings to [model], which is a Model or the id of one. */
+    @JvmSynthetic
+    public fun embed(model: ModelRef, block: EmbeddingRequestBuilder.() -> Unit): EmbeddingReply = embed(EmbeddingRequest.build(model, block))
+
+    /** A call for embeddings to [model], which is a Model or the id of one. */
+    public fun embed(model: ModelRef, block: Consumer<EmbeddingRequestBuilder>): EmbeddingReply = embed(EmbeddingRequest.build(model, block))
+
+    /** A call for the vectors of [request], to the model that it was built with. */
+    public fun embed(request: EmbeddingRequest): EmbeddingReply = embeddingReply({ client }, request)
+
     /** A conversation with [model]; [block] sets what all turns share. */
     @JvmSynthetic
     public fun conversation(model: String, block: ChatRequestBuilder.() -> Unit): Conversation = conversation(ModelId.parse(model), block)
@@ -67,6 +127,41 @@ public class Llm private constructor(@get:JvmSynthetic internal val client: Clie
     public fun conversation(model: ModelRef): Conversation = conversation(model) { }
 
     public fun conversation(model: ModelRef, block: Consumer<ChatRequestBuilder>): Conversation = conversation(model) { block.accept(this) }
+
+    /**
+     * The conversation that [Conversation.save] wrote to [file]. [block] sets what all turns share: settings are not saved.
+     *
+     * @throws java.io.UncheckedIOException if it cannot be read
+     * @throws LlmException.Configuration if it is no conversation, or was written by a later release in a form that this one does not know
+     */
+    @JvmSynthetic
+    public fun conversation(file: Path, block: ChatRequestBuilder.() -> Unit): Conversation = savedConversation({ client }, readWhole(file), block)
+
+    public fun conversation(file: Path): Conversation = conversation(file) { }
+
+    public fun conversation(file: Path, block: Consumer<ChatRequestBuilder>): Conversation = conversation(file) { block.accept(this) }
+
+    /**
+     * Counts the tokens of a request to [model] without sending it to the model: the provider counts if it has an endpoint for that, else the count is an
+     * estimate, and says so.
+     */
+    @JvmSynthetic
+    public fun countTokens(model: String, block: ChatRequestBuilder.() -> Unit): Call<TokenCount> = countTokens(ChatRequest.build(model, block))
+
+    /** Counts the tokens of a request to [model] without sending it to the model: see the form with a request. */
+    public fun countTokens(model: String, block: Consumer<ChatRequestBuilder>): Call<TokenCount> = countTokens(model) { block.accept(this) }
+
+    public fun countTokens(model: String, prompt: String): Call<TokenCount> = countTokens(model) { user(prompt) }
+
+    /** Counts the tokens of [request]: by its provider if that has an endpoint for it, else by an estimate that says so. Costs nothing. */
+    public fun countTokens(request: ChatRequest): Call<TokenCount> = tokenCount({ client }, request)
+
+    /**
+     * The models that [provider] offers to this client's account, as in `models("groq")`, with what the price catalogue knows about them.
+     *
+     * @throws IllegalArgumentException if [provider] is blank
+     */
+    public fun models(provider: String): Call<List<ModelInfo>> = modelList({ client }, provider)
 
     /** The model called [id], bound to this client. */
     public fun model(id: String): Model = BoundModel(client, ModelId.parse(id))

@@ -65,6 +65,25 @@ public class LlmBuilder @InternalLlmApi constructor() {
     @get:JvmSynthetic @set:JvmSynthetic
     public var enableCostTracking: Boolean = true
 
+    /**
+     * How many responses of the model a call with tools may take, unless it says otherwise; null: the variable MAX_ITERATIONS, else 10.
+     *
+     * @throws IllegalArgumentException if it is not positive
+     */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var maxIterations: Int? = null
+        set(value) {
+            require(value == null || value > 0) { "maxIterations must be positive, was $value" }
+            field = value
+        }
+
+    /**
+     * Whether text between `<think>` tags at the beginning of a response becomes reasoning. Null: for the models that are known to write these tags, and for
+     * all models on a server that users run, over OpenAI's wire and Ollama's. True: for all models. False: for none.
+     */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var thinkTags: Boolean? = null
+
     @get:JvmSynthetic @set:JvmSynthetic
     internal var httpClient: HttpClient? = null
 
@@ -137,8 +156,8 @@ public class LlmBuilder @InternalLlmApi constructor() {
     public fun enableCostTracking(enable: Boolean): LlmBuilder = apply { enableCostTracking = enable }
 
     /**
-     * Sends all requests by [client], a Ktor client of your own, with its engine, proxy, logging and other plugins. Without it the JDK's HTTP client
-     * sends them.
+     * Sends all requests by [client], a Ktor 3 client of your own, with its engine, proxy, logging and other plugins. The engine is a dependency of yours,
+     * which brings Ktor. Without a client the JDK's HTTP client sends them.
      *
      * [client] stays yours to close, after this client. Redirects are never followed, and error statuses are read as usual, whatever [client] is set
      * to. [sslContext] and `timeouts.connect` do not apply: set both in the engine of [client].
@@ -153,6 +172,11 @@ public class LlmBuilder @InternalLlmApi constructor() {
      *   [LlmException.attempts] does not show, and plugins that read whole bodies, such as Logging of bodies, delay streams.
      */
     public fun httpClient(client: HttpClient): LlmBuilder = apply { httpClient = client }
+
+    public fun thinkTags(enable: Boolean?): LlmBuilder = apply { thinkTags = enable }
+
+    /** @throws IllegalArgumentException if it is not positive */
+    public fun maxIterations(count: Int): LlmBuilder = apply { maxIterations = count }
 
     /** @throws IllegalStateException if [context] has not been initialized */
     public fun sslContext(context: SSLContext): LlmBuilder = apply { sslContext = context }

@@ -2,20 +2,23 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.CallContext
+import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.hasImages
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.middleware.AttemptTarget
 import dev.unifiedllm.middleware.Fallback
 import dev.unifiedllm.middleware.TargetState
-import dev.unifiedllm.protocol.ProtocolModel
+import dev.unifiedllm.pricing.PriceCatalog
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
 import dev.unifiedllm.provider.isLoopback
+import dev.unifiedllm.provider.mayWriteThinkTags
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.flow.Flow
@@ -49,18 +52,33 @@ internal class ModelBinder(
     private val wires = WireModels(builder, deadlines)
     private val states = ConcurrentHashMap<Any, TargetState>()
 
+    /** What the client asks providers beside the calls of models. */
+    val queries: ProviderQueries = ProviderQueries(names, prices, wires, client, ::members)
+
+    /** Downloads the images of responses. */
+    val images: ImageDownload get() = wires.images
+
     /** [model] and then [fallbacks], each target once. What is set for the first model, such as its key, is in [context]. */
-    fun candidates(model: ModelRef, fallbacks: List<ModelRef>, context: CallContext): List<Candidate> {
-        val first = members(model)
+    fun candidates(model: ModelRef, fallbacks: List<ModelRef>, context: CallContext, hasImages: Boolean = false): List<Candidate> {
+        val first = members(if (model is DefaultModel) names.default(hasImages) else model)
         (first.drop(1) + fallbacks.flatMap(::members)).forEach { if (it is ModelId) names.checkProvider(it) }
         val all = first.mapIndexed { index, member -> candidate(member, context.apiKey.takeIf { index == 0 }) } +
             fallbacks.flatMap(::members).map { candidate(it, null) }
         return all.distinctBy { it.identity }
     }
 
+    /** Why [model] is not tried as a fallback for [request]; null if it may be. A model that the catalogue does not list may be. */
+    fun skipReason(model: ModelId, request: Request): String? {
+        if (request !is ChatRequest || !hasImages(request.messages)) return null
+        val letters = PriceCatalog.packed.abilities(names.canonical(model))?.first ?: return null
+        if (letters.isEmpty() || 'v' in letters) return null // without letters nothing is known
+        return "$model was skipped: the request has an image, and by the catalogue of models $model takes none. Name a fallback that can see."
+    }
+
     private fun members(model: ModelRef): List<ModelRef> = when (model) {
         is ChainModel -> model.members.flatMap(::members)
         is DefaultModel -> members(names.default())
+        is DefaultImageModel -> members(names.defaultImageModel())
         is ModelId -> listOf(names.aliased(model))
         is BoundModel -> listOf(if (model.client === client) names.aliased(model.id) else model)
         else -> listOf(model)
@@ -103,8 +121,17 @@ internal class ModelBinder(
 
     private fun providersTarget(target: Target): AttemptTarget {
         val isFree = prices.isFree(target)
-        val isLocal = isFree && isLoopback(hostOf(target.baseUrl))
-        return AttemptTarget(target.id, { state(target.identity) }, isUsers = false, isFree, isLocal) { reported -> prices.of(target, reported) }
+        return AttemptTarget(
+            target.id,
+            { state(target.identity) },
+            isUsers = false,
+            isFree,
+            isLocal = isFree && isLoopback(hostOf(target.baseUrl)),
+            target.jsonModes,
+            { prices.ofImages(target) },
+            mayWriteThinkTags = target.mayWriteThinkTags,
+            embeddingLimits = target.embeddingLimits,
+        ) { reported -> prices.of(target, reported) }
     }
 
     private fun demoTarget(id: ModelId) = AttemptTarget(id, { state(id) }, isUsers = false, isFree = false) { prices.demo(id) }

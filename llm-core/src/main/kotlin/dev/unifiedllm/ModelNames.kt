@@ -29,11 +29,23 @@ internal class ModelNames(builder: LlmBuilder) {
 
     fun aliased(id: ModelId): ModelId = aliases[id.toString()] ?: id
 
-    /** @throws LlmException.Configuration if none is set */
-    fun default(): ModelId = ModelId.parse(
-        defaultModel ?: environment.first(DEFAULT_VARIABLES)?.value ?: throw LlmException.Configuration(
+    /**
+     * The default model: that of the client, then that of the environment, which may name another one for requests with images.
+     *
+     * @throws LlmException.Configuration if none is set
+     */
+    fun default(hasImages: Boolean = false): ModelId = ModelId.parse(
+        defaultModel ?: environment.first(if (hasImages) VISION_VARIABLES else DEFAULT_VARIABLES)?.value ?: throw LlmException.Configuration(
             "No model was named and there is no default model. Set the variable ${DEFAULT_VARIABLES.first()}, or name a model, as in " +
                 "chat(\"ollama/llama3\") { … } (Kotlin) or llm.chat(\"ollama/llama3\", c -> …) (Java).",
+        ),
+    )
+
+    /** The model of the variable LITELLM_DEFAULT_IMAGE_MODEL. @throws LlmException.Configuration if it is not set */
+    fun defaultImageModel(): ModelId = ModelId.parse(
+        environment.first(listOf(IMAGE_VARIABLE))?.value ?: throw LlmException.Configuration(
+            "No model was named and there is no default image model. Set the variable $IMAGE_VARIABLE, or name a model, as in " +
+                "image(\"openai/gpt-image-1\") { … } (Kotlin) or llm.image(\"openai/gpt-image-1\", i -> …) (Java).",
         ),
     )
 
@@ -66,6 +78,8 @@ internal class ModelNames(builder: LlmBuilder) {
     }
 
     private companion object {
+        const val IMAGE_VARIABLE = "LITELLM_DEFAULT_IMAGE_MODEL"
         val DEFAULT_VARIABLES = listOf("MODEL", "LITELLM_DEFAULT_TEXT_MODEL")
+        val VISION_VARIABLES = listOf("LITELLM_DEFAULT_VISION_MODEL") + DEFAULT_VARIABLES
     }
 }

@@ -109,6 +109,11 @@ internal object DefaultModel : ModelRef {
     override val id: ModelId = ModelId("", "(default model)")
 }
 
+/** The default image model of a client. Its name is looked up when the call starts. */
+internal object DefaultImageModel : ModelRef {
+    override val id: ModelId = ModelId("", "(default image model)")
+}
+
 internal class FunctionModel(private val answer: Function<String, String>) : Model {
     override val id: ModelId = ModelId("simple", "function")
 

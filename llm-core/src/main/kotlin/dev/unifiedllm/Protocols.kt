@@ -12,6 +12,7 @@ import dev.unifiedllm.protocol.openai.OpenAiChat
 import dev.unifiedllm.protocol.openai.OpenAiResponses
 import dev.unifiedllm.protocol.openai.VertexOpenAi
 import dev.unifiedllm.protocol.replicate.ReplicatePredictions
+import dev.unifiedllm.protocol.stability.StabilityImages
 import dev.unifiedllm.protocol.watsonx.WatsonxChat
 import dev.unifiedllm.provider.Wires
 
@@ -29,4 +30,5 @@ internal object Protocols : Wires<Protocol>(
     CohereChat,
     ReplicatePredictions,
     WatsonxChat(OpenAiChat),
+    StabilityImages,
 )

@@ -1,16 +1,29 @@
+@file:OptIn(InternalLlmApi::class)
+
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.schema.AnswerJson
+import dev.unifiedllm.schema.JsonType
+import dev.unifiedllm.schema.JsonTypes
+import dev.unifiedllm.schema.SchemaMismatch
+import dev.unifiedllm.schema.asObject
+import dev.unifiedllm.tool.PartialValues
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
-import java.util.Spliterator
+import kotlinx.coroutines.flow.flow
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.Flow.Publisher
+import java.util.concurrent.atomic.AtomicReference
 import java.util.function.Consumer
 import java.util.stream.Stream
 import java.util.stream.StreamSupport
+import kotlin.reflect.KType
+import kotlin.reflect.typeOf
 
 /**
  * A chat call. Nothing is sent before its first terminal.
@@ -18,7 +31,10 @@ import java.util.stream.StreamSupport
  * The first of [deltas], [events], [await] and the others sends the request, once. Later consumers get the same response from its beginning; after its end
  * its text comes in one delta. The call is cancelled when its last consumer leaves before the end.
  */
-public class Reply internal constructor(private val call: SharedCall<ChatResponse>, @Suppress("UNUSED_PARAMETER") from: FromKotlin) : Call<ChatResponse> {
+public class Reply internal constructor(private val calls: ReplyCalls, @Suppress("UNUSED_PARAMETER") from: FromKotlin) : Call<ChatResponse> {
+    private val answerType = AtomicReference<JsonType<*>?>()
+    private val call: SharedCall<ChatResponse> = calls.new(answerType::get)
+
     /** The state of a reply. */
     public enum class State { NEW, RUNNING, DONE, FAILED, CANCELLED }
 
@@ -90,68 +106,137 @@ public class Reply internal constructor(private val call: SharedCall<ChatRespons
     /** All deltas as they arrive; each subscription begins with the first one. */
     public fun toPublisher(): Publisher<Delta> = events().asPublisher()
 
+    /**
+     * The response as a [T]: a `@Serializable` class, a Java record, a list of them, an enum, a sealed class or, in a notebook, a class of a cell.
+     *
+     * As the first terminal it sends the JSON schema of [T], by the surest way that the provider has. A response of another form is asked for once more.
+     * After another terminal has sent the call without a schema, the text is read as it is. A [String] is the text itself: no schema is sent for it.
+     *
+     * @throws LlmException.MalformedResponse if the text is not of this type; it stands in `partial`
+     * @throws IllegalArgumentException if [T] cannot be read from JSON
+     */
+    @JvmSynthetic
+    public suspend inline fun <reified T> awaitAs(): T = awaitTyped(typeOf<T>())
+
+    /** [awaitAs], blocking. */
+    @JvmSynthetic
+    public inline fun <reified T> getAs(): T = getTyped(typeOf<T>())
+
+    /** The response as a [type], which is a Java record, an enum, a sealed interface of records, or a `@Serializable` Kotlin class: see [awaitAs]. */
+    public fun <T> getAs(type: Class<T>): T = of<T>(jsonType(type)).let { it(get()) }
+
+    /** The response as a list of [type]: see [awaitAs]. */
+    public fun <T> getListOf(type: Class<T>): List<T> = of<List<T>>(JsonTypes.ofList(type)).let { it(get()) }
+
+    /**
+     * Hands the values of [type] that the text makes while it arrives to [action], on the calling thread: see [partials].
+     *
+     * @return the last one, which is that of [getAs]
+     */
+    public fun <T> forEachPartial(type: Class<T>, action: Consumer<T>): T {
+        val answer = jsonType(type)
+        val read = of<T>(answer)
+        val values = PartialValues<T>(answer)
+        val last = read(forEachEvent { delta -> values.add(delta)?.let { action.accept(it.value) } })
+        if (!values.isLast(last)) action.accept(last)
+        return last
+    }
+
+    /** The response as a [type], when it has arrived: see [awaitAs]. */
+    public fun <T> toFutureOf(type: Class<T>): CompletableFuture<T> {
+        val read = of<T>(jsonType(type))
+        val response = toFuture()
+        return response.thenApply(read).also { typed -> typed.whenComplete { _, _ -> if (typed.isCancelled) response.cancel(true) } }
+    }
+
+    /**
+     * The values of type [T] that the text makes while it arrives: properties and elements appear one after the other, and texts grow. A value is emitted
+     * when the text so far is enough for one, and differs from the last. The last one is that of [awaitAs].
+     */
+    @JvmSynthetic
+    public inline fun <reified T> partials(): Flow<T> = typedPartials(typeOf<T>())
+
+    @JvmSynthetic
+    @PublishedApi
+    internal suspend fun <T> awaitTyped(type: KType): T = of<T>(jsonType(type)).let { it(await()) }
+
+    @JvmSynthetic
+    @PublishedApi
+    internal fun <T> getTyped(type: KType): T = of<T>(jsonType(type)).let { it(get()) }
+
+    @JvmSynthetic
+    @PublishedApi
+    internal fun <T> typedPartials(type: KType): Flow<T> {
+        val answer = jsonType(type)
+        val read = of<T>(answer)
+        return flow { partialValues(answer, this, read) }
+    }
+
+    private suspend fun <T> partialValues(type: JsonType<*>?, out: FlowCollector<T>, read: (ChatResponse) -> T) {
+        val values = PartialValues<T>(type)
+        events().collect { delta -> values.add(delta)?.let { out.emit(it.value) } }
+        val last = read(await())
+        if (!values.isLast(last)) out.emit(last)
+    }
+
+    /** Asks for [type], unless the call has been sent. @param type null for the text itself @return reads a response as it */
+    private fun <T> of(type: JsonType<*>?): (ChatResponse) -> T {
+        if (type != null) answerType.compareAndSet(null, type)
+        return { response -> read(type, response) }
+    }
+
+    private fun <T> read(type: JsonType<*>?, response: ChatResponse): T = try {
+        if (response.toolCalls.isNotEmpty()) throw SchemaMismatch(callsInstead(response))
+        @Suppress("UNCHECKED_CAST") // the caller's T, of which the type was made
+        (if (type == null) response.text else AnswerJson.read(response.text, type.asObject())) as T
+    } catch (mismatch: SchemaMismatch) {
+        val failure = LlmException.MalformedResponse(
+            "The response of ${response.model ?: model} is not a ${type?.name ?: "String"}: ${mismatch.message}. Its text is in `partial`.",
+            mismatch,
+            LlmException.Details(response.model ?: model),
+        )
+        failure.partial = response
+        failure.attempts = response.attempts
+        throw failure
+    }
+
     override fun cancel(): Unit = call.cancel()
 
     /** The same request as a new call, not yet sent. */
-    public fun again(): Reply = Reply(call.again(), FromKotlin.CALL)
+    public fun again(): Reply = Reply(calls, FromKotlin.CALL)
 
     /** The model and the state. Sends nothing. */
     override fun toString(): String = "Reply($model, $state)"
 }
 
+/** Makes the calls of a reply and of those that repeat it. @param prepare gets the type of the answer; null for any */
+internal class ReplyCalls(
+    private val client: () -> Client,
+    private val model: ModelId,
+    private val prepare: (Client, JsonType<*>?) -> PreparedCall,
+) {
+    fun new(answerType: () -> JsonType<*>?): SharedCall<ChatResponse> =
+        SharedCall(client, model, { prepare(it, answerType()) }) { log -> checkNotNull(log.response()) }
+}
+
 /** A reply that is not yet sent. */
-internal fun newReply(client: () -> Client, model: ModelId, prepare: (Client) -> PreparedCall): Reply =
-    Reply(SharedCall(client, model, prepare) { log -> checkNotNull(log.response()) }, FromKotlin.CALL)
+internal fun newReply(client: () -> Client, model: ModelId, prepare: (Client, JsonType<*>?) -> PreparedCall): Reply =
+    Reply(ReplyCalls(client, model, prepare), FromKotlin.CALL)
+
+/** How an answer of [type] is read; null for a text, which is read as it is. */
+private fun jsonType(type: KType): JsonType<*>? = if (type.classifier == String::class) null else JsonTypes.of(type)
+
+private fun jsonType(type: Class<*>): JsonType<*>? = if (type == String::class.java) null else JsonTypes.of(type)
+
+/** This request for an answer of [type]; null for any. */
+internal fun ChatRequest.answering(type: JsonType<*>?): ChatRequest = if (type == null) this else withContext(context.with { answerType = type })
+
+private fun callsInstead(response: ChatResponse): String {
+    val limit = if (response.finishReason?.kind == FinishReason.Kind.MAX_ITERATIONS) ", and the limit of responses was reached (see maxIterations)" else ""
+    return "it calls ${response.toolCalls.joinToString { it.name }} first$limit"
+}
 
 private fun Delta.isText(): Boolean = this is Delta.Text && choice == 0
 
 /** The piece of text that [delta] is; null if it is none. */
 private fun textOf(delta: Delta): String? = if (delta.isText()) (delta as Delta.Text).text else null
-
-/** What [part] takes of each delta of [call], for a thread that blocks for the next. Deltas of which it takes null are left out. */
-private class BlockingParts<T : Any>(private val call: SharedCall<ChatResponse>, private val part: (Delta) -> T?) : Spliterator<T> {
-    private var next = 0
-    private var hasEntered = false
-    private var hasLeft = false
-
-    override fun tryAdvance(action: Consumer<in T>): Boolean {
-        if (hasLeft) return false
-        if (!hasEntered) {
-            call.checkMayBlock()
-            call.enter()
-            hasEntered = true
-        }
-        val log = call.log
-        while (true) {
-            while (next < log.size) {
-                val taken = part(log[next++]) ?: continue
-                action.accept(taken)
-                return true
-            }
-            if (log.isEnded && next == log.size) {
-                close()
-                log.failure?.let { throw call.withCaller(it) }
-                return false
-            }
-            try {
-                blocking { log.blockForMore(next) }
-            } catch (interrupt: InterruptedException) {
-                val failure = call.interrupted(interrupt)
-                close()
-                throw failure
-            }
-        }
-    }
-
-    fun close() {
-        if (hasLeft) return
-        hasLeft = true
-        if (hasEntered) call.leave()
-    }
-
-    override fun trySplit(): Spliterator<T>? = null
-
-    override fun estimateSize(): Long = Long.MAX_VALUE
-
-    override fun characteristics(): Int = Spliterator.ORDERED or Spliterator.NONNULL
-}

@@ -35,7 +35,7 @@ internal class SharedCall<T : Any>(
     private val client: () -> Client,
     val model: ModelId,
     private val prepare: (Client) -> PreparedCall,
-    private val fold: (DeltaLog) -> T,
+    private val fold: SharedCall<T>.(DeltaLog) -> T,
 ) {
     val log = DeltaLog()
     private val lock = Any()
@@ -52,6 +52,9 @@ internal class SharedCall<T : Any>(
 
     @Volatile
     private var isAskedToCancel = false
+
+    /** The client that makes the call; null before it is sent. */
+    val sentBy: Client? get() = synchronized(lock) { sender }
 
     val isStarted: Boolean get() = synchronized(lock) { isSent || producer != null }
 

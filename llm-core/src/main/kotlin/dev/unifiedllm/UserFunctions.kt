@@ -62,7 +62,7 @@ internal suspend fun <T> runUserFunction(name: String, context: CallContext, fun
 private fun notCancelled(name: String, failure: Throwable): Throwable =
     if (failure is CancellationException) {
         IllegalStateException(
-            "$name threw a CancellationException, though its call had not been cancelled",
+            "$name threw a CancellationException, though its call had not been cancelled${failure.message?.let { ": $it" }.orEmpty()}",
             failure,
         )
     } else {

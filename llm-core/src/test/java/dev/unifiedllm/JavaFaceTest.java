@@ -367,7 +367,7 @@ class JavaFaceTest {
 
     @Test
     void requestsOfEveryKindAreBuiltAndChanged() {
-        ImageRequest image = ImageRequest.build("openai/dall-e-3", i -> i.prompt("A train").size("1024x1024").count(2).task("draw"));
+        ImageRequest image = ImageRequest.build("openai/dall-e-3", i -> i.prompt("A train").size("1024x1024").n(2).task("draw"));
         assertEquals("A boat", image.with(i -> i.prompt("A boat")).prompt());
         assertEquals("draw", image.with(i -> i.prompt("A boat")).context().task());
         EmbeddingRequest embedding = EmbeddingRequest.build("openai/text-embedding-3-small", e -> e.input("a", "b").dimensions(8).tag("x"));

@@ -35,7 +35,7 @@ class ReadmeTest {
     private static final String IMPORTS = "import dev.unifiedllm.Llm;\nimport dev.unifiedllm.chat.ChatResponse;\n";
 
     private static final String TABLE_IMPORTS =
-        "import dev.unifiedllm.*;\nimport dev.unifiedllm.chat.*;\nimport dev.unifiedllm.store.By;\nimport java.nio.file.Path;\n";
+        "import dev.unifiedllm.*;\nimport dev.unifiedllm.chat.*;\nimport dev.unifiedllm.store.By;\nimport java.nio.file.Path;\nimport java.util.List;\n";
 
     private final String readme;
 
@@ -114,9 +114,10 @@ class ReadmeTest {
         assertTrue(lines.size() > rows.size() && rows.size() > 10, lines.toString());
         String ofCall = String.join(";\n", lines.stream().filter(line -> line.startsWith("c.")).toList());
         String others = String.join(";\n", lines.stream().filter(line -> !line.startsWith("c.")).toList());
-        compile("Written", TABLE_IMPORTS + "class Written {"
+        compile("Written", TABLE_IMPORTS + "class Written { record City(String name) { } record Movie(String title, int year) { }"
+            + " static String lookup(String city) { return \"21 degrees in \" + city; }"
             + " static void call(ChatRequestBuilder c, String schema) { " + ofCall + "; }"
-            + " static void others(Llm llm, Reply reply, ChatResponse response, Part.ToolCall call, String name) { " + others + "; } }");
+            + " static void others(Llm llm, Reply reply, ChatResponse response, Part.ToolCall call, List<String> texts) { " + others + "; } }");
     }
 
     @Test

@@ -9,9 +9,11 @@ import dev.unifiedllm.transport.LoopbackServer;
 import java.io.File;
 import java.io.FileInputStream;
 import java.io.InputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
 import java.security.cert.CertificateFactory;
+import java.util.concurrent.atomic.AtomicReference;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
@@ -56,6 +58,23 @@ class SslContextTest {
         try (LoopbackServer server = server();
              Llm llm = Llm.builder().sslContext(context()).provider("gateway", p -> p.baseUrl(server.getUrl())).build()) {
             assertEquals("Hello", llm.chat("gateway/m", "hi").get().text());
+        }
+    }
+
+    @Test
+    void theImagesOfTheServerAreDownloadedWithTheSameTrust() throws Exception {
+        AtomicReference<String> url = new AtomicReference<>();
+        LoopbackServer server = new LoopbackServer(Certificates.context(Certificates.SERVER), true, (exchange, request) -> {
+            boolean isCall = request.getPath().endsWith("/images/generations");
+            String body = isCall ? "{\"data\":[{\"url\":\"" + url.get() + "/made.png\"}]}" : "GIF89a";
+            exchange.raw("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + body.length() + "\r\n\r\n" + body);
+            return Unit.INSTANCE;
+        });
+        try (server; Llm llm = Llm.builder().sslContext(context()).provider("gateway", p -> p.baseUrl(server.getUrl())).build()) {
+            url.set(server.getUrl());
+            Path saved = llm.image("gateway/painter", "A red train").get().save(folder.resolve("train")).get(0);
+            assertEquals(folder.resolve("train.gif"), saved);
+            assertEquals("GIF89a", Files.readString(saved));
         }
     }
 

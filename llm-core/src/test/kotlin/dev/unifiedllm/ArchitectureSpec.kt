@@ -13,7 +13,7 @@ private const val MAX_LINES = 300
 private const val KTOR_CLIENT = "io.ktor.client.HttpClient"
 
 /** The wires: a package each. None of them imports another; what they share stands in `protocol`. */
-private val wires = listOf("openai", "anthropic", "gemini", "bedrock", "cohere", "ollama", "replicate", "watsonx").map { "protocol.$it" }
+private val wires = listOf("openai", "anthropic", "gemini", "bedrock", "cohere", "ollama", "replicate", "watsonx", "stability").map { "protocol.$it" }
 
 private val ofWire = setOf(
     "annotation", "error", "chat", "provider", "protocol", "protocol.json", "transport", "transport.error", "transport.framing",
@@ -22,14 +22,15 @@ private val ofWire = setOf(
 /** What the root package's client files may import: they put everything together. */
 private val ANY = setOf(
     "annotation", "error", "model", "chat", "provider", "pricing", "store", "transport", "transport.error", "transport.framing", "transport.credential",
-    "protocol", "protocol.json", "middleware", "demo",
+    "transport.fetch", "protocol", "protocol.json", "middleware", "demo", "schema", "tool",
 ) + wires
 
 /** What each package may import; the packages of CONTRIBUTING's map, of which the root is divided by file. */
 private val allowed = mapOf(
     "annotation" to emptySet(),
     "error" to setOf("annotation", "chat"),
-    "chat" to setOf("annotation", "error"), // the one knot: an error holds its partial answer
+    "schema" to setOf("annotation"), // types of the user as JSON: it knows no request
+    "chat" to setOf("annotation", "error", "schema"), // the one knot: an error holds its partial answer
     "model" to setOf("annotation", "error", "chat"),
     "provider" to setOf("annotation", "error", "chat"),
     "pricing" to setOf("annotation", "error", "chat"),
@@ -37,13 +38,15 @@ private val allowed = mapOf(
     "transport.framing" to emptySet(),
     "transport.error" to setOf("annotation", "error", "chat", "provider", "transport.framing"), // HttpErrors names the target in its remedies
     "transport" to setOf("annotation", "error", "chat", "transport.error"),
+    "transport.fetch" to emptySet(), // files at URLs of the user, over sockets of its own
     "transport.credential" to setOf("annotation", "error", "chat", "provider", "transport", "transport.error"),
     "protocol.json" to setOf("transport.framing"),
     "protocol" to setOf(
         "annotation", "error", "model", "chat", "provider", "protocol.json",
-        "transport", "transport.error", "transport.framing", "transport.credential",
+        "transport", "transport.error", "transport.framing", "transport.credential", "transport.fetch",
     ),
     "middleware" to setOf("annotation", "error", "model", "chat", "provider", "pricing", "store"),
+    "tool" to setOf("annotation", "error", "model", "chat", "provider", "schema", "middleware", "protocol.json"),
     "demo" to setOf("annotation", "error", "model", "chat", "pricing"), // a Model as any other, and what it would cost
 ) + wires.associateWith { ofWire } + mapOf("client" to ANY)
 

@@ -1,6 +1,7 @@
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.Part
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.shouldBe
 import java.util.concurrent.CompletableFuture
@@ -29,5 +30,21 @@ class DeltaLogSpec : FunSpec({
         }
         isDone.set(true)
         reader.get(10, SECONDS) shouldBe DELTAS
+    }
+
+    test("a raw block keeps its place when the deltas of an ended call are joined") {
+        val block = Delta.Raw("search", "{}", "a-wire")
+        val log = DeltaLog()
+        listOf("a", "b").forEach { log.append(Delta.Text(it)) }
+        log.append(block)
+        log.append(block)
+        listOf("c", "d").forEach { log.append(Delta.Text(it)) }
+        log.end(null)
+        val before = log.response()!!.parts
+        log.compact()
+        List(log.size) { log[it] } shouldBe listOf(Delta.Text("ab"), block, block, Delta.Text("cd"))
+        val part = Part.Raw("search", "{}", "a-wire")
+        log.response()!!.parts shouldBe listOf(Part.Text("ab"), part, part, Part.Text("cd"))
+        log.response()!!.parts shouldBe before
     }
 })

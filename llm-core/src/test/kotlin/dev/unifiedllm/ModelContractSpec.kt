@@ -45,7 +45,11 @@ private fun LoopbackExchange.ollama(path: String, isCut: Boolean) {
     if (isCut) cut() else write("""{"model":"m","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","eval_count":2}""" + "\n")
 }
 
-private fun LoopbackExchange.gemini(isCut: Boolean) {
+private fun LoopbackExchange.gemini(path: String, isCut: Boolean) {
+    if (path.endsWith("mbedContents")) return whole("""{"embeddings":[{"values":[0.5]}]}""")
+    if (path.endsWith(":generateContent")) {
+        return whole("""{"candidates":[{"content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]},"finishReason":"STOP"}]}""")
+    }
     fun chunk(part: String, more: String = "") = """data: {"candidates":[{"content":{"parts":[{"text":"$part"}]}$more}]}""" + "\n\n"
     sse(chunk("one "), chunk("two "))
     if (isCut) cut() else write(chunk("", ""","finishReason":"STOP""""))
@@ -97,7 +101,7 @@ class ModelContractSpec : FunSpec({
 
     modelContract("a wire: Ollama chat", EmbeddingRequest::class) { overLoopback(OllamaChat) { path, isCut -> ollama(path, isCut) } }
 
-    modelContract("a wire: Gemini") { overLoopback(GeminiGenerate) { _, isCut -> gemini(isCut) } }
+    modelContract("a wire: Gemini", EmbeddingRequest::class, ImageRequest::class) { overLoopback(GeminiGenerate) { path, isCut -> gemini(path, isCut) } }
 
     for (name in listOf("echo", "storyteller", "reasoner", "tools")) {
         modelContract("demo/$name") { counted(DemoModel(name), DemoModel("cut")) }

@@ -1,14 +1,11 @@
 package dev.unifiedllm.jupyter
 
-import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ChatResponse
-import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
 import java.util.Locale
 import kotlin.math.roundToLong
-import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.DurationUnit
 
@@ -23,7 +20,8 @@ internal enum class CardState(val word: String) {
 }
 
 /**
- * Renders a response as a card: failed attempts, reasoning, text, tool calls and sources; below them the model, the tokens, the cost and the times. Pure.
+ * Renders a response as a card: failed attempts, steps of a tool loop, reasoning, text, tool calls, images and sources; below them the model, the tokens,
+ * the cost and the times. Pure.
  *
  * @param requested the model that was asked for; the card names it until a response has begun. Null if it is not known
  */
@@ -40,31 +38,26 @@ internal class AnswerCard(
     private fun html() = buildString {
         append(style)
         append("<div class=\"ullm-card $NO_MATHEMATICS\" data-state=\"${state.word}\">")
-        response?.let { attempts(it) }
+        response?.let { append(attemptNotes(it.attempts, isOver)) }
+        response?.let { append(ToolSteps.html(it, isRunning = !isOver)) }
         response?.let { reasoning(it) }
         append(body())
         response?.toolCalls?.forEach { append("<div class=\"ullm-call\">${escape(call(it))}</div>") }
+        builtInTools()?.let { append("<div class=\"ullm-note\">${escape(it)}</div>") }
+        response?.media?.let { media -> append(Pictures().html(media.map { Picture(it.url, it.mediaType) })) }
         response?.sources?.let { sources ->
-            if (sources.isNotEmpty()) append("<div class=\"ullm-note\">Sources: ${sources.joinToString(" · ") { source(it.url, it.title) }}</div>")
+            if (sources.isNotEmpty()) append("<div class=\"ullm-note\">Sources: ${sources.joinToString(" · ") { link(it.url, it.title) }}</div>")
         }
-        if (isOver) response?.warnings?.forEach { append("<div class=\"ullm-note\">⚠ ${escape(it)}</div>") }
+        if (isOver) response?.let { append(warningNotes(it.warnings)) }
         failure?.let { append(errorBox(it)) }
         append("<div class=\"ullm-footer\">${footer(html = true)}</div>")
         append("</div>")
     }
 
-    private fun StringBuilder.attempts(response: ChatResponse) {
-        response.attempts.forEachIndexed { index, attempt ->
-            val error = attempt.error ?: return@forEachIndexed
-            val next = response.attempts.getOrNull(index + 1)?.model
-            val then = when {
-                next == attempt.model -> ", tried again"
-                next != null -> ", tried $next instead"
-                isOver -> ""
-                else -> ", trying the next model…"
-            }
-            append("<div class=\"ullm-note\">${escape("${attempt.model} failed (${failureName(error)})$then")}</div>")
-        }
+    /** Names the blocks of built-in tools, which only their provider reads; null if there are none. */
+    private fun builtInTools(): String? {
+        val types = response?.parts.orEmpty().filterIsInstance<Part.Raw>().map { it.type }.distinct()
+        return if (types.isEmpty()) null else "Built-in tools: ${types.joinToString(" · ")}".capped("messages")
     }
 
     private fun StringBuilder.reasoning(response: ChatResponse) {
@@ -92,25 +85,27 @@ internal class AnswerCard(
     private fun text() = reveal(
         buildString {
             val text = response?.text.orEmpty()
+            response?.let { append(ToolSteps.text(it)) }
             if (text.isNotEmpty()) appendLine(text.capped("text"))
             response?.toolCalls?.forEach { appendLine(call(it)) }
+            builtInTools()?.let { appendLine(it) }
+            response?.media?.forEach { appendLine(Picture(it.url, it.mediaType).text) }
+            response?.sources?.forEach { appendLine("Source: ${listOfNotNull(it.title, it.url).joinToString(" ")}".capped("sources")) }
             failure?.let { appendLine(failureText(it)) }
             append(footer(html = false))
         },
     )
 
     private fun footer(html: Boolean): String {
-        val name = model()?.let { if (html) "<b>${escape(it)}</b>" else it }
         val facts = when (state) {
             CardState.NEW -> listOf("not sent")
             CardState.WAITING -> listOf("waiting for the first token…")
             CardState.STREAMING -> listOf("streaming…")
-            CardState.FAILED -> listOf("failed") + times()
-            CardState.CANCELLED -> listOf("cancelled") + times()
-            CardState.DONE -> tokens() + listOf(cost(), *times().toTypedArray(), speed(), ending())
+            CardState.FAILED -> listOf("failed") + times(response)
+            CardState.CANCELLED -> listOf("cancelled") + times(response)
+            CardState.DONE -> listOf(tokens(response?.usage), cost(response?.cost)) + times(response) + listOf(speed(), ending())
         }
-        val items = listOfNotNull(name) + facts.filterNotNull().map { if (html) escape(it) else it }
-        return items.joinToString(if (html) "\u00A0· " else " · ") // in a narrow window a line ends with the dot
+        return footerLine(model(), facts, html)
     }
 
     /** The model that gave the response, or the requested one; null while the model after a failed one is not known. */
@@ -118,23 +113,6 @@ internal class AnswerCard(
         if (state == CardState.WAITING && response != null && response.model == null && response.attempts.isNotEmpty()) return null
         return (response?.model ?: requested)?.toString() ?: "unknown model"
     }
-
-    private fun tokens(): List<String> {
-        val usage = response?.usage ?: return listOf("tokens n/a")
-        val cached = usage.cacheReadTokens?.takeIf { it > 0 }?.let { " (${count(it)} cached)" }.orEmpty()
-        return listOf("${usage.inputTokens?.let(::count) ?: "n/a"} in$cached + ${usage.outputTokens?.let(::count) ?: "n/a"} out")
-    }
-
-    private fun cost(): String = when (val cost = response?.cost) {
-        is Cost.Known -> cost.amount.toDisplayString() + if (cost.source == DEMO) " (demo)" else ""
-        Cost.Free -> "free · $0"
-        is Cost.Unknown, null -> "$ n/a"
-    }
-
-    private fun times(): List<String> = listOfNotNull(
-        response?.timeToFirstToken?.let { "TTFT ${seconds(it)}" },
-        response?.latency?.let { "${seconds(it)} total" },
-    )
 
     private fun speed(): String? {
         val output = response?.usage?.outputTokens ?: return null
@@ -151,6 +129,7 @@ internal class AnswerCard(
             null -> "incomplete"
             FinishReason.Kind.STOP, FinishReason.Kind.TOOL_CALLS -> null
             FinishReason.Kind.LENGTH -> "stopped at the token limit"
+            FinishReason.Kind.MAX_ITERATIONS -> "stopped at the limit of the tool loop: the last tool calls were not run"
             FinishReason.Kind.CONTENT_FILTER -> "blocked by the provider's filter"
             FinishReason.Kind.REFUSAL -> "refused"
             FinishReason.Kind.ERROR -> "ended by an error of the provider" + raw?.let { " ($it)" }.orEmpty()
@@ -160,37 +139,10 @@ internal class AnswerCard(
     }
 }
 
-/** Renders [failure] as a box without a card. */
-internal fun errorCard(failure: LlmException): Rendered = Rendered(style + errorBox(failure), reveal(failureText(failure)))
-
-private fun errorBox(failure: Throwable): String =
-    "<div class=\"ullm-error $NO_MATHEMATICS\"><b>${escape(failureName(failure))}</b><div>${escape(failureMessage(failure))}</div></div>"
-
-private fun failureText(failure: Throwable) = "${failureName(failure)}: ${failureMessage(failure)}"
-
-/** The class name of [failure]; for an anonymous class that of its superclass. */
-private fun failureName(
-    failure: Throwable,
-): String = generateSequence<Class<*>>(failure::class.java) { it.superclass }.first { it.simpleName.isNotEmpty() }.simpleName
-
-private fun failureMessage(failure: Throwable): String = failure.message.orEmpty().capped("message")
-
-private fun call(call: Part.ToolCall): String = "${call.name}(${call.arguments.capped("arguments")})"
-
-private fun source(url: String, title: String?): String {
-    val safe = safeUrl(url) ?: return escape(title ?: url)
-    return "<a href=\"${escape(safe)}\" rel=\"noopener noreferrer\" target=\"_blank\">${escape(title ?: safe)}</a>"
-}
-
-private const val DEMO = "demo"
-private const val MAX_SHOWN = 1_000_000
-
-/** Limits the length of this text, because a notebook file keeps its outputs. The note at the end names the property that has the whole text: [name]. */
-private fun String.capped(name: String): String {
-    if (length <= MAX_SHOWN) return this
-    val end = if (this[MAX_SHOWN - 1].isHighSurrogate()) MAX_SHOWN - 1 else MAX_SHOWN
-    return take(end) + "\n… ${count((length - end).toLong())} more characters are not shown. The property `$name` has the whole text."
-}
+private fun times(response: ChatResponse?): List<String> = listOfNotNull(
+    response?.timeToFirstToken?.let { "TTFT ${seconds(it)}" },
+    response?.latency?.let { "${seconds(it)} total" },
+)
 
 private fun rate(perSecond: Double): String = if (perSecond < SLOW) "%.1f".format(Locale.ROOT, perSecond) else count(perSecond.roundToLong())
 
@@ -198,11 +150,3 @@ private const val SLOW = 10
 
 /** A response that arrives in less time has no meaningful speed. */
 private val SHORTEST = 50.milliseconds
-
-internal fun count(number: Long): String = "%,d".format(Locale.ROOT, number)
-
-internal fun seconds(duration: Duration): String = when {
-    duration.inWholeMilliseconds < 1 -> "0 ms"
-    duration.inWholeMilliseconds < 1000 -> "${duration.inWholeMilliseconds} ms"
-    else -> "%.1f s".format(Locale.ROOT, duration.toDouble(DurationUnit.SECONDS))
-}

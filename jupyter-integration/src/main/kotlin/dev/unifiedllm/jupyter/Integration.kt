@@ -1,9 +1,12 @@
 package dev.unifiedllm.jupyter
 
+import dev.unifiedllm.Call
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
-import dev.unifiedllm.Reply
+import dev.unifiedllm.TokenCount
 import dev.unifiedllm.chat.ChatResponse
+import dev.unifiedllm.chat.EmbeddingResponse
+import dev.unifiedllm.chat.ImageResponse
 import dev.unifiedllm.store.CostReport
 import org.jetbrains.kotlinx.jupyter.api.libraries.JupyterIntegration
 
@@ -20,6 +23,7 @@ internal val imports: List<String> = listOf(
     "dev.unifiedllm.LlmException",
     "dev.unifiedllm.Model",
     "dev.unifiedllm.Reply",
+    "dev.unifiedllm.schema.Description",
     "kotlinx.coroutines.runBlocking",
     "kotlinx.coroutines.flow.*",
     "kotlin.time.Duration.Companion.milliseconds",
@@ -37,8 +41,11 @@ public class Integration : JupyterIntegration() {
         onLoaded { KernelAdapter.beforeCell(this) }
         beforeCellExecution { KernelAdapter.beforeCell(this) }
         afterCellExecution { _, result -> KernelAdapter.afterCell(this, result.value) }
-        render<Reply> { KernelAdapter.render(it) }
+        render<Call<*>> { KernelAdapter.render(it) }
         render<ChatResponse> { KernelAdapter.display(AnswerCard(it.model, CardState.DONE, it).render()) }
+        render<ImageResponse> { KernelAdapter.renderResult(it) }
+        render<EmbeddingResponse> { KernelAdapter.renderResult(it) }
+        render<TokenCount> { KernelAdapter.renderResult(it) }
         render<CostReport> { KernelAdapter.display(costTable(it)) }
         render<Llm> { } // `configure { }` as the last expression of a cell shows nothing
         render<LlmException> { KernelAdapter.display(errorCard(it)) }

@@ -1,7 +1,10 @@
 package dev.unifiedllm.jupyter
 
+import dev.unifiedllm.Call
 import dev.unifiedllm.Reply
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withContext
 import org.jetbrains.kotlinx.jupyter.api.KotlinKernelHost
 import org.jetbrains.kotlinx.jupyter.api.MimeTypedResult
 import org.jetbrains.kotlinx.jupyter.api.Notebook
@@ -13,8 +16,8 @@ internal object KernelAdapter {
     private const val OLDEST_MINOR = 15
 
     private var host: KotlinKernelHost? = null
-    private var pending: Reply? = null
-    private var streamed: Reply? = null
+    private var pending: Call<*>? = null
+    private var streamed: Call<*>? = null
 
     /** @throws IllegalStateException if the kernel is older than 0.15 */
     fun checkVersion(notebook: Notebook) {
@@ -31,32 +34,44 @@ internal object KernelAdapter {
     }
 
     /**
-     * Schedules code that streams the reply that is the value of the cell.
+     * Schedules code that sends the call that is the value of the cell, and streams its result.
      *
      * The kernel runs that code as a part of the cell, so that its errors fail the cell and an interrupt stops it.
      */
     fun afterCell(host: KotlinKernelHost, value: Any?) {
         this.host = host
-        if (value !is Reply || (value.state != Reply.State.NEW && value.state != Reply.State.RUNNING)) return
+        if (value !is Call<*> || (value is Reply && value.state != Reply.State.NEW && value.state != Reply.State.RUNNING)) return
         pending = value
         host.scheduleExecution("dev.unifiedllm.jupyter.streamPending()")
     }
 
     fun streamPending() {
-        val reply = pending ?: return
+        val call = pending ?: return
         pending = null
-        streamed = reply
-        stream(reply)
+        streamed = call
+        stream(call)
     }
 
-    /** Streams [reply] into an output of its own and blocks until it ends. */
-    fun stream(reply: Reply) {
+    /**
+     * Streams [call] into an output of its own and blocks until it ends.
+     *
+     * An interrupt of the cell interrupts its thread. Were that thread sending an output to the front end, the output and those after it could be lost.
+     */
+    fun stream(call: Call<*>) {
         val host = checkNotNull(host) { "show() works only in a cell of a Kotlin notebook, after %use unified-llm" }
-        runBlocking { follow(reply, HostOutput(host)) }
+        val output = HostOutput(host)
+        runBlocking { withContext(Dispatchers.IO) { if (call is Reply) follow(call, output) else follow(call, output) } }
     }
 
-    /** The output for [reply] as the value of a cell: its card, or nothing if this cell streams it. */
-    fun render(reply: Reply): Any = if (reply === pending || reply === streamed) Unit else display(finalCard(reply))
+    /** The output for [call] as the value of a cell: its card, or nothing if this cell streams it. Sends nothing. */
+    fun render(call: Call<*>): Any = when {
+        call === pending || call === streamed -> Unit
+        call is Reply -> display(finalCard(call))
+        else -> display(callCard(modelOf(call), CardState.NEW))
+    }
+
+    /** The output for the result of a call. */
+    fun renderResult(result: Any): Any = resultCard(result)?.let(::display) ?: result
 
     fun display(rendered: Rendered): MimeTypedResult = MimeTypedResult(mapOf("text/html" to rendered.html, "text/plain" to rendered.text))
 
@@ -69,8 +84,8 @@ internal object KernelAdapter {
     }
 }
 
-/** Streams the reply that is the value of the cell. The kernel calls it after each such cell; notebooks have no use for it. */
+/** Sends the call that is the value of the cell. The kernel calls it after each such cell; notebooks have no use for it. */
 public fun streamPending(): Unit = KernelAdapter.streamPending()
 
-/** Streams this reply into an output of its own and blocks until it ends. Sends the request if it is not sent yet. */
-public fun Reply.show(): Unit = KernelAdapter.stream(this)
+/** Shows this call in an output of its own, a chat while it streams, and blocks until it ends. Sends the request if it is not sent yet. */
+public fun Call<*>.show(): Unit = KernelAdapter.stream(this)

@@ -1,10 +1,16 @@
 package dev.unifiedllm.jupyter
 
+import dev.unifiedllm.Call
+import dev.unifiedllm.EmbeddingReply
+import dev.unifiedllm.ImageReply
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Reply
+import dev.unifiedllm.chat.Delta
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.conflate
+import kotlinx.coroutines.runInterruptible
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 
@@ -43,9 +49,44 @@ internal suspend fun follow(reply: Reply, output: CellOutput) {
     }
 }
 
+/**
+ * Shows [call], which is not a chat, in [output]: that it waits, previews of an image, then its result.
+ *
+ * @throws Throwable what the call fails with, after a card with the failure is shown
+ */
+internal suspend fun follow(call: Call<*>, output: CellOutput) {
+    val model = modelOf(call)
+    output.show(callCard(model, CardState.WAITING))
+    try {
+        if (call is ImageReply) {
+            call.events().collect { delta ->
+                if (delta is Delta.Media) output.update(callCard(model, CardState.STREAMING, preview = Picture(delta.url, delta.mediaType)))
+            }
+        }
+        val result = call.await()
+        output.update(runInterruptible(Dispatchers.IO) { resultCard(result) } ?: Rendered(escape(result.toString()), reveal(result.toString())))
+    } catch (cancelled: CancellationException) {
+        output.update(callCard(model, CardState.CANCELLED))
+        throw cancelled
+    } catch (failure: Throwable) { // of any type: a user's model may throw anything
+        val isCancelled = failure is LlmException.Cancelled
+        output.update(callCard(model, if (isCancelled) CardState.CANCELLED else CardState.FAILED, failure.takeUnless { isCancelled }))
+        throw failure
+    }
+}
+
+/** The model or the provider that [call] asks. */
+internal fun modelOf(call: Call<*>): String = when (call) {
+    is Reply -> call.model.toString()
+    is ImageReply -> call.model.toString()
+    is EmbeddingReply -> call.model.toString()
+    else -> call.toString().removeSurrounding("Call(", ")")
+}
+
 private fun runningCard(reply: Reply): Rendered {
     val response = reply.partial
-    return AnswerCard(reply.model, if (response?.parts.isNullOrEmpty()) CardState.WAITING else CardState.STREAMING, response).render()
+    val isEmpty = response == null || (response.parts.isEmpty() && response.steps.isEmpty() && response.media.isEmpty())
+    return AnswerCard(reply.model, if (isEmpty) CardState.WAITING else CardState.STREAMING, response).render()
 }
 
 /** The card of [reply] in its present state. Sends nothing. */

@@ -172,5 +172,5 @@ internal fun safeUrl(url: String): String? {
 private val BLANK = Regex("\\s")
 
 /** The host to which a browser sends the request for [url]: it accepts any number of slashes and backslashes, and skips a user name. */
-private fun hostOf(url: String): String =
+internal fun hostOf(url: String): String =
     url.substringAfter(':').trimStart('/', '\\').takeWhile { it !in "/\\?#" }.substringAfterLast('@')

@@ -6,6 +6,7 @@ import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import io.kotest.core.spec.style.FunSpec
@@ -275,6 +276,72 @@ class AnswerCardSpec : FunSpec({
         val rendered = card(CardState.STREAMING, response)
         rendered.page().texts(".ullm-call") shouldContainExactly listOf("weather({\"city\":\"Bern\"})", "now({})")
         rendered.text shouldContain "weather({\"city\":\"Bern\"})\nnow({})\n"
+    }
+
+    test("the steps of a tool loop are above the text: calls, results, failures, and what the model wrote between") {
+        val response = answer(
+            start(),
+            Delta.Text("I look it up."),
+            Delta.ToolCallDelta(0, "c1", "weather", "{\"city\":\"Bern\"}"),
+            Delta.ToolCallDelta(1, "c2", "now", "{}"),
+            Delta.StepFinish(0, FinishReason(FinishReason.Kind.TOOL_CALLS, "tool_calls"), Usage.of(5, 5), Cost.Free),
+            Delta.ToolResult("c2", "now", listOf(Part.Text("The tool failed: no clock")), java.time.Duration.ZERO, IllegalStateException("no clock")),
+            Delta.ToolResult("c1", "weather", listOf(Part.Text("<b>sunny</b>"), Part.File("data:,x", "application/pdf", "w.pdf")), java.time.Duration.ZERO),
+            start(),
+            Delta.ToolCallDelta(0, "c1", "weather", "{}"), // the id of an earlier call
+            Delta.StepFinish(1, FinishReason(FinishReason.Kind.TOOL_CALLS, "tool_calls"), Usage.of(5, 5), Cost.Free),
+            Delta.ToolResult("c1", "weather", listOf(Part.Text("x".repeat(3_000))), java.time.Duration.ZERO),
+            start(),
+            Delta.Text("It is sunny."),
+            finish(),
+        )
+        val rendered = card(CardState.DONE, response)
+        val page = rendered.page()
+        page.texts(".ullm-step") shouldContainExactly listOf("I look it up.")
+        page.texts(".ullm-call") shouldContainExactly listOf("weather({\"city\":\"Bern\"})", "now({})", "weather({})")
+        page.texts(".ullm-result").take(2) shouldContainExactly listOf("→ <b>sunny</b> [w.pdf, application/pdf]", "→ The tool failed: no clock")
+        page.texts(".ullm-failed") shouldContainExactly listOf("→ The tool failed: no clock")
+        page.texts(".ullm-result").last() shouldContain "1,000 more characters are not shown. The property `messages` has the whole text."
+        page.answer.wholeText().trim() shouldBe "It is sunny."
+        rendered.text shouldStartWith "I look it up.\nweather({\"city\":\"Bern\"})\n→ <b>sunny</b> [w.pdf, application/pdf]\nnow({})\n→ The tool failed"
+    }
+
+    test("a tool that runs says so, and one whose call was stopped does not") {
+        val response = answer(
+            start(),
+            Delta.ToolCallDelta(0, "c1", "weather", "{}"),
+            Delta.StepFinish(0, FinishReason(FinishReason.Kind.TOOL_CALLS, "tool_calls"), null, Cost.Free),
+        )
+        card(CardState.STREAMING, response).page().texts(".ullm-result") shouldContainExactly listOf("running…")
+        card(CardState.CANCELLED, response).page().texts(".ullm-result").shouldBeEmpty()
+    }
+
+    test("images of a response are shown below its text, those elsewhere and those of tools too") {
+        val gif = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+        val response = answer(
+            start(),
+            Delta.ToolCallDelta(0, "c1", "plot", "{}"),
+            Delta.StepFinish(0, FinishReason(FinishReason.Kind.TOOL_CALLS, "tool_calls"), null, Cost.Free),
+            Delta.ToolResult("c1", "plot", listOf(Part.Image(gif)), java.time.Duration.ZERO),
+            start(),
+            Delta.Text("Here."),
+            Delta.Media("image/gif", gif),
+            Delta.Media("image/png", "https://images.example/a.png"),
+            finish(),
+        )
+        val rendered = card(CardState.DONE, response)
+        rendered.page().all("img").map { it.attr("src") } shouldContainExactly listOf(gif, gif)
+        rendered.page().texts(".ullm-result") shouldContainExactly listOf("→ 1 image")
+        rendered.page().texts(".ullm-note a") shouldContainExactly listOf("image at images.example")
+        rendered.text shouldContain "Here.\n[image/gif, 42 bytes]\n[image/png, https://images.example/a.png]\n"
+    }
+
+    test("blocks of built-in tools are named, each type once, without their content") {
+        fun block(type: String) = Delta.Raw(type, "{\"encrypted_content\":\"E==\"}", "anthropic-messages")
+        val rendered = card(CardState.DONE, answer(start(), block("<b>search</b>"), block("result"), block("result"), Delta.Text("x"), finish()))
+        rendered.page().texts(".ullm-note") shouldContainExactly listOf("Built-in tools: <b>search</b> · result")
+        rendered.text shouldContain "Built-in tools: <b>search</b> · result\n"
+        rendered.html + rendered.text shouldNotContain "E=="
     }
 
     test("sources are links with their titles; a source with an unsafe URL is text") {

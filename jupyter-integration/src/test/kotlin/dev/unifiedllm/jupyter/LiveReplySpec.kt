@@ -1,5 +1,6 @@
 package dev.unifiedllm.jupyter
 
+import dev.unifiedllm.Call
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Reply
@@ -377,6 +378,53 @@ class LiveReplySpec : FunSpec({
             stopped.last.answer shouldBe "w0 w1 w2 w3 w4 "
             whole.last.page().state shouldBe "done"
             whole.last.answer.trim() shouldBe "w0 w1 w2 w3 w4 w5 w6 w7 w8 w9"
+        }
+    }
+
+    test("another call shows that it waits, then its result, and is sent once") {
+        virtual { llm ->
+            val model = FakeModel {
+                delay(3_000)
+                emit(Delta.Embedding(0, floatArrayOf(1f)))
+                emit(finish())
+            }
+            val output = FakeOutput(this)
+            val reply = llm.embed(model, "a")
+            follow(reply as Call<*>, output)
+            output.states shouldContainExactly listOf("waiting", "done")
+            output.last.page().footer shouldStartWith "fake/model · 10 in"
+            follow(reply as Call<*>, FakeOutput(this))
+            model.calls shouldBe 1
+        }
+    }
+
+    test("previews of an image replace each other, and the image replaces them") {
+        virtual { llm ->
+            val model = FakeModel {
+                emit(Delta.Media("image/gif", "data:image/gif;base64,AAAA", isPartial = true))
+                emit(Delta.Media("image/gif", "data:image/gif;base64,BBBB", isPartial = true))
+                emit(Delta.Media("image/gif", "data:image/gif;base64,CCCC"))
+                emit(finish())
+            }
+            val output = FakeOutput(this)
+            follow(llm.image(model, "a") as Call<*>, output)
+            output.states shouldContainExactly listOf("waiting", "streaming", "done")
+            val sources = output.updates.map { (_, rendered) -> rendered.page().all("img").single().attr("src").takeLast(4) }
+            sources shouldContainExactly listOf("AAAA", "BBBB", "CCCC", "CCCC")
+        }
+    }
+
+    test("another call that fails or is cancelled shows so, and throws") {
+        virtual { llm ->
+            val failing = FakeOutput(this)
+            shouldThrow<LlmException.InvalidRequest> { follow(llm.embed("demo/echo", "a") as Call<*>, failing) }
+            failing.states shouldContainExactly listOf("waiting", "failed")
+            failing.last.page().texts(".ullm-error b") shouldContainExactly listOf("InvalidRequest")
+            val stopped = FakeOutput(this)
+            val cell = launch { follow(llm.image(FakeModel { awaitCancellation() }, "a") as Call<*>, stopped) }
+            runCurrent()
+            cell.cancelAndJoin()
+            stopped.states shouldContainExactly listOf("waiting", "cancelled")
         }
     }
 })

@@ -71,14 +71,17 @@ internal class Page(private val html: String) {
         /** Element, attribute, value. Of the elements that may have a class, Markdown makes only that of mathematics. */
         val ALLOWED: Map<String, Map<String, Regex>> = (PLAIN + HEADINGS).associateWith { BARE } + mapOf(
             "div" to mapOf(
-                "class" to Regex("ullm-((card|error) $NO_MATHEMATICS|note|call|footer|text( ullm-waiting| ullm-plain( ullm-caret)?)?)"),
+                "class" to Regex(
+                    "ullm-((card|error) $NO_MATHEMATICS|note|call|result( ullm-failed)?|step|footer|text( ullm-waiting| ullm-plain( ullm-caret)?)?)",
+                ),
                 "data-state" to Regex(CardState.entries.joinToString("|") { it.word }),
             ),
             "details" to mapOf("class" to Regex("ullm-reasoning"), "open" to EMPTY),
-            "span" to mapOf("class" to Regex("ullm-caret|$MATHEMATICS")),
+            "span" to mapOf("class" to Regex("ullm-caret|ullm-waiting|$MATHEMATICS")),
+            "img" to mapOf("class" to Regex("ullm-picture"), "alt" to EMPTY, "src" to Regex("data:image/[a-z+]+;base64,[A-Za-z0-9+/]+=*")),
             "ol" to mapOf("start" to Regex("\\d+")),
             "a" to mapOf("href" to ANY, "rel" to ANY, "target" to Regex("_blank"), "title" to ANY),
-            "table" to mapOf("class" to Regex("ullm-costs")),
+            "table" to mapOf("class" to Regex("ullm-costs( ullm-models)?")),
             "tr" to mapOf("class" to Regex("ullm-demo")),
             "th" to CELL,
             "td" to CELL,

@@ -4,8 +4,11 @@ import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.EmbeddingResponse
 import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.ImageResponse
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Part
 import dev.unifiedllm.store.By
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
@@ -96,6 +99,39 @@ class XssSpec : FunSpec({
             page.texts(".ullm-note a[href^=https://ok.example/]") shouldContainExactly listOf(shown(input))
             for (state in CardState.entries) AnswerCard(model, state, response, failure).render().page()
             errorCard(failure).page()
+        }
+    }
+
+    context("steps of a tool loop, images, and the results of other calls") {
+        withData<Vector>({ it.id }, vectors) { (_, _, input) ->
+            val model = ModelId(input, input)
+            val response = answer(
+                start(model),
+                Delta.Text(input),
+                Delta.ToolCallDelta(0, input, input, input),
+                Delta.StepFinish(0, FinishReason(FinishReason.Kind.TOOL_CALLS, input), null, Cost.Free),
+                Delta.ToolResult(
+                    input,
+                    input,
+                    listOf(Part.Text(input), Part.Image(input), Part.Image("data:image/png,$input"), Part.File(input, input, input)),
+                    java.time.Duration.ZERO,
+                ),
+                start(model),
+                Delta.Text("Yes."),
+                Delta.Media(input, input),
+                Delta.Media("image/png", "data:image/png,$input"),
+                Delta.Media("image/svg+xml", "data:image/svg+xml;base64,$input"),
+                Delta.Media(input, "https://ok.example/$input"),
+                finish(),
+            )
+            for (state in CardState.entries) AnswerCard(model, state, response).render().page()
+            AnswerCard(model, CardState.DONE, response).render().page().texts(".ullm-call") shouldContainExactly listOf(shown("$input($input)"))
+            val image = ImageResponse.of(
+                listOf(start(model), Delta.Text(input), Delta.Media(input, input, revisedPrompt = input), Delta.Warning(input), finish()),
+            )
+            resultCard(image)!!.page().footer shouldContain shown("$input/$input")
+            resultCard(EmbeddingResponse.of(listOf(start(model), Delta.Embedding(0, FloatArray(2)), Delta.Warning(input), finish())))!!.page()
+            for (state in CardState.entries) callCard(input, state, LlmException.Overloaded(input), Picture(input, input)).page()
         }
     }
 

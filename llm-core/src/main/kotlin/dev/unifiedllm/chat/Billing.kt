@@ -10,6 +10,8 @@ internal data class Billing(
     val webSearches: Long? = null,
     /** How much of the found pages the model was given: `low`, `medium` or `high`; null if the provider does not say. */
     val searchContext: String? = null,
+    /** The part of the input tokens that is images, where that has a price of its own; null if the provider does not say. */
+    val imageInputTokens: Long? = null,
     /** Why the response cannot be priced by its usage; null if it can be. */
     val unpriced: String? = null,
 ) {
@@ -18,6 +20,7 @@ internal data class Billing(
         val isAlike = serviceTier == other.serviceTier && conditions == other.conditions && searchContext == other.searchContext
         return copy(
             webSearches = if (webSearches == null) other.webSearches else webSearches + (other.webSearches ?: 0),
+            imageInputTokens = if (imageInputTokens == null) other.imageInputTokens else imageInputTokens + (other.imageInputTokens ?: 0),
             unpriced = unpriced ?: other.unpriced ?: if (isAlike) null else "the responses were billed at different prices",
         )
     }

@@ -1,7 +1,10 @@
+@file:OptIn(InternalLlmApi::class)
+
 package dev.unifiedllm.chat
 
 import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.LlmDsl
+import dev.unifiedllm.schema.JsonType
 import java.util.function.Consumer
 
 /**
@@ -16,6 +19,14 @@ public class CallContext private constructor(builder: Builder) {
 
     @get:JvmSynthetic
     internal val functions: RunningFunctions? = builder.functions
+
+    /** How the tools of the call are run; null: as the client says. */
+    @get:JvmSynthetic
+    internal val tools: ToolSettings? = builder.tools
+
+    /** The type that the text of the response must have; null: any. */
+    @get:JvmSynthetic
+    internal val answerType: JsonType<*>? = builder.answerType
 
     /** What the call is for, as the caller named it. */
     @get:JvmName("task")
@@ -58,6 +69,12 @@ public class CallContext private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var functions: RunningFunctions? = from?.functions
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var tools: ToolSettings? = from?.tools
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var answerType: JsonType<*>? = from?.answerType
 
         @get:JvmSynthetic
         internal val tags: MutableList<String> = from?.tags.orEmpty().toMutableList()

@@ -16,10 +16,11 @@ public sealed class ResponseFormat {
     /** Any JSON object. */
     public data object Json : ResponseFormat()
 
-    /** JSON that follows [schema]. */
-    public data class JsonSchema(
+    /** JSON that follows [schema]. @property isStrict false for a schema outside the subset that the provider can enforce */
+    public data class JsonSchema @JvmOverloads constructor(
         @get:JvmName("name") public val name: String,
         @get:JvmName("schema") public val schema: JsonObject,
+        @get:JvmName("isStrict") public val isStrict: Boolean = true,
     ) : ResponseFormat()
 
     public companion object {
@@ -140,6 +141,20 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
         ChatRequestBuilder(modelRef, this).also {
             it.messages.clear()
             it.messages += messages
+        },
+    )
+
+    /**
+     * The same request to [model]: without the key of the call and, if its provider is another one, without the headers, query parameters and options that
+     * were set for the first.
+     */
+    @JvmSynthetic
+    internal fun withModel(model: ModelRef): ChatRequest = ChatRequest(
+        ChatRequestBuilder(model, this, context.with { apiKey = null }).also {
+            if (model.id.provider == modelRef.id.provider) return@also
+            it.extraHeaders.clear()
+            it.extraQuery.clear()
+            it.providerOptions = JsonObject(emptyMap())
         },
     )
 

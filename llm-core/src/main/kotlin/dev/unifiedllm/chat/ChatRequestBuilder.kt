@@ -8,12 +8,9 @@ import java.util.function.Consumer
 /** Builds a [ChatRequest]: messages and tools are added by functions, settings are assigned. A setting that is null is left to the model. */
 @LlmDsl
 public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, from: ChatRequest?, context: CallContext? = from?.context) :
-    RequestBuilder<ChatRequestBuilder>(model, context) {
+    ToolsBuilder<ChatRequestBuilder>(model, from, context) {
     @get:JvmSynthetic
     internal val messages: MutableList<Message> = from?.messages.orEmpty().toMutableList()
-
-    @get:JvmSynthetic
-    internal val tools: MutableList<Tool> = from?.tools.orEmpty().toMutableList()
 
     @get:JvmSynthetic
     internal val stop: MutableList<String> = from?.stop.orEmpty().toMutableList()
@@ -29,10 +26,6 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
 
     @get:JvmSynthetic @set:JvmSynthetic
     internal var providerOptions: JsonObject = from?.providerOptions ?: JsonObject(emptyMap())
-
-    /** Whether the model may, must or must not call tools. */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var toolChoice: ToolChoice? = from?.toolChoice
 
     /** From 0 (most predictable) to 2. @throws IllegalArgumentException if it is out of this range */
     @get:JvmSynthetic @set:JvmSynthetic
@@ -106,10 +99,6 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
     @get:JvmSynthetic @set:JvmSynthetic
     public var serviceTier: String? = from?.serviceTier
 
-    /** False: at most one tool call per response. */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var parallelToolCalls: Boolean? = from?.parallelToolCalls
-
     /** An identifier of the end user, which some providers use to detect abuse. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var endUser: String? = from?.endUser
@@ -144,19 +133,6 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
 
     /** A user message of text, images and documents. */
     public fun user(text: String, block: Consumer<UserMessageBuilder>): ChatRequestBuilder = user(text) { block.accept(this) }
-
-    /** Offers [tool] to the model. Its calls are in the response. */
-    public fun tool(tool: Tool): ChatRequestBuilder = apply { tools += tool }
-
-    /**
-     * Offers a tool to the model. Its calls are in the response; the result of one is sent with [toolResult].
-     *
-     * @param parameters the JSON schema of the arguments
-     * @throws IllegalArgumentException if [parameters] is not the text of a JSON object
-     */
-    public fun tool(name: String, description: String, parameters: String): ChatRequestBuilder = tool(Tool.of(name, description, parameters))
-
-    public fun tool(name: String, description: String, parameters: JsonObject): ChatRequestBuilder = tool(Tool.of(name, description, parameters))
 
     /** The provider may keep the messages up to here in its prompt cache. @throws IllegalStateException if there is no message yet */
     @JvmOverloads
@@ -197,8 +173,6 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
 
     public fun providerOptions(block: Consumer<ProviderOptionsBuilder>): ChatRequestBuilder = providerOptions { block.accept(this) }
 
-    public fun toolChoice(choice: ToolChoice): ChatRequestBuilder = apply { toolChoice = choice }
-
     /** @throws IllegalArgumentException if it is not between 0 and 2 */
     public fun temperature(temperature: Double): ChatRequestBuilder = apply { this.temperature = temperature }
 
@@ -235,8 +209,6 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
     public fun topLogprobs(count: Int): ChatRequestBuilder = apply { topLogprobs = count }
 
     public fun serviceTier(tier: String): ChatRequestBuilder = apply { serviceTier = tier }
-
-    public fun parallelToolCalls(parallel: Boolean): ChatRequestBuilder = apply { parallelToolCalls = parallel }
 
     public fun delivery(delivery: Delivery): ChatRequestBuilder = apply { this.delivery = delivery }
 

@@ -34,6 +34,9 @@ public class ChatResponse private constructor(fold: ResponseFold, now: Long) {
     @get:JvmName("media")
     public val media: List<Delta.Media> = fold.media.toList()
 
+    @get:JvmSynthetic
+    internal val embeddings: List<Delta.Embedding> = fold.embeddings.toList()
+
     @get:JvmName("sources")
     public val sources: List<Delta.Source> = fold.sources.toList()
 
@@ -95,12 +98,15 @@ public class ChatResponse private constructor(fold: ResponseFold, now: Long) {
     @get:JvmName("steps")
     public val steps: List<Delta.StepFinish> = fold.steps.toList()
 
+    private val message = Message(Role.ASSISTANT, parts, model = model)
+
     /**
      * All messages of the response: those of the steps of a tool loop with the tool results between them, then the last one. They do not contain [media]:
-     * many APIs refuse an image in a message of the model. To send an image back, add it to a user message.
+     * many APIs refuse an image in a message of the model. To send an image back, add it to a user message. Without the last one if nothing of it had arrived
+     * when the response failed or was cancelled: many APIs refuse an empty message.
      */
     @get:JvmName("messages")
-    public val messages: List<Message> = fold.earlier + Message(Role.ASSISTANT, parts, model = model)
+    public val messages: List<Message> = fold.earlier + listOf(message).filter { finishReason != null || it.parts.isNotEmpty() }
 
     @get:JvmName("warnings")
     public val warnings: List<String> = fold.warnings.toList()
@@ -110,7 +116,7 @@ public class ChatResponse private constructor(fold: ResponseFold, now: Long) {
     public fun timeToFirstToken(): java.time.Duration? = timeToFirstToken?.toJavaDuration()
 
     /** The message of the last step. */
-    public fun toMessage(): Message = messages.last()
+    public fun toMessage(): Message = message
 
     override fun toString(): String = "ChatResponse($model, ${text.length} characters, finishReason=${finishReason?.raw ?: finishReason?.kind})"
 

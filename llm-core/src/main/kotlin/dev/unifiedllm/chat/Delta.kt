@@ -8,7 +8,7 @@ import java.time.Duration
  *
  * Every stream, from a provider, a decorator or a fake, follows this grammar:
  *
- *     opening = (Attempt | Warning)*  Start  (Text | Reasoning | ToolCallDelta | Source | Media | Embedding | Warning)*
+ *     opening = (Attempt | Warning)*  Start  (Text | Reasoning | ToolCallDelta | Raw | Source | Media | Embedding | Warning)*
  *     body    = opening (Reset opening)*            upstream response = body Finish
  *     reply   = (body StepFinish ToolResult*)* body Finish
  *
@@ -66,7 +66,32 @@ public sealed class Delta {
         override val isContent: Boolean get() = true
     }
 
-    /** A source that the response cites. */
+    /**
+     * A complete block that only the wire of its provider reads: a call of a built-in tool, such as a web search, or its result. The next turn must send it
+     * back.
+     *
+     * @property type the provider's name of the block, such as `server_tool_use`, `web_search_call` or `executableCode`
+     * @property json the block as the provider sent it: a JSON object as text
+     * @property protocol the wire that reads it: `anthropic-messages`, `gemini-generate`, `openai-responses` or `bedrock-converse`
+     */
+    public data class Raw @JvmOverloads constructor(
+        @get:JvmName("type") public val type: String,
+        @get:JvmName("json") public val json: String,
+        @get:JvmName("protocol") public val protocol: String,
+        @get:JvmName("choice") public val choice: Int = 0,
+    ) : Delta() {
+        override val isContent: Boolean get() = true
+
+        /** Without the content. */
+        override fun toString(): String = shownRaw(type, json)
+    }
+
+    /**
+     * A source that the response cites.
+     *
+     * @property url its id instead, if the provider cites a document or a file that has no URL
+     * @property title or the name of a file; null if the provider gives none
+     */
     public data class Source @JvmOverloads constructor(
         @get:JvmName("url") public val url: String,
         @get:JvmName("title") public val title: String? = null,
@@ -74,12 +99,19 @@ public sealed class Delta {
         override val isContent: Boolean get() = true
     }
 
-    /** An image or a sound. @property url an http(s) or data: URL */
-    public data class Media(
+    /** An image or a sound. @property mediaType with a star after the slash if the format is not known @property url an http(s) or data: URL */
+    public data class Media @JvmOverloads constructor(
         @get:JvmName("mediaType") public val mediaType: String,
         @get:JvmName("url") public val url: String,
+        /** True for a preview of an image that follows later in the stream. A response keeps no previews. */
+        @get:JvmName("isPartial") public val isPartial: Boolean = false,
+        /** The prompt from which the image was made, if the provider changed it; null if it did not, or does not say. */
+        @get:JvmName("revisedPrompt") public val revisedPrompt: String? = null,
     ) : Delta() {
         override val isContent: Boolean get() = true
+
+        /** Without the content. */
+        override fun toString(): String = "Media($mediaType, ${shownUrl(url)}${if (isPartial) ", partial" else ""})"
     }
 
     /** The vector of input number [index]. */

@@ -2,6 +2,7 @@ package dev.unifiedllm.chat
 
 import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.LlmDsl
+import kotlinx.serialization.json.JsonObject
 import java.util.function.Consumer
 
 /** A request for one embedding vector for each of [inputs]. Built by [build], changed by [with]; the context is kept. */
@@ -13,8 +14,23 @@ public class EmbeddingRequest private constructor(builder: EmbeddingRequestBuild
     @get:JvmName("dimensions")
     public val dimensions: Int? = builder.dimensions
 
+    /** What the texts are; null leaves it to the model. Cohere's models need one: null is sent to them as [InputType.DOCUMENT]. */
+    @get:JvmName("inputType")
+    public val inputType: InputType? = builder.inputType
+
+    /** How the vectors travel; null leaves it to the provider. */
+    @get:JvmName("encoding")
+    public val encoding: EmbeddingEncoding? = builder.encoding
+
+    /** Additional fields of the request body, sent as they are. */
+    @get:JvmName("providerOptions")
+    public val providerOptions: JsonObject = builder.providerOptions
+
     init {
         require(inputs.isNotEmpty()) { "an embedding needs at least one text: add one with input(\"…\")" }
+        @Suppress("USELESS_CAST") // a list from Java may have nulls
+        val missing = (inputs as List<String?>).indexOf(null)
+        require(missing < 0) { "input $missing is null, counted from 0" }
     }
 
     /** A copy with the changes that [block] makes; inputs it adds come after those that are there. */
@@ -26,7 +42,14 @@ public class EmbeddingRequest private constructor(builder: EmbeddingRequestBuild
 
     override fun withContext(context: CallContext): EmbeddingRequest = EmbeddingRequest(EmbeddingRequestBuilder(modelRef, this, context))
 
-    private fun fields() = listOf(model, inputs, dimensions)
+    /** The same request for other texts. */
+    @JvmSynthetic
+    internal fun withInputs(inputs: List<String>): EmbeddingRequest = with {
+        this.inputs.clear()
+        inputs(inputs)
+    }
+
+    private fun fields() = listOf(model, inputs, dimensions, inputType, encoding, providerOptions)
 
     /** Equal in what is sent; the context does not count. */
     override fun equals(other: Any?): Boolean = other is EmbeddingRequest && fields() == other.fields()
@@ -67,6 +90,26 @@ public class EmbeddingRequestBuilder @InternalLlmApi constructor(model: ModelRef
             field = value
         }
 
+    /** What the texts are; null leaves it to the model. Where the provider cannot be told, it is left out, with a warning. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var inputType: InputType? = from?.inputType
+
+    /** How the vectors travel; null leaves it to the provider. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var encoding: EmbeddingEncoding? = from?.encoding
+
+    @get:JvmSynthetic
+    internal var providerOptions: JsonObject = from?.providerOptions ?: JsonObject(emptyMap())
+        private set
+
+    /** Additional fields of the request body, in the provider's own words. */
+    @JvmSynthetic
+    public fun providerOptions(block: ProviderOptionsBuilder.() -> Unit): EmbeddingRequestBuilder =
+        apply { providerOptions = ProviderOptionsBuilder(providerOptions).apply(block).build() }
+
+    /** Additional fields of the request body, in the provider's own words. */
+    public fun providerOptions(block: Consumer<ProviderOptionsBuilder>): EmbeddingRequestBuilder = providerOptions { block.accept(this) }
+
     /** Adds texts, each of which gets a vector. */
     public fun input(vararg texts: String): EmbeddingRequestBuilder = apply { inputs += texts }
 
@@ -75,4 +118,8 @@ public class EmbeddingRequestBuilder @InternalLlmApi constructor(model: ModelRef
 
     /** @throws IllegalArgumentException if it is not positive */
     public fun dimensions(dimensions: Int): EmbeddingRequestBuilder = apply { this.dimensions = dimensions }
+
+    public fun inputType(type: InputType): EmbeddingRequestBuilder = apply { inputType = type }
+
+    public fun encoding(encoding: EmbeddingEncoding): EmbeddingRequestBuilder = apply { this.encoding = encoding }
 }

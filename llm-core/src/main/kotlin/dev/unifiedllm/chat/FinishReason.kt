@@ -24,6 +24,9 @@ public data class FinishReason @JvmOverloads constructor(
         /** The provider reports an error. */
         ERROR,
 
+        /** The tool loop reached its limit of responses: the last tool calls were not run. */
+        MAX_ITERATIONS,
+
         /** Another reason: see [FinishReason.raw]. */
         OTHER,
 

@@ -17,6 +17,7 @@ public class ResponseFold(private val nanoTime: () -> Long = System::nanoTime, p
     internal val earlier = mutableListOf<Message>()
     internal val media = mutableListOf<Delta.Media>()
     internal val sources = mutableListOf<Delta.Source>()
+    internal val embeddings = mutableListOf<Delta.Embedding>()
     internal val warnings = mutableListOf<String>()
     internal val attempts = mutableListOf<Delta.Attempt>()
     internal val steps = mutableListOf<Delta.StepFinish>()
@@ -38,19 +39,20 @@ public class ResponseFold(private val nanoTime: () -> Long = System::nanoTime, p
             is Delta.Text -> choice(delta.choice).text(delta.text)
             is Delta.Reasoning -> choice(delta.choice).reasoning(delta)
             is Delta.ToolCallDelta -> choice(delta.choice).toolCall(delta)
+            is Delta.Raw -> choice(delta.choice).raw(delta)
             is Delta.Start -> start = delta
             is Delta.Finish -> {
                 finish = delta
                 finishedAt = nanoTime()
             }
-            is Delta.Media -> media += delta
+            is Delta.Media -> if (!delta.isPartial) media += delta
             is Delta.Source -> sources += delta
-            is Delta.Warning -> warnings += delta.message
+            is Delta.Warning -> if (delta.message !in warnings) warnings += delta.message // the steps of a tool loop repeat theirs
             is Delta.Attempt -> attempts += delta
             is Delta.StepFinish -> endStep(delta)
             is Delta.ToolResult -> earlier += Message.tool(Part.ToolResult(delta.id, delta.name, delta.content, delta.error != null))
             Delta.Reset -> reset()
-            is Delta.Embedding -> Unit
+            is Delta.Embedding -> embeddings += delta
         }
     }
 
@@ -74,6 +76,7 @@ public class ResponseFold(private val nanoTime: () -> Long = System::nanoTime, p
     /** Discards the body of the current step; the steps before it stay. */
     private fun reset() {
         choices.clear()
+        embeddings.clear()
         media.subList(mediaBefore, media.size).clear()
         sources.subList(sourcesBefore, sources.size).clear()
         start = null
@@ -109,8 +112,13 @@ private class ChoiceFold {
         call.arguments.append(delta.argumentsFragment)
     }
 
+    fun raw(delta: Delta.Raw) {
+        open += Part.Raw(delta.type, delta.json, delta.protocol)
+    }
+
     fun parts(): List<Part> = open.map {
         when (it) {
+            is Part -> it
             is OpenToolCall -> Part.ToolCall(it.id, it.name, it.arguments.toString(), it.signature)
             is OpenReasoning -> Part.Reasoning(it.text.toString(), it.signature, it.isRedacted)
             else -> Part.Text(it.toString())

@@ -8,57 +8,171 @@ import java.nio.file.Files
 import java.nio.file.Path
 import java.util.Base64
 
-/** Adds images to a user's text. */
+/**
+ * Adds images, documents and sounds to a user's text, in the order of the calls.
+ *
+ * What is given as bytes or as a file is read and encoded now, once. Its media type is found by its content; one that is given counts where the content
+ * does not tell. What is given as a URL is not read here: the provider fetches it, or the library does when the call is sent.
+ */
 @LlmDsl
 public class UserMessageBuilder @InternalLlmApi constructor(text: String) {
     private val parts: MutableList<Part> = mutableListOf(Part.Text(text))
 
-    /** An image at an http(s) URL, which the provider fetches itself, or a data: URL. */
-    public fun image(url: String): UserMessageBuilder {
-        require(url.startsWith("https://") || url.startsWith("http://") || url.startsWith("data:image/")) {
+    /** A text after the parts before it. */
+    public fun text(text: String): UserMessageBuilder = apply { parts += Part.Text(text) }
+
+    /** An image at an http(s) URL, or a data: URL. A provider that reads from a storage takes its URL (gs:, s3:), too. */
+    @JvmOverloads
+    public fun image(url: String, detail: Detail? = null): UserMessageBuilder {
+        val checked = checkedUrl(url)
+        require(isRemote(checked) || checked.startsWith("data:image/")) {
             "an image is named by an http(s) or data:image URL; for a file use image(Path.of(\"…\"))"
         }
-        return apply { parts += Part.Image(url) }
-    }
-
-    /** The bytes of an image of type [mediaType], as in `image/png`; sent within the request. */
-    public fun image(bytes: ByteArray, mediaType: String): UserMessageBuilder {
-        require(mediaType.startsWith("image/")) { "the type of an image is as in image/png, not \"$mediaType\"" }
-        return image("data:$mediaType;base64,${Base64.getEncoder().encodeToString(bytes)}")
+        return apply { parts += Part.Image(checked, detail) }
     }
 
     /**
-     * The image in [file], read now. Its name must end as images do: .png, .jpg, .jpeg, .gif, .webp.
+     * The bytes of an image, sent within the request.
+     *
+     * @param mediaType as in `image/tiff`; needed if the content does not tell it
+     * @throws IllegalArgumentException if it is no image
+     */
+    @JvmOverloads
+    public fun image(bytes: ByteArray, mediaType: String? = null, detail: Detail? = null): UserMessageBuilder {
+        require(mediaType == null || mediaType.startsWith("image/")) { "the type of an image is as in image/png, not \"$mediaType\"" }
+        return image(dataUrl(imageType(bytes, mediaType, "the bytes"), bytes), detail)
+    }
+
+    /**
+     * The image in [file], read now.
      *
      * @throws UncheckedIOException if it cannot be read
+     * @throws IllegalArgumentException if it is no image
      */
-    public fun image(file: Path): UserMessageBuilder {
-        val ending = file.fileName.toString().substringAfterLast('.', "").lowercase()
-        val type = requireNotNull(TYPES[ending]) { "$file does not end as images do: ${TYPES.keys.joinToString { ".$it" }}" }
-        val bytes = try {
-            Files.readAllBytes(file)
-        } catch (failure: IOException) {
-            throw UncheckedIOException("The image $file cannot be read (${failure.javaClass.simpleName}).", failure)
+    @JvmOverloads
+    public fun image(file: Path, detail: Detail? = null): UserMessageBuilder {
+        val bytes = read(file, "image")
+        val byName = mediaTypeOfName(file.fileName.toString())?.takeIf { it.startsWith("image/") }
+        return image(dataUrl(imageType(bytes, byName, file.toString()), bytes), detail)
+    }
+
+    /**
+     * A document at an http(s) or data: URL, or of a storage that the provider reads (gs:, s3:).
+     *
+     * @param mediaType as in `application/pdf`; null: by the ending of the URL
+     * @throws IllegalArgumentException if it has no ending that tells the type
+     */
+    @JvmOverloads
+    public fun file(url: String, mediaType: String? = null, name: String? = null): UserMessageBuilder {
+        val checked = checkedUrl(url)
+        require(isRemote(checked) || checked.startsWith("data:")) { "a document is named by an http(s) or data URL; for a file use file(Path.of(\"…\"))" }
+        val type = mediaType ?: if (checked.startsWith("data:")) typeOfDataUrl(checked) else mediaTypeOfName(url)
+        requireNotNull(type) { "the URL of a document does not tell its type: name it, as in file(url, \"application/pdf\")" }
+        return apply { parts += Part.File(checked, type, name) }
+    }
+
+    /**
+     * The bytes of a document, sent within the request.
+     *
+     * @param mediaType as in `application/pdf`; null: by its content, or by the ending of [name]
+     * @throws IllegalArgumentException if neither tells the type
+     */
+    @JvmOverloads
+    public fun file(bytes: ByteArray, mediaType: String? = null, name: String? = null): UserMessageBuilder {
+        requireContent(bytes, name ?: "the document")
+        val type = mediaType ?: mediaTypeOf(bytes) ?: name?.let(::mediaTypeOfName) ?: "text/plain".takeIf { isText(bytes) }
+        requireNotNull(type) { "the content of ${name ?: "the document"} does not tell its type: name it, as in file(bytes, \"application/pdf\")" }
+        return file(dataUrl(type, bytes), type, name)
+    }
+
+    /**
+     * The document in [file], read now.
+     *
+     * @param mediaType null: by its content, or by the ending of its name
+     * @param name null: that of the file
+     * @throws UncheckedIOException if it cannot be read
+     * @throws IllegalArgumentException if its type cannot be told
+     */
+    @JvmOverloads
+    public fun file(file: Path, mediaType: String? = null, name: String? = null): UserMessageBuilder =
+        file(read(file, "file"), mediaType, name ?: file.fileName.toString())
+
+    /** A sound at an http(s) or data: URL. @param mediaType as in `audio/wav`; null: by the ending of the URL */
+    @JvmOverloads
+    public fun audio(url: String, mediaType: String? = null): UserMessageBuilder {
+        val checked = checkedUrl(url)
+        require(isRemote(checked) || checked.startsWith("data:audio/")) {
+            "a sound is named by an http(s) or data:audio URL; for a file use audio(Path.of(\"…\"))"
         }
-        return image(bytes, type)
+        val type = mediaType ?: if (checked.startsWith("data:")) typeOfDataUrl(checked) else mediaTypeOfName(url)
+        require(type != null && type.startsWith("audio/")) { "the URL of a sound does not tell its type: name it, as in audio(url, \"audio/wav\")" }
+        return apply { parts += Part.File(checked, type) }
     }
 
-    /** A document at an http(s) URL, which the provider fetches itself. */
+    /**
+     * The bytes of a sound, sent within the request.
+     *
+     * @param mediaType as in `audio/aac`; needed if the content does not tell it
+     * @throws IllegalArgumentException if it is no sound
+     */
     @JvmOverloads
-    public fun file(url: String, mediaType: String, name: String? = null): UserMessageBuilder {
-        require(url.startsWith("https://") || url.startsWith("http://") || url.startsWith("data:")) { "a document is named by an http(s) or data URL" }
-        return apply { parts += Part.File(url, mediaType, name) }
+    public fun audio(bytes: ByteArray, mediaType: String? = null): UserMessageBuilder {
+        require(mediaType == null || mediaType.startsWith("audio/")) { "the type of a sound is as in audio/wav, not \"$mediaType\"" }
+        return audioPart(bytes, mediaType, "the bytes")
     }
 
-    /** The bytes of a document of type [mediaType], as in `application/pdf`; sent within the request. */
-    @JvmOverloads
-    public fun file(bytes: ByteArray, mediaType: String, name: String? = null): UserMessageBuilder =
-        file("data:$mediaType;base64,${Base64.getEncoder().encodeToString(bytes)}", mediaType, name)
+    /**
+     * The sound in [file], read now.
+     *
+     * @throws UncheckedIOException if it cannot be read
+     * @throws IllegalArgumentException if it is no sound
+     */
+    public fun audio(file: Path): UserMessageBuilder =
+        audioPart(read(file, "audio file"), mediaTypeOfName(file.fileName.toString())?.takeIf { it.startsWith("audio/") }, file.toString())
+
+    private fun audioPart(bytes: ByteArray, otherwise: String?, subject: String): UserMessageBuilder {
+        requireContent(bytes, subject)
+        val found = mediaTypeOf(bytes)
+        val mayBeSound = found == null || found == "video/mp4" || found == "video/webm"
+        val type = found?.takeIf { it.startsWith("audio/") } ?: otherwise.takeIf { mayBeSound }
+        require(type != null) {
+            "$subject: this is no sound of a known type${seenAs(found)}. If it is one, name its type, as in audio(bytes, \"audio/aac\")"
+        }
+        return apply { parts += Part.File(dataUrl(type, bytes), type) }
+    }
 
     @JvmSynthetic
-    internal fun build(): Message = Message(Role.USER, parts.toList())
+    internal fun build(): Message = Message(Role.USER, parts.filterNot { it is Part.Text && it.text.isEmpty() }.ifEmpty { parts.take(1) })
 
     private companion object {
-        val TYPES = mapOf("png" to "image/png", "jpg" to "image/jpeg", "jpeg" to "image/jpeg", "gif" to "image/gif", "webp" to "image/webp")
+        val SCHEMES = listOf("https://", "http://", "gs://", "s3://")
+
+        fun isRemote(url: String) = SCHEMES.any { url.startsWith(it) }
+
+        fun typeOfDataUrl(url: String): String = url.substring("data:".length).substringBefore(',').substringBefore(';').ifEmpty { "text/plain" }
+
+        fun dataUrl(mediaType: String, bytes: ByteArray): String = "data:$mediaType;base64," + Base64.getEncoder().encodeToString(bytes)
+
+        /** The content counts more than [otherwise]: providers refuse an image that is not of the type that the request says. */
+        fun imageType(bytes: ByteArray, otherwise: String?, subject: String): String {
+            requireContent(bytes, subject)
+            val isText = otherwise != "image/svg+xml" && mediaTypeOf(bytes) == null && isText(bytes)
+            val found = if (isText) markupType(bytes) ?: "text/plain" else mediaTypeOf(bytes)
+            val type = if (found == null) otherwise else found.takeIf { it.startsWith("image/") }
+            require(type != null) {
+                "$subject: this is no image of a known type${seenAs(found)}. If it is one, name its type, as in image(bytes, \"image/tiff\")"
+            }
+            return if (type == "image/jpg") "image/jpeg" else type
+        }
+
+        fun requireContent(bytes: ByteArray, subject: String) = require(bytes.isNotEmpty()) { "$subject: there is no content" }
+
+        fun seenAs(found: String?): String = if (found == null) "" else ", but $found"
+
+        fun read(file: Path, kind: String): ByteArray = try {
+            Files.readAllBytes(file)
+        } catch (failure: IOException) {
+            throw UncheckedIOException("The $kind $file cannot be read (${failure.javaClass.simpleName}).", failure)
+        }
     }
 }

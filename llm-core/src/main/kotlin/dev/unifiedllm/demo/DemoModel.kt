@@ -6,10 +6,13 @@ import dev.unifiedllm.OR_ADD_A_FALLBACK
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Effort
+import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.Usage
 import kotlinx.coroutines.delay
@@ -18,11 +21,14 @@ import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.flow.flow
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.doubleOrNull
+import java.util.Base64
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 /**
  * Streams prepared responses without a key and without a network. The same prompt gets the same response, whose text says that no language model runs.
+ * Where a JSON schema is asked for, the response is JSON that fits it.
  *
  * `providerOptions { put("tokensPerSecond", 20) }` sets its speed. The default is 40; 0 means without pauses.
  */
@@ -36,15 +42,56 @@ internal class DemoModel(name: String) : Model {
         )
 
     override fun stream(request: Request): Flow<Delta> = flow {
-        if (request !is ChatRequest) {
+        val kind = when (request) {
+            is ChatRequest -> DemoKind.CHAT
+            is EmbeddingRequest -> DemoKind.EMBEDDINGS
+            is ImageRequest -> DemoKind.IMAGES
+        }
+        if (kind != script.kind) {
             throw LlmException.InvalidRequest(
-                "$id supports chat requests only.",
+                "$id supports ${script.kind.words} only. For ${kind.words} use $PROVIDER/${kind.example}.",
                 LlmException.InvalidRequest.Kind.UNSUPPORTED,
                 details = LlmException.Details(id),
             )
         }
-        respond(request)
+        when (request) {
+            is ChatRequest -> respond(request)
+            is EmbeddingRequest -> embed(request)
+            is ImageRequest -> draw(request)
+        }
     }
+
+    private suspend fun FlowCollector<Delta>.embed(request: EmbeddingRequest) {
+        emit(Delta.Start(null, id))
+        request.inputs.forEachIndexed { index, text -> emit(Delta.Embedding(index, demoVector(text, request.dimensions ?: DEMO_DIMENSIONS))) }
+        val usage = Usage.build {
+            inputTokens = request.inputs.sumOf { words(it).size }.toLong()
+            outputTokens = 0
+        }
+        emit(Delta.Finish(FinishReason.STOP, usage))
+    }
+
+    private suspend fun FlowCollector<Delta>.draw(request: ImageRequest) {
+        emit(Delta.Start(null, id))
+        val pixels = request.size?.let { SIZE.matchEntire(it) }?.let { it.groupValues[1].toInt() to it.groupValues[2].toInt() }
+        if (request.size != null && pixels == null) emit(Delta.Warning("size ${request.size} was ignored: $id takes one as in 640x400"))
+        if (request.sources.isNotEmpty()) emit(Delta.Warning("the source images were ignored: $id draws new ones"))
+        val (width, height) = pixels ?: (WIDTH to HEIGHT)
+        repeat(request.n ?: 1) { number ->
+            val previews = request.partialImages ?: 0
+            for (step in 1..previews) {
+                emit(media(demoImage(request.prompt, seed(request, number), width, height, detail = FINEST_PREVIEW * step / previews), isPartial = true))
+                delay(PREVIEW_PAUSE)
+            }
+            emit(media(demoImage(request.prompt, seed(request, number), width, height)))
+        }
+        emit(Delta.Finish(FinishReason.STOP, null))
+    }
+
+    private fun seed(request: ImageRequest, number: Int) = (request.seed ?: 0) + number
+
+    private fun media(png: ByteArray, isPartial: Boolean = false) =
+        Delta.Media("image/png", "data:image/png;base64,${Base64.getEncoder().encodeToString(png)}", isPartial)
 
     private suspend fun FlowCollector<Delta>.respond(request: ChatRequest) {
         val prompt = request.messages.lastOrNull { it.role == Role.USER }?.text.orEmpty()
@@ -71,7 +118,7 @@ internal class DemoModel(name: String) : Model {
             emit(Delta.Finish(FinishReason(FinishReason.Kind.TOOL_CALLS, "tool_calls"), usage(request, tokens + request.tools.size, reasoning.size)))
             return
         }
-        val text = words(script.text(prompt))
+        val text = words((request.responseFormat as? ResponseFormat.JsonSchema)?.let { exampleAnswer(it.schema) } ?: script.text(prompt))
         val limit = (request.maxTokens ?: Int.MAX_VALUE) - tokens
         for ((position, word) in text.withIndex()) {
             if (position >= limit) {
@@ -109,6 +156,13 @@ internal class DemoModel(name: String) : Model {
         private const val OVERLOADED = 503
         private const val DEFAULT_SPEED = 40.0
         private const val TOKENS_PER_MESSAGE = 3
+        private const val WIDTH = 480
+        private const val HEIGHT = 300
+        private const val FINEST_PREVIEW = 0.2
+        private val PREVIEW_PAUSE = 300.milliseconds
+
+        /** Of at most 1999 pixels a side. */
+        private val SIZE = Regex("(1?[0-9]{2,3})x(1?[0-9]{2,3})")
 
         /** A word with the white space before it, and the last one with that behind it. */
         private val WORD = Regex("""\s*\S+\s*$|\s*\S+""")

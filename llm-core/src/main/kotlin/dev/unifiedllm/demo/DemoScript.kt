@@ -1,10 +1,11 @@
 package dev.unifiedllm.demo
 
-import kotlinx.serialization.json.JsonArray
-import kotlinx.serialization.json.JsonElement
-import kotlinx.serialization.json.JsonObject
-import kotlinx.serialization.json.JsonPrimitive
-import kotlinx.serialization.json.contentOrNull
+/** What requests a demo model takes. @property words for messages @property example a model that takes them */
+internal enum class DemoKind(val words: String, val example: String) {
+    CHAT("chat requests", "echo"),
+    EMBEDDINGS("requests for embeddings", "embedder"),
+    IMAGES("requests for images", "painter"),
+}
 
 /** How one of the demo models behaves. */
 internal class DemoScript(
@@ -16,6 +17,7 @@ internal class DemoScript(
     val callsTools: Boolean = false,
     val fails: Boolean = false,
     val isCut: Boolean = false,
+    val kind: DemoKind = DemoKind.CHAT,
 ) {
     internal companion object {
         private const val QUOTE = 80
@@ -34,6 +36,8 @@ internal class DemoScript(
                 DemoScript({
                     "This is the demo model. You cannot read the end of this sentence because the connection is lost in the middle of it."
                 }, isCut = true),
+            "embedder" to DemoScript({ "" }, kind = DemoKind.EMBEDDINGS),
+            "painter" to DemoScript({ "" }, kind = DemoKind.IMAGES),
         )
 
         val names: List<String> get() = all.keys.toList()
@@ -59,23 +63,5 @@ internal class DemoScript(
 
         private val HEROES = listOf("a lighthouse keeper", "a young clockmaker", "the ferryman", "a patient heron", "the baker’s daughter")
         private val PLACES = listOf("a harbour town", "the valley of mills", "a city of canals", "the northern islands")
-    }
-}
-
-/** Returns arguments that fit [schema], as a model might choose them. */
-internal fun exampleArguments(schema: JsonObject): String {
-    val properties = schema["properties"] as? JsonObject ?: return "{}"
-    return JsonObject(properties.mapValues { (name, property) -> example(name, property) }).toString()
-}
-
-private fun example(name: String, property: JsonElement): JsonElement {
-    val schema = property as? JsonObject ?: return JsonPrimitive(name)
-    (schema["enum"] as? JsonArray)?.firstOrNull()?.let { return it }
-    return when ((schema["type"] as? JsonPrimitive)?.contentOrNull) {
-        "integer", "number" -> JsonPrimitive(1)
-        "boolean" -> JsonPrimitive(true)
-        "array" -> JsonArray(emptyList())
-        "object" -> JsonObject(emptyMap())
-        else -> JsonPrimitive(name)
     }
 }

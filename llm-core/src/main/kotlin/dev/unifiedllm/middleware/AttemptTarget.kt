@@ -2,7 +2,11 @@ package dev.unifiedllm.middleware
 
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.RateLimits
+import dev.unifiedllm.pricing.ImagePrices
 import dev.unifiedllm.pricing.Price
+import dev.unifiedllm.provider.EmbeddingLimits
+import dev.unifiedllm.provider.JsonMode
+import java.util.concurrent.ConcurrentHashMap
 
 /**
  * The target of an attempt, as its links see it.
@@ -17,6 +21,14 @@ internal class AttemptTarget(
     val isUsers: Boolean,
     val isFree: Boolean,
     val isLocal: Boolean = false,
+    /** How the model is asked for JSON of a given schema, the surest way first. */
+    val jsonModes: List<JsonMode> = listOf(JsonMode.SCHEMA, JsonMode.PROMPT),
+    /** The prices of its images, by their size and quality; null if none are known. */
+    val imagePrices: () -> ImagePrices? = { null },
+    /** True if its reasoning may stand in its text, between tags. */
+    val mayWriteThinkTags: Boolean = false,
+    /** What one request for embeddings may hold. */
+    val embeddingLimits: EmbeddingLimits = EmbeddingLimits(),
     private val price: (reportedModel: String?) -> Price?,
 ) {
     /** Shared by all calls of the client to this target. Found when it is needed, because the identity of a target contains a hash of its key. */
@@ -31,4 +43,7 @@ internal class TargetState {
     /** As the provider last reported them; null if it never did. */
     @Volatile
     var rateLimits: RateLimits? = null
+
+    /** The ways to ask for JSON that it has refused. */
+    val refusedJsonModes: MutableSet<JsonMode> = ConcurrentHashMap.newKeySet()
 }

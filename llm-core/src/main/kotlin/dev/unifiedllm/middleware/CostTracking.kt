@@ -7,8 +7,11 @@ import dev.unifiedllm.LlmException.Timeout
 import dev.unifiedllm.Model
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.linkFlow
+import dev.unifiedllm.pricing.MadeImages
+import dev.unifiedllm.pricing.imageCost
 import dev.unifiedllm.pricing.setPrice
 import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.store.LedgerRow
@@ -34,6 +37,7 @@ internal class CostTracking(
         var firstContent: Duration? = null
         var finish: Delta.Finish? = null
         var hasAnswer = false
+        var images = 0
         var status = Status.FAILED
         var mayBeBilled = false
         try {
@@ -41,11 +45,12 @@ internal class CostTracking(
                 if (delta.isContent) {
                     if (firstContent == null) firstContent = mark.elapsedNow()
                     hasAnswer = hasAnswer || delta !is Delta.Embedding
+                    if (delta is Delta.Media && !delta.isPartial) images++
                 } else if (delta is Delta.Start) {
                     begun = delta
                     delta.head?.rateLimits?.let { target.state.rateLimits = it }
                 } else if (delta is Delta.Finish) {
-                    val priced = delta.copy(cost = cost(delta, begun?.reportedModel, hasAnswer))
+                    val priced = delta.copy(cost = cost(request, delta, begun?.reportedModel, hasAnswer, images))
                     finish = priced
                     status = Status.DONE
                     emit(priced)
@@ -91,10 +96,17 @@ internal class CostTracking(
         return "no price is known for ${target.id}$answered; ${setPrice(target.id.toString())}"
     }
 
-    /** @param hasAnswer true if the response had text, reasoning, tool calls or media, none of which take zero tokens */
-    private fun cost(finish: Delta.Finish, reportedModel: String?, hasAnswer: Boolean): Cost = when {
+    /**
+     * @param hasAnswer true if the response had text, reasoning, tool calls or media, none of which take zero tokens
+     * @param images how many images it had
+     */
+    private fun cost(request: Request, finish: Delta.Finish, reportedModel: String?, hasAnswer: Boolean, images: Int): Cost = when {
         finish.cost !is Cost.Unknown -> finish.cost
         target.isFree -> Cost.Free
+        request is ImageRequest -> {
+            val made = MadeImages(images, request.size, request.quality, request.sources.isNotEmpty())
+            imageCost(finish.usage, target.price(reportedModel), target.imagePrices(), made) ?: Cost.Unknown(unlisted(reportedModel))
+        }
         hasAnswer && finish.usage?.outputTokens == 0L -> Cost.Unknown("the provider counted no output tokens for a response with content")
         hasAnswer && finish.usage?.inputTokens == 0L -> Cost.Unknown("the provider counted no input tokens")
         else -> target.price(reportedModel)?.cost(finish.usage) ?: Cost.Unknown(finish.usage?.billing?.unpriced ?: unlisted(reportedModel))

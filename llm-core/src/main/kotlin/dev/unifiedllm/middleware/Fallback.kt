@@ -10,8 +10,12 @@ import dev.unifiedllm.linkFlow
 import dev.unifiedllm.withoutFallbackAdvice
 import kotlinx.coroutines.flow.Flow
 
-/** Tries its targets in order until one delivers content. From then on the failure of that target is the failure of the call. */
-internal class Fallback(private val targets: List<Model>) : Model {
+/**
+ * Tries its targets in order until one delivers content. From then on the failure of that target is the failure of the call.
+ *
+ * @param skipReason why a target other than the first cannot serve the request, as a sentence; null if it can, or if that is not known
+ */
+internal class Fallback(private val targets: List<Model>, private val skipReason: (ModelId, Request) -> String? = { _, _ -> null }) : Model {
     init {
         require(targets.isNotEmpty()) { "a fallback chain needs at least one model" }
     }
@@ -22,7 +26,17 @@ internal class Fallback(private val targets: List<Model>) : Model {
         if (targets.size == 1) return targets.single().stream(request)
         return linkFlow {
             val failed = mutableListOf<Delta.Attempt>()
+            val skipped = mutableListOf<Delta.Attempt>()
             for (target in targets) {
+                val reason = if (target === targets.first()) null else skipReason(target.id, request)
+                if (reason != null) {
+                    val attempt = Delta.Attempt(target.id, unable(target.id, reason))
+                    skipped += attempt
+                    failed += attempt
+                    emit(attempt)
+                    if (target === targets.last()) throw allFailed(failed, skipped)
+                    continue
+                }
                 val gate = CommitGate(this)
                 try {
                     target.stream(request).collect(gate)
@@ -36,7 +50,7 @@ internal class Fallback(private val targets: List<Model>) : Model {
                     val attempts = if (isChain) gate.attempts else failure.each().map { Delta.Attempt(it.model ?: target.id, it.withoutFallbackAdvice()) }
                     failed += attempts
                     if (!isChain) attempts.forEach { emit(it) }
-                    if (isEnd) throw allFailed(failed)
+                    if (isEnd) throw allFailed(failed, skipped)
                 }
             }
         }
@@ -45,16 +59,20 @@ internal class Fallback(private val targets: List<Model>) : Model {
     override fun toString(): String = targets.joinToString(" then ")
 }
 
-private fun allFailed(failed: List<Delta.Attempt>): LlmException {
+private fun unable(model: ModelId, reason: String) =
+    LlmException.InvalidRequest(reason, LlmException.InvalidRequest.Kind.UNSUPPORTED, details = LlmException.Details(model))
+
+/** @param skipped those of [failed] that were not tried */
+private fun allFailed(failed: List<Delta.Attempt>, skipped: List<Delta.Attempt>): LlmException {
     val trail = failed.joinToString("\n") { (model, failure) ->
         val message = failure?.message.orEmpty().withoutFallbackAdvice()
         if (model.toString() in message) "  $message" else "  $model: $message"
     }
-    val failures = failed.mapNotNull { it.error }
+    val failures = failed.filter { attempt -> skipped.none { it === attempt } }.mapNotNull { it.error }
     val isRetryable = failures.all { it.isRetryable }
     val details = LlmException.Details(retryAfter = failures.mapNotNull { it.retryAfter }.minOrNull().takeIf { isRetryable })
     val message = "None of ${failed.size} models gave a response:\n$trail"
-    return LlmException.AllFailed(message, failed.last().error, details, isRetryable).also { all ->
+    return LlmException.AllFailed(message, failures.lastOrNull(), details, isRetryable).also { all ->
         failures.dropLast(1).forEach(all::addSuppressed)
     }
 }

@@ -42,14 +42,17 @@ internal class Charge(private val standard: RateTable, private val terms: Terms)
         val audioIn = usage.audioInputTokens ?: 0
         val reasoning = usage.reasoningTokens ?: 0
         val audioOut = usage.audioOutputTokens ?: 0
+        val imageIn = usage.billing.imageInputTokens ?: 0
         val image = (usage.imageTokens ?: 0).coerceAtMost(output)
-        add((input - cacheRead - cacheWrite - cacheWrite1h - audioIn).coerceAtLeast(0), rates.input, INPUT)
+        add((input - cacheRead - cacheWrite - cacheWrite1h - audioIn - imageIn).coerceAtLeast(0), rates.input, INPUT)
         add((output - reasoning - audioOut - image).coerceAtLeast(0), rates.output, OUTPUT)
         part(cacheRead, rates.cacheRead, rates.input, usual.cacheRead, usual.input, "tokens read from the cache")
         part(cacheWrite, rates.cacheWrite, rates.input, usual.cacheWrite, usual.input, "tokens written to the cache")
         val write = rates.cacheWrite ?: rates.input
         part(cacheWrite1h, rates.cacheWrite1h, write, usual.cacheWrite1h, usual.cacheWrite ?: usual.input, "tokens written to the cache for an hour")
         part(audioIn, rates.audioIn, rates.input, usual.audioIn, usual.input, "audio in the input")
+        part(imageIn, rates.imageIn, rates.input, usual.imageIn, usual.input, "images in the input")
+        if (imageIn > 0 && cacheRead > 0) miss("images in the input, of which some tokens were read from the cache")
         part(reasoning, rates.reasoning, rates.output, usual.reasoning, usual.output, "reasoning tokens")
         val ofMedia = rates.output.takeIf { terms.isUniform } // providers bill media above text: a row without their rate does not know it
         part(audioOut, rates.audioOut, ofMedia, usual.audioOut, usual.output, "audio in the output")

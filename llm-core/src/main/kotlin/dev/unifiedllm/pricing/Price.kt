@@ -22,7 +22,13 @@ public class Price private constructor(
     @get:JvmName("asOf") public val asOf: LocalDate?,
     private val table: RateTable,
     private val terms: Terms,
+    /** US dollars for an image that the model makes, whatever its size; null if images are billed by tokens, or by their size and quality. */
+    @get:JvmName("perImage") public val perImage: Usd? = null,
 ) {
+    /** True if tokens have a price. */
+    @get:JvmSynthetic
+    internal val isOfTokens: Boolean get() = table.base.input != null || table.base.output != null || table.base.imageOut != null
+
     /** US dollars per million input tokens. */
     @get:JvmName("inputPerMillion")
     public val inputPerMillion: Usd? get() = table.base.input?.let(Usd::of)
@@ -53,11 +59,11 @@ public class Price private constructor(
 
     /** This price with other rates. */
     @JvmSynthetic
-    internal fun changed(change: (Rates) -> Rates): Price = Price(source, asOf, table.changed(change), terms.changed(change))
+    internal fun changed(change: (Rates) -> Rates): Price = Price(source, asOf, table.changed(change), terms.changed(change), perImage)
 
     /**
-     * Builds a price, in US dollars per million tokens. The rates of input and output tokens are required, 0 means free; a null cache rate is that of input
-     * tokens.
+     * Builds a price, in US dollars per million tokens. The rates of input and output tokens are required unless there is a price per image, 0 means free; a
+     * null cache rate is that of input tokens.
      *
      * The functions take an amount as [Usd], [BigDecimal], number or text: `inputPerMillion(0.10)` and `inputPerMillion("0.10")` are exactly ten cents. What
      * is no number, such as NaN, throws a [NumberFormatException].
@@ -81,6 +87,10 @@ public class Price private constructor(
         /** The fee for a web search that the provider runs; null: the cost of a response with searches is unknown. */
         @get:JvmSynthetic @set:JvmSynthetic
         public var perWebSearch: Usd? = null
+
+        /** The price of an image that the model makes; null: its images are billed by their tokens. */
+        @get:JvmSynthetic @set:JvmSynthetic
+        public var perImage: Usd? = null
 
         public fun inputPerMillion(price: Usd): Builder = apply { inputPerMillion = price }
 
@@ -122,15 +132,24 @@ public class Price private constructor(
 
         public fun perWebSearch(fee: String): Builder = perWebSearch(Usd.of(fee))
 
+        public fun perImage(price: Usd): Builder = apply { perImage = price }
+
+        public fun perImage(price: BigDecimal): Builder = perImage(Usd.of(price))
+
+        public fun perImage(price: Double): Builder = perImage(BigDecimal.valueOf(price))
+
+        public fun perImage(price: String): Builder = perImage(Usd.of(price))
+
         @InternalLlmApi
         public fun build(source: String): Price {
-            val stated = listOf(inputPerMillion, outputPerMillion, cacheReadPerMillion, cacheWritePerMillion, perWebSearch)
+            val stated = listOf(inputPerMillion, outputPerMillion, cacheReadPerMillion, cacheWritePerMillion, perWebSearch, perImage)
             require(stated.all { it == null || it >= Usd.ZERO }) { "a price must not be negative, was ${stated.first { it != null && it < Usd.ZERO }}" }
-            requireNotNull(inputPerMillion) { "a price needs inputPerMillion: set it, to zero if input tokens are free" }
-            requireNotNull(outputPerMillion) { "a price needs outputPerMillion: set it, to zero if output tokens are free" }
+            val isOfImages = perImage != null
+            require(isOfImages || inputPerMillion != null) { "a price needs inputPerMillion: set it, to zero if input tokens are free" }
+            require(isOfImages || outputPerMillion != null) { "a price needs outputPerMillion: set it, to zero if output tokens are free" }
             val rates = Rates(inputPerMillion?.amount, outputPerMillion?.amount, cacheReadPerMillion?.amount, cacheWritePerMillion?.amount)
             val search = perWebSearch?.let { fee -> SearchFee(SearchFee.Unit.QUERY, mapOf("medium" to fee.amount)) }
-            return Price(source, null, RateTable(rates), Terms(search = search, isUniform = true))
+            return Price(source, null, RateTable(rates), Terms(search = search, isUniform = true), perImage)
         }
     }
 

@@ -39,6 +39,7 @@ internal class PriceRow(private val cells: List<String>) {
             decimal(AUDIO_IN),
             decimal(AUDIO_OUT),
             decimal(IMAGE_OUT),
+            decimal(IMAGE_IN),
         )
         if ((base.input?.signum() ?: 0) == 0 && (base.output?.signum() ?: 0) == 0) return null
         val factors = entries(FACTORS, '=').associate { (name, factor) -> name to factor.toBigDecimal() }
@@ -114,6 +115,7 @@ internal class PriceRow(private val cells: List<String>) {
         const val MAX_IN = 20
         const val MAX_OUT = 21
         const val ABILITIES = 22
+        const val IMAGE_IN = 24
 
         const val CACHE_WRITE_OF_TIER = 3
         const val CACHE_WRITE_1H_OF_TIER = 4

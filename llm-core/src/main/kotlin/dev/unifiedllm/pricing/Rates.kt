@@ -13,6 +13,7 @@ internal data class Rates(
     val audioIn: BigDecimal? = null,
     val audioOut: BigDecimal? = null,
     val imageOut: BigDecimal? = null,
+    val imageIn: BigDecimal? = null,
 ) {
     operator fun times(factor: BigDecimal): Rates = combined(this) { own, _ -> own?.multiply(factor) }
 
@@ -28,6 +29,7 @@ internal data class Rates(
         combine(audioIn, other.audioIn),
         combine(audioOut, other.audioOut),
         combine(imageOut, other.imageOut),
+        combine(imageIn, other.imageIn),
     )
 }
 

@@ -29,12 +29,22 @@ internal class ClaudeReasoning private constructor(val thinking: JsonObject?, va
         private val DISABLED = type("disabled")
         private val NOT_SENT = ClaudeReasoning(null)
 
+        /**
+         * The models whose reasoning cannot be turned off: Fable and Mythos
+         * (docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-adaptive-thinking.html, read 2026-11-26), Opus and Sonnet 5.5 (LiteLLM 1.109.1).
+         */
+        private val ALWAYS_ON = Regex("fable|mythos|(opus|sonnet)-5[-.]5")
+
         private fun type(name: String) = buildJsonObject { put("type", name) }
 
         fun of(request: ChatRequest, target: Target, claude: ClaudeVersion?, warnings: MutableList<String>): ClaudeReasoning {
             if (request.reasoningBudget == null && request.reasoning == null) return NOT_SENT
             val isAdaptive = claude != null && claude >= ClaudeVersion.ADAPTIVE
             val isOff = if (request.reasoningBudget != null) request.reasoningBudget == 0 else request.reasoning == Effort.NONE
+            if (isOff && isAdaptive && ALWAYS_ON.containsMatchIn(target.name.lowercase())) {
+                warnings += "reasoning NONE was sent as \"low\": the reasoning of ${target.name} cannot be turned off"
+                return ClaudeReasoning(null, Effort.LOW)
+            }
             if (isOff) return if (isAdaptive) ClaudeReasoning(DISABLED) else NOT_SENT
             if (request.tools.isNotEmpty() && (request.toolChoice == ToolChoice.Required || request.toolChoice is ToolChoice.Named)) {
                 warnings += "reasoning was left out: it cannot be combined with a required tool call (use ToolChoice.Auto)"

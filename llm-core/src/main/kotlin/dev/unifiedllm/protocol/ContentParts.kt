@@ -1,6 +1,7 @@
 package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.CacheTtl
+import dev.unifiedllm.chat.Part
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
@@ -13,9 +14,12 @@ internal fun textPart(text: String): JsonObject = buildJsonObject {
 }
 
 /** An image part in the form of OpenAI's chat wire and those that follow it. */
-internal fun imagePart(url: String): JsonObject = buildJsonObject {
+internal fun imagePart(image: Part.Image): JsonObject = buildJsonObject {
     put("type", "image_url")
-    putJsonObject("image_url") { put("url", url) }
+    putJsonObject("image_url") {
+        put("url", image.url)
+        image.detail?.let { put("detail", it.name.lowercase()) }
+    }
 }
 
 /** [part] with a cache breakpoint after it, in the form of Anthropic and of gateways to Anthropic. */

@@ -1,17 +1,29 @@
 package dev.unifiedllm.protocol
 
+import dev.unifiedllm.chat.base64Bytes
 import java.net.URLDecoder
+import java.nio.charset.Charset
 import java.util.Base64
 
 /** The content of a `data:` URL. */
 internal class DataUrl(val mediaType: String, val base64: String) {
     val bytes: ByteArray get() = Base64.getMimeDecoder().decode(base64)
 
-    /** The content as text; null if it is not base64. */
-    fun text(): String? = try {
-        bytes.decodeToString()
-    } catch (_: IllegalArgumentException) {
-        null
+    /** The number of bytes. */
+    val size: Long get() = base64Bytes(base64)
+
+    /** The content as text, in UTF-8 or else in Windows-1252, which has a letter for each byte; null if it is not base64. */
+    fun text(): String? {
+        val content = try {
+            bytes
+        } catch (_: IllegalArgumentException) {
+            return null
+        }
+        return try {
+            content.decodeToString(throwOnInvalidSequence = true)
+        } catch (_: CharacterCodingException) {
+            String(content, Charset.forName("windows-1252"))
+        }
     }
 
     fun typed(mediaType: String) = DataUrl(mediaType, base64)
@@ -19,11 +31,19 @@ internal class DataUrl(val mediaType: String, val base64: String) {
     companion object {
         private const val SCHEME = "data:"
 
+        /** The number of bytes in [url], a `data:` URL, as far as it is base64. */
+        fun sizeOf(url: String): Long = base64Bytes(url, url.indexOf(',') + 1)
+
+        /** The `data:` URL of [bytes]. */
+        fun of(mediaType: String, bytes: ByteArray): String = "$SCHEME$mediaType;base64," + Base64.getEncoder().encodeToString(bytes)
+
         /** Null if [url] has another scheme. */
         fun parse(url: String): DataUrl? {
-            if (!url.startsWith(SCHEME, ignoreCase = true) || ',' !in url) return null
-            val head = url.substring(SCHEME.length).substringBefore(',')
-            val data = url.substringAfter(',')
+            if (!url.startsWith(SCHEME, ignoreCase = true)) return null
+            val comma = url.indexOf(',')
+            if (comma < 0) return null
+            val head = url.substring(SCHEME.length, comma)
+            val data = url.substring(comma + 1)
             val mediaType = head.substringBefore(';').ifEmpty { "text/plain" }
             if (head.endsWith(";base64", ignoreCase = true)) return DataUrl(mediaType, data)
             val plain = URLDecoder.decode(data.replace("+", "%2B"), Charsets.UTF_8)

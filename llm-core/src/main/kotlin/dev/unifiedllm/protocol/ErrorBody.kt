@@ -27,11 +27,11 @@ internal suspend fun TransportResponse.readError(patience: Duration): String {
     return decoded(body.toByteArray())
 }
 
-/** [body] as text, decompressed if necessary; empty if it cannot be read. */
-private fun TransportResponse.decoded(body: ByteArray): String = when (header("content-encoding")?.trim()?.lowercase()) {
+/** [body] as text, decompressed if necessary, at most [limit] bytes of it then; empty if it cannot be read. */
+internal fun TransportResponse.decoded(body: ByteArray, limit: Int = MAX_ERROR_BYTES): String = when (header("content-encoding")?.trim()?.lowercase()) {
     null, "", "identity" -> body.toString(Charsets.UTF_8)
     "gzip", "x-gzip" -> try {
-        GZIPInputStream(body.inputStream()).readNBytes(MAX_ERROR_BYTES).toString(Charsets.UTF_8)
+        GZIPInputStream(body.inputStream()).readNBytes(limit).toString(Charsets.UTF_8)
     } catch (_: IOException) {
         ""
     }

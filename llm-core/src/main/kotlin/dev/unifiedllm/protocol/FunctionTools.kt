@@ -9,13 +9,14 @@ import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonObject
 
-/** A tool in the form of OpenAI's chat wire and those that follow it. */
-internal fun functionTool(tool: Tool): JsonObject = buildJsonObject {
+/** A tool in the form of OpenAI's chat wire and those that follow it. @param hasStrict true if the wire has a field for guaranteed arguments */
+internal fun functionTool(tool: Tool, hasStrict: Boolean = false): JsonObject = buildJsonObject {
     put("type", "function")
     putJsonObject("function") {
         put("name", tool.name)
         tool.description?.let { put("description", it) }
         put("parameters", tool.parameters)
+        if (hasStrict) tool.isStrict?.let { put("strict", it) }
     }
 }
 
@@ -29,11 +30,11 @@ internal fun functionCall(id: String, call: Part.ToolCall): JsonObject = buildJs
     }
 }
 
-/** The arguments of [call] as JSON text. It is never empty: some servers parse the arguments that are sent back. */
-internal fun argumentsText(call: Part.ToolCall): String = call.arguments.ifBlank { "{}" }
+/** The arguments of [call] as the model wrote them, or `{}` if they are not a JSON object: some servers parse the arguments that are sent back. */
+internal fun argumentsText(call: Part.ToolCall): String = if (jsonElementOrNull(call.arguments) is JsonObject) call.arguments else "{}"
 
 /** The arguments of [call] as an object; an empty one if they are not an object. */
-internal fun argumentsObject(call: Part.ToolCall): JsonObject = jsonElementOrNull(argumentsText(call)) as? JsonObject ?: JsonObject(emptyMap())
+internal fun argumentsObject(call: Part.ToolCall): JsonObject = jsonElementOrNull(call.arguments) as? JsonObject ?: JsonObject(emptyMap())
 
 /** The parameters of [tool] with `"type":"object"`, which some wires require. */
 internal fun objectSchema(tool: Tool): JsonObject = if ("type" in tool.parameters) tool.parameters else JsonObject(ANY_OBJECT + tool.parameters)

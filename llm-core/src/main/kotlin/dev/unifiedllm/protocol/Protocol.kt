@@ -14,11 +14,23 @@ import dev.unifiedllm.transport.framing.Frame
 
 /** A wire: encodes requests and decodes responses, and states the facts about itself. It opens no socket and keeps no state. */
 internal interface Protocol : Codec<ChatRequest>, WireFacts {
+    /** True if [media] at an http(s) URL must be sent by content. Then the library fetches it, because the provider does not. */
+    fun needsContent(media: Media, target: Target): Boolean = false
+
     /** The codec for embeddings; null if the wire has none. */
     val embeddings: Codec<EmbeddingRequest>? get() = null
 
     /** The codec for images; null if the wire has none. */
     val images: Codec<ImageRequest>? get() = null
+
+    /** True if the provider fetches images to change from http(s) URLs itself; else the library does. */
+    fun fetchesSources(target: Target): Boolean = false
+
+    /** How it counts the tokens of a request; null if the wire, or the provider of [target], cannot. */
+    fun tokenCounter(target: Target): TokenCounter? = null
+
+    /** How it lists models; null if it cannot. */
+    val modelList: ModelList? get() = null
 }
 
 /** Encodes one kind of request and decodes the responses to it. */
@@ -28,6 +40,9 @@ internal interface Codec<in R : Request> {
 
     /** A new decoder, for one response. */
     fun decoder(target: Target): Decoder
+
+    /** A new decoder, for the response to [request]. */
+    fun decoder(request: R, target: Target): Decoder = decoder(target)
 }
 
 /** Decodes the frames of one response to deltas. A body that is not streamed is one frame. Not thread-safe. */

@@ -9,20 +9,15 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
-import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.linkFlow
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.HeadDeadlines
 import dev.unifiedllm.transport.Transport
 import dev.unifiedllm.transport.TransportRequest
-import dev.unifiedllm.transport.TransportResponse
 import dev.unifiedllm.transport.credential.Credential
-import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.NetworkErrors
-import dev.unifiedllm.transport.error.ProviderError
-import dev.unifiedllm.transport.error.requestId
-import dev.unifiedllm.transport.error.retryAfter
+import dev.unifiedllm.transport.fetch.MediaFetcher
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.SupervisorJob
@@ -34,7 +29,6 @@ import kotlinx.coroutines.flow.flowOn
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
-import java.time.Instant
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.time.Duration.Companion.seconds
 
@@ -45,7 +39,10 @@ internal class ProtocolModel(
     private val transport: Transport,
     private val timeouts: Deadlines,
     private val credential: Credential? = null,
+    fetcher: MediaFetcher = MediaFetcher(),
 ) : Model {
+    private val media = OutgoingMedia(target, protocol, fetcher)
+
     override val id: ModelId get() = target.id
 
     override fun stream(request: Request): Flow<Delta> {
@@ -59,9 +56,12 @@ internal class ProtocolModel(
 
     private suspend fun FlowCollector<Delta>.respond(request: Request) {
         val warnings = target.warnings.toMutableList()
-        val (encoded, decoder) = encode(request, warnings)
+        val leftOut = mutableListOf<String>()
+        val (encoded, decoder) = encode(prepared(request), warnings, leftOut)
         if (request.context.strict && warnings.size > target.warnings.size) throw unsupported(warnings.drop(target.warnings.size))
-        for (warning in warnings) emit(Delta.Warning(warning))
+        // No option of the request is left out: a strict call is sent, too.
+        if (request is ChatRequest) leftOut += leftOutSignatures(request, target)
+        for (warning in warnings + leftOut) emit(Delta.Warning(warning))
         val deadlines = request.context.timeouts?.over(timeouts) ?: timeouts
         var isComplete = false
         try {
@@ -77,12 +77,18 @@ internal class ProtocolModel(
         }
     }
 
-    private fun encode(request: Request, warnings: MutableList<String>): Pair<TransportRequest, Decoder> {
-        fun <R : Request> Codec<R>.of(request: R) = encode(request, target, warnings) to decoder(target)
-        if (request is ChatRequest) warnings += unsentContent(request)
+    private suspend fun prepared(request: Request): Request = when (request) {
+        is ChatRequest -> media.prepared(request)
+        is ImageRequest -> media.prepared(request)
+        is EmbeddingRequest -> request
+    }
+
+    /** @param leftOut gets a warning for what is left out of the history */
+    private fun encode(request: Request, warnings: MutableList<String>, leftOut: MutableList<String>): Pair<TransportRequest, Decoder> {
+        fun <R : Request> Codec<R>.of(request: R) = encode(request, target, warnings) to decoder(request, target)
         return when (request) {
-            is ChatRequest -> protocol.of(request)
-            is EmbeddingRequest -> protocol.embeddings?.of(request)?.let { (encoded, decoder) -> encoded to VectorCount(decoder, target, request.inputs.size) }
+            is ChatRequest -> protocol.of(request.withReadableRawParts(target, leftOut).withCompleteToolTurns())
+            is EmbeddingRequest -> protocol.embeddings?.of(request)
             is ImageRequest -> protocol.images?.of(request)
         } ?: throw LlmException.InvalidRequest(
             "$id cannot serve ${if (request is EmbeddingRequest) "embeddings" else "images"}: the wire ${protocol.name} does not carry them. " +
@@ -92,13 +98,6 @@ internal class ProtocolModel(
         )
     }
 
-    /** Tool results are sent as text: one warning if there is anything else in them. */
-    private fun unsentContent(request: ChatRequest): List<String> {
-        val results = request.messages.flatMap { it.parts }.filterIsInstance<Part.ToolResult>()
-        if (results.all { result -> result.content.all { it is Part.Text } }) return emptyList()
-        return listOf("tool results are sent as text: the other parts of their content were left out")
-    }
-
     /** One HTTP exchange. After the response is complete only its usage can follow: to lack it is no failure. */
     private suspend fun FlowCollector<Delta>.exchange(request: Request, sent: TransportRequest, decoder: Decoder, deadlines: Deadlines): FollowUp? {
         val late = if (decoder.progress == Decoder.Progress.COMPLETE) mutableListOf<Delta>() else null
@@ -106,9 +105,9 @@ internal class ProtocolModel(
         val signed = signed(sent)
         val followUp = try {
             transport.exchange(signed, HeadDeadlines(deadlines.firstByte, NetworkErrors(LlmException.Details(id), target), deadlines.connect)) { response ->
-                if (response.status !in OK) throw httpError(response, deadlines, sent.path.takeIf { request !is ChatRequest })
+                if (response.status !in OK_STATUSES) throw response.statusError(target, deadlines.idle, sent.path.takeIf { request !is ChatRequest })
                 AnswerReader(target, decoder, response, deadlines, whole).readInto { delta ->
-                    if (late != null) late += delta else emit(response.billed(delta, target))
+                    if (late != null) late += delta else emit(response.billed(delta, target, request))
                 }
             }
         } catch (failure: LlmException) {
@@ -149,27 +148,12 @@ internal class ProtocolModel(
         details = LlmException.Details(id),
     )
 
-    /** @param path the path of the endpoint; null for chat */
-    private suspend fun httpError(response: TransportResponse, deadlines: Deadlines, path: String?): LlmException {
-        val body = response.readError(deadlines.idle)
-        val error = ProviderError.of(body).orType(response.header("x-amzn-errortype"))
-        return HttpErrors(target, path).exception(
-            error,
-            response.status,
-            requestId(response::header),
-            retryAfter(response::header, Instant.now()),
-            response.header("x-should-retry")?.toBooleanStrictOrNull(),
-            response.header("location"),
-        )
-    }
-
     /** The path behind the base URL. */
     private val TransportRequest.path: String get() = url.substringBefore('?').removePrefix(target.baseUrl)
 
     override fun toString(): String = id.toString()
 
     private companion object {
-        val OK = 200..299
         val CANCEL_TIMEOUT = 2.seconds
 
         /** The requests that cancel a response outlive the call that sent it. */

@@ -11,6 +11,7 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.contentOrNull
 import kotlinx.serialization.json.doubleOrNull
+import kotlin.math.abs
 
 /** [body] without the fields that the model refuses. Adds a warning for each. */
 internal fun withoutRefused(body: JsonObject, target: Target, warnings: MutableList<String>, request: ChatRequest? = null): JsonObject {
@@ -32,10 +33,22 @@ private val JsonElement.isOne: Boolean get() = (this as? JsonPrimitive)?.doubleO
 
 /** The name of [effort] on the wire. */
 internal fun effort(effort: Effort, target: Target, warnings: MutableList<String>): String {
+    val rule = target.provider.quirks.rule(target.name)
+    if (rule != null && rule.efforts.isNotEmpty()) return nearest(effort, rule.efforts, target, warnings)
     if (effort != Effort.MAX) return effort.name.lowercase()
-    target.provider.quirks.rule(target.name)?.maxEffort?.let { return it }
+    rule?.maxEffort?.let { return it }
     warnings += "reasoning MAX was sent as \"high\", the highest known effort of this model"
     return "high"
+}
+
+/** [effort] if the model takes it, else the nearest of its [efforts]: the higher one of two, and none only for none. */
+private fun nearest(effort: Effort, efforts: List<String>, target: Target, warnings: MutableList<String>): String {
+    val name = effort.name.lowercase()
+    if (name in efforts) return name
+    val others = efforts.filter { it != Effort.NONE.name.lowercase() }.asReversed()
+    val sent = others.minBy { abs(Effort.valueOf(it.uppercase()).ordinal - effort.ordinal) }
+    warnings += "reasoning $effort was sent as \"$sent\": ${target.id} takes ${efforts.joinToString()} only"
+    return sent
 }
 
 /** The name of the effort for a model that knows three. */
@@ -45,15 +58,19 @@ internal val Effort.ofThree: String get() = when (this) {
     Effort.HIGH, Effort.MAX -> "high"
 }
 
-/** [body] with the provider options. Lists in `tools` and `include` are joined, the objects named in [merged] are merged, other fields are replaced. */
+/**
+ * [body] with the provider options. Lists in `tools` and `include` are joined, so that built-in tools stand beside the request's own, and a single value is a
+ * list of one; the objects named in
+ * [merged] are merged, with the same lists joined; other fields are replaced.
+ */
 internal fun withOptions(body: JsonObject, options: JsonObject, merged: Set<String>): JsonObject {
     if (options.isEmpty()) return body
     val all = body.toMutableMap()
     for ((name, value) in options) {
         val field = body[name]
         all[name] = when {
-            name in JOINED && field is JsonArray && value is JsonArray -> JsonArray((field + value).distinct())
-            name in merged && field is JsonObject && value is JsonObject -> JsonObject(field + value)
+            name in JOINED && field is JsonArray -> JsonArray((field + (value as? JsonArray ?: listOf(value))).distinct())
+            name in merged && field is JsonObject && value is JsonObject -> withOptions(field, value, emptySet())
             else -> value
         }
     }

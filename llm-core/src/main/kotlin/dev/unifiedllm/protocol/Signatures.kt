@@ -1,5 +1,6 @@
 package dev.unifiedllm.protocol
 
+import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.provider.ProviderRegistry
@@ -19,6 +20,18 @@ internal fun mayReturnSignatures(message: Message, target: Target): Boolean {
     val family = if (row == null) claudeFamily(author.name) else target.wires.named(row.protocol(author.name)).signatureFamily(author.name)
     if (family != target.wire.signatureFamily(target.name)) return false
     return family != null || (row?.id ?: author.provider).substringBefore('/') == target.provider.id.substringBefore('/')
+}
+
+/**
+ * What is left out of the history of [request], because its signatures are not valid at [target]: a warning for each author. Reasoning may be left out with
+ * its signature: a wire with signatures takes no other reasoning back.
+ */
+internal fun leftOutSignatures(request: ChatRequest, target: Target): List<String> {
+    val signed = request.messages.filter { message ->
+        message.model != null && message.parts.any { (it is Part.Reasoning && it.isSigned) || (it is Part.ToolCall && !it.signature.isNullOrEmpty()) }
+    }
+    return signed.filterNot { mayReturnSignatures(it, target) }.mapNotNull { it.model }.distinct()
+        .map { "the signatures of $it were left out, and reasoning that needs them: ${target.id} does not accept them" }
 }
 
 /** True if the provider signed this reasoning. Only signed reasoning can be sent back to it. */

@@ -1,6 +1,7 @@
 package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.protocol.json.BracketCount
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
@@ -54,6 +55,7 @@ internal class ChoiceState {
 /** A tool call of which at least one fragment has come. */
 internal class OpenCall(val wireIndex: Int?, val id: String?, var name: String?) {
     private val arguments = StringBuilder()
+    private val brackets = BracketCount()
 
     /** True if the arguments so far are the beginning of an object: more must follow. */
     val isCut: Boolean get() = isOpenObject(arguments)
@@ -71,12 +73,18 @@ internal class OpenCall(val wireIndex: Int?, val id: String?, var name: String?)
     fun continues(id: String?, name: String?, isIndexed: Boolean): Boolean = when {
         id != null && this.id != null -> id == this.id || (isIndexed && name == null)
         id != null || this.id != null || name == null || this.name == null -> true
-        else -> name == this.name && !isComplete(arguments)
+        else -> name == this.name && !isComplete()
     }
 
-    private fun isComplete(text: CharSequence): Boolean {
-        if (!text.endsWith('}')) return false
-        return jsonElementOrNull(text.toString()) is JsonObject
+    /** The name with [fragment] of it, before the arguments have begun: some servers send it in pieces, others repeat it. Null if it stays as it is. */
+    fun nameWith(fragment: String?): String? {
+        val name = name ?: return fragment
+        return if (fragment == null || fragment == name || arguments.isNotEmpty()) null else name + fragment
+    }
+
+    private fun isComplete(): Boolean {
+        brackets.readOn(arguments)
+        return arguments.endsWith('}') && !brackets.isOpen && jsonElementOrNull(arguments.toString()) is JsonObject
     }
 }
 
@@ -89,6 +97,7 @@ internal class CallFragments(private val signature: (String, String) -> String? 
     private class Fragment(val index: Int?, val id: String?, val name: String?, val arguments: String, val signature: String? = null)
 
     private var fragments: MutableList<Fragment>? = null
+    private var legacy: Fragment? = null
 
     fun read(json: JsonCursor) {
         json.elements { readOne(json) }
@@ -110,13 +119,13 @@ internal class CallFragments(private val signature: (String, String) -> String? 
         if (isCall) add(Fragment(index, id, function.first, function.second, signature))
     }
 
-    /** Reads `function_call`, the older form of `tool_calls`: one call without an id. It is empty if there is no call. */
+    /** Reads `function_call`, the older form of `tool_calls`: one call without an id. It is empty if there is no call. Some servers send both forms. */
     fun readLegacy(json: JsonCursor) {
         val (name, arguments) = function(json)
-        if (name != null || arguments.isNotEmpty()) add(Fragment(null, null, name, arguments))
+        if (name != null || arguments.isNotEmpty()) legacy = Fragment(null, null, name, arguments)
     }
 
-    val isEmpty: Boolean get() = fragments == null
+    val isEmpty: Boolean get() = fragments == null && legacy == null
 
     private fun function(json: JsonCursor): Pair<String?, String> {
         var name: String? = null
@@ -137,14 +146,14 @@ internal class CallFragments(private val signature: (String, String) -> String? 
 
     /** Adds the fragments as deltas. A fragment belongs to the last call with its index or, if it has none, with its id, unless it begins a new call. */
     fun addTo(out: MutableList<Delta>, state: ChoiceState, choice: Int) {
-        for (fragment in fragments ?: return) {
+        for (fragment in fragments ?: listOf(legacy ?: return)) {
             val known = state.calls.indexOfLast { call ->
                 if (fragment.index != null) call.wireIndex == fragment.index else fragment.id == null || call.id == fragment.id
             }
             val call = state.calls.getOrNull(known)
             if (call?.continues(fragment.id, fragment.name, fragment.index != null) == true) {
-                val name = fragment.name.takeIf { call.name == null }
-                call.name = call.name ?: name
+                val name = call.nameWith(fragment.name)
+                call.name = name ?: call.name
                 call.add(fragment.arguments)
                 if (fragment.arguments.isNotEmpty() || name != null || fragment.signature != null) {
                     out += Delta.ToolCallDelta(known, null, name, fragment.arguments, choice, fragment.signature)

@@ -29,6 +29,8 @@ internal data class Provider(
     /** True for a server that users run themselves. It is not billed if it runs on this machine. */
     val local: Boolean = false,
     val aliases: List<String> = emptyList(),
+    /** The endpoint that counts tokens beside the wire openai-chat, which has none; null if there is none. */
+    val tokenCounts: TokenCounts? = null,
     val quirks: Quirks = Quirks(),
     /** The URL of the provider's documentation. */
     val docs: String? = null,
@@ -38,6 +40,17 @@ internal data class Provider(
 ) {
     /** The name of the wire on which [model] is served. */
     fun protocol(model: String): String = protocols.entries.firstOrNull { model.startsWith(it.key) }?.value ?: protocol
+
+    @Serializable
+    enum class TokenCounts {
+        /** OpenAI's `/responses/input_tokens` */
+        @SerialName("responses")
+        RESPONSES,
+
+        /** LiteLLM's `/utils/token_counter` */
+        @SerialName("litellm")
+        LITELLM,
+    }
 
     @Serializable
     enum class Auth {

@@ -71,8 +71,8 @@ internal data class Quirks(
     /** How reasoning is requested, sent back and counted. */
     @Serializable
     data class Reasoning(
-        /** True if it is requested by an object with the effort or the budget, instead of `reasoning_effort`. */
-        val asObject: Boolean = false,
+        /** How it is requested. */
+        val form: ReasoningForm = ReasoningForm.EFFORT,
         /** Where earlier reasoning is sent back; null: it is not. */
         val sentBackAs: SentBackAs? = null,
         /**
@@ -81,6 +81,26 @@ internal data class Quirks(
          */
         val countedApart: Boolean = false,
     )
+
+    /** The fields by which reasoning is requested on OpenAI's wire. */
+    @Serializable
+    enum class ReasoningForm {
+        /** `reasoning_effort`. */
+        @SerialName("reasoning_effort")
+        EFFORT,
+
+        /** `reasoning`: an object with the effort, or with the budget as `max_tokens`. */
+        @SerialName("reasoning")
+        OBJECT,
+
+        /** `thinking`: an object that switches reasoning on or off; beside it `reasoning_effort` for models with levels. */
+        @SerialName("thinking")
+        THINKING,
+
+        /** `enable_thinking`, true or false, and the budget as `thinking_budget`; beside it `reasoning_effort` for models with levels. */
+        @SerialName("enable_thinking")
+        ENABLE_THINKING,
+    }
 
     @Serializable
     enum class SentBackAs {
@@ -110,6 +130,14 @@ internal data class Quirks(
         val dimensionsField: String = "dimensions",
         /** True if base64 vectors are signed bytes, one per number, instead of floats. */
         val int8: Boolean = false,
+        /** The field that chooses numbers or base64. */
+        val encodingField: String = "encoding_format",
+        /** The field with the type of the inputs; null if there is none. */
+        val inputTypeField: String? = null,
+        /** The provider's words for types of inputs, by the names of [dev.unifiedllm.chat.InputType] in lower case. */
+        val inputTypes: Map<String, String> = emptyMap(),
+        /** What one request may hold; the first whose pattern matches the model counts. None: as the wire says. */
+        val limits: List<EmbeddingLimits> = emptyList(),
     )
 }
 
@@ -127,14 +155,43 @@ internal data class ModelRule(
     val reasonsByDefault: Boolean = true,
     /** Its name for the highest effort; null if that is not known. */
     val maxEffort: String? = null,
-    /** True if it takes an effort on a wire that otherwise only switches reasoning on and off. */
+    /** True if it takes an effort where reasoning is otherwise only switched on and off: on Ollama's wire, and in such a form on OpenAI's. */
     val effortLevels: Boolean = false,
+    /** The efforts that it takes, from the lowest to the highest, in our words: for another one the nearest is sent. None: as requested. */
+    val efforts: List<String> = emptyList(),
+    /** How its reasoning is requested; null: as of the provider's other models. */
+    val reasoning: Quirks.ReasoningForm? = null,
     /** False if it takes `json_object` only, and no JSON schema. */
     val jsonSchema: Boolean = true,
+    /** How images are requested of it on OpenAI's wire. */
+    val images: ImageForm = ImageForm.SIZE,
 ) {
     private val regex by lazy { Regex(pattern) }
 
     fun matches(name: String): Boolean = regex.matches(name)
+}
+
+/** The forms in which images are requested on OpenAI's wire and beside it. */
+internal enum class ImageForm {
+    /** As at OpenAI: `size`; images to change are files of a form, sent to a path of their own. */
+    @SerialName("size")
+    SIZE,
+
+    /** `aspect_ratio` in place of `size`; images to change are URLs in JSON, sent to a path of their own. */
+    @SerialName("aspect_ratio")
+    ASPECT_RATIO,
+
+    /** `width` and `height` in place of `size`; an image to change is `image_url`. */
+    @SerialName("width and height")
+    WIDTH_AND_HEIGHT,
+
+    /** A path for each model, with `aspect_ratio`; the images come as a list of base64. */
+    @SerialName("workflow")
+    WORKFLOW,
+
+    /** A path for each model, with `width`, `height` and `samples`; the images come as artifacts. */
+    @SerialName("artifacts")
+    ARTIFACTS,
 }
 
 /** The rule for the model called [name]; null if there is none. */

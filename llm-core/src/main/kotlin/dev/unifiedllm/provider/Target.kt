@@ -50,6 +50,14 @@ internal class Target(
      */
     val isFree: Boolean get() = isMarkedFree || (provider.local && isLoopback(hostOf(baseUrl)) && !OLLAMA_CLOUD.containsMatchIn(name))
 
+    /** How the model is asked for JSON of a given schema, the surest way first. */
+    val jsonModes: List<JsonMode>
+        get() = if (provider.quirks.rule(name)?.jsonSchema == false) wire.jsonModes - JsonMode.SCHEMA else wire.jsonModes
+
+    /** What one request for embeddings may hold. */
+    val embeddingLimits: EmbeddingLimits
+        get() = provider.quirks.embeddings.limits.firstOrNull { it.matches(name) } ?: wire.embeddingLimits(name)
+
     /** Where the model runs, as far as prices differ by it: the region of the request; null if that is not known. */
     val region: String? get() = aws?.region ?: REGIONS.firstNotNullOfOrNull { it.find(baseUrl)?.groupValues?.get(1) }
 

@@ -17,6 +17,12 @@ internal interface WireFacts {
     /** True if a server may lack this wire while it serves others; it then answers with status 404 or 405. */
     val isOptional: Boolean get() = false
 
+    /** How a model on this wire is asked for JSON of a given schema: the ways that the wire has, the surest first. */
+    val jsonModes: List<JsonMode> get() = JsonMode.entries
+
+    /** What one request for embeddings by [model] may hold, unless the provider's row says something else. */
+    fun embeddingLimits(model: String): EmbeddingLimits = EmbeddingLimits()
+
     /** What to do when a server of the user's refuses the connection; null: the general advice. */
     fun refusedHint(target: Target): String? = null
 
@@ -27,11 +33,17 @@ internal interface WireFacts {
      */
     fun notFoundHint(target: Target, path: String?): String? = null
 
+    /** True if servers of this wire may leave a model's reasoning in its text, between tags. */
+    val writesThinkTags: Boolean get() = false
+
     /**
      * The family of [model], if its signatures are valid at every provider that serves the family; null if they are valid at its own provider only.
      * Families are compared across wires, by name.
      */
     fun signatureFamily(model: String): String? = null
+
+    /** The name of the wire whose raw parts this one reads: its own or, if it is the same wire at another host, that one's. Null if it has none. */
+    val rawProtocol: String? get() = null
 }
 
 /**

@@ -12,5 +12,5 @@ internal fun imageRequest(model: ModelId, prompt: String, size: String? = null, 
         this.prompt = prompt
         this.size = size
         this.quality = quality
-        this.count = count
+        n = count
     }

@@ -37,8 +37,17 @@ class RealServersSpec : FunSpec({
     needs(LITELLM, LLAMA) { llamaThroughProxy(servers) }
     wireCases(servers)
     needs(AIMOCK) { journal(servers) }
-    vectorsAndImages(servers)
+    features(servers)
 })
+
+/** The cases that need a program are run where all of theirs are installed. */
+private fun FunSpec.features(servers: Servers) {
+    for ((programs, cases) in realServerCases.groupBy { it.programs }) {
+        needs(*programs.toTypedArray()) {
+            for (case in cases) test(case.title) { expecting(case.fault) { case.run(servers) } }
+        }
+    }
+}
 
 private fun FunSpec.llama(servers: Servers) {
     val llm by lazy { Llm.builder().environment { servers.llamaVariables[it] }.build() }

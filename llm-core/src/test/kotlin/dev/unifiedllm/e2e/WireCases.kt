@@ -25,19 +25,31 @@ import io.kotest.matchers.string.shouldStartWith
 import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlin.time.Duration.Companion.seconds
 
-/** Sends requests to one model, streamed or whole. aimock counts the requests with the same [id] together. */
-internal class Caller(private val llm: Llm, val model: String, val delivery: Delivery, private val id: String) {
+/** The requests with a test id as a server got them, on the wire [wire]. */
+internal class SeenRequests(val wire: String, val withTestId: (String) -> List<JsonElement>)
+
+/** Sends requests to one model, streamed or whole. aimock counts the requests with the same [id] together. [seen] is null where nothing shows the requests. */
+internal class Caller(private val llm: Llm, val model: String, val delivery: Delivery, private val id: String, val seen: SeenRequests? = null) {
+    private val testId = id.filter { it.isLetterOrDigit() }
     val isStreamed: Boolean get() = delivery == Delivery.STREAM
 
-    fun ask(prompt: String, block: ChatRequestBuilder.() -> Unit = {}) = llm.chat(model) {
+    fun ask(prompt: String, block: ChatRequestBuilder.() -> Unit = {}) = chat {
         user(prompt)
-        delivery = this@Caller.delivery
-        extraHeader("X-Test-Id", id.filter { it.isLetterOrDigit() })
         block()
     }
+
+    fun chat(block: ChatRequestBuilder.() -> Unit) = llm.chat(model) {
+        delivery = this@Caller.delivery
+        extraHeader("X-Test-Id", testId)
+        block()
+    }
+
+    /** What was sent; null where nothing shows it. */
+    fun sent(): List<JsonElement>? = seen?.withTestId?.invoke(testId)
 
     suspend fun answer(prompt: String, block: ChatRequestBuilder.() -> Unit = {}): ChatResponse = ask(prompt, block).await()
 

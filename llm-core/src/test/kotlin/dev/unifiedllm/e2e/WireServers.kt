@@ -23,27 +23,28 @@ import java.net.http.HttpClient
 import java.net.http.HttpRequest
 import java.net.http.HttpResponse.BodyHandlers
 
-/** A protocol that one of the servers speaks. [variables] are the environment of a client of that server. */
-private class Wire(val name: String, val model: String, val variables: (Servers) -> Map<String, String>) {
-    val programs: Array<OptionalProgram> get() = if (name in throughProxy) arrayOf(LITELLM, AIMOCK) else arrayOf(AIMOCK)
+/** A protocol that one of the servers speaks. [id] is the wire as the rows of the providers name it, [variables] the environment of a client of that server. */
+internal class Wire(val name: String, val id: String, val model: String, val variables: (Addresses) -> Map<String, String>) {
+    val isProxied: Boolean get() = name.startsWith(PROXY)
+    val programs: Array<OptionalProgram> get() = if (isProxied) arrayOf(LITELLM, AIMOCK) else arrayOf(AIMOCK)
 
     override fun toString(): String = name
 }
 
 private const val CLAUDE_ON_BEDROCK = "anthropic.claude-3-5-sonnet-20240620-v1:0"
 
-private val wires = listOf(
-    Wire("OpenAI chat", "openai/gpt-4o") { mapOf("OPENAI_BASE_URL" to "${it.aimock}/v1", "OPENAI_API_KEY" to "sk-made-up") },
-    Wire("OpenAI Responses", "openai/responses/gpt-4o") { mapOf("OPENAI_BASE_URL" to "${it.aimock}/v1", "OPENAI_API_KEY" to "sk-made-up") },
-    Wire("Anthropic", "anthropic/claude-sonnet-4-5") { mapOf("ANTHROPIC_BASE_URL" to it.aimock, "ANTHROPIC_API_KEY" to "sk-made-up") },
-    Wire("Gemini", "gemini/gemini-2.5-flash") { mapOf("GEMINI_API_BASE" to "${it.aimock}/v1beta", "GEMINI_API_KEY" to "made-up") },
-    Wire("Vertex", "vertex_ai/gemini-2.5-flash") {
+internal val wires: List<Wire> = listOf(
+    Wire("OpenAI chat", "openai-chat", "openai/gpt-4o") { mapOf("OPENAI_BASE_URL" to "${it.aimock}/v1", "OPENAI_API_KEY" to "sk-made-up") },
+    Wire("OpenAI Responses", "openai-responses", "openai/responses/gpt-4o") { mapOf("OPENAI_BASE_URL" to "${it.aimock}/v1", "OPENAI_API_KEY" to "sk-made-up") },
+    Wire("Anthropic", "anthropic-messages", "anthropic/claude-sonnet-4-5") { mapOf("ANTHROPIC_BASE_URL" to it.aimock, "ANTHROPIC_API_KEY" to "sk-made-up") },
+    Wire("Gemini", "gemini-generate", "gemini/gemini-2.5-flash") { mapOf("GEMINI_API_BASE" to "${it.aimock}/v1beta", "GEMINI_API_KEY" to "made-up") },
+    Wire("Vertex", "vertex-gemini", "vertex_ai/gemini-2.5-flash") {
         mapOf("VERTEXAI_API_BASE" to "${it.aimock}/v1/projects/p/locations/us-central1", "VERTEX_ACCESS_TOKEN" to "made-up")
     },
-    Wire("Azure deployment", "azure/gpt-4o") { mapOf("AZURE_API_BASE" to it.aimock, "AZURE_API_KEY" to "made-up") },
-    Wire("Azure v1", "azure/gpt-4o") { mapOf("AZURE_API_BASE" to "${it.aimock}/openai/v1", "AZURE_API_KEY" to "made-up") },
-    Wire("Azure Responses", "azure/responses/gpt-4o") { mapOf("AZURE_API_BASE" to it.aimock, "AZURE_API_KEY" to "made-up") },
-    Wire("Bedrock", "bedrock/$CLAUDE_ON_BEDROCK") {
+    Wire("Azure deployment", "openai-chat", "azure/gpt-4o") { mapOf("AZURE_API_BASE" to it.aimock, "AZURE_API_KEY" to "made-up") },
+    Wire("Azure v1", "openai-chat", "azure/gpt-4o") { mapOf("AZURE_API_BASE" to "${it.aimock}/openai/v1", "AZURE_API_KEY" to "made-up") },
+    Wire("Azure Responses", "openai-responses", "azure/responses/gpt-4o") { mapOf("AZURE_API_BASE" to it.aimock, "AZURE_API_KEY" to "made-up") },
+    Wire("Bedrock", "bedrock-converse", "bedrock/$CLAUDE_ON_BEDROCK") {
         mapOf(
             "AWS_BEDROCK_RUNTIME_ENDPOINT" to it.aimock,
             "AWS_REGION" to "us-east-1",
@@ -51,31 +52,33 @@ private val wires = listOf(
             "AWS_SECRET_ACCESS_KEY" to "made-up",
         )
     },
-    Wire("Cohere", "cohere/command-a-03-2025") { mapOf("COHERE_API_BASE" to "${it.aimock}/v2", "COHERE_API_KEY" to "made-up") },
-    Wire("Ollama", "ollama/llama3") { mapOf("OLLAMA_API_BASE" to it.aimock) },
+    Wire("Cohere", "cohere-chat", "cohere/command-a-03-2025") { mapOf("COHERE_API_BASE" to "${it.aimock}/v2", "COHERE_API_KEY" to "made-up") },
+    Wire("Ollama", "ollama-chat", "ollama/llama3") { mapOf("OLLAMA_API_BASE" to it.aimock) },
     *listOf("openai", "anthropic", "gemini", "ollama", "azure", "bedrock", "cohere").map { upstream ->
-        Wire("the LiteLLM proxy before $upstream", "litellm_proxy/up-$upstream") { it.proxyVariables }
+        Wire("the LiteLLM proxy before $upstream", "openai-chat", "litellm_proxy/up-$upstream") { it.proxyVariables }
     }.toTypedArray(),
-    Wire("the LiteLLM proxy's Responses", "litellm_proxy/responses/up-openai") { it.proxyVariables },
-    Wire("the LiteLLM proxy's Anthropic", "anthropic/up-anthropic") {
+    Wire("the LiteLLM proxy's Responses", "openai-responses", "litellm_proxy/responses/up-openai") { it.proxyVariables },
+    Wire("the LiteLLM proxy's Anthropic", "anthropic-messages", "anthropic/up-anthropic") {
         mapOf("ANTHROPIC_BASE_URL" to it.litellm, "ANTHROPIC_API_KEY" to Servers.PROXY_KEY)
     },
-    Wire("the LiteLLM proxy's Gemini", "gemini/up-gemini") { mapOf("GEMINI_API_BASE" to "${it.litellm}/v1beta", "GEMINI_API_KEY" to Servers.PROXY_KEY) },
-    Wire("the LiteLLM proxy's Azure", "azure/up-azure") { mapOf("AZURE_API_BASE" to it.litellm, "AZURE_API_KEY" to Servers.PROXY_KEY) },
+    Wire("the LiteLLM proxy's Gemini", "gemini-generate", "gemini/up-gemini") {
+        mapOf("GEMINI_API_BASE" to "${it.litellm}/v1beta", "GEMINI_API_KEY" to Servers.PROXY_KEY)
+    },
+    Wire("the LiteLLM proxy's Azure", "openai-chat", "azure/up-azure") { mapOf("AZURE_API_BASE" to it.litellm, "AZURE_API_KEY" to Servers.PROXY_KEY) },
 )
 
-private const val PROXY = "the LiteLLM proxy"
+internal const val PROXY = "the LiteLLM proxy"
 private val chatThroughProxy = wires.map { it.name }.filter { it.startsWith("$PROXY before") }
 private val throughProxy = wires.map { it.name }.filter { it.startsWith(PROXY) }
 private val answered = wireCases.map { it.name }.filterNot { ':' in it || it in listOf("a prompt that is too long", "429, then 503, then a response") }
 
 /** A known difference between a server and the provider it stands for. Each is asserted: the test fails when the server has fixed it. */
-private class Fault(
+internal class Fault(
     val why: String,
     /** A part of the failure that it causes. */
     val seen: String,
-    val wires: List<String>,
-    val cases: List<String>,
+    val wires: List<String> = emptyList(),
+    val cases: List<String> = emptyList(),
     /** Null means both deliveries. */
     val delivery: Delivery? = null,
 )
@@ -200,7 +203,7 @@ internal fun FunSpec.journal(servers: Servers) {
                         extraHeader("X-Test-Id", id)
                     }.await()
                 }
-                val entry = journalOf(servers.aimock, id)
+                val entry = journalOf(servers.aimock, id).single()
                 val body = entry["body"]
                 body["messages"].items().map {
                     it["role"].text to it["content"].let { content -> content.text ?: content.items().single()["text"].text }
@@ -220,10 +223,11 @@ internal fun FunSpec.journal(servers: Servers) {
     }
 }
 
-private fun journalOf(aimock: String, id: String): JsonElement {
+/** The requests with this test id that aimock answered, in their order. */
+internal fun journalOf(aimock: String, id: String): List<JsonElement> {
     val request = HttpRequest.newBuilder(URI("$aimock/__aimock/journal?testId=$id")).build()
     val answer = HttpClient.newHttpClient().send(request, BodyHandlers.ofString()).body()
-    return Json.parseToJsonElement(answer).items().single()
+    return Json.parseToJsonElement(answer).items()
 }
 
 /** Every case on every protocol of the servers. */
@@ -244,14 +248,19 @@ internal fun FunSpec.wireCases(servers: Servers) {
 
 private suspend fun run(case: WireCase, wire: Wire, delivery: Delivery, servers: Servers) {
     val variables = wire.variables(servers)
-    val fault = faults.firstOrNull { wire.name in it.wires && case.name in it.cases && (it.delivery ?: delivery) == delivery }
     Llm.builder().environment { variables[it] }.build().use { llm ->
         val caller = Caller(llm, wire.model, delivery, "${wire.name}-$delivery-${case.name}")
-        if (fault == null) {
-            case.run(caller)
-        } else {
-            val failure = withClue({ "the server has fixed it, remove it from the list: ${fault.why}" }) { shouldThrowAny { case.run(caller) } }
-            failure.toString() shouldContain fault.seen
-        }
+        expecting(faults.of(wire, case.name, delivery)) { case.run(caller) }
     }
+}
+
+/** The fault that makes [case] fail on [wire]; null if it passes. */
+internal fun List<Fault>.of(wire: Wire, case: String, delivery: Delivery): Fault? =
+    firstOrNull { wire.name in it.wires && case in it.cases && (it.delivery ?: delivery) == delivery }
+
+/** Runs [case], which fails if there is a [fault]. */
+internal suspend fun expecting(fault: Fault?, case: suspend () -> Unit) {
+    if (fault == null) return case()
+    val failure = withClue({ "the server has fixed it, remove it from the list: ${fault.why}" }) { shouldThrowAny { case() } }
+    failure.toString() shouldContain fault.seen
 }

@@ -48,7 +48,7 @@ private val price = Price.Builder().inputPerMillion(1.usd).outputPerMillion(2.us
 
 private fun target(id: ModelId, isFree: Boolean = false, isLocal: Boolean = false, price: (String?) -> Price?): AttemptTarget {
     val state = TargetState()
-    return AttemptTarget(id, { state }, isUsers = true, isFree, isLocal, price)
+    return AttemptTarget(id, { state }, isUsers = true, isFree, isLocal, price = price)
 }
 
 @OptIn(kotlinx.coroutines.ExperimentalCoroutinesApi::class)

@@ -230,9 +230,9 @@ class HelpTextsSpec : FunSpec({
     context("an attachment that the wire does not carry fails a strict call:") {
         withData<HelpCase>(
             { "${it.model} ${it.says.first()}" },
-            attached<LlmException.InvalidRequest>("openai/gpt-4o", "audio/mpeg", "audio/mpeg", "left out"),
-            attached<LlmException.InvalidRequest>("azure/gpt-4o", "audio/mpeg", "audio/mpeg", "left out"),
-            attached<LlmException.InvalidRequest>("groq/llama-3.3-70b-versatile", "audio/mpeg", "audio/mpeg", "left out"),
+            attached<LlmException.InvalidRequest>("openai/gpt-4o", "audio/flac", "audio/flac", "left out", "WAV or MP3"),
+            attached<LlmException.InvalidRequest>("azure/gpt-4o", "audio/flac", "audio/flac", "left out", "WAV or MP3"),
+            attached<LlmException.InvalidRequest>("groq/llama-3.3-70b-versatile", "audio/flac", "audio/flac", "left out", "WAV or MP3"),
             attached<LlmException.InvalidRequest>("anthropic/claude-sonnet-4-5", "video/mp4", "video/mp4", "PDF"),
             attached<LlmException.InvalidRequest>("bedrock/amazon.nova-lite-v1:0", "application/zip", "application/zip", "document"),
             attached<LlmException.InvalidRequest>("cohere/command-r", "application/zip", "application/zip", "text only"),

@@ -21,6 +21,7 @@ import dev.unifiedllm.described
 import dev.unifiedllm.protocol.anthropic.AnthropicMessages
 import dev.unifiedllm.protocol.bedrock.bedrockWire
 import dev.unifiedllm.protocol.cohere.CohereChat
+import dev.unifiedllm.protocol.gemini.GeminiGenerate
 import dev.unifiedllm.protocol.gemini.googleWire
 import dev.unifiedllm.protocol.ollama.OllamaChat
 import dev.unifiedllm.protocol.openai.OpenAiChat
@@ -36,6 +37,8 @@ import dev.unifiedllm.transport.Transport
 import dev.unifiedllm.transport.TransportRequest
 import dev.unifiedllm.transport.TransportResponse
 import dev.unifiedllm.with
+import io.kotest.matchers.nulls.shouldNotBeNull
+import io.kotest.matchers.shouldBe
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -55,6 +58,9 @@ internal val JsonElement?.text: String? get() = (this as? JsonPrimitive)?.conten
 
 internal fun JsonElement?.items(): List<JsonElement> = (this as? JsonArray).orEmpty()
 
+/** A request that is no call of a model. */
+internal enum class Query { COUNT, MODELS }
+
 /** A recorded exchange with a real provider, in the layout of the corpus. */
 internal class Recording(private val folder: File) {
     val group: String = folder.parentFile.name
@@ -62,6 +68,19 @@ internal class Recording(private val folder: File) {
     private val request = json("request.json")
     private val meta = json("response.meta.json")
     val expected: JsonElement = json("expected.json")
+
+    /** The body of the request; null if the source did not record it as JSON. */
+    val sentBody: JsonObject? get() = request["body"] as? JsonObject
+
+    /** What the corpus says that the recording shows, such as `tool-call`. */
+    val features: Set<String> get() = expected["features"].items().mapNotNull { it.text }.toSet()
+
+    /** The file of the public test suite that this is from, and its position there. */
+    val source: Pair<String, Int>?
+        get() {
+            val provenance = json("provenance.json")
+            return (provenance["path"].text ?: return null) to ((provenance["interaction"] as? JsonPrimitive)?.intOrNull ?: return null)
+        }
     val body: ByteArray get() = folder.resolve("response.body").readBytes()
     val status: Int = (meta["status"] as JsonPrimitive).intOrNull!!
     val headers: Map<String, String> = (meta["headers"] as JsonObject).entries.associate { (header, value) -> header.lowercase() to value.text.orEmpty() }
@@ -70,6 +89,7 @@ internal class Recording(private val folder: File) {
     /** The status of the error, which may be in a body with status 200. */
     val errorStatus: Int get() = (expected["json"]["error"]["status"] as? JsonPrimitive)?.intOrNull ?: status
     val host: String = request["host"].text.orEmpty().replace(Regex("<[^>]*>"), "us-east-1").removeSuffix(":443") // some recorders hide the region
+    private val method: String = request["method"].text.orEmpty()
     private val path: String = request["path"].text.orEmpty().substringBefore('?')
 
     /** The kind of request. For an endpoint that is not supported it is a chat, to test its errors. */
@@ -79,12 +99,23 @@ internal class Recording(private val folder: File) {
         else -> ChatRequest::class
     }
 
+    /** What was asked for, if that is no response of a model; null for a model's response and for errors. */
+    val query: Query? = when {
+        isError -> null
+        path.endsWith("count_tokens") || path.endsWith("input_tokens") || path.endsWith(":countTokens") -> Query.COUNT
+        path.endsWith("/models") -> Query.MODELS
+        else -> null
+    }
+
     /** The wire. For errors of an endpoint that is not supported it is the provider's usual wire; null for other responses of such an endpoint. */
     val wire: String? = when {
         path.endsWith("/api/chat") || path.endsWith("/api/generate") || path.endsWith("/api/embed") -> OllamaChat.name
         path.endsWith("/v2/chat") -> CohereChat.name
         path.endsWith("/responses") -> OpenAiResponses.name
-        path.endsWith("/messages") || (path.endsWith("/messages/count_tokens") && isError) -> AnthropicMessages.name
+        path.endsWith("/messages") || path.endsWith("/messages/count_tokens") -> AnthropicMessages.name
+        path.endsWith("/input_tokens") -> OpenAiResponses.name
+        path.endsWith(":countTokens") -> GeminiGenerate.name
+        query == Query.MODELS -> errorWire(host)
         path.endsWith("/chat/completions") || path.endsWith("/v1/chat") || kind != ChatRequest::class -> OpenAiChat.name
         else -> bedrockWire(host, path, isError) ?: googleWire(host, path, isError) ?: if (isError) errorWire(host) else null
     }
@@ -111,6 +142,26 @@ internal class Recording(private val folder: File) {
             EmbeddingRequest::class -> answer(model, embeddingRequest(model.id, listOf("hi")))
             ImageRequest::class -> answer(model, imageRequest(model.id, "hi"))
             else -> answer(model, if (whole) Delivery.WHOLE else Delivery.STREAM)
+        }
+    }
+
+    /** Counts tokens by the recorded bytes, cut into [pieces]. */
+    suspend fun count(pieces: List<ByteArray> = listOf(body)): Long? {
+        val request = ChatRequest.build(target().id) { user("What's the current date?") }
+        return Protocols.named(wire!!).tokenCounter(target()).shouldNotBeNull().count(request, target(), exchange(pieces))?.count
+    }
+
+    /** Lists models by the recorded bytes, cut into [pieces]. */
+    suspend fun models(pieces: List<ByteArray> = listOf(body)): List<String> =
+        Protocols.named(wire!!).modelList.shouldNotBeNull().models(target(), exchange(pieces)).map { it.name }
+
+    /** Plays the recorded response to the one request that is expected. */
+    private fun exchange(pieces: List<ByteArray>): Exchange {
+        val recorded = JsonExchange(target(), RecordedTransport(status, headers, pieces), Deadlines.DEFAULT)
+        return Exchange { sent ->
+            sent.method shouldBe method
+            sent.url.substringBefore('?').substringAfterLast('/').substringAfterLast(':') shouldBe path.substringAfterLast('/').substringAfterLast(':')
+            recorded.send(sent)
         }
     }
 

@@ -22,6 +22,7 @@ import dev.unifiedllm.provider.Quirks
 import dev.unifiedllm.provider.Quirks.Messages
 import dev.unifiedllm.provider.Quirks.Names
 import dev.unifiedllm.provider.Quirks.Reasoning
+import dev.unifiedllm.provider.Quirks.ReasoningForm
 import dev.unifiedllm.provider.Quirks.SentBackAs
 import dev.unifiedllm.provider.Quirks.Tools
 import dev.unifiedllm.provider.Target
@@ -72,6 +73,9 @@ private fun check(protocol: Protocol, encoding: Encoding, plain: Set<String>) {
 }
 
 private val leveled = Quirks(models = listOf(ModelRule("m", effortLevels = true)))
+private val switched = Quirks(reasoning = Reasoning(ReasoningForm.THINKING))
+private val enabled = Quirks(reasoning = Reasoning(ReasoningForm.ENABLE_THINKING))
+private val someEfforts = Quirks(models = listOf(ModelRule("m", efforts = listOf("low", "high", "max"))))
 
 class RequestEncodingSpec : FunSpec({
     val image = Message(Role.USER, listOf(Part.Text("What is it?"), Part.Image("data:image/png;base64,iVBO")))
@@ -193,10 +197,48 @@ class RequestEncodingSpec : FunSpec({
             Encoding("a reasoning budget is not part of this wire: a warning", { reasoningBudget = 99 }, "{}", warning = "reasoningBudget"),
             Encoding("a reasoning budget in the object of some providers", {
                 reasoningBudget = 99
-            }, """{"reasoning":{"max_tokens":99}}""", Quirks(reasoning = Reasoning(asObject = true))),
+            }, """{"reasoning":{"max_tokens":99}}""", Quirks(reasoning = Reasoning(ReasoningForm.OBJECT))),
             Encoding("an effort in the object of some providers", {
                 reasoning = Effort.LOW
-            }, """{"reasoning":{"effort":"low"}}""", Quirks(reasoning = Reasoning(asObject = true))),
+            }, """{"reasoning":{"effort":"low"}}""", Quirks(reasoning = Reasoning(ReasoningForm.OBJECT))),
+            Encoding("an effort where reasoning is switched", { reasoning = Effort.LOW }, """{"thinking":{"type":"enabled"}}""", switched),
+            Encoding("no reasoning where it is switched", { reasoning = Effort.NONE }, """{"thinking":{"type":"disabled"}}""", switched),
+            Encoding("a budget of 0 where reasoning is switched", { reasoningBudget = 0 }, """{"thinking":{"type":"disabled"}}""", switched),
+            Encoding("a budget where reasoning is switched: on, with a warning", {
+                reasoningBudget = 99
+            }, """{"thinking":{"type":"enabled"}}""", switched, "reasoningBudget"),
+            Encoding(
+                "an effort where reasoning is switched, for a model that takes one",
+                { reasoning = Effort.MAX },
+                """{"thinking":{"type":"enabled"},"reasoning_effort":"max"}""",
+                switched.copy(models = listOf(ModelRule("m", effortLevels = true, maxEffort = "max"))),
+            ),
+            Encoding(
+                "no reasoning where it is switched, for a model that takes an effort",
+                { reasoning = Effort.NONE },
+                """{"thinking":{"type":"disabled"}}""",
+                switched.copy(models = listOf(ModelRule("m", effortLevels = true))),
+            ),
+            Encoding(
+                "the form of one of the provider's models",
+                { reasoning = Effort.NONE },
+                """{"thinking":{"type":"disabled"}}""",
+                Quirks(models = listOf(ModelRule("m", reasoning = ReasoningForm.THINKING))),
+            ),
+            Encoding("an effort where thinking is enabled", { reasoning = Effort.HIGH }, """{"enable_thinking":true}""", enabled),
+            Encoding("no reasoning where thinking is enabled", { reasoning = Effort.NONE }, """{"enable_thinking":false}""", enabled),
+            Encoding("a budget where thinking is enabled", { reasoningBudget = 99 }, """{"enable_thinking":true,"thinking_budget":99}""", enabled),
+            Encoding("a budget of 0 where thinking is enabled", { reasoningBudget = 0 }, """{"enable_thinking":false}""", enabled),
+            Encoding("the nearest effort of a model that takes some, the higher one of two", {
+                reasoning = Effort.MEDIUM
+            }, """{"reasoning_effort":"high"}""", someEfforts, "reasoning MEDIUM was sent as \"high\": p/m takes low, high, max only"),
+            Encoding("the lowest effort of a model that always reasons", {
+                reasoning = Effort.NONE
+            }, """{"reasoning_effort":"low"}""", someEfforts, "reasoning NONE was sent as \"low\""),
+            Encoding("an effort that a model with some takes", { reasoning = Effort.MAX }, """{"reasoning_effort":"max"}""", someEfforts),
+            Encoding("none is no effort that is near", {
+                reasoning = Effort.MINIMAL
+            }, """{"reasoning_effort":"high"}""", Quirks(models = listOf(ModelRule("m", efforts = listOf("none", "high")))), "MINIMAL was sent as \"high\""),
             Encoding(
                 "a field that the model refuses is left out with a warning",
                 {
@@ -211,11 +253,11 @@ class RequestEncodingSpec : FunSpec({
                 reasoning = Effort.MAX
             }, """{"reasoning_effort":"xhigh"}""", Quirks(models = listOf(ModelRule("m", maxEffort = "xhigh")))),
             Encoding(
-                "a document is a part; an audio file is left out with a warning",
+                "a document is a part; a sound that is neither WAV nor MP3 is left out with a warning",
                 {
                     user("a") {
                         file("data:application/pdf;base64,JVBE", "application/pdf", "a.pdf")
-                        file("data:audio/mpeg;base64,SUQz", "audio/mpeg")
+                        file("data:audio/flac;base64,ZkxhQw==", "audio/flac")
                     }
                 },
                 """{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,JVBE"}}]}]}""",

@@ -35,8 +35,19 @@ internal class RecordedRequest(folder: File) {
     val pathAndQuery: String = string("path").orEmpty()
     val path: String = pathAndQuery.substringBefore('?')
 
+    /** True if the source cut the body. */
+    val isCut: Boolean = (json["body_truncated"] as? JsonPrimitive)?.booleanOrNull == true
+
     /** Null if the source did not record the body, or cut it. */
-    val body: JsonObject? = (json["body"] as? JsonObject)?.takeUnless { (json["body_truncated"] as? JsonPrimitive)?.booleanOrNull == true }
+    val body: JsonObject? = (json["body"] as? JsonObject)?.takeUnless { isCut }
+
+    /** True if the conversation has a turn of the model, or a result of a tool. */
+    val hasEarlierTurns: Boolean
+        get() {
+            val body = json["body"] as? JsonObject ?: return false
+            val items = listOf("messages", "contents", "input").flatMap { body[it].items() }
+            return items.any { it["role"].text in setOf("assistant", "model", "tool", "function") || it["type"].text in EARLIER_ITEMS }
+        }
 
     private fun string(field: String) = (json[field] as? JsonPrimitive)?.contentOrNull
 
@@ -57,6 +68,8 @@ internal class RecordedRequest(folder: File) {
     override fun toString(): String = name
 
     companion object {
+        private val EARLIER_ITEMS = setOf("function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "reasoning")
+
         fun all(): List<RecordedRequest> {
             val given = System.getProperty("unifiedllm.fixtures")
             val corpus = if (given.isNullOrEmpty()) File(RecordedRequest::class.java.getResource("/corpus")!!.toURI()) else File(given, "corpus")
@@ -101,6 +114,7 @@ internal class SameForm(val reason: String, val rewrite: (JsonObject) -> JsonObj
  * @property belongs true for the recordings of this wire
  * @property encode builds the request of the recorded body, and encodes it
  * @property skipped the kinds of requests that cannot be built here
+ * @property chat builds the request of the recorded body; null if it is no chat
  */
 internal class WireEquivalence(
     val name: String,
@@ -110,6 +124,7 @@ internal class WireEquivalence(
     val explained: List<Explained>,
     val skipped: List<Skipped> = emptyList(),
     val sameForms: List<SameForm> = emptyList(),
+    val chat: ((RecordedRequest, JsonObject, Target) -> ChatRequest)? = null,
 ) {
     /**
      * A chat.
@@ -133,30 +148,38 @@ internal class WireEquivalence(
         protocol.name,
         belongs,
         target,
-        { recording, body, at ->
-            val request = ChatRequest.build(at.id) {
-                val read = convert(body)
-                delivery(recording)?.let { this.delivery = it }
-                providerOptions { body.filterKeys { it !in read && it in options }.forEach { (name, value) -> put(name, value) } }
-            }
-            protocol.encode(request, at, mutableListOf())
-        },
+        { recording, body, at -> protocol.encode(chatOf(convert, options, delivery)(recording, body, at), at, mutableListOf()) },
         explained,
         skipped,
         sameForms,
+        chatOf(convert, options, delivery),
     )
 
     /** @param used collects the forms that were found */
-    fun differences(recording: RecordedRequest, used: MutableSet<SameForm>): List<Difference> {
-        val body = recording.body!!
-        val encoded = encode(recording, body, target(recording, body))
+    fun differences(recording: RecordedRequest, used: MutableSet<SameForm>): List<Difference> =
+        differences(recording, encode(recording, recording.body!!, target(recording, recording.body)), used)
+
+    /** @param encoded our request */
+    fun differences(recording: RecordedRequest, encoded: TransportRequest, used: MutableSet<SameForm>): List<Difference> {
         val ours = Json.parseToJsonElement(encoded.body.decodeToString()).jsonObject
         val url = encoded.url.removePrefix("https://").removePrefix("http://")
         val recordedUrl = recording.host + recording.pathAndQuery
         return buildList {
             if (url != recordedUrl) add(Difference("url", JsonPrimitive(recordedUrl), JsonPrimitive(url)))
-            compare("", inOneForm(body, used), inOneForm(ours, used))
+            compare("", inOneForm(recording.body!!, used), inOneForm(ours, used))
         }
+    }
+}
+
+private fun chatOf(
+    convert: ChatRequestBuilder.(JsonObject) -> Set<String>,
+    options: Set<String>,
+    delivery: (RecordedRequest) -> Delivery?,
+): (RecordedRequest, JsonObject, Target) -> ChatRequest = { recording, body, at ->
+    ChatRequest.build(at.id) {
+        val read = convert(body)
+        delivery(recording)?.let { this.delivery = it }
+        providerOptions { body.filterKeys { it !in read && it in options }.forEach { (name, value) -> put(name, value) } }
     }
 }
 

@@ -17,7 +17,7 @@ import io.kotest.datatest.withData
 import io.kotest.matchers.collections.shouldBeEmpty
 
 /** All wires. Each has its own file. */
-private val wires = listOf(
+internal val wireEquivalences = listOf(
     openAiChatEquivalence,
     openAiResponsesEquivalence,
     openAiEmbeddingsEquivalence,
@@ -34,7 +34,7 @@ private val wires = listOf(
 /** The same request, built here, is encoded as another client encoded it. Allowed differences are listed with the wire. */
 class RequestEquivalenceSpec : FunSpec({
     val all = RecordedRequest.all()
-    for (wire in wires) {
+    for (wire in wireEquivalences) {
         val used = mutableSetOf<Explained>()
         val forms = mutableSetOf<SameForm>()
         val (skipped, cases) = all.filter { wire.belongs(it) && it.body != null }.partition { recording -> wire.skipped.any { it.applies(recording) } }

@@ -231,7 +231,7 @@ class SecondTurnSpec : FunSpec({
     }
 
     test("every wire is here") {
-        (turns.map { it.target.protocol } + "replicate-predictions").toSet() shouldBe Protocols.names
+        (turns.map { it.target.protocol } + "replicate-predictions" + "stability-image").toSet() shouldBe Protocols.names
     }
 
     context("an id that is too long is shortened, a call's and its result's alike, and two ids stay two:") {

@@ -1,6 +1,7 @@
 package dev.unifiedllm.provider
 
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.pricing.PriceCatalog
 import io.kotest.assertions.throwables.shouldThrow
@@ -47,9 +48,11 @@ class BareNameSpec : FunSpec({
     }
 
     test("the error for a family whose provider is not served gives the reason") {
-        val error = shouldThrow<LlmException.Configuration> { resolved("stable-diffusion-xl") }
-        error.message shouldContain "\"stability\", to which \"stable-diffusion-xl\" belongs, is known, but not supported (wire: stability-image)"
-        shouldThrow<LlmException.Configuration> { resolved("stability/sd3") }.message shouldContain "is known, but not supported (wire: stability-image)"
+        val families = ModelFamilies(listOf(ModelFamilies.Family("recraftv.*", "recraft")))
+        val resolver = TargetResolver(ProviderRegistry.packed, Protocols, Environment { null }, emptyMap(), families = families)
+        val error = shouldThrow<LlmException.Configuration> { resolver.resolve(ModelId.parse("recraftv3")) }
+        error.message shouldContain "\"recraft\", to which \"recraftv3\" belongs, is known, but not supported (wire: images)"
+        shouldThrow<LlmException.Configuration> { resolved("recraft/recraftv3") }.message shouldContain "is known, but not supported (wire: images)"
     }
 
     test("a name that several providers have, or none, is an error that suggests similar models") {

@@ -10,10 +10,7 @@ import dev.unifiedllm.chat.ChatRequestBuilder
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Effort
-import dev.unifiedllm.chat.EmbeddingRequest
-import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Part
-import dev.unifiedllm.chat.toResponse
 import dev.unifiedllm.dsl.*
 import dev.unifiedllm.store.By
 import io.kotest.assertions.throwables.shouldThrow
@@ -24,6 +21,7 @@ import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.ktor.client.HttpClient
+import kotlinx.serialization.Serializable
 import java.io.ByteArrayOutputStream
 import java.io.File
 import java.io.PrintStream
@@ -81,7 +79,7 @@ private fun settings(key: String, context: SSLContext, client: HttpClient) {
 
 /** The Kotlin in the table of what you write, outside of the block of a call. It is compiled and not run. */
 @Suppress("unused", "UNUSED_VARIABLE", "UNUSED_EXPRESSION")
-private suspend fun written(reply: Reply, response: ChatResponse, call: Part.ToolCall, name: String) {
+private suspend fun written(reply: Reply, response: ChatResponse, call: Part.ToolCall, texts: List<String>) {
     val talk = conversation("openai/gpt-4o-mini") { system("Be short.") }
     talk.ask("Why is the sky blue?").await()
     response.toolCalls
@@ -95,17 +93,31 @@ private suspend fun written(reply: Reply, response: ChatResponse, call: Part.Too
     costs(By.TASK)
     configure { price("my-vllm/llama-3") { inputPerMillion = 0.10.usd; outputPerMillion = 0.20.usd } }
     val chain = firstOf("openai/gpt-4o-mini", "ollama/llama3")
-    model(name).stream(EmbeddingRequest.build(name) { input("sea", "lake") })
-    model(name).stream(ImageRequest.build(name) { prompt = "A train" }).toResponse().media
+    chat("openai/gpt-4o-mini", "A movie about trains").awaitAs<Movie>()
+    embed("openai/text-embedding-3-small", texts).await().vectors
+    image("openai/gpt-image-1", "A red train").await().save(Path.of("train.png"))
+    countTokens("openai/gpt-4o-mini", "Hi").await().count
+    models("groq").await()
 }
+
+@Serializable
+private data class City(val name: String)
+
+@Serializable
+private data class Movie(val title: String, val year: Int)
+
+private fun lookup(city: String) = "21 degrees in $city"
+
 
 /** The Kotlin in the table of what you write, inside of the block of a call. It is compiled and not run. */
 @Suppress("unused")
 private fun ChatRequestBuilder.writtenInside(schema: String) {
-    tool("weather", "The weather in a city", schema)
+    tool("weather", "The weather in a city") { city: City -> lookup(city.name) }
+    tool("clock", "The time in a city", schema)
     reasoning = Effort.HIGH
     n = 3
     user("What is this?") { image(Path.of("cat.png")) }
+    providerOptions { putJson("tools", """[{"type":"web_search"}]""") }
     delivery = Delivery.WHOLE
     task = "summary"
     tag("nightly")

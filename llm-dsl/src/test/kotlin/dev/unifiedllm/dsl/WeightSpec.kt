@@ -1,8 +1,9 @@
 package dev.unifiedllm.dsl
 
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContainAll
 import io.kotest.matchers.doubles.shouldBeLessThanOrEqual
-import io.kotest.matchers.ints.shouldBeGreaterThan
 import io.kotest.matchers.ints.shouldBeLessThanOrEqual
 import java.io.File
 import java.io.OutputStream
@@ -34,7 +35,9 @@ class WeightSpec : FunSpec({
         val entries = File("target/runtime-classpath.txt").readText().trim().split(File.pathSeparator).map(::File) + File("target/classes")
         val megabytes = entries.sumOf { entry -> if (entry.isFile) entry.length() else packed(entry) } / 1e6
         println("weight: ${entries.size} jars, %.2f MB".format(java.util.Locale.ROOT, megabytes))
-        entries.size shouldBeGreaterThan 10
+        entries.filterNot { it.exists() }.shouldBeEmpty()
+        entries.map { it.name.substringBefore("-jvm") } shouldContainAll listOf("kotlinx-coroutines-core", "kotlinx-serialization-json")
+        entries.filter { "ktor" in it.name || "kotlin-reflect" in it.name }.shouldBeEmpty()
         entries.size shouldBeLessThanOrEqual MAX_JARS
         megabytes shouldBeLessThanOrEqual MAX_MEGABYTES
     }

@@ -14,6 +14,7 @@ import dev.unifiedllm.protocol.json.members
  * @property text what a text or reasoning block starts with
  * @property input the arguments that a tool call starts with; null once a fragment has replaced them
  * @property hasFailed true for the result of a tool of the server that holds an error in place of a list of results
+ * @property raw the block itself, if it is of [Kind.OTHER]
  */
 internal class AnthropicBlock(
     val type: String,
@@ -23,8 +24,9 @@ internal class AnthropicBlock(
     val name: String?,
     var input: String?,
     val hasFailed: Boolean,
+    val raw: AnthropicRawBlock?,
 ) {
-    val kind: Kind = KINDS[type] ?: Kind.OTHER
+    val kind: Kind = kindOf(type)
 
     /** OTHER: tools that the server runs itself, their results, and unknown blocks. */
     enum class Kind { TEXT, REASONING, REDACTED_REASONING, TOOL_CALL, OTHER }
@@ -53,6 +55,8 @@ internal class AnthropicBlock(
             "tool_use" to Kind.TOOL_CALL,
         )
 
+        private fun kindOf(type: String): Kind = KINDS[type] ?: Kind.OTHER
+
         /** Reads a block, and adds the sources that it cites to [out]. Null for a value that is not an object. */
         fun read(json: JsonCursor, sources: AnthropicSources, out: MutableList<Delta>): AnthropicBlock? {
             var type: String? = null
@@ -62,6 +66,7 @@ internal class AnthropicBlock(
             var name: String? = null
             var input: String? = null
             var hasFailed = false
+            val start = json.position()
             val isBlock = json.members(Block) { member ->
                 when (member) {
                     Block.TYPE -> type = json.stringOrNull()
@@ -77,7 +82,9 @@ internal class AnthropicBlock(
                     }
                 }
             }
-            return if (isBlock) AnthropicBlock(type.orEmpty(), text, signature, id, name, input, hasFailed) else null
+            if (!isBlock) return null
+            val raw = type?.takeIf { kindOf(it) == Kind.OTHER }?.let { AnthropicRawBlock(it, json.textFrom(start)) }
+            return AnthropicBlock(type.orEmpty(), text, signature, id, name, input, hasFailed, raw)
         }
     }
 }

@@ -4,8 +4,11 @@ import dev.unifiedllm.chat.CacheTtl
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.protocol.DataUrl
+import dev.unifiedllm.protocol.Turn
 import dev.unifiedllm.protocol.argumentsObject
+import dev.unifiedllm.protocol.blockJson
 import dev.unifiedllm.protocol.cacheMarked
+import dev.unifiedllm.protocol.isMedia
 import dev.unifiedllm.protocol.isSigned
 import dev.unifiedllm.protocol.mayReturnSignatures
 import dev.unifiedllm.protocol.systemOf
@@ -31,13 +34,31 @@ internal class AnthropicContent(private val target: Target, private val warnings
 
     /** All other messages. Messages of one role in a row are one turn; a turn without content is left out, because the API refuses it. */
     fun messages(messages: List<Message>): JsonArray = buildJsonArray {
-        for (turn in turnsOf(messages, ::blocks)) {
+        for (turn in withoutOpenServerCalls(turnsOf(messages, ::blocks))) {
             addJsonObject {
                 put("role", if (turn.isAssistant) "assistant" else "user")
                 put("content", content(if (turn.isAssistant) turn.blocks else resultsFirst(turn.blocks)))
             }
         }
     }
+
+    /**
+     * Leaves out calls of server tools that have no result, as a paused response has them, if the user wrote something after them: the API refuses them
+     * then. It continues those that nothing follows, or only the results of other tools.
+     */
+    private fun withoutOpenServerCalls(turns: List<Turn>): List<Turn> {
+        val blocks = turns.flatMap { it.blocks }
+        if (blocks.none { it.isServerCall }) return turns
+        val withResult = blocks.mapNotNullTo(hashSetOf()) { it.string("tool_use_id") }
+        turns.zipWithNext { turn, next ->
+            val isOver = turn.isAssistant && next.blocks.any { it.type != "tool_result" }
+            if (isOver) turn.blocks.removeAll { it.isServerCall && it.string("id") !in withResult }
+        }
+        return turns.filter { it.blocks.isNotEmpty() }
+    }
+
+    /** True for `server_tool_use` and `mcp_tool_use`. */
+    private val JsonObject.isServerCall: Boolean get() = type.orEmpty().endsWith("_tool_use")
 
     /** Tool results must be the first blocks of the turn after their calls. */
     private fun resultsFirst(blocks: List<JsonObject>): List<JsonObject> = blocks.sortedBy { it.type != "tool_result" }
@@ -65,12 +86,25 @@ internal class AnthropicContent(private val target: Target, private val warnings
         is Part.ToolResult -> buildJsonObject {
             put("type", "tool_result")
             put("tool_use_id", toolUseId(part.id))
-            if (part.text.isNotEmpty()) put("content", part.text)
+            content(part)?.let { put("content", it) }
             if (part.isError) put("is_error", true)
         }
+        is Part.Image, is Part.File -> resultBlock(part)
+        is Part.Raw -> part.blockJson()
+        is Part.CacheBreakpoint -> null
+    }
+
+    /** The content of a result: a text, or blocks if it has images or files; null if it has none. */
+    private fun content(result: Part.ToolResult): JsonElement? {
+        if (result.content.none { it.isMedia }) return result.text.ifEmpty { null }?.let(::JsonPrimitive)
+        return JsonArray(result.content.mapNotNull(::resultBlock)).takeIf { it.isNotEmpty() }
+    }
+
+    private fun resultBlock(part: Part): JsonObject? = when (part) {
+        is Part.Text -> part.text.takeIf { it.isNotBlank() }?.let(::textPart)
         is Part.Image -> withSource("image", DataUrl.parse(part.url), part.url)
         is Part.File -> document(part)
-        is Part.CacheBreakpoint -> null
+        else -> null
     }
 
     private fun reasoning(part: Part.Reasoning) = buildJsonObject {
@@ -130,7 +164,9 @@ internal class AnthropicContent(private val target: Target, private val warnings
         blocks[at] = cacheMarked(blocks[at], ttl)
     }
 
-    private val JsonObject.type: String? get() = (get("type") as? JsonPrimitive)?.contentOrNull
+    private val JsonObject.type: String? get() = string("type")
+
+    private fun JsonObject.string(name: String): String? = (get(name) as? JsonPrimitive)?.contentOrNull
 
     private companion object {
         const val PDF = "application/pdf"

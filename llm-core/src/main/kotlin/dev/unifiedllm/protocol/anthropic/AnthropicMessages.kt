@@ -9,7 +9,11 @@ import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.protocol.ClaudeReasoning
 import dev.unifiedllm.protocol.ClaudeVersion
 import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.Media
+import dev.unifiedllm.protocol.MediaKind
+import dev.unifiedllm.protocol.ModelList
 import dev.unifiedllm.protocol.Protocol
+import dev.unifiedllm.protocol.TokenCounter
 import dev.unifiedllm.protocol.anthropicWord
 import dev.unifiedllm.protocol.claudeFamily
 import dev.unifiedllm.protocol.claudeSampling
@@ -17,11 +21,14 @@ import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.nonBlankStops
 import dev.unifiedllm.protocol.objectSchema
+import dev.unifiedllm.protocol.toUtf8
+import dev.unifiedllm.protocol.warnDetail
 import dev.unifiedllm.protocol.warnJsonWithoutSchema
 import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.withOptions
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withoutNames
+import dev.unifiedllm.provider.JsonMode
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
@@ -36,6 +43,9 @@ import kotlinx.serialization.json.putJsonObject
 /** Anthropic's Messages API: `POST …/v1/messages` ([docs.anthropic.com](https://docs.anthropic.com/en/api/messages), version 2023-06-01). */
 internal object AnthropicMessages : Protocol {
     override val name: String = "anthropic-messages"
+    override val jsonModes: List<JsonMode> get() = JsonMode.entries - JsonMode.OBJECT
+
+    override val rawProtocol: String get() = name
 
     override val customServerAuth: Provider.Auth get() = Provider.Auth.X_API_KEY
 
@@ -48,12 +58,21 @@ internal object AnthropicMessages : Protocol {
 
     override fun decoder(target: Target): Decoder = AnthropicMessagesDecoder(target)
 
+    /** Images and PDF are taken at URLs, texts by content. */
+    override fun needsContent(media: Media, target: Target): Boolean = media.kind == MediaKind.DOCUMENT && media.mediaType?.startsWith("text/") == true
+
+    override fun tokenCounter(target: Target): TokenCounter = anthropicCounter(this)
+
+    override val modelList: ModelList get() = anthropicModels(VERSION)
+
     private val VERSION = mapOf("anthropic-version" to "2023-06-01")
 }
 
 /** Anthropic's Messages API at Google Vertex AI: the model is part of the path, and the version a field of the body. */
 internal object AnthropicVertex : Protocol {
     override val name: String = "anthropic-vertex"
+
+    override val rawProtocol: String get() = AnthropicMessages.name
 
     override val customServerAuth: Provider.Auth get() = Provider.Auth.GOOGLE
 
@@ -67,6 +86,11 @@ internal object AnthropicVertex : Protocol {
     }
 
     override fun decoder(target: Target): Decoder = AnthropicMessagesDecoder(target)
+
+    /** Vertex AI refuses URLs ([platform.claude.com](https://platform.claude.com/docs/en/build-with-claude/vision), read 2026-11-26). */
+    override fun needsContent(media: Media, target: Target): Boolean = media.kind == MediaKind.IMAGE || media.kind == MediaKind.DOCUMENT
+
+    override fun tokenCounter(target: Target): TokenCounter = anthropicVertexCounter(this)
 }
 
 /** The URL of the Messages API at [base], which may end with `/v1/messages`, with the version or without both. */
@@ -100,11 +124,12 @@ private fun anthropicBody(request: ChatRequest, target: Target, warnings: Mutabl
         outputConfig(request, reasoning, warnings)?.let { put("output_config", it) }
         if (request.delivery == Delivery.STREAM) put("stream", true)
     }
-    return withOptions(body, request.providerOptions, MERGED).toString().encodeToByteArray()
+    return withOptions(body, request.providerOptions, MERGED).toUtf8()
 }
 
 private fun JsonObjectBuilder.settings(request: ChatRequest, reasoning: ClaudeReasoning, claude: ClaudeVersion?, warnings: MutableList<String>) {
     claudeSampling(request, reasoning, claude, ANTHROPIC_API, warnings)
+    warnDetail(request, ANTHROPIC_API, warnings)
     val stops = nonBlankStops(request, ANTHROPIC_API, warnings)
     if (stops.isNotEmpty()) putJsonArray("stop_sequences") { stops.forEach { add(it) } }
     request.serviceTier?.let { put("service_tier", it) }

@@ -93,7 +93,9 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
 
     override fun finish(out: MutableList<Delta>) {
         addSignature()
-        blocks.values.forEach(::close)
+        // A block that was not closed may be cut, if the response was.
+        val isCut = stopReason?.let(::finishKind) == Kind.LENGTH
+        for (block in blocks.values) if (!isCut || block.raw == null) close(block)
         out += content
         checkFinish(stopReason, target)
         if (!isOutputFinal) usage.output = null
@@ -141,6 +143,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
             open(last, it)
         }
         val place = index ?: last
+        if (type == "content_block_delta") blocks[place]?.raw?.add(input, frame)
         addTo(place, blocks[place])
         if (type == "content_block_stop") {
             addSignature()
@@ -245,8 +248,9 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         }
     }
 
-    /** Adds the arguments that a tool call started with, if no fragment followed. */
+    /** Adds the arguments that a tool call started with, if no fragment followed; or a block that is kept as it came. */
     private fun close(block: AnthropicBlock) {
+        block.raw?.delta()?.let { content += it }
         if (block.kind != AnthropicBlock.Kind.TOOL_CALL) return
         block.input?.let { content += Delta.ToolCallDelta(block.call, null, null, it) }
         block.input = null

@@ -4,7 +4,10 @@ import dev.unifiedllm.chat.CacheTtl
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.protocol.DataUrl
+import dev.unifiedllm.protocol.Media
 import dev.unifiedllm.protocol.argumentsObject
+import dev.unifiedllm.protocol.blockJson
+import dev.unifiedllm.protocol.isMedia
 import dev.unifiedllm.protocol.isSigned
 import dev.unifiedllm.protocol.mayReturnSignatures
 import dev.unifiedllm.protocol.systemOf
@@ -18,7 +21,6 @@ import kotlinx.serialization.json.addJsonObject
 import kotlinx.serialization.json.buildJsonArray
 import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
-import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
 
 /** Encodes messages as Converse's content blocks. System messages have a field of their own; the others alternate between user and assistant. */
@@ -59,8 +61,8 @@ internal class BedrockContent(private val target: Target, private val warnings: 
     private fun block(message: Message, part: Part): JsonObject? = when (part) {
         is Part.Text -> if (part.text.isBlank()) null else buildJsonObject { put("text", part.text) }
         is Part.Reasoning -> if (part.isSigned && mayReturnSignatures(message, target)) reasoning(part) else null
-        is Part.Image -> media("image", part.url, DataUrl.parse(part.url)?.mediaType ?: "image/" + part.url.substringAfterLast('.', ""), IMAGES)
-        is Part.File -> file(part)
+        is Part.Image, is Part.File -> media(part)
+        is Part.Raw -> part.blockJson()
         is Part.ToolCall -> block("toolUse") {
             called += part.name
             put("toolUseId", toolUseId(part.id))
@@ -70,13 +72,34 @@ internal class BedrockContent(private val target: Target, private val warnings: 
         is Part.ToolResult -> block(RESULT) {
             called += part.name
             put("toolUseId", toolUseId(part.id))
-            putJsonArray("content") { addJsonObject { put("text", part.text.ifBlank { EMPTY_RESULT }) } }
+            put("content", content(part))
             if (part.isError) put("status", "error")
         }
         is Part.CacheBreakpoint -> block(BREAKPOINT) {
             put("type", "default")
             if (part.ttl == CacheTtl.ONE_HOUR) put("ttl", "1h")
         }
+    }
+
+    /** The content of a result: one text, or blocks if it has images or files. */
+    private fun content(result: Part.ToolResult): JsonArray {
+        val blocks = if (result.content.none { it.isMedia }) emptyList() else result.content.mapNotNull(::resultBlock)
+        return JsonArray(blocks.ifEmpty { listOf(buildJsonObject { put("text", result.text.ifBlank { EMPTY_RESULT }) }) })
+    }
+
+    private fun resultBlock(part: Part): JsonObject? = when {
+        part is Part.Text -> if (part.text.isBlank()) null else buildJsonObject { put("text", part.text) }
+        part is Part.File && part.mediaType.startsWith("audio/") -> {
+            warnings += "a file of type ${part.mediaType} was left out: $CONVERSE_API takes no audio in tool results"
+            null
+        }
+        else -> media(part)
+    }
+
+    private fun media(part: Part): JsonObject? = when (part) {
+        is Part.Image -> media("image", part.url, Media.of(part)?.mediaType ?: "image/" + part.url.substringAfterLast('.', ""), IMAGES)
+        is Part.File -> file(part)
+        else -> null
     }
 
     private fun block(type: String, content: JsonObjectBuilder.() -> Unit) = buildJsonObject { putJsonObject(type, content) }

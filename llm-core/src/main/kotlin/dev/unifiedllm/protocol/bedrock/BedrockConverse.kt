@@ -2,18 +2,28 @@ package dev.unifiedllm.protocol.bedrock
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Tool
 import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.protocol.ANY_OBJECT
+import dev.unifiedllm.protocol.Codec
 import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.Media
+import dev.unifiedllm.protocol.ModelList
 import dev.unifiedllm.protocol.Protocol
+import dev.unifiedllm.protocol.TokenCounter
 import dev.unifiedllm.protocol.claudeFamily
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.objectSchema
+import dev.unifiedllm.protocol.toUtf8
+import dev.unifiedllm.protocol.warnDetail
 import dev.unifiedllm.protocol.withOptions
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withoutNames
+import dev.unifiedllm.provider.EmbeddingLimits
+import dev.unifiedllm.provider.JsonMode
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
@@ -34,6 +44,10 @@ import kotlinx.serialization.json.putJsonObject
 internal object BedrockConverse : Protocol {
     override val name: String = "bedrock-converse"
 
+    override val rawProtocol: String get() = name
+
+    override val jsonModes: List<JsonMode> get() = JsonMode.entries - JsonMode.OBJECT
+
     override val customServerAuth: Provider.Auth get() = Provider.Auth.AWS
 
     override fun signatureFamily(model: String): String? = claudeFamily(model)
@@ -44,6 +58,7 @@ internal object BedrockConverse : Protocol {
         val settings = BedrockSettings(request, target, model, warnings)
         val body = buildJsonObject {
             withoutNames(request.messages, warnings)
+            warnDetail(request, CONVERSE_API, warnings)
             put("messages", content.messages(request.messages))
             content.system(request.messages)?.let { put("system", it) }
             settings.inference.takeIf { it.isNotEmpty() }?.let { put("inferenceConfig", it) }
@@ -55,11 +70,23 @@ internal object BedrockConverse : Protocol {
         }
         val call = if (request.delivery == Delivery.STREAM) "converse-stream" else "converse"
         val url = withQuery("${target.baseUrl}/model/${encode(target.name)}/$call", request, target)
-        val bytes = withProviderOptions(body, request.providerOptions).toString().encodeToByteArray()
+        val bytes = withProviderOptions(body, request.providerOptions).toUtf8()
         return TransportRequest(url, headers(target, request, STREAM_TYPE), bytes)
     }
 
     override fun decoder(target: Target): Decoder = BedrockConverseDecoder(target)
+
+    override fun needsContent(media: Media, target: Target): Boolean = true
+
+    override fun tokenCounter(target: Target): TokenCounter = bedrockCounter(this)
+
+    override val modelList: ModelList get() = bedrockModels
+
+    override val images: Codec<ImageRequest> get() = BedrockImages
+
+    override val embeddings: Codec<EmbeddingRequest> get() = BedrockEmbed
+
+    override fun embeddingLimits(model: String): EmbeddingLimits = BedrockEmbed.limits(model)
 
     /** The API refuses messages with tool calls if no tools are declared. If the request offers none, the tools that the messages call are declared. */
     private fun toolConfig(request: ChatRequest, content: BedrockContent, warnings: MutableList<String>): JsonObject? {

@@ -13,6 +13,7 @@ import dev.unifiedllm.protocol.arguments
 import dev.unifiedllm.protocol.checkFinish
 import dev.unifiedllm.protocol.finishKind
 import dev.unifiedllm.protocol.json.JsonCursor
+import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
@@ -23,10 +24,7 @@ import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.AwsEventStreamDecoder
 import dev.unifiedllm.transport.framing.Frame
 
-/**
- * Decodes the events of `converse-stream` and the body of `converse`, which have the same content blocks. The results of tools that run at the
- * server are not part of the output.
- */
+/** Decodes the events of `converse-stream` and the body of `converse`, which have the same content blocks. */
 internal class BedrockConverseDecoder(private val target: Target) : Decoder {
     private val json = JsonCursor()
     private val usage = CachedUsage()
@@ -51,6 +49,15 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
 
     /** The media that is not complete, by the index of its block. */
     private val openMedia = sortedMapOf<Long, BedrockMedia>()
+
+    /** The start of a block of a tool that runs at the server, or such a block as a whole, in the current event; as JSON. */
+    private var opensRaw: String? = null
+
+    /** More content of such a block. */
+    private var results: String? = null
+
+    /** The blocks of such tools that are not complete, by index. */
+    private val openRaw = mutableMapOf<Long, BedrockRawBlock>()
 
     private class Call(val id: String?, val name: String?, val arguments: String)
 
@@ -116,10 +123,18 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
         opened?.let { open(block, it) }
         fragment?.let { text -> calls[block]?.let { if (text.isNotEmpty()) content += Delta.ToolCallDelta(it, null, null, text) } }
         media?.let { openMedia.getOrPut(block) { BedrockMedia(it.kind) }.add(it) }
-        if (type == BLOCK_STOP) openMedia.remove(block)?.let(::add)
+        opensRaw?.let { openRaw[block] = BedrockRawBlock(it) }
+        fragment?.let { openRaw[block]?.addInput(it) }
+        results?.let { openRaw[block]?.addContent(it) }
+        if (type == BLOCK_STOP) {
+            openMedia.remove(block)?.let(::add)
+            openRaw.remove(block)?.delta()?.let { content += it }
+        }
         opened = null
         fragment = null
         media = null
+        opensRaw = null
+        results = null
     }
 
     private fun addOpenMedia() {
@@ -147,8 +162,10 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
                     block()
                     opened?.let { open(calls.size.toLong(), it) }
                     media?.let(::add)
+                    opensRaw?.let(::BedrockRawBlock)?.delta()?.let { content += it }
                     opened = null
                     media = null
+                    opensRaw = null
                 }
             }
         }
@@ -156,10 +173,18 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
 
     /** Reads the start of a block, a delta of a block, or a whole block: the three have the same members. */
     private fun block() {
+        val start = json.position()
+        var isRaw = false
         json.members(BedrockBlock) { member ->
             when (member) {
                 BedrockBlock.TEXT -> content.addText(json.stringOrNull())
-                BedrockBlock.TOOL_USE -> toolUse()
+                BedrockBlock.TOOL_USE -> isRaw = toolUse()
+                BedrockBlock.TOOL_RESULT -> if (json.kind() == JsonKind.ARRAY) {
+                    results = json.raw()
+                } else {
+                    isRaw = true
+                    json.skip()
+                }
                 BedrockBlock.REASONING_CONTENT -> reasoning()
                 BedrockBlock.CITATION -> citation()
                 BedrockBlock.CITATIONS_CONTENT -> citedContent()
@@ -168,14 +193,15 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
                 BedrockBlock.VIDEO -> media(BedrockMedia.Kind.VIDEO)
             }
         }
+        if (isRaw) opensRaw = json.textFrom(start)
     }
 
     private fun media(kind: BedrockMedia.Kind) {
         media = BedrockMedia(kind).also { it.read(json) }
     }
 
-    /** `input` is a fragment of text in a stream, and an object in a whole body. */
-    private fun toolUse() {
+    /** `input` is a fragment of text in a stream, and an object in a whole body. True if the tool runs at the server. */
+    private fun toolUse(): Boolean {
         var id: String? = null
         var name: String? = null
         var input: String? = null
@@ -188,8 +214,13 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
                 BedrockToolUse.TYPE -> type = json.stringOrNull()
             }
         }
-        if (type == SERVER_TOOL) usage.unpriced = usage.unpriced ?: "no price is known for the tool \"$name\" of the provider"
-        if (name != null || id != null) opened = Call(id, name, input.orEmpty()) else fragment = input
+        when {
+            // The provider runs it, and its result follows: it is no call for the caller.
+            type == SERVER_TOOL -> usage.unpriced = usage.unpriced ?: "no price is known for the tool \"$name\" of the provider"
+            name != null || id != null -> opened = Call(id, name, input.orEmpty())
+            else -> fragment = input
+        }
+        return type == SERVER_TOOL
     }
 
     /** In a whole body, text and signature are one object deeper, in `reasoningText`. */

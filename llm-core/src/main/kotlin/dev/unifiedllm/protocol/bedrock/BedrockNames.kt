@@ -21,7 +21,7 @@ internal object BedrockOutputMessage : JsonNames("role", "content") {
     const val CONTENT = 1
 }
 
-internal object BedrockBlock : JsonNames("text", "toolUse", "reasoningContent", "citation", "citationsContent", "image", "audio", "video") {
+internal object BedrockBlock : JsonNames("text", "toolUse", "reasoningContent", "citation", "citationsContent", "image", "audio", "video", "toolResult") {
     const val TEXT = 0
     const val TOOL_USE = 1
     const val REASONING_CONTENT = 2
@@ -30,6 +30,7 @@ internal object BedrockBlock : JsonNames("text", "toolUse", "reasoningContent", 
     const val IMAGE = 5
     const val AUDIO = 6
     const val VIDEO = 7
+    const val TOOL_RESULT = 8
 }
 
 internal object BedrockToolUse : JsonNames("toolUseId", "name", "input", "type") {

@@ -3,12 +3,17 @@ package dev.unifiedllm.protocol.cohere
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Effort
+import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.protocol.Codec
 import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.Media
+import dev.unifiedllm.protocol.MediaKind
+import dev.unifiedllm.protocol.ModelList
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.functionCall
@@ -18,10 +23,14 @@ import dev.unifiedllm.protocol.imagePart
 import dev.unifiedllm.protocol.mayReturnSignatures
 import dev.unifiedllm.protocol.messageList
 import dev.unifiedllm.protocol.textPart
+import dev.unifiedllm.protocol.toUtf8
 import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.wireName
+import dev.unifiedllm.protocol.withMediaAfterResults
+import dev.unifiedllm.protocol.withOptions
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withoutNames
+import dev.unifiedllm.provider.EmbeddingLimits
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
 import kotlinx.serialization.json.JsonArray
@@ -43,22 +52,32 @@ internal object CohereChat : Protocol {
     override fun signatureFamily(model: String): String = "cohere"
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
+        val messages = withMediaAfterResults(request.messages, mayFollow = true, warnings)
         val body = buildJsonObject {
             put("model", target.name)
             withoutNames(request.messages, warnings)
-            put("messages", target.messageList(request.messages, ::result) { message(it, target, warnings) })
+            put("messages", target.messageList(messages, ::result) { message(it, target, warnings) })
             put("stream", request.delivery == Delivery.STREAM)
             settings(request, warnings)
             thinking(request)
             tools(request)
-            val documents = request.messages.flatMap { it.parts }.filterIsInstance<Part.File>().mapNotNull { document(it, warnings) }
+            val documents = messages.flatMap { it.parts }.filterIsInstance<Part.File>().mapNotNull { document(it, warnings) }
             if (documents.isNotEmpty()) put("documents", numbered(documents))
-            for ((option, value) in request.providerOptions) put(option, value)
         }
-        return TransportRequest(withQuery(chatUrl(target.baseUrl), request), headers(target, request), body.toString().encodeToByteArray())
+        val whole = withOptions(body, request.providerOptions, emptySet())
+        return TransportRequest(withQuery(chatUrl(target.baseUrl), request), headers(target, request), whole.toUtf8())
     }
 
     override fun decoder(target: Target): Decoder = CohereChatDecoder(target)
+
+    override val embeddings: Codec<EmbeddingRequest> get() = CohereEmbed
+
+    override fun embeddingLimits(model: String): EmbeddingLimits = CohereEmbed.LIMITS
+
+    /** Images are taken at URLs, documents as texts. */
+    override fun needsContent(media: Media, target: Target): Boolean = media.kind == MediaKind.DOCUMENT && isText(media.mediaType.orEmpty())
+
+    override val modelList: ModelList get() = cohereModels
 
     private fun JsonObjectBuilder.settings(request: ChatRequest, warnings: MutableList<String>) {
         request.temperature?.let { put("temperature", it) }
@@ -151,7 +170,7 @@ internal object CohereChat : Protocol {
         val parts = message.parts.filter { it is Part.Text || (it is Part.Image && takesImages(message, warnings)) }
         val only = parts.singleOrNull()
         if (parts.isEmpty() || only is Part.Text) return JsonPrimitive(message.text)
-        return JsonArray(parts.map { if (it is Part.Image) imagePart(it.url) else textPart((it as Part.Text).text) })
+        return JsonArray(parts.map { if (it is Part.Image) imagePart(it) else textPart((it as Part.Text).text) })
     }
 
     private fun takesImages(message: Message, warnings: MutableList<String>): Boolean {

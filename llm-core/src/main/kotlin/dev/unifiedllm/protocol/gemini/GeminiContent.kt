@@ -3,12 +3,16 @@ package dev.unifiedllm.protocol.gemini
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Role
+import dev.unifiedllm.chat.mediaTypeOfName
 import dev.unifiedllm.protocol.DataUrl
+import dev.unifiedllm.protocol.Turn
 import dev.unifiedllm.protocol.argumentsObject
+import dev.unifiedllm.protocol.blockJson
 import dev.unifiedllm.protocol.json.jsonElementOrNull
 import dev.unifiedllm.protocol.mayReturnSignatures
 import dev.unifiedllm.protocol.systemOf
 import dev.unifiedllm.protocol.turnsOf
+import dev.unifiedllm.protocol.withMediaAfterResults
 import dev.unifiedllm.protocol.withoutNames
 import dev.unifiedllm.provider.Target
 import kotlinx.serialization.json.JsonArray
@@ -25,16 +29,27 @@ internal class GeminiContent(private val target: Target, private val warnings: M
     /** The ids that the provider gave to tool calls. The calls and their results are sent with them. */
     private val providerCallIds = mutableSetOf<String>()
 
-    fun of(messages: List<Message>): Contents {
-        withoutNames(messages, warnings)
+    /** True if results can hold images and files, as of Gemini 3. For older models they follow the results. */
+    private val hasResultMedia = takesLevels(target.name)
+
+    fun of(given: List<Message>): Contents {
+        withoutNames(given, warnings)
+        val messages = if (hasResultMedia) given else withMediaAfterResults(given, mayFollow = true, warnings)
         val system = target.systemOf(messages).filter { it.text.isNotEmpty() }.map { text(it.text) }
         val turns = turnsOf(messages) { if (it.role == Role.ASSISTANT) modelParts(it) else it.parts.mapNotNull(::userPart) }
         // The API refuses a request without contents: system messages alone are sent as the user's.
         if (turns.isEmpty()) return Contents(null, JsonArray(listOf(content(USER, system))))
-        val contents = turns.map { content(if (it.isAssistant) MODEL else USER, it.blocks) }
+        val contents = turns.flatMap { turn -> blocksOf(turn).map { content(if (turn.isAssistant) MODEL else USER, it) } }
         // The API requires that the user begins.
         val opening = if (turns.first().isAssistant) listOf(content(USER, listOf(text(" ")))) else emptyList()
         return Contents(if (system.isEmpty()) null else content(null, system), JsonArray(opening + contents))
+    }
+
+    /** The parts of a turn; in two, if it has results and media: older models refuse media beside results. */
+    private fun blocksOf(turn: Turn): List<List<JsonObject>> {
+        val (results, others) = turn.blocks.partition { RESPONSE in it }
+        val hasBoth = results.isNotEmpty() && others.any { "inlineData" in it || "fileData" in it }
+        return if (hasBoth) listOf(results, others) else listOf(turn.blocks)
     }
 
     private fun content(role: String?, parts: List<JsonObject>) = buildJsonObject {
@@ -45,8 +60,8 @@ internal class GeminiContent(private val target: Target, private val warnings: M
     /** Null for a part that is not sent. */
     private fun userPart(part: Part): JsonObject? = when (part) {
         is Part.Text -> if (part.text.isEmpty()) null else text(part.text)
-        is Part.Image -> media(part.url, mediaTypeOf(part.url))
-        is Part.File -> media(part.url, part.mediaType, part.name)
+        is Part.Image, is Part.File -> media(part)
+        is Part.Raw -> part.blockJson()
         is Part.ToolResult -> functionResponse(part)
         is Part.CacheBreakpoint, is Part.Reasoning, is Part.ToolCall -> null // Gemini caches by itself
     }
@@ -106,7 +121,7 @@ internal class GeminiContent(private val target: Target, private val warnings: M
 
     /** A result that is a JSON object is sent as the `response`. Any other result is its member `output`, or `error`. */
     private fun functionResponse(result: Part.ToolResult) = buildJsonObject {
-        putJsonObject("functionResponse") {
+        putJsonObject(RESPONSE) {
             if (result.id in providerCallIds) put("id", result.id)
             put("name", result.name)
             val content = jsonObject(result.text)
@@ -115,7 +130,16 @@ internal class GeminiContent(private val target: Target, private val warnings: M
             } else {
                 putJsonObject("response") { put(if (result.isError) "error" else "output", content ?: JsonPrimitive(result.text)) }
             }
+            val media = if (hasResultMedia) result.content.mapNotNull(::media) else emptyList()
+            if (media.isNotEmpty()) put("parts", JsonArray(media))
         }
+    }
+
+    /** Null for a part that is neither an image nor a file. */
+    private fun media(part: Part): JsonObject? = when (part) {
+        is Part.Image -> media(part.url, mediaTypeOfName(part.url))
+        is Part.File -> media(part.url, part.mediaType, part.name)
+        else -> null
     }
 
     private fun media(url: String, mediaType: String?, name: String? = null): JsonObject {
@@ -132,6 +156,7 @@ internal class GeminiContent(private val target: Target, private val warnings: M
 
     internal companion object {
         private const val USER = "user"
+        private const val RESPONSE = "functionResponse"
         private const val MODEL = "model"
 
         /**
@@ -142,21 +167,6 @@ internal class GeminiContent(private val target: Target, private val warnings: M
 
         /** The id of a tool call that has no id from the provider. */
         fun generatedCallId(index: Int): String = "call_$index"
-
-        private val IMAGE_TYPES = mapOf(
-            "png" to "image/png",
-            "jpg" to "image/jpeg",
-            "jpeg" to "image/jpeg",
-            "webp" to "image/webp",
-            "gif" to "image/gif",
-            "heic" to "image/heic",
-            "heif" to "image/heif",
-            "bmp" to "image/bmp",
-        )
-
-        /** The media type of an image by the extension in its URL; null if there is none. */
-        private fun mediaTypeOf(url: String): String? =
-            IMAGE_TYPES[url.substringBefore('?').substringBefore('#').substringAfterLast('.', "").lowercase()]
 
         private fun jsonObject(text: String): JsonObject? = if (text.trimStart().startsWith("{")) jsonElementOrNull(text) as? JsonObject else null
     }

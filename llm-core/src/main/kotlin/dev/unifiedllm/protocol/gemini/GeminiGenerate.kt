@@ -2,15 +2,24 @@ package dev.unifiedllm.protocol.gemini
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delivery
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Tool
 import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.protocol.Codec
 import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.Media
+import dev.unifiedllm.protocol.ModelList
 import dev.unifiedllm.protocol.Protocol
+import dev.unifiedllm.protocol.TokenCounter
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.toUtf8
+import dev.unifiedllm.protocol.warnDetail
 import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.withQuery
+import dev.unifiedllm.provider.EmbeddingLimits
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
@@ -36,19 +45,43 @@ private const val GEMINI = "gemini"
 internal object GeminiGenerate : Protocol {
     override val name: String = "gemini-generate"
 
+    override val rawProtocol: String get() = name
+
     override val customServerAuth: Provider.Auth get() = Provider.Auth.X_GOOG_API_KEY
 
     override fun signatureFamily(model: String): String = GEMINI
 
-    override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
-        val host = target.baseUrl.replace(KNOWN_PATH, "")
-        val base = if (VERSIONED.containsMatchIn(host)) host else "$host/v1beta"
+    override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest =
+        transportRequest(url(target), request, target, GeminiBody(request, target, warnings, isVertex = false))
+
+    /** The URL of the model. */
+    private fun url(target: Target): String {
+        val base = base(target)
         val model = target.name.removePrefix("models/")
         val path = if (model.startsWith("tunedModels/")) "" else "/models"
-        return transportRequest("$base$path/${path(model)}", request, target, GeminiBody(request, target, warnings, isVertex = false))
+        return "$base$path/${path(model)}"
     }
 
     override fun decoder(target: Target): Decoder = GeminiGenerateDecoder(target)
+
+    override val images: Codec<ImageRequest> = GoogleImages(isVertex = false, ::url)
+
+    override val embeddings: Codec<EmbeddingRequest> = GeminiEmbed(::url)
+
+    override fun embeddingLimits(model: String): EmbeddingLimits = GeminiEmbed.LIMITS
+
+    /** The API fetches URLs since Gemini 2.5 ([ai.google.dev](https://ai.google.dev/gemini-api/docs/file-input-methods), read 2026-11-26). */
+    override fun needsContent(media: Media, target: Target): Boolean =
+        !isGoogles(media.url) && (media.mediaType == null || WITHOUT_URLS.containsMatchIn(target.name))
+
+    override fun tokenCounter(target: Target): TokenCounter = geminiCounter(this)
+
+    override val modelList: ModelList get() = geminiModels { base(it) + "/models" }
+
+    private fun base(target: Target): String {
+        val host = target.baseUrl.replace(KNOWN_PATH, "")
+        return if (VERSIONED.containsMatchIn(host)) host else "$host/v1beta"
+    }
 
     private val VERSIONED = Regex("/v\\d+[a-z0-9]*(/|$)")
 
@@ -60,26 +93,49 @@ internal object GeminiGenerate : Protocol {
 internal object VertexGemini : Protocol {
     override val name: String = "vertex-gemini"
 
+    override val rawProtocol: String get() = GeminiGenerate.name
+
     override val customServerAuth: Provider.Auth get() = Provider.Auth.GOOGLE
 
     override fun signatureFamily(model: String): String = GEMINI
 
-    override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
+    override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest =
+        transportRequest(url(target), request, target, GeminiBody(request, target, warnings, isVertex = true))
+
+    /** The URL of the model. */
+    private fun url(target: Target): String {
         val publisher = target.name.substringBefore('/', "google")
         val model = target.name.substringAfter('/')
         val path = if (model.all(Char::isDigit)) "/endpoints/$model" else "/publishers/${encode(publisher)}/models/${path(model)}"
-        return transportRequest(target.baseUrl.substringBefore("/publishers/") + path, request, target, GeminiBody(request, target, warnings, isVertex = true))
+        return target.baseUrl.substringBefore("/publishers/") + path
     }
 
     override fun decoder(target: Target): Decoder = GeminiGenerateDecoder(target, billsRetrieval = true)
+
+    override val images: Codec<ImageRequest> = GoogleImages(isVertex = true, ::url)
+
+    override val embeddings: Codec<EmbeddingRequest> = VertexEmbed(::url)
+
+    override fun embeddingLimits(model: String): EmbeddingLimits = VertexEmbed.limits(model)
+
+    /** A file at a URL needs its media type. */
+    override fun needsContent(media: Media, target: Target): Boolean = !isGoogles(media.url) && media.mediaType == null
+
+    override fun tokenCounter(target: Target): TokenCounter = vertexCounter(this)
 }
+
+/** True for a file that was uploaded to the Gemini API, or a video of YouTube: they are named by their URLs, which nobody else can fetch. */
+private fun isGoogles(url: String): Boolean = GOOGLES.containsMatchIn(url)
+
+private val GOOGLES = Regex("^https?://(generativelanguage\\.googleapis\\.com|(www\\.)?youtube\\.com|youtu\\.be)/")
+private val WITHOUT_URLS = Regex("gemini-(1\\.|2\\.0)")
 
 private fun path(model: String): String = model.split('/').joinToString("/", transform = ::encode)
 
 private fun transportRequest(url: String, request: ChatRequest, target: Target, body: GeminiBody): TransportRequest {
     val streamed = request.delivery == Delivery.STREAM
     val call = if (streamed) withQuery("$url:streamGenerateContent", request, "alt" to "sse") else withQuery("$url:generateContent", request)
-    return TransportRequest(call, headers(target, request), body.json().toString().encodeToByteArray())
+    return TransportRequest(call, headers(target, request), body.json().toUtf8())
 }
 
 private class GeminiBody(private val request: ChatRequest, target: Target, private val warnings: MutableList<String>, private val isVertex: Boolean) {
@@ -88,6 +144,7 @@ private class GeminiBody(private val request: ChatRequest, target: Target, priva
 
     fun json(): JsonObject {
         val messages = content.of(request.messages)
+        warnDetail(request, "the Gemini API", warnings, hint = "generationConfig.mediaResolution in providerOptions sets it for all images")
         val body = buildJsonObject {
             put("contents", messages.contents)
             messages.system?.let { put("systemInstruction", it) }

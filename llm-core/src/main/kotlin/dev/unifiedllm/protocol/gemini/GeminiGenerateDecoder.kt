@@ -151,10 +151,7 @@ internal class GeminiGenerateDecoder(private val target: Target, billsRetrieval:
         if (!isCandidate) return
         val choice = choice(index, position)
         val before = content.size
-        for (part in parts) {
-            choice.add(part, content)
-            if (part.isUnknown) output.noteUnknown()
-        }
+        for (part in parts) choice.add(part, content)
         for (at in before until content.size) output.note(content[at])
         val hasContent = content.size > before || parts.any { it.call != null }
         choice.state.read(hasContent, finishReason, isFinish = finishReason.orEmpty().trim().lowercase() !in NO_FINISH)
@@ -171,7 +168,7 @@ internal class GeminiGenerateDecoder(private val target: Target, billsRetrieval:
     }
 
     private fun JsonCursor.content(parts: MutableList<GeminiPart>) {
-        members(CONTENT) { elements { if (enterObject()) parts += GeminiPart().also { it.read(this) } } }
+        members(CONTENT) { elements { parts += GeminiPart().also { it.read(this) } } }
     }
 
     private fun finishReason(): FinishReason {

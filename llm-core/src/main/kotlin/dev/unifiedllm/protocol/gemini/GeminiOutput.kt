@@ -29,11 +29,6 @@ internal class GeminiOutput {
         }
     }
 
-    /** Notes content of an unknown kind, which is no delta. */
-    fun noteUnknown() {
-        hasOthers = true
-    }
-
     /** True if nothing but images was sent. @param isReasoningCounted true if the tokens of the reasoning are known */
     fun isImages(isReasoningCounted: Boolean): Boolean = hasImages && !hasSound && isOneKind(isReasoningCounted)
 

@@ -16,12 +16,24 @@ internal class GeminiPart {
     var call: GeminiCall? = null
     var media: Delta.Media? = null
 
-    private var hasUnknownMember = false
+    /** The name of its first unknown member. */
+    private var unknown: String? = null
 
-    /** True if the part has nothing but an unknown member: content of an unknown kind, such as code that the provider ran. */
-    val isUnknown: Boolean get() = hasUnknownMember && text == null && media == null && call == null
+    /** The part, if it has an unknown member and none that is known: code that the provider ran, its output, or content of another kind. */
+    private var raw: Delta.Raw? = null
 
     fun read(json: JsonCursor) {
+        val start = json.position()
+        if (!json.enterObject()) return
+        readMembers(json)
+        val type = unknown
+        if (type != null && text == null && media == null && call == null) raw = Delta.Raw(type, json.textFrom(start), GeminiGenerate.name)
+    }
+
+    /** The delta of a part that is not read but kept; null for a part of a known kind. */
+    fun raw(choice: Int): Delta.Raw? = raw?.copy(choice = choice)
+
+    private fun readMembers(json: JsonCursor) {
         while (true) {
             when (json.next(Part)) {
                 Part.TEXT -> text = json.stringOrNull()
@@ -31,7 +43,7 @@ internal class GeminiPart {
                 Part.INLINE_DATA, Part.FILE_DATA, Part.INLINE_DATA_SNAKE, Part.FILE_DATA_SNAKE -> media = media(json)
                 JsonNames.END -> return
                 else -> {
-                    hasUnknownMember = true
+                    if (unknown == null) unknown = json.name()
                     json.skip()
                 }
             }
@@ -140,9 +152,10 @@ internal class GeminiChoice(private val index: Int, private val target: Target) 
         val call = part.call
         val text = part.text
         val media = part.media
+        val raw = part.raw(index)
         when {
             call != null -> call(call, part.signature, out)
-            part.isUnknown -> Unit
+            raw != null -> out += raw
             media != null -> if (!part.isReasoning) out += media
             part.isReasoning -> if (!text.isNullOrEmpty() || part.signature != null) out += Delta.Reasoning(text.orEmpty(), part.signature, index)
             else -> {

@@ -25,15 +25,24 @@ internal fun thinkingConfig(request: ChatRequest, model: String, warnings: Mutab
 /** True for Gemini 3 and later, by the number in the name. */
 internal fun takesLevels(model: String): Boolean = (GENERATION.find(model)?.groupValues?.get(1)?.toIntOrNull() ?: 0) >= LEVELS_SINCE
 
+/** False for Pro, and for Flash, not Flash-Lite, from 3.7 on (LiteLLM 1.109.1). */
+private fun takesMinimal(model: String): Boolean {
+    val (major, minor) = GENERATION.find(model)?.destructured ?: return true
+    val isNew = major.toInt() > LEVELS_SINCE || (minor.toIntOrNull() ?: 0) >= WITHOUT_MINIMAL_SINCE
+    return "-pro" !in model && (!isNew || "-lite" in model)
+}
+
 private fun level(effort: Effort, model: String, warnings: MutableList<String>): JsonObject {
-    val lowest = if ("-pro" in model) "low" else "minimal"
+    val lowest = if (takesMinimal(model)) "minimal" else "low"
     if (effort == Effort.NONE) warnings += "reasoning NONE was sent as \"$lowest\": the reasoning of $model cannot be turned off"
     if (effort == Effort.MINIMAL && lowest != "minimal") warnings += "reasoning MINIMAL was sent as \"$lowest\", the lowest level of $model"
     if (effort == Effort.MAX) warnings += "reasoning MAX was sent as \"high\", the highest level of the Gemini API"
+    val lacksMedium = effort == Effort.MEDIUM && WITHOUT_MEDIUM.containsMatchIn(model)
+    if (lacksMedium) warnings += "reasoning MEDIUM was sent as \"high\": $model has the levels low and high only"
     val level = when (effort) {
         Effort.NONE, Effort.MINIMAL -> lowest
         Effort.LOW -> "low"
-        Effort.MEDIUM -> "medium"
+        Effort.MEDIUM -> if (lacksMedium) "high" else "medium"
         Effort.HIGH, Effort.MAX -> "high"
     }
     return config(effort != Effort.NONE) { put("thinkingLevel", level) }
@@ -60,8 +69,14 @@ private fun config(includeThoughts: Boolean, amount: JsonObjectBuilder.() -> Uni
     amount()
 }
 
-private val GENERATION = Regex("gemini-(\\d+)")
+private val GENERATION = Regex("gemini-(\\d{1,3})(?:\\.(\\d{1,3}))?")
 private const val LEVELS_SINCE = 3
+
+/** The minor version of Gemini 3. */
+private const val WITHOUT_MINIMAL_SINCE = 7
+
+/** Gemini 3 Pro; 3.1 Pro has it. */
+private val WITHOUT_MEDIUM = Regex("gemini-3-pro")
 private const val MIN_PRO_BUDGET = 128
 private const val MIN_LITE_BUDGET = 512
 

@@ -7,13 +7,6 @@ import java.math.BigDecimal
 internal enum class JsonKind { OBJECT, ARRAY, STRING, NUMBER, BOOLEAN, NULL }
 
 /**
- * The bytes are not JSON, or not a value of the requested kind. The message has nothing of the input in it.
- *
- * @property isCut true if the text ends too early and is well-formed up to its end
- */
-internal class JsonSyntaxException(message: String, offset: Int, val isCut: Boolean) : RuntimeException("$message at byte $offset")
-
-/**
  * Reads one JSON text ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259), strictly) from a slice of bytes, value by
  * value. Only the results are allocated.
  *
@@ -145,11 +138,19 @@ internal class JsonCursor(private val isStrict: Boolean = false) {
 
     /** The text of the next value, whose syntax is checked. */
     fun raw(): String {
-        peek()
-        val from = at
+        val from = position()
         skip()
-        return utf8(bytes, from, at)
+        return textFrom(from)
     }
+
+    /** Where the next value begins. */
+    fun position(): Int {
+        peek()
+        return at
+    }
+
+    /** The text from a [position] to the end of what has been read since. */
+    fun textFrom(position: Int): String = utf8(bytes, position, at)
 
     /** Checks that only white space is left. */
     fun end() {

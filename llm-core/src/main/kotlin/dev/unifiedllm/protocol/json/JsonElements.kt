@@ -27,19 +27,30 @@ internal fun isWholeJson(bytes: ByteArray, start: Int, end: Int): Boolean = try 
 }
 
 /** True if [text] is the beginning of a JSON object of which the rest is missing. */
-internal fun isOpenObject(text: CharSequence): Boolean {
-    var depth = 0
-    var isString = false
-    var isEscaped = false
-    for (char in text) {
-        when {
-            isEscaped -> isEscaped = false
-            isString && char == '\\' -> isEscaped = true
-            char == '"' -> isString = !isString
-            isString -> Unit
-            char == '{' -> depth++
-            char == '}' -> depth--
+internal fun isOpenObject(text: CharSequence): Boolean = BracketCount().also { it.readOn(text) }.isOpen
+
+/** Counts the open brackets of a JSON text that grows. Each character is read once. */
+internal class BracketCount {
+    private var position = 0
+    private var depth = 0
+    private var isString = false
+    private var isEscaped = false
+
+    /** True if an object of the text so far is not closed. */
+    val isOpen: Boolean get() = depth > 0
+
+    /** Reads what [text] has more than the last time. */
+    fun readOn(text: CharSequence) {
+        while (position < text.length) {
+            val char = text[position++]
+            when {
+                isEscaped -> isEscaped = false
+                isString && char == '\\' -> isEscaped = true
+                char == '"' -> isString = !isString
+                isString -> Unit
+                char == '{' -> depth++
+                char == '}' -> depth--
+            }
         }
     }
-    return depth > 0
 }

@@ -11,6 +11,9 @@ import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.protocol.Codec
 import dev.unifiedllm.protocol.DataUrl
 import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.Media
+import dev.unifiedllm.protocol.MediaKind
+import dev.unifiedllm.protocol.ModelList
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.argumentsObject
 import dev.unifiedllm.protocol.encode
@@ -18,10 +21,15 @@ import dev.unifiedllm.protocol.functionTool
 import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.messageList
 import dev.unifiedllm.protocol.ofThree
+import dev.unifiedllm.protocol.toUtf8
+import dev.unifiedllm.protocol.warnDetail
 import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.wireName
+import dev.unifiedllm.protocol.withMediaAfterResults
+import dev.unifiedllm.protocol.withOptions
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withoutNames
+import dev.unifiedllm.provider.JsonMode
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.rule
 import dev.unifiedllm.transport.TransportRequest
@@ -43,6 +51,11 @@ private val KNOWN_PATH = Regex("/(v1|api(/(generate|tags|embed|embeddings|versio
 internal object OllamaChat : Protocol {
     override val name: String = "ollama-chat"
 
+    /** It cannot be made to call a tool. */
+    override val jsonModes: List<JsonMode> get() = JsonMode.entries - JsonMode.TOOL
+
+    override val writesThinkTags: Boolean get() = true
+
     override val requestPaths: List<String> get() = listOf("/api/chat")
 
     override val streamsJsonLines: Boolean get() = true
@@ -56,16 +69,21 @@ internal object OllamaChat : Protocol {
         val body = buildJsonObject {
             put("model", target.name)
             withoutNames(request.messages, warnings)
-            put("messages", target.messageList(request.messages, ::result) { message(it, warnings) })
+            warnDetail(request, "the Ollama API", warnings)
+            put("messages", target.messageList(withMediaAfterResults(request.messages, mayFollow = true, warnings), ::result) { message(it, warnings) })
             put("stream", streamed)
             settings(request, target, warnings)
-            for ((option, value) in request.providerOptions) if (option != OPTIONS || value !is JsonObject) put(option, value)
         }
+        val others = JsonObject(request.providerOptions.filterNot { (option, value) -> option == OPTIONS && value is JsonObject })
         val url = ollamaUrl(target.baseUrl) + "/api/chat"
-        return TransportRequest(withQuery(url, request), headers(target, request, "application/x-ndjson"), body.toString().encodeToByteArray())
+        return TransportRequest(withQuery(url, request), headers(target, request, "application/x-ndjson"), withOptions(body, others, emptySet()).toUtf8())
     }
 
     override fun decoder(target: Target): Decoder = OllamaChatDecoder(target)
+
+    override fun needsContent(media: Media, target: Target): Boolean = media.kind == MediaKind.IMAGE
+
+    override val modelList: ModelList get() = ollamaModels
 
     override val embeddings: Codec<EmbeddingRequest> get() = OllamaEmbed
 

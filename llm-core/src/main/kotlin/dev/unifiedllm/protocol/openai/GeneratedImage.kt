@@ -3,7 +3,7 @@ package dev.unifiedllm.protocol.openai
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.protocol.ANY_IMAGE
 import dev.unifiedllm.protocol.DataUrl
-import dev.unifiedllm.protocol.imageTypeOf
+import dev.unifiedllm.protocol.base64Image
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.members
@@ -35,9 +35,7 @@ internal class GeneratedImage {
     /** Null if there is no image. */
     fun media(): Delta.Media? {
         url?.let { return Delta.Media(DataUrl.parse(it)?.mediaType ?: mediaType ?: ANY_IMAGE, it) }
-        val data = base64 ?: return null
-        val type = mediaType ?: imageTypeOf(data) ?: ANY_IMAGE
-        return Delta.Media(type, "data:$type;base64,$data")
+        return base64?.let { base64Image(it, mediaType) }
     }
 
     companion object {

@@ -8,14 +8,20 @@ import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.protocol.Codec
 import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.Media
+import dev.unifiedllm.protocol.MediaKind
+import dev.unifiedllm.protocol.ModelList
 import dev.unifiedllm.protocol.Protocol
-import dev.unifiedllm.protocol.effort
+import dev.unifiedllm.protocol.TokenCounter
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.functionTool
 import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.toUtf8
 import dev.unifiedllm.protocol.withOptions
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withoutRefused
+import dev.unifiedllm.provider.EmbeddingLimits
+import dev.unifiedllm.provider.MediaRule
 import dev.unifiedllm.provider.Quirks
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.rule
@@ -33,7 +39,15 @@ import kotlinx.serialization.json.putJsonObject
 internal object OpenAiChat : Protocol {
     override val name: String = "openai-chat"
 
-    override val requestPaths: List<String> get() = listOf("/chat/completions", "/completions", OpenAiEmbeddings.PATH, OpenAiImages.PATH)
+    override val writesThinkTags: Boolean get() = true
+
+    override val requestPaths: List<String> get() = listOf(
+        "/chat/completions",
+        "/completions",
+        OpenAiEmbeddings.PATH,
+        OpenAiImages.PATH,
+        OpenAiImages.EDITS_PATH,
+    )
 
     override fun notFoundHint(target: Target, path: String?): String? {
         if (path != null || !target.mayLackVersion) return null
@@ -55,7 +69,7 @@ internal object OpenAiChat : Protocol {
         }
         val body = withOptions(withoutRefused(fields, target, warnings, request), request.providerOptions, MERGED)
         val url = withQuery(target.baseUrl + "/chat/completions", request, target)
-        return TransportRequest(url, headers(target, request), body.toString().encodeToByteArray())
+        return TransportRequest(url, headers(target, request), body.toUtf8())
     }
 
     /** The provider options whose fields are merged into the fields of the same name. */
@@ -63,9 +77,24 @@ internal object OpenAiChat : Protocol {
 
     override fun decoder(target: Target): Decoder = OpenAiChatDecoder(target)
 
+    /** `file_data` and `input_audio` hold content; some gateways accept URLs of files. */
+    override fun needsContent(media: Media, target: Target): Boolean = when (media.kind) {
+        MediaKind.AUDIO -> true
+        MediaKind.DOCUMENT -> MediaRule.of(target)?.fetchesFiles != true
+        MediaKind.IMAGE, MediaKind.VIDEO -> false
+    }
+
+    override fun tokenCounter(target: Target): TokenCounter? = openAiCounter(target)
+
+    override val modelList: ModelList get() = openAiModels
+
     override val embeddings: Codec<EmbeddingRequest> get() = OpenAiEmbeddings
 
+    override fun embeddingLimits(model: String): EmbeddingLimits = OpenAiEmbeddings.LIMITS
+
     override val images: Codec<ImageRequest> get() = OpenAiImages
+
+    override fun fetchesSources(target: Target): Boolean = OpenAiImages.takesUrls(target)
 
     private fun JsonObjectBuilder.settings(request: ChatRequest, target: Target, warnings: MutableList<String>) {
         val quirks = target.provider.quirks
@@ -100,7 +129,7 @@ internal object OpenAiChat : Protocol {
                 putJsonObject("json_schema") {
                     put("name", format.name)
                     put("schema", format.schema)
-                    put("strict", true)
+                    put("strict", format.isStrict)
                 }
             } else {
                 put("type", "json_object")
@@ -111,19 +140,8 @@ internal object OpenAiChat : Protocol {
         }
     }
 
-    private fun JsonObjectBuilder.reasoning(request: ChatRequest, target: Target, warnings: MutableList<String>) {
-        val effort = request.reasoning?.let { effort(it, target, warnings) }
-        val budget = request.reasoningBudget
-        if (!target.provider.quirks.reasoning.asObject) {
-            if (budget != null) warnings += "reasoningBudget is not part of this wire and was left out; set reasoning = Effort.… instead"
-            effort?.let { put("reasoning_effort", it) }
-        } else if (effort != null || budget != null) {
-            putJsonObject("reasoning") { if (budget != null) put("max_tokens", budget) else put("effort", effort) }
-        }
-    }
-
     private fun JsonObjectBuilder.tools(request: ChatRequest, quirks: Quirks.Tools, warnings: MutableList<String>) {
-        putJsonArray("tools") { request.tools.forEach { add(functionTool(it)) } }
+        putJsonArray("tools") { request.tools.forEach { add(functionTool(it, hasStrict = true)) } }
         request.parallelToolCalls?.let { put("parallel_tool_calls", it) }
         val choice: JsonElement = when (val toolChoice = request.toolChoice) {
             null -> return

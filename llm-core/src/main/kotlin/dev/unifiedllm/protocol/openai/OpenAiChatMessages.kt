@@ -3,6 +3,7 @@ package dev.unifiedllm.protocol.openai
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Role
+import dev.unifiedllm.protocol.DataUrl
 import dev.unifiedllm.protocol.cacheMarked
 import dev.unifiedllm.protocol.fixedLengthId
 import dev.unifiedllm.protocol.functionCall
@@ -12,7 +13,9 @@ import dev.unifiedllm.protocol.messageList
 import dev.unifiedllm.protocol.shortId
 import dev.unifiedllm.protocol.textPart
 import dev.unifiedllm.protocol.wireName
+import dev.unifiedllm.protocol.withMediaAfterResults
 import dev.unifiedllm.protocol.withoutNames
+import dev.unifiedllm.provider.MediaRule
 import dev.unifiedllm.provider.Quirks
 import dev.unifiedllm.provider.Quirks.SentBackAs
 import dev.unifiedllm.provider.Target
@@ -35,7 +38,8 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
 
     fun write(messages: List<Message>): JsonArray {
         withoutNames(messages.filterNot { quirks.messages.names.includes(it.role) }, warnings)
-        return target.messageList(messages, ::result, ::message)
+        val mayFollow = MediaRule.of(target)?.userAfterTool != false
+        return target.messageList(withMediaAfterResults(messages, mayFollow, warnings), ::result, ::message)
     }
 
     private fun result(result: Part.ToolResult) = buildJsonObject {
@@ -66,7 +70,7 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
 
     private fun content(message: Message, hasCalls: Boolean): JsonElement {
         val parts = message.parts.filter {
-            it is Part.Text || it is Part.Image || (it is Part.File && !isAudio(it)) ||
+            it is Part.Text || it is Part.Image || (it is Part.File && isTaken(it)) ||
                 (it is Part.CacheBreakpoint && quirks.messages.cacheControl)
         }
         if (parts.isEmpty()) return if (hasCalls) JsonNull else JsonPrimitive("")
@@ -79,13 +83,25 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
         return JsonArray(written)
     }
 
-    private fun isAudio(part: Part.File): Boolean = part.mediaType.startsWith("audio/").also {
-        if (it) warnings += "an audio file (${part.mediaType}) was left out: this wire carries texts, images and documents only"
+    /** Sounds are sent by content, as WAV or MP3; videos are not sent. */
+    private fun isTaken(part: Part.File): Boolean {
+        val kind = part.mediaType.substringBefore('/')
+        val isTaken = if (kind == "audio") part.mediaType in AUDIO && DataUrl.parse(part.url) != null else kind != "video"
+        if (!isTaken) warnings += "a file of type ${part.mediaType} was left out: this wire carries texts, images, documents, and audio as WAV or MP3"
+        return isTaken
     }
 
-    private fun part(part: Part): JsonObject = when (part) {
-        is Part.Image -> imagePart(part.url)
-        is Part.File -> buildJsonObject {
+    private fun part(part: Part): JsonObject = when {
+        part is Part.Image -> imagePart(part)
+        part is Part.File && part.mediaType.startsWith("image/") -> imagePart(Part.Image(part.url))
+        part is Part.File && part.mediaType in AUDIO -> buildJsonObject {
+            put("type", "input_audio")
+            putJsonObject("input_audio") {
+                put("data", DataUrl.parse(part.url)?.base64)
+                put("format", AUDIO[part.mediaType])
+            }
+        }
+        part is Part.File -> buildJsonObject {
             put("type", "file")
             putJsonObject("file") {
                 put("filename", part.name ?: ("document." + part.mediaType.substringAfterLast('/')))
@@ -124,5 +140,10 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
         } catch (_: SerializationException) {
             emptyList()
         }
+    }
+
+    private companion object {
+        /** The formats of `input_audio` ([developers.openai.com](https://developers.openai.com/api/docs/guides/audio-chat-completions), read 2026-11-26). */
+        val AUDIO = mapOf("audio/wav" to "wav", "audio/x-wav" to "wav", "audio/wave" to "wav", "audio/mpeg" to "mp3", "audio/mp3" to "mp3")
     }
 }

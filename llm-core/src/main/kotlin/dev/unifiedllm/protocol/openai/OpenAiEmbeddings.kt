@@ -1,34 +1,38 @@
 package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.EmbeddingEncoding
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.protocol.Codec
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.encode
-import dev.unifiedllm.protocol.floats
-import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.json.tokens
-import dev.unifiedllm.protocol.littleEndianFloats
 import dev.unifiedllm.protocol.malformed
+import dev.unifiedllm.protocol.vector
 import dev.unifiedllm.protocol.withoutRefused
+import dev.unifiedllm.provider.EmbeddingLimits
+import dev.unifiedllm.provider.Quirks
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
+import kotlinx.serialization.json.JsonObjectBuilder
 import kotlinx.serialization.json.add
 import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
-import java.util.Base64
 
 /**
  * `POST …/embeddings`, as OpenAI documents it (platform.openai.com/docs/api-reference/embeddings, read 2026-11-21) and most providers serve it.
  *
- * `encoding_format` is not sent: floats are the default, and many servers refuse the field. Floats and base64 are read.
+ * The encoding is not sent unless it is set: floats are the default, and many servers refuse the field. Floats and base64 are read, whatever was asked for.
  */
 internal object OpenAiEmbeddings : Codec<EmbeddingRequest> {
     const val PATH: String = "/embeddings"
+
+    /** OpenAI's, unless the row of another provider says something else. */
+    val LIMITS: EmbeddingLimits = EmbeddingLimits(maxInputs = 2048)
 
     override fun encode(request: EmbeddingRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val quirks = target.provider.quirks.embeddings
@@ -36,15 +40,38 @@ internal object OpenAiEmbeddings : Codec<EmbeddingRequest> {
             put("model", target.name)
             putJsonArray("input") { request.inputs.forEach { add(it) } }
             request.dimensions?.let { put(quirks.dimensionsField, it) }
+            encoding(request, quirks, warnings)
+            inputType(request, quirks, target, warnings)
+            for ((option, value) in request.providerOptions) put(option, value)
         }
         val path = if (target.baseUrl.endsWith("/v1")) quirks.path.removePrefix("/v1") else quirks.path
         return post(target, path, withoutRefused(body, target, warnings))
     }
 
+    private fun JsonObjectBuilder.encoding(request: EmbeddingRequest, quirks: Quirks.Embeddings, warnings: MutableList<String>) {
+        val encoding = request.encoding ?: return
+        if (!quirks.int8) {
+            put(quirks.encodingField, encoding.name.lowercase())
+        } else if (encoding == EmbeddingEncoding.FLOAT) {
+            warnings += "encoding FLOAT was left out: the provider sends base64 only"
+        }
+    }
+
+    private fun JsonObjectBuilder.inputType(request: EmbeddingRequest, quirks: Quirks.Embeddings, target: Target, warnings: MutableList<String>) {
+        val type = request.inputType ?: return
+        val word = quirks.inputTypes[type.name.lowercase()]
+        val field = quirks.inputTypeField
+        if (field != null && word != null) {
+            put(field, word)
+        } else {
+            warnings += "inputType $type was left out: ${target.provider.id} has no ${if (field == null) "field" else "word"} for it"
+        }
+    }
+
     override fun decoder(target: Target): Decoder = OpenAiEmbeddingsDecoder(target)
 }
 
-private class OpenAiEmbeddingsDecoder(target: Target) : OpenAiListDecoder(target) {
+private class OpenAiEmbeddingsDecoder(private val target: Target) : OpenAiListDecoder(target) {
     private val areBytes = target.provider.quirks.embeddings.int8
     private val vectors = mutableListOf<Delta.Embedding>()
 
@@ -54,31 +81,17 @@ private class OpenAiEmbeddingsDecoder(target: Target) : OpenAiListDecoder(target
         json.members(Element) { member ->
             when (member) {
                 Element.INDEX -> json.longOrNull()?.let { index = if (it in 0..Int.MAX_VALUE) it.toInt() else throw malformed("a vector has the index $it") }
-                Element.EMBEDDING -> vector = vector(position)
+                Element.EMBEDDING -> vector = json.vector(target, position, areBytes)
             }
         }
         vectors += Delta.Embedding(index, vector ?: throw malformed("element $position of its list has no vector"))
     }
 
-    private fun vector(position: Int): FloatArray? {
-        if (json.kind() != JsonKind.STRING) {
-            val numbers = json.floats()
-            if (numbers.any { it.isNaN() }) throw malformed("vector $position has elements that are not numbers")
-            return numbers.takeIf { it.isNotEmpty() }
-        }
-        val bytes = try {
-            Base64.getDecoder().decode(json.string())
-        } catch (wrong: IllegalArgumentException) {
-            throw malformed("vector $position is not base64", wrong)
-        }
-        if (areBytes) return FloatArray(bytes.size) { bytes[it].toFloat() }
-        return bytes.littleEndianFloats() ?: throw malformed("vector $position has ${bytes.size} bytes, which is not a whole number of floats")
-    }
-
     /** Sorts the vectors in the order of the inputs. Some servers give every vector the index 0; then the order of the list counts. */
     override fun content(format: String?): List<Delta> {
-        val hasIndexes = vectors.distinctBy { it.index }.size == vectors.size
-        if (!hasIndexes) return vectors.mapIndexed { position, it -> Delta.Embedding(position, it.vector) }
+        val indexes = vectors.distinctBy { it.index }.size
+        if (indexes == 1 && vectors.size > 1) return vectors.mapIndexed { position, it -> Delta.Embedding(position, it.vector) }
+        if (indexes < vectors.size) throw malformed("it has ${vectors.size} vectors with $indexes indexes: their order is not known")
         vectors.firstOrNull { it.index >= vectors.size }?.let { throw malformed("it has ${vectors.size} vectors, and one of them has the index ${it.index}") }
         return vectors.sortedBy { it.index }
     }

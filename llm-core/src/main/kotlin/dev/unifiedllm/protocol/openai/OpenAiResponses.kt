@@ -11,18 +11,23 @@ import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.protocol.Codec
 import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.ModelList
 import dev.unifiedllm.protocol.Protocol
+import dev.unifiedllm.protocol.TokenCounter
 import dev.unifiedllm.protocol.argumentsText
+import dev.unifiedllm.protocol.blockJson
 import dev.unifiedllm.protocol.effort
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.functionCall
 import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.mayReturnSignatures
 import dev.unifiedllm.protocol.shortId
+import dev.unifiedllm.protocol.toUtf8
 import dev.unifiedllm.protocol.wireName
 import dev.unifiedllm.protocol.withOptions
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withoutRefused
+import dev.unifiedllm.provider.EmbeddingLimits
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.rule
 import dev.unifiedllm.transport.TransportRequest
@@ -51,6 +56,8 @@ import kotlinx.serialization.json.putJsonObject
  */
 internal object OpenAiResponses : Protocol {
     override val name: String = "openai-responses"
+
+    override val rawProtocol: String get() = name
 
     override val requestPaths: List<String> get() = listOf(PATH)
 
@@ -83,14 +90,22 @@ internal object OpenAiResponses : Protocol {
         }
         val body = withOptions(withoutRefused(fields, target, warnings, request), request.providerOptions, MERGED)
         val url = withQuery(target.baseUrl + PATH, request, target)
-        return TransportRequest(url, headers(target, request), body.toString().encodeToByteArray())
+        return TransportRequest(url, headers(target, request), body.toUtf8())
     }
 
     override fun decoder(target: Target): Decoder = OpenAiResponsesDecoder(target)
 
+    override fun tokenCounter(target: Target): TokenCounter = responsesCounter(target)
+
+    override val modelList: ModelList get() = openAiModels
+
     override val embeddings: Codec<EmbeddingRequest> get() = OpenAiEmbeddings
 
+    override fun embeddingLimits(model: String): EmbeddingLimits = OpenAiEmbeddings.LIMITS
+
     override val images: Codec<ImageRequest> get() = OpenAiImages
+
+    override fun fetchesSources(target: Target): Boolean = OpenAiImages.takesUrls(target)
 
     private fun JsonObjectBuilder.settings(request: ChatRequest, target: Target, warnings: MutableList<String>) {
         request.temperature?.let { put("temperature", it) }
@@ -123,7 +138,7 @@ internal object OpenAiResponses : Protocol {
                     put("type", "json_schema")
                     put("name", format.name)
                     put("schema", format.schema)
-                    put("strict", true)
+                    put("strict", format.isStrict)
                 } else {
                     put("type", "json_object")
                 }
@@ -147,7 +162,7 @@ internal object OpenAiResponses : Protocol {
                     put("name", tool.name)
                     tool.description?.let { put("description", it) }
                     put("parameters", tool.parameters)
-                    put("strict", false) // the default, true, accepts only some schemas
+                    put("strict", tool.isStrict ?: false) // the default, true, accepts only some schemas
                 }
             }
         }
@@ -168,56 +183,35 @@ internal object OpenAiResponses : Protocol {
         if (messages.any { it.name != null }) warnings += "the Responses wire has no names of participants; they were left out"
         val customCalls = mutableSetOf<String>()
         for (message in messages) {
-            val items = if (message.role == Role.ASSISTANT) assistantItems(message, target, customCalls) else items(message, customCalls)
+            val items = if (message.role == Role.ASSISTANT) assistantItems(message, target, customCalls) else items(message, customCalls, warnings)
             items.forEach { add(it) }
         }
     }
 
-    /** A user or system message. Tool results are separate items before it. */
-    private fun items(message: Message, customCalls: Set<String>): List<JsonObject> = buildList {
+    /** A user or system message. Tool results and raw parts are separate items before it. */
+    private fun items(message: Message, customCalls: Set<String>, warnings: MutableList<String>): List<JsonObject> = buildList {
         for (result in message.parts.filterIsInstance<Part.ToolResult>()) {
             add(
                 buildJsonObject {
                     put("type", if (result.id in customCalls) "custom_tool_call_output" else "function_call_output")
                     put("call_id", callId(result.id))
-                    put("output", result.text)
+                    put("output", resultOutput(result, warnings))
                 },
             )
         }
-        val parts = message.parts.filter { it is Part.Text || it is Part.Image || it is Part.File }
+        addAll(message.parts.filterIsInstance<Part.Raw>().mapNotNull { it.blockJson() })
+        val parts = message.parts.filter { it !is Part.Raw && isContentPart(it, warnings) }
         if (parts.isEmpty() && isNotEmpty()) return@buildList
         add(
             buildJsonObject {
                 put("role", message.role.wireName)
                 val isText = parts.size <= 1 && parts.all { it is Part.Text }
-                put("content", if (isText) JsonPrimitive(message.text) else buildJsonArray { parts.forEach { add(content(it)) } })
+                put("content", if (isText) JsonPrimitive(message.text) else buildJsonArray { parts.forEach { add(contentPart(it)) } })
             },
         )
     }
 
-    private fun content(part: Part): JsonObject = buildJsonObject {
-        when (part) {
-            is Part.Image -> {
-                put("type", "input_image")
-                put("image_url", part.url)
-            }
-            is Part.File -> {
-                put("type", "input_file")
-                if (part.url.startsWith("data:")) {
-                    put("filename", part.name ?: ("document." + part.mediaType.substringAfterLast('/')))
-                    put("file_data", part.url)
-                } else {
-                    put("file_url", part.url)
-                }
-            }
-            else -> {
-                put("type", "input_text")
-                put("text", (part as Part.Text).text)
-            }
-        }
-    }
-
-    /** An assistant message: an item for each reasoning part that can be sent back, each text and each tool call, in order. */
+    /** An assistant message: an item for each reasoning part that can be sent back, each text, tool call and raw part, in order. */
     private fun assistantItems(message: Message, target: Target, customCalls: MutableSet<String>): List<JsonObject> = buildList {
         val returnsSignatures = mayReturnSignatures(message, target)
         for (part in withLateSignatures(message.parts)) {
@@ -240,6 +234,7 @@ internal object OpenAiResponses : Protocol {
                         }
                     },
                 )
+                is Part.Raw -> part.blockJson()?.let(::add)
                 else -> Unit
             }
         }

@@ -27,6 +27,10 @@ internal class OpenAiUsage(private val target: Target) {
     private var audioInput: Long? = null
     private var audioOutput: Long? = null
     private var imageOutput: Long? = null
+
+    /** The images in the input; null if the provider did not report them. */
+    var imageInput: Long? = null
+        private set
     private var cost: BigDecimal? = null
     private var serviceTier: String? = null
     private var webSearches: Long? = null
@@ -93,6 +97,7 @@ internal class OpenAiUsage(private val target: Target) {
             when (member) {
                 InputDetails.CACHED_TOKENS -> cacheRead = json.tokens(cacheRead)
                 InputDetails.AUDIO_TOKENS -> audioInput = json.tokens(audioInput)
+                InputDetails.IMAGE_TOKENS -> imageInput = json.tokens(imageInput)
                 InputDetails.CACHE_WRITE_TOKENS, InputDetails.CACHE_CREATION_TOKENS -> cacheWrite = json.tokens(cacheWrite)
             }
         }
@@ -214,11 +219,12 @@ internal class OpenAiUsage(private val target: Target) {
         val GEMINI = Regex("(^|/)gemini-")
     }
 
-    private object InputDetails : JsonNames("cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens") {
+    private object InputDetails : JsonNames("cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens", "image_tokens") {
         const val CACHED_TOKENS = 0
         const val AUDIO_TOKENS = 1
         const val CACHE_WRITE_TOKENS = 2
         const val CACHE_CREATION_TOKENS = 3
+        const val IMAGE_TOKENS = 4
     }
 
     private object OutputDetails : JsonNames("reasoning_tokens", "audio_tokens", "image_tokens") {

@@ -46,6 +46,9 @@ internal class OpenResponseItem(var kind: String?, val index: Long, var id: Stri
     /** True once its image has been delivered. */
     var hasMedia = false
 
+    /** True once it has been delivered as it is. */
+    var hasRaw = false
+
     /** True if its reasoning comes as a summary; null before the first piece. If a server sends both, the first kind counts. */
     var isSummary: Boolean? = null
 

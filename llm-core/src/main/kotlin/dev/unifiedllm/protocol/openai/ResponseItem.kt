@@ -39,6 +39,10 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
     var action: String? = null
         private set
     private var isEncrypted = false
+    private var status: String? = null
+
+    /** True if the item says that its tool had not ended. */
+    val isRunning: Boolean get() = status in RUNNING
 
     val isCustom: Boolean get() = type == "custom_tool_call"
 
@@ -72,6 +76,7 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
                 ItemMember.RESULT -> result = json.stringOrNull()?.ifEmpty { null }
                 ItemMember.OUTPUT_FORMAT -> format = json.stringOrNull()
                 ItemMember.ACTION -> json.members(ACTION_TYPE) { action = json.stringOrNull() }
+                ItemMember.STATUS -> status = json.stringOrNull()
             }
         }
     }
@@ -102,6 +107,7 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
         const val IMAGE: String = "image_generation_call"
 
         private val ACTION_TYPE = JsonNames("type")
+        private val RUNNING = setOf("in_progress", "incomplete", "searching", "interpreting", "calling", "generating")
 
         fun read(text: String): ResponseItem = ResponseItem(jsonCursor(text)).also { it.read() }
     }
@@ -119,6 +125,7 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
         "output_format",
         "id",
         "action",
+        "status",
     ) {
         const val TYPE = 0
         const val CALL_ID = 1
@@ -132,6 +139,7 @@ internal class ResponseItem private constructor(private val json: JsonCursor) {
         const val OUTPUT_FORMAT = 9
         const val ID = 10
         const val ACTION = 11
+        const val STATUS = 12
     }
 
     private object PartMember : JsonNames("text", "refusal", "annotations") {

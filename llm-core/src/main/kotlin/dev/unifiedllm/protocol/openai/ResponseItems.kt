@@ -142,20 +142,37 @@ internal class ResponseItems(private val target: Target) {
                 item.isDone = true
                 message(item, read, read.text.substring(length), out)
             } else {
-                finish(item, read, output[index], out, isRepeated = known == null && read.text in delivered)
+                val isCut = !isComplete && read.isRunning
+                finish(item, read, output[index], out, isRepeated = known == null && read.text in delivered, isCut)
             }
         }
         for (item in items.all.toList()) {
             val announced = item.announced ?: continue
             val isEmpty = item.text.isEmpty() && item.held.isEmpty() && !item.isUnclear
-            if (isEmpty && !item.isDone && item.kind != ResponseItem.REASONING) finish(item, ResponseItem.read(announced), announced, out)
+            if (isEmpty && !item.isDone && item.kind != ResponseItem.REASONING) finishAnnounced(item, announced, out)
         }
         calls.complete(isComplete, out)
         if (isComplete && isTorn) throw malformed(target, "a part of its text came too late")
     }
 
-    /** @param isRepeated true if the text of [read], a message, may have been delivered as that of another item */
-    private fun finish(item: OpenResponseItem, read: ResponseItem, json: String, out: MutableList<Delta>, isRepeated: Boolean = false) {
+    /** Ends an item of which nothing came after the event that begins it. */
+    private fun finishAnnounced(item: OpenResponseItem, json: String, out: MutableList<Delta>) {
+        val read = ResponseItem.read(json)
+        finish(item, read, json, out, isCut = read.isRunning)
+    }
+
+    /**
+     * @param isRepeated true if the text of [read], a message, may have been delivered as that of another item
+     * @param isCut true if the tool whose item [read] is was interrupted
+     */
+    private fun finish(
+        item: OpenResponseItem,
+        read: ResponseItem,
+        json: String,
+        out: MutableList<Delta>,
+        isRepeated: Boolean = false,
+        isCut: Boolean = false,
+    ) {
         item.isDone = true
         item.action = read.action ?: item.action
         when (item.kind) {
@@ -173,7 +190,17 @@ internal class ResponseItems(private val target: Target) {
                 out += Delta.Media(read.mediaType, "data:${read.mediaType};base64,$it")
             }
             ResponseItem.CALL -> calls.done(item, read, json, out)
+            null -> Unit
+            else -> if (!isCut) raw(item, json, out)
         }
+    }
+
+    /** Delivers the item of a built-in tool, or of an unknown type, as it is. */
+    private fun raw(item: OpenResponseItem, json: String, out: MutableList<Delta>) {
+        val type = item.kind ?: return
+        if (item.hasRaw) return
+        item.hasRaw = true
+        out += Delta.Raw(type, json, OpenAiResponses.name)
     }
 
     private fun message(item: OpenResponseItem, read: ResponseItem, rest: String, out: MutableList<Delta>) {

@@ -10,10 +10,12 @@ import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.isMedia
 import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.protocol.withSystem
 import dev.unifiedllm.protocol.withoutNames
+import dev.unifiedllm.provider.JsonMode
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
 import kotlinx.serialization.json.JsonObjectBuilder
@@ -28,6 +30,7 @@ import kotlinx.serialization.json.putJsonObject
  */
 internal object ReplicatePredictions : Protocol {
     override val name: String = "replicate-predictions"
+    override val jsonModes: List<JsonMode> get() = listOf(JsonMode.PROMPT)
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val version = versionOf(target.name)
@@ -99,7 +102,7 @@ private fun segments(name: String): String = name.split('/').joinToString("/", t
  * `Assistant:` at the end, which the model completes.
  */
 internal fun transcript(messages: List<Message>, warnings: MutableList<String>): String {
-    if (messages.any { message -> message.parts.any { it is Part.Image || it is Part.File } }) {
+    if (messages.any { message -> message.parts.any { it.isMedia || (it is Part.ToolResult && it.content.any(Part::isMedia)) } }) {
         warnings += "images and documents were left out: $API has no field for them (if the model has one, set it by providerOptions { put(\"image\", url) })"
     }
     val turns = messages.filter { it.role != Role.SYSTEM }

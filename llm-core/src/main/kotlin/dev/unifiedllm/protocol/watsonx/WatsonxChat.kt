@@ -4,9 +4,11 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.Media
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.toUtf8
 import dev.unifiedllm.protocol.withQuery
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportRequest
@@ -27,8 +29,10 @@ internal class WatsonxChat(private val chat: Protocol) : Protocol {
         val body = watsonxBody(Json.parseToJsonElement(openAi.body.decodeToString()).jsonObject, target)
         val path = if (request.delivery == Delivery.STREAM) "/ml/v1/text/chat_stream" else "/ml/v1/text/chat"
         val url = withQuery(target.baseUrl.substringBefore("/ml/v1") + path, request, target, "version" to VERSION)
-        return TransportRequest(url, openAi.headers, body.toString().encodeToByteArray())
+        return TransportRequest(url, openAi.headers, body.toUtf8())
     }
+
+    override fun needsContent(media: Media, target: Target): Boolean = chat.needsContent(media, target)
 
     override fun decoder(target: Target): Decoder = chat.decoder(target)
 

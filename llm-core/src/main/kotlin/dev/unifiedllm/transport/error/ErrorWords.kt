@@ -12,6 +12,9 @@ internal val ProviderError.isAboutCredit: Boolean get() = mentionsAny(CREDIT)
 /** True if the error is about a model that the server does not have, as LiteLLM's proxy, DeepSeek and OpenRouter report it with status 400. */
 internal val ProviderError.isAboutModel: Boolean get() = mentionsAny(NO_MODEL)
 
+/** True if the provider's content filter stopped the request. Those of image models say it by their message only. */
+internal val ProviderError.isAboutFilter: Boolean get() = mentionsAny(FILTER)
+
 private fun ProviderError.mentionsAny(words: Regex): Boolean = listOfNotNull(type, code, message?.withoutInput()).any(words::containsMatchIn)
 
 /** This message up to the input that some frameworks repeat in it. */
@@ -65,6 +68,13 @@ private val CREDIT = words(
     "insufficient (account )?(balance|credits?)\\b",
     "balance is (insufficient|not enough)",
     "(?<![-\\w])key limit exceeded",
+)
+
+private val FILTER = words(
+    "(blocked|flagged|rejected|stopped) by (our |the )?(automated )?content (filter|moderation)",
+    "prompts? contains? filtered words",
+    "violates? google.s responsible ai practices",
+    "(contains?|detected|potential) nsfw content",
 )
 
 private val NO_MODEL = words("invalid model name passed", "model not exist", "is not a valid model id")

@@ -78,7 +78,12 @@ internal class HttpErrors(private val target: Target, private val path: String? 
     private fun byWords(error: ProviderError, status: Int?, said: String, details: LlmException.Details): LlmException? = when {
         error.isNamed(*CONTEXT_NAMES) || (status in REFUSALS && error.isAboutContext) ->
             LlmException.ContextLengthExceeded("$said Send less, lower maxTokens, or choose a model with a larger context.", details = details)
-        error.isNamed(*FILTER_NAMES) -> LlmException.ContentFiltered("$said The provider's content filter stopped it. Change the wording.", details = details)
+        error.isNamed(
+            *FILTER_NAMES,
+        ) || (status in REFUSALS && error.isAboutFilter) -> LlmException.ContentFiltered(
+            "$said The provider's content filter stopped it. Change the wording.",
+            details = details,
+        )
         error.isNamed(*QUOTA_NAMES) || ((status in REFUSALS || (status == 429 && error.retryDelay == null)) && error.isAboutCredit) -> quota(said, details)
         error.isNamed(*KEY_NAMES) || (status in REFUSALS && error.isAboutKey && target.provider.auth != Provider.Auth.AWS) ->
             authentication(error, said, details)

@@ -106,7 +106,9 @@ internal data class ProviderError(
         /** @param inner the member `error`, if it is not an object: the message, or a name beside the message */
         private fun of(json: JsonObject, inner: JsonElement?): ProviderError {
             val base = (json["base_resp"] as? JsonObject)?.takeIf { text(it["status_code"]) != "0" } // MiniMax's
-            val words = MESSAGES.firstNotNullOfOrNull { text(json[it]) } ?: text(json["details"] as? JsonPrimitive) ?: text(base?.get("status_msg"))
+            val words =
+                invalid(json["detail"]) ?: MESSAGES.firstNotNullOfOrNull { text(json[it]) } ?: text(json["details"] as? JsonPrimitive)
+                    ?: text(base?.get("status_msg"))
             val title = text(inner)?.takeUnless { it in FLAGS } // {"error": true, "message": "words"}
             val isName = title != null && words != null && ' ' !in title
             val error = ProviderError(
@@ -120,6 +122,16 @@ internal data class ProviderError(
                 retryDelay(json),
             )
             return upstream(json)?.let(error::withUpstream) ?: message(error.message)?.let { error.copy(message = null).withUpstream(it) } ?: error
+        }
+
+        /** What a validator says of the request, with the place: FastAPI's servers send a list of `{"loc":["body","n"],"msg":"…"}`. */
+        private fun invalid(detail: JsonElement?): String? {
+            val places = (detail as? JsonArray)?.filterIsInstance<JsonObject>()?.filter { it["loc"] is JsonArray && text(it["msg"]) != null }
+            if (places.isNullOrEmpty()) return null
+            return places.joinToString("; ") { place ->
+                val path = (place["loc"] as JsonArray).mapNotNull { text(it) }.filter { it != "body" }.joinToString(".")
+                listOf(path, text(place["msg"])!!).filter { it.isNotEmpty() }.joinToString(": ")
+            }
         }
 
         /** The error that a gateway got itself: OpenRouter and Bedrock send it beside their own message. */

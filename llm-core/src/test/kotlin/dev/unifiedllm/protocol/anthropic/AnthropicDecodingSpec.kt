@@ -182,6 +182,65 @@ class AnthropicDecodingSpec : FunSpec({
         read(*closed.map { it.bare() }.toTypedArray()).response.parts shouldBe expected
     }
 
+    context("a block that is not read is a raw part:") {
+        fun raw(type: String, json: String) = Part.Raw(type, json, "anthropic-messages")
+        val found = """{"type":"web_search_tool_result","tool_use_id":"s","content":[{"encrypted_content":"E=="}]}"""
+
+        test("between the texts, with its input joined") {
+            val answer = read(
+                START,
+                TEXT,
+                HI,
+                CLOSED,
+                open("""{"type":"server_tool_use","id":"s","name":"web_search","input":{},"caller":{"type":"direct"}}""", 1),
+                piece("""{"type":"input_json_delta","partial_json":""}""", 1),
+                piece("""{"type":"input_json_delta","partial_json":"{\"query\": "}""", 1),
+                piece("""{"type":"input_json_delta","partial_json":"\"x\"}"}""", 1),
+                """{"type":"content_block_stop","index":1}""",
+                open(found, 2),
+                """{"type":"content_block_stop","index":2}""",
+                open("""{"type":"text","text":"Found."}""", 3),
+                ENDED,
+                STOP,
+            )
+            answer.response.parts shouldBe listOf(
+                Part.Text("hi"),
+                raw("server_tool_use", """{"type":"server_tool_use","id":"s","name":"web_search","input":{"query":"x"},"caller":{"type":"direct"}}"""),
+                raw("web_search_tool_result", found),
+                Part.Text("Found."),
+            )
+            answer.response.text shouldBe "hiFound."
+        }
+        test("with the members that its deltas complete, for a type that is not known") {
+            read(
+                START,
+                open("""{"type":"compaction","content":null}"""),
+                piece("""{"type":"compaction_delta","content":"Sum"}"""),
+                piece("""{"type":"compaction_delta","content":"mary","more":[1]}"""),
+                piece("""{"type":"citations_delta","citation":{"url":"https://a"}}"""),
+                CLOSED,
+                ENDED,
+                STOP,
+            ).response.parts shouldBe
+                listOf(raw("compaction", """{"type":"compaction","content":"Summary","more":[1],"citations":[{"url":"https://a"}]}"""))
+        }
+        test("in a whole body, as it came") {
+            receive("""{"type":"message","content":[$found,{"type":"text","text":"x"}],"stop_reason":"end_turn"}""", "application/json").response.parts shouldBe
+                listOf(raw("web_search_tool_result", found), Part.Text("x"))
+        }
+        test("not if its input is cut, or if the response ended within it") {
+            val call = open("""{"type":"server_tool_use","id":"s","name":"web_search","input":{}}""")
+            val cut = piece("""{"type":"input_json_delta","partial_json":"{\"query\":"}""")
+            val full = ENDED.replace("end_turn", "max_tokens")
+            read(START, call, cut, CLOSED, ENDED, STOP).response.parts shouldBe emptyList()
+            read(START, call, cut, full, STOP).response.parts shouldBe emptyList()
+            read(START, call, full, STOP).response.parts shouldBe emptyList()
+        }
+        test("also without an event that closes it, if the response is complete") {
+            read(START, open(found), ENDED, STOP).response.parts shouldBe listOf(raw("web_search_tool_result", found))
+        }
+    }
+
     context("tools that the server ran") {
         suspend fun billing(usage: String, vararg blocks: String): Billing {
             val end = ENDED.replace("\"output_tokens\":5", "\"output_tokens\":5,\"server_tool_use\":$usage")

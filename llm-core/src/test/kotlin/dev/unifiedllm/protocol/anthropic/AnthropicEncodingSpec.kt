@@ -389,6 +389,20 @@ class AnthropicEncodingSpec : FunSpec({
             AnthropicEncoding("a newer model gets a field that turns reasoning off", {
                 reasoning = Effort.NONE
             }, """{"thinking":{"type":"disabled"}}""", model = "claude-sonnet-5"),
+            AnthropicEncoding(
+                "a model whose reasoning cannot be turned off gets the lowest effort, with a warning",
+                { reasoning = Effort.NONE },
+                """{"output_config":{"effort":"low"}}""",
+                "reasoning NONE was sent as \"low\": the reasoning of claude-fable-5-1 cannot be turned off",
+                model = "claude-fable-5-1",
+            ),
+            AnthropicEncoding(
+                "a budget of 0 for such a model",
+                { reasoningBudget = 0 },
+                """{"output_config":{"effort":"low"}}""",
+                "cannot be turned off",
+                model = "claude-opus-5-5",
+            ),
             AnthropicEncoding("4.6 accepts a budget", { reasoningBudget = 2048 }, enabled(2048, 6144), model = "claude-sonnet-4-6"),
             AnthropicEncoding(
                 "4.7 does not, and there is a warning",

@@ -186,6 +186,64 @@ class BedrockConverseDecoderSpec : FunSpec({
         answer.response.usage!!.billing.unpriced!! shouldContain "nova_grounding"
     }
 
+    test("a tool that the provider runs is no call, in a stream and in a whole body; the calls beside it are") {
+        val calls = listOf(Part.ToolCall("t2", "b", """{"x":1}"""))
+        play(
+            START,
+            start("""{"toolUse":{"name":"nova_code_interpreter","toolUseId":"t1","type":"server_tool_use"}}""", 0),
+            delta("""{"toolUse":{"input":"{\"snippet\":\"1\"}"}}""", 0),
+            start("""{"toolResult":{"status":"success","toolUseId":"t1","type":"nova_code_interpreter_result"}}""", 1),
+            delta("""{"toolResult":[{"json":{"stdOut":"1"}}]}""", 1),
+            start("""{"toolUse":{"name":"b","toolUseId":"t2","type":"tool_use"}}""", 2),
+            delta("""{"toolUse":{"input":"{\"x\":1}"}}""", 2),
+            awsEvent("messageStop", """{"stopReason":"tool_use"}"""),
+            METADATA,
+        ).response.toolCalls shouldContainExactly calls
+        val server = """{"toolUse":{"name":"nova_code_interpreter","toolUseId":"t1","input":{"snippet":"1"},"type":"server_tool_use"}}"""
+        val own = """{"toolUse":{"name":"b","toolUseId":"t2","input":{"x":1}}}"""
+        val result = """{"toolResult":{"toolUseId":"t1","content":[{"text":"1"}],"status":"success","type":"nova_code_interpreter_result"}}"""
+        val body = """{"output":{"message":{"role":"assistant","content":[$server,$result,$own]}},"stopReason":"tool_use",""" +
+            """"usage":{"inputTokens":1,"outputTokens":2}}"""
+        val whole = play(body.encodeToByteArray(), headers = mapOf("content-type" to "application/json"), delivery = Delivery.WHOLE)
+        whole.response.toolCalls shouldContainExactly calls
+        whole.response.parts.filterIsInstance<Part.Raw>() shouldContainExactly
+            listOf(Part.Raw("toolUse", server, "bedrock-converse"), Part.Raw("toolResult", result, "bedrock-converse"))
+    }
+
+    test("the blocks of a tool that the provider runs are complete once they are closed, and are not delivered if their input is cut") {
+        fun closed(index: Int) = awsEvent("contentBlockStop", """{"contentBlockIndex":$index}""")
+        val use = start("""{"toolUse":{"toolUseId":"t1","name":"nova_code_interpreter","type":"server_tool_use"}}""", 0)
+        val found = play(
+            START,
+            use,
+            delta("""{"toolUse":{"input":"{\"snippet\":"}}""", 0),
+            delta("""{"toolUse":{"input":"\"1\"}"}}""", 0),
+            closed(0),
+            start("""{"toolResult":{"toolUseId":"t1","type":"nova_code_interpreter_result"}}""", 1),
+            delta("""{"toolResult":[{"text":"1"}]}""", 1),
+            delta("""{"toolResult":[{"text":"2"}]}""", 1),
+            closed(1),
+            awsEvent("messageStop", """{"stopReason":"end_turn"}"""),
+            METADATA,
+        ).response.parts
+        found shouldContainExactly listOf(
+            Part.Raw(
+                "toolUse",
+                """{"toolUse":{"toolUseId":"t1","name":"nova_code_interpreter","type":"server_tool_use","input":{"snippet":"1"}}}""",
+                "bedrock-converse",
+            ),
+            Part.Raw(
+                "toolResult",
+                """{"toolResult":{"toolUseId":"t1","type":"nova_code_interpreter_result","content":[{"text":"1"},{"text":"2"}]}}""",
+                "bedrock-converse",
+            ),
+        )
+        val stop = awsEvent("messageStop", """{"stopReason":"max_tokens"}""")
+        val cut = delta("""{"toolUse":{"input":"{\"snippet\":"}}""", 0)
+        play(START, use, cut, closed(0), stop, METADATA).response.parts shouldContainExactly emptyList()
+        play(START, use, cut, stop, METADATA).response.parts shouldContainExactly emptyList()
+    }
+
     test("the fragments of a tool call are joined by block, also without input") {
         val answer = play(
             START,

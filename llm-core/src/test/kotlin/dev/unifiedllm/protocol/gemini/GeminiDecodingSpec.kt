@@ -75,6 +75,7 @@ class GeminiDecodingSpec : FunSpec({
             Delta.ToolCallDelta(0, "c9", "f", """{"x":1}""", signature = "s2"),
             Delta.ToolCallDelta(1, "call_1", "g", "{}"),
             Delta.Media("image/png", "data:image/png;base64,iVBO"),
+            Delta.Raw("executableCode", """{"executableCode":{"code":"1"},"thoughtSignature":"s3"}""", GeminiGenerate.name),
             Delta.Reasoning("", "s4", isRedacted = true),
         )
         answer.response.finishReason!!.kind shouldBe Kind.TOOL_CALLS

@@ -190,6 +190,24 @@ class GeminiEncodingSpec : FunSpec({
                 reasoning = Effort.MAX
             },
             Setting("effort MINIMAL as a level", thinking(""""thinkingLevel":"minimal""""), "gemini-3-flash-preview") { reasoning = Effort.MINIMAL },
+            Setting("effort MINIMAL of a lite model", thinking(""""thinkingLevel":"minimal""""), "gemini-3.8-flash-lite") { reasoning = Effort.MINIMAL },
+            Setting(
+                "effort MINIMAL of a flash model that lacks it",
+                thinking(""""thinkingLevel":"low""""),
+                "gemini-3.7-flash",
+                warning = "reasoning MINIMAL was sent as \"low\"",
+            ) {
+                reasoning = Effort.MINIMAL
+            },
+            Setting(
+                "effort MEDIUM of a pro model that lacks it",
+                thinking(""""thinkingLevel":"high""""),
+                "gemini-3-pro-preview",
+                warning = "reasoning MEDIUM was sent as \"high\"",
+            ) {
+                reasoning = Effort.MEDIUM
+            },
+            Setting("effort MEDIUM of a pro model", thinking(""""thinkingLevel":"medium""""), "gemini-3.1-pro-preview") { reasoning = Effort.MEDIUM },
             Setting(
                 "effort NONE as a level",
                 thinking(""""thinkingLevel":"low"""", isIncluded = false),

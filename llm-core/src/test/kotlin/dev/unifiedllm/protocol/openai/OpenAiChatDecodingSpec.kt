@@ -50,6 +50,14 @@ private fun piece(index: Int? = 0, id: String? = null, name: String? = null, arg
 
 private fun calls(vararg pieces: String) = """{"tool_calls":[${pieces.joinToString(",")}]}"""
 
+/** `function_call`, the older form of a call. */
+private fun older(name: String?, arguments: String) = "\"function_call\":" + piece(null, null, name, arguments).substringAfter("\"function\":").dropLast(1)
+
+private fun both(name: String, arguments: String, isOlderFirst: Boolean = true): String {
+    val forms = listOf(older(name, arguments), "\"tool_calls\":[${piece(0, "a1", name, arguments)}]")
+    return (if (isOlderFirst) forms else forms.reversed()).joinToString(",", "{", "}")
+}
+
 /** @param expected each call as `id name arguments` */
 private class Calls(val title: String, val body: String, vararg val expected: String)
 
@@ -135,6 +143,21 @@ class OpenAiChatDecodingSpec : FunSpec({
                 ),
                 "a1 f {}",
                 "b2 g {\"y\":2}",
+            ),
+            Calls(
+                "each chunk has both forms (llama.cpp's Python server)",
+                deltas(both("f", "{\"x\""), both("f", ":1}")),
+                "a1 f {\"x\":1}",
+            ),
+            Calls(
+                "each chunk has both forms, the older one last",
+                deltas(both("f", "{\"x\"", isOlderFirst = false), both("f", ":1}", isOlderFirst = false)),
+                "a1 f {\"x\":1}",
+            ),
+            Calls(
+                "the older form alone",
+                deltas("{${older("f", "{\"x\"")}}", "{${older(null, ":1}")}}"),
+                "call_0 f {\"x\":1}",
             ),
             Calls(
                 "a new id with a name begins a new call, whatever the index",

@@ -71,6 +71,9 @@ internal val openAiChatEquivalence = WireEquivalence(
         Explained("strict is false by default", "tools[].function.strict") { it.isLeftOut && it.recorded == JsonPrimitive(false) },
         Explained("tools have no strict mode here: the schema is the same", "tools[].function.strict") { it.isLeftOut && it.recorded == JsonPrimitive(true) },
         Explained("the index of a tool call is a field of responses", "messages[].tool_calls[].index") { it.isLeftOut },
+        Explained("reasoning is on by default here; an effort switches it on all the same", "thinking") {
+            it.isAdded && it.ours == JsonObject(mapOf("type" to JsonPrimitive("enabled")))
+        },
         Explained("it is not known whether a server without a row takes reasoning back", "messages[].reasoning*", { it.isWithoutRow(OpenAiChat, folders) }) {
             it.isLeftOut
         },

@@ -42,15 +42,20 @@ private fun body(target: Target, dimensions: Int? = null): String =
     OpenAiEmbeddings.encode(embeddingRequest(target.id, listOf("a", "b"), dimensions), target, mutableListOf()).body.decodeToString()
 
 /** The result with a server that sends this response. Each of the variables [at] holds its URL. */
-private suspend fun ask(model: String, vararg at: String, inputs: List<String> = listOf("a", "b"), script: LoopbackExchange.(String) -> Unit): List<Delta> =
+private suspend fun ask(
+    model: String,
+    vararg at: String,
+    texts: List<String> = listOf("a", "b"),
+    script: LoopbackExchange.(String) -> Unit,
+): List<Delta> =
     LoopbackServer { script(it.path) }.use { server ->
         val environment = keys + at.associateWith { server.url + "/v1" }
         Llm.builder().environment { environment[it] }.build().use { llm ->
-            llm.model(model).stream(embeddingRequest(ModelId.parse(model), inputs)).toList()
+            llm.model(model).stream(embeddingRequest(ModelId.parse(model), texts)).toList()
         }
     }
 
-private val one = listOf("a")
+private val ONE = listOf("a")
 private const val SMALL = "openai/text-embedding-3-small"
 
 class OpenAiEmbeddingsSpec : FunSpec({
@@ -106,8 +111,8 @@ class OpenAiEmbeddingsSpec : FunSpec({
 
     test("base64 vectors are little-endian floats, at Perplexity signed bytes; the cost that it reports is used") {
         fun answer(vector: String) = """{"data":[{"embedding":"$vector","index":0}],"usage":{"prompt_tokens":5,"cost":{"total_cost":0.000000028}}}"""
-        ask(SMALL, "OPENAI_BASE_URL", inputs = one) { whole(answer("AAAAPwAAgL8=")) }[1] shouldBe Delta.Embedding(0, floatArrayOf(0.5f, -1f))
-        val bytes = ask("perplexity/pplx-embed-v1-0.6b", "PERPLEXITY_API_BASE", inputs = one) {
+        ask(SMALL, "OPENAI_BASE_URL", texts = ONE) { whole(answer("AAAAPwAAgL8=")) }[1] shouldBe Delta.Embedding(0, floatArrayOf(0.5f, -1f))
+        val bytes = ask("perplexity/pplx-embed-v1-0.6b", "PERPLEXITY_API_BASE", texts = ONE) {
             whole(
                 answer("9sZ/gA=="),
                 if (it ==
@@ -132,7 +137,7 @@ class OpenAiEmbeddingsSpec : FunSpec({
     }
 
     test("tokens that are not reported are null, with a warning") {
-        val deltas = ask(SMALL, "OPENAI_BASE_URL", inputs = one) { whole("""{"data":[{"embedding":[1]}]}""") }
+        val deltas = ask(SMALL, "OPENAI_BASE_URL", texts = ONE) { whole("""{"data":[{"embedding":[1]}]}""") }
         (deltas.last() as Delta.Finish).usage shouldBe null
         deltas.filterIsInstance<Delta.Warning>().single().message shouldContain "did not report the tokens"
     }
@@ -150,6 +155,8 @@ class OpenAiEmbeddingsSpec : FunSpec({
             """{"data":[{"embedding":[[1,2]]}]}""",
             """{"data":[{"embedding":[1],"index":0},{"embedding":[2],"index":7}]}""",
             """{"data":[{"embedding":[1],"index":-1}]}""",
+            """{"data":[{"embedding":[1],"index":0},{"embedding":[2],"index":0},{"embedding":[3],"index":1}]}""",
+            """{"data":[{"embedding":"AADAfw=="}]}""",
             """{"data":[],"code":0,"message":"success"}""",
             """[[1,2]]""",
             """<html></html>""",
@@ -169,7 +176,7 @@ class OpenAiEmbeddingsSpec : FunSpec({
     test("an empty error beside the vectors is none") {
         for (error in listOf("null", "\"\"", "{}", "[]", "false", "0")) {
             val answer = """{"data":[{"embedding":[1]}],"error":$error,"usage":{"prompt_tokens":1}}"""
-            ask(SMALL, "OPENAI_BASE_URL", inputs = one) { whole(answer) }.filterIsInstance<Delta.Embedding>() shouldBe
+            ask(SMALL, "OPENAI_BASE_URL", texts = ONE) { whole(answer) }.filterIsInstance<Delta.Embedding>() shouldBe
                 listOf(Delta.Embedding(0, floatArrayOf(1f)))
         }
     }

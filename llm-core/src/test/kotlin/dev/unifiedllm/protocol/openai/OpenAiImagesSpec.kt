@@ -85,21 +85,32 @@ class OpenAiImagesSpec : FunSpec({
     test("a changed prompt is one warning; missing tokens are no warning") {
         val prompt = """"revised_prompt":"A train, red""""
         val answer = """{"data":[{"url":"https://a","revised_prompt":""},{"url":"https://b",$prompt},{"url":"https://c",$prompt}]}"""
-        val deltas = ask(request("openai/dall-e-3"), answer)
+        val deltas = ask(request("openai/dall-e-3").with { n = 1 }, answer)
         deltas.filterIsInstance<Delta.Warning>() shouldBe listOf(Delta.Warning("the provider changed the prompt: A train, red"))
         (deltas.last() as Delta.Finish).usage shouldBe null
-        (deltas.last() as Delta.Finish).cost.shouldBeInstanceOf<Cost.Unknown>()
+        deltas.filterIsInstance<Delta.Media>().map { it.revisedPrompt } shouldBe listOf(null, "A train, red", "A train, red")
     }
 
     test("a setting that the model refuses is left out with a warning, or fails a strict call") {
-        val asked = listOf(request("xai/grok-imagine-image", size = "1x1") to "size", request("openai/dall-e-2", quality = "hd") to "quality")
+        val asked = listOf(
+            request("xai/grok-imagine-image").with { seed = 7 } to "seed",
+            request("openai/dall-e-2", quality = "hd") to "quality",
+            request("openai/dall-e-2").with { style = "vivid" } to "style",
+            request("openai/gpt-image-1").with { negativePrompt = "people" } to "negative_prompt",
+        )
         for ((request, field) in asked) {
             val deltas = ask(request, PLAIN) { it.requests.single().body shouldBe """{"model":"${request.model.name}","prompt":"a red train","n":2}""" }
             deltas.first() shouldBe Delta.Warning("${request.model} does not take $field: it was left out")
         }
         shouldThrow<LlmException.InvalidRequest> {
-            ask(request("xai/grok-imagine-image", size = "1x1", strict = true), PLAIN) { it.requests.shouldBeEmpty() }
-        }.message shouldContain "does not take size"
+            ask(request("openai/dall-e-2", quality = "hd", strict = true), PLAIN) { it.requests.shouldBeEmpty() }
+        }.message shouldContain "does not take quality"
+    }
+
+    test("dall-e-3 makes one image: the number is left out with a warning, unless it is one") {
+        val two = ask(request("openai/dall-e-3"), PLAIN) { it.requests.single().body shouldBe """{"model":"dall-e-3","prompt":"a red train"}""" }
+        two.first() shouldBe Delta.Warning("openai/dall-e-3 does not take n: it was left out")
+        ask(request("openai/dall-e-3").with { n = 1 }, PLAIN).first().shouldBeInstanceOf<Delta.Start>()
     }
 
     test("the cost that the provider reports is used") {

@@ -94,6 +94,15 @@ class OpenAiResponsesDecodingSpec : FunSpec({
         answer.response.sources shouldBe listOf(Delta.Source("https://a/", "A"))
     }
 
+    test("a cited file is a source by its id and its name, in an event and in a complete item") {
+        fun cited(id: String, name: String?) = """{"type":"file_citation","file_id":"$id","index":3${name?.let { ",\"filename\":\"$it\"" }.orEmpty()}}"""
+        val event = """{"type":"response.output_text.annotation.added","output_index":0,"annotation":${cited("file-1", "a.pdf")}}"""
+        val annotations = "${cited("file-1", "a.pdf")},${cited("file-2", null)},{\"type\":\"file_path\"}"
+        val item = """{"type":"message","content":[{"type":"output_text","text":"Hi","annotations":[$annotations]}]}"""
+        val answer = read(CREATED, event, """{"type":"response.output_item.done","output_index":0,"item":$item}""", COMPLETED)
+        answer.response.sources shouldBe listOf(Delta.Source("file-1", "a.pdf"), Delta.Source("file-2"))
+    }
+
     test("a tool call without deltas, and one with deltas, by the index of their items") {
         val answer = read(
             CREATED,
@@ -148,7 +157,7 @@ class OpenAiResponsesDecodingSpec : FunSpec({
             .filterIsInstance<Delta.Media>() shouldBe listOf(Delta.Media("image/webp", "data:image/webp;base64,iVBO"))
     }
 
-    test("unknown events and items change nothing") {
+    test("unknown events change nothing, and an item of an unknown type is a raw part") {
         val plain = read(CREATED, HELLO, COMPLETED)
         val answer = read(
             CREATED,
@@ -158,7 +167,8 @@ class OpenAiResponsesDecodingSpec : FunSpec({
             HELLO,
             COMPLETED,
         )
-        answer shouldBe plain
+        answer.deltas.filterIsInstance<Delta.Raw>() shouldBe listOf(Delta.Raw("new_call", """{"type":"new_call","name":"f"}""", OpenAiResponses.name))
+        Answer(answer.deltas.filter { it !is Delta.Raw }, answer.failure) shouldBe plain
     }
 
     test("an error before any content, in either form, is typed") {

@@ -4,6 +4,7 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.Deadlines
+import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
@@ -351,6 +352,37 @@ class OpenAiResponsesLateEventsSpec : FunSpec({
         }
     }
 
+    context("the item of a built-in tool is a raw part, once:") {
+        val hi = text("Hi", index = 1)
+        fun raw(json: String) = Part.Raw("web_search_call", json, "openai-responses")
+        val begun = search("w1", ""","status":"in_progress"""")
+        val ended = search("w1", ""","status":"completed"""")
+        test("when it has ended, before the text that follows") {
+            read(added(begun), done(ended), hi, completed(ended, message("Hi"))).response.parts shouldBe listOf(raw(ended), Part.Text("Hi"))
+        }
+        test("from the whole response, if nothing has come of it") {
+            read(completed(ended, message("Hi"))).response.parts shouldBe listOf(raw(ended), Part.Text("Hi"))
+        }
+        test("in whatever state its last event has it: a provider leaves those that the caller runs in progress") {
+            read(done(begun), completed(begun)).response.parts shouldBe listOf(raw(begun))
+        }
+        test("not if it has only begun, or if the response ended within it") {
+            read(added(begun), hi, completed()).response.parts shouldBe listOf(Part.Text("Hi"))
+            read(added(begun), completed(begun, status = "incomplete")).response.parts shouldBe emptyList()
+            read(added(begun), done(ended), completed(ended, status = "incomplete")).response.parts shouldBe listOf(raw(ended))
+        }
+        test("two without ids are two") {
+            val item = search(null)
+            read(done(item), done(item, 1), completed(item, item)).response.parts shouldBe listOf(raw(item), raw(item))
+        }
+        test("an image is media and no raw part") {
+            val image = """{"type":"image_generation_call","id":"i","result":"iVBO","output_format":"png"}"""
+            val response = read(done(image), completed(image)).response
+            response.parts shouldBe emptyList()
+            response.media.map { it.mediaType } shouldBe listOf("image/png")
+        }
+    }
+
     context("each run of a tool counts once, in every form:") {
         val hi = text("Hi", index = 1)
         fun event(state: String, id: String?, index: Int = 0) = """{"type":"response.web_search_call.$state","output_index":$index${member("item_id", id)}}"""
@@ -409,7 +441,7 @@ class OpenAiResponsesLateEventsSpec : FunSpec({
         val image = """{"type":"image_generation_call","id":"i","result":"iVBO"}"""
         for (events in listOf(listOf(done(image)), listOf(added("""{"type":"image_generation_call","id":"i"}""")), emptyList())) {
             val deltas = read(*events.toTypedArray(), completed(image)).deltas
-            deltas.map { it.toString() }.single { "Media" in it } shouldContain "iVBO"
+            deltas.filterIsInstance<Delta.Media>().single().url shouldContain "iVBO"
         }
     }
 

@@ -110,6 +110,7 @@ class HttpErrorsSpec : FunSpec({
             status<InvalidRequest>(415, false),
             status<InvalidRequest>(418, false),
             status<InvalidRequest>(422, false, """{"detail":[{"loc":["body","messages"],"msg":"field required","type":"value_error"}]}""", "field required"),
+            status<InvalidRequest>(422, false, """{"detail":[{"loc":["body","response_format","type"],"msg":"bad"}]}""", "response_format.type: bad"),
             status<LlmException.ServerError>(425, true),
             status<LlmException.RateLimited>(429, true),
             status<LlmException.QuotaExhausted>(

@@ -1,0 +1,133 @@
+package dev.unifiedllm
+
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.ModelRef
+import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.demo.DemoKind
+import dev.unifiedllm.demo.DemoModel
+import dev.unifiedllm.demo.DemoScript
+import dev.unifiedllm.demo.demoPrice
+import dev.unifiedllm.protocol.ListedModel
+import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.provider.ProviderSettings
+import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.hostOf
+import java.time.Instant
+
+/**
+ * What a client asks providers beside the calls of models: counts of tokens, and lists of models.
+ *
+ * @param members the models that a model stands for, the first one first
+ */
+internal class ProviderQueries(
+    private val names: ModelNames,
+    private val prices: Prices,
+    private val wires: WireModels,
+    private val client: Client,
+    private val members: (ModelRef) -> List<ModelRef>,
+) {
+    /** Counts by the provider of the first model of [request]; estimates if it has no endpoint for it. */
+    suspend fun count(request: ChatRequest, model: ModelRef = request.modelRef): TokenCount =
+        when (val member = members(model).first()) {
+            is ModelId -> counted(request, target(UnboundModel(member), request.context.apiKey), member)
+            is UnboundModel -> counted(request, target(member, request.context.apiKey), member.id)
+            is Intercepted -> count(request, member.next)
+            is BoundModel -> if (member.client === client) counted(request, target(UnboundModel(member.id), null), member.id) else others(request, member)
+            else -> TokenEstimate.of(request, member.id.name)
+        }
+
+    private suspend fun others(request: ChatRequest, model: BoundModel): TokenCount {
+        val ownKey = request.withContext(request.context.with { apiKey = null })
+        return model.client.queries.count(ownKey, model.id)
+    }
+
+    private suspend fun counted(request: ChatRequest, target: Target?, id: ModelId): TokenCount {
+        val counter = target?.let { Protocols.named(it.protocol).tokenCounter(it) } ?: return TokenEstimate.of(request, id.name)
+        val sent = wires.media(target).prepared(request)
+        val counted = try {
+            counter.count(sent, target, exchange(target, request.context.timeouts))
+        } catch (failure: LlmException) {
+            if (!target.mayLackEndpoint || !failure.isMissingEndpoint) throw failure
+            return TokenEstimate.of(request, id.name)
+        }
+        if (counted == null) {
+            throw LlmException.MalformedResponse("${target.id} responded without a count of tokens.", details = LlmException.Details(target.id))
+        }
+        val media = if (counted.hasMedia) 0 else TokenEstimate.ofMedia(request.messages)
+        return TokenCount(counted.count + media, counted.isEstimated || media > 0, target.provider.id, FromKotlin.CALL)
+    }
+
+    /** All models that the provider of [any] offers, in the order of its list. */
+    suspend fun models(any: ModelId): List<ModelInfo> {
+        if (any.provider == DemoModel.PROVIDER) return DemoScript.names.map { demo(ModelId(DemoModel.PROVIDER, it)) }
+        val target = names.target(any, null, ProviderSettings())
+        val list = Protocols.named(target.protocol).modelList ?: throw LlmException.InvalidRequest(
+            "The models of ${target.provider.id} cannot be listed: the wire ${target.protocol} has no list of them.",
+            LlmException.InvalidRequest.Kind.UNSUPPORTED,
+            details = LlmException.Details(target.id),
+        )
+        val listed = try {
+            list.models(target, exchange(target, null))
+        } catch (missing: LlmException.NotFound) {
+            val details = LlmException.Details(target.id, missing.status, missing.requestId)
+            throw LlmException.NotFound("${target.provider.id} has no list of models at ${target.baseUrl}. Is this its address?", missing, details)
+        }
+        return listed.map { info(it, target) }
+    }
+
+    private fun info(listed: ListedModel, target: Target): ModelInfo {
+        val id = ModelId(target.provider.id, listed.name)
+        val known = abilities(id)
+        return ModelInfo(
+            id,
+            listed.displayName,
+            listed.created?.let(Instant::ofEpochSecond),
+            listed.maxInputTokens ?: known?.maxInputTokens,
+            listed.maxOutputTokens ?: known?.maxOutputTokens,
+            known?.toAbilities(),
+            prices.of(id, target.region),
+            FromKotlin.CALL,
+        )
+    }
+
+    private fun demo(id: ModelId): ModelInfo {
+        val isChat = DemoScript.named(id.name)?.kind == DemoKind.CHAT
+        val abilities = if (isChat) setOf(Ability.TOOLS, Ability.JSON_SCHEMA, Ability.REASONING) else emptySet()
+        return ModelInfo(id, null, null, null, null, abilities, demoPrice, FromKotlin.CALL)
+    }
+
+    /** The target that [model] names; null for a demo model. */
+    private fun target(model: UnboundModel, key: ApiKey?): Target? {
+        val settings = if (key == null) model.settings else ProviderSettings(apiKey = key).over(model.settings)
+        val isPlain = model.settings == ProviderSettings() && !model.acceptsProviderPrefix
+        val name = if (isPlain || model.id.provider.isEmpty()) names.aliased(model.id) else model.id
+        val inner = if (model.acceptsProviderPrefix) names.innerProvider(name) else null
+        return if ((inner ?: name).provider == DemoModel.PROVIDER) null else names.target(name, inner, settings)
+    }
+
+    private fun exchange(target: Target, timeouts: Timeouts?) = wires.exchange(target, timeouts)
+
+    /** True for a server that may have its wire without all of its endpoints: one that users run, or another than the provider's own. */
+    private val Target.mayLackEndpoint: Boolean
+        get() {
+            val row = ProviderRegistry.packed.find(provider.id)?.takeUnless { it.local } ?: return true
+            return row.baseUrl?.takeUnless { '{' in it }?.let { hostOf(it) != hostOf(baseUrl) } ?: false
+        }
+
+    /** True if the server answered, but not as the endpoint does. Some servers answer with status 200 and an error for a path that they do not have. */
+    private val LlmException.isMissingEndpoint: Boolean
+        get() = when (this) {
+            is LlmException.NotFound, is LlmException.MalformedResponse -> true
+            is LlmException.ServerError -> status == null || status == NOT_IMPLEMENTED
+            else -> status in WITHOUT_ENDPOINT
+        }
+
+    companion object {
+        /** The name of the model where a provider is named without one. */
+        const val ANY_MODEL: String = "models"
+        private const val NOT_IMPLEMENTED = 501
+        private val WITHOUT_ENDPOINT = setOf(404, 405)
+    }
+}
