@@ -3,6 +3,7 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.FetchedMedia
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.RunningFunctions
@@ -68,6 +69,7 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
         val context = request.context.with {
             if (callId == null) callId = UUID.randomUUID().toString()
             functions = RunningFunctions()
+            fetched = FetchedMedia()
         }
         val others = if (context.enableFallback ?: enableFallback) context.fallbacks.ifEmpty { fallbacks } else emptyList()
         val candidates = binder.candidates(model, others, context, request is ChatRequest && hasImages(request.messages))

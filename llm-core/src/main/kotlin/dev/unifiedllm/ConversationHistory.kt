@@ -26,8 +26,7 @@ internal fun trimmed(messages: List<Message>, maxTokens: Long, tokens: (List<Mes
         left -= tokens(turn)
         left >= 0
     }.size
-    val first = turns.takeLast(maxOf(1, fitting)).firstOrNull()?.firstOrNull() ?: return messages
-    val dropped = said.takeWhile { it !== first }.size
+    val dropped = said.size - turns.takeLast(maxOf(1, fitting)).sumOf { it.size }
     if (dropped == 0) return messages
     var seen = 0
     return messages.filter { it.role == Role.SYSTEM || seen++ >= dropped }

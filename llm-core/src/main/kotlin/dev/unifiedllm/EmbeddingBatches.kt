@@ -5,6 +5,7 @@ import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.StepTotals
 import dev.unifiedllm.protocol.Bursts
+import dev.unifiedllm.protocol.inCall
 import dev.unifiedllm.provider.EmbeddingLimits
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
@@ -106,7 +107,7 @@ private class WholeResponse(private val out: FlowCollector<Delta>) {
 
     /** @param size the number of texts that [answer] is for */
     suspend fun add(answer: Answer, size: Int) {
-        answer.notes.forEach { note(it) }
+        answer.notes.forEach { note(if (it is Delta.Warning) it.inCall(inputs) else it) }
         answers += answer
         answer.content.mapTo(content) { if (it is Delta.Embedding && inputs > 0) Delta.Embedding(inputs + it.index, it.vector) else it }
         answer.finish?.let(totals::add)
@@ -143,7 +144,7 @@ private class WholeResponse(private val out: FlowCollector<Delta>) {
     }
 }
 
-/** Keeps requests that run at the same time from telling one reader of their bursts. */
+/** For requests that run at the same time: the bursts of one are not those of the response that they make together. */
 private object NoBursts : Bursts {
     override fun beginBurst() = Unit
 

@@ -30,7 +30,7 @@ internal class ImageDownload(private val fetcher: MediaFetcher, private val orig
             Thread.currentThread().interrupt()
             throw failure(url, "the download was interrupted", InterruptedIOException().also { it.initCause(interrupt) })
         } catch (failed: ExecutionException) {
-            val cause = failed.cause as? FetchException ?: throw failed
+            val cause = failed.cause as? FetchException ?: throw failure(url, failed.cause?.toString(), IOException(failed))
             val hint = if (cause.reason == FetchException.Reason.STATUS) ". Its URL may have expired" else ""
             throw failure(url, cause.message + hint, IOException(cause.message, cause))
         }

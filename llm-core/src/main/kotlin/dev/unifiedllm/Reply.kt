@@ -133,18 +133,26 @@ public class Reply internal constructor(private val calls: ReplyCalls, @Suppress
      *
      * @return the last one, which is that of [getAs]
      */
-    public fun <T> forEachPartial(type: Class<T>, action: Consumer<T>): T {
-        val answer = jsonType(type)
-        val read = of<T>(answer)
-        val values = PartialValues<T>(answer)
+    public fun <T> forEachPartial(type: Class<T>, action: Consumer<T>): T = forEachPartial(jsonType(type), action)
+
+    /** Hands the lists of [type] that the text makes while it arrives to [action]: see [forEachPartial]. @return the last one */
+    public fun <T> forEachPartialList(type: Class<T>, action: Consumer<List<T>>): List<T> = forEachPartial(JsonTypes.ofList(type), action)
+
+    private fun <T> forEachPartial(type: JsonType<*>?, action: Consumer<T>): T {
+        val read = of<T>(type)
+        val values = PartialValues<T>(type)
         val last = read(forEachEvent { delta -> values.add(delta)?.let { action.accept(it.value) } })
         if (!values.isLast(last)) action.accept(last)
         return last
     }
 
     /** The response as a [type], when it has arrived: see [awaitAs]. */
-    public fun <T> toFutureOf(type: Class<T>): CompletableFuture<T> {
-        val read = of<T>(jsonType(type))
+    public fun <T> toFutureOf(type: Class<T>): CompletableFuture<T> = future(of(jsonType(type)))
+
+    /** The response as a list of [type], when it has arrived: see [awaitAs]. */
+    public fun <T> toFutureOfList(type: Class<T>): CompletableFuture<List<T>> = future(of(JsonTypes.ofList(type)))
+
+    private fun <T> future(read: (ChatResponse) -> T): CompletableFuture<T> {
         val response = toFuture()
         return response.thenApply(read).also { typed -> typed.whenComplete { _, _ -> if (typed.isCancelled) response.cancel(true) } }
     }
@@ -168,8 +176,7 @@ public class Reply internal constructor(private val calls: ReplyCalls, @Suppress
     @PublishedApi
     internal fun <T> typedPartials(type: KType): Flow<T> {
         val answer = jsonType(type)
-        val read = of<T>(answer)
-        return flow { partialValues(answer, this, read) }
+        return flow { partialValues(answer, this, of(answer)) }
     }
 
     private suspend fun <T> partialValues(type: JsonType<*>?, out: FlowCollector<T>, read: (ChatResponse) -> T) {

@@ -76,7 +76,7 @@ internal class TokenEstimate private constructor(val source: String, private val
         val registry: EncodingRegistry = Encodings.newLazyEncodingRegistry()
 
         /** The models before GPT-4o. */
-        private val OLDER = Regex("^gpt-(3\\.5|4(-|$))")
+        private val OLDER = Regex("^gpt-(3\\.?5|4(-|$))")
 
         fun estimate(model: String): TokenEstimate {
             val type = if (OLDER.containsMatchIn(model.substringAfterLast('/'))) EncodingType.CL100K_BASE else EncodingType.O200K_BASE

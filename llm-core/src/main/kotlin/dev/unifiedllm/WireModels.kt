@@ -20,13 +20,13 @@ internal class WireModels(builder: LlmBuilder, private val deadlines: Deadlines)
     private val credentials = Credentials(builder.variables, transport)
     private val fetcher = MediaFetcher(sslContext = builder.sslContext)
 
-    private val origins = ConcurrentHashMap<ModelId, Origin>()
+    private val origins = ConcurrentHashMap<ModelId, Set<Origin>>()
 
-    /** Downloads the images of responses, which the servers of these models may serve themselves. */
-    val images: ImageDownload = ImageDownload(fetcher) { origins[it] }
+    /** Downloads the images of responses, which the server of a model may serve itself, if all calls of that model go to one server. */
+    val images: ImageDownload = ImageDownload(fetcher) { origins[it]?.singleOrNull() }
 
     fun model(target: Target): ProtocolModel {
-        Origin.of(target.baseUrl)?.let { origins[target.id] = it }
+        Origin.of(target.baseUrl)?.let { origin -> origins.merge(target.id, setOf(origin)) { known, other -> known + other } }
         return ProtocolModel(target, Protocols.named(target.protocol), transport, deadlines, credentials.of(target), fetcher)
     }
 

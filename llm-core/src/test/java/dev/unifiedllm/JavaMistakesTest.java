@@ -91,7 +91,7 @@ class JavaMistakesTest {
         refused("format must be png or jpeg or webp, was gif", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").format("gif")));
         refused("partialImages must not be negative, was -1", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").partialImages(-1)));
         refused("a mask needs the image that it belongs to", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").mask("data:image/png;base64,AA==")));
-        refused("these 1 bytes do not begin as an image does", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").image(new byte[1])));
+        refused("the bytes: this is no image of a known type", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").image(new byte[1])));
         refused("an image is named by an http(s) or data:image URL", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").image("cat.png")));
     }
 

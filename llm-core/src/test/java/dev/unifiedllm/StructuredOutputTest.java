@@ -60,6 +60,10 @@ class StructuredOutputTest {
     void orAList() {
         List<Movie> movies = llm.chat(answering("{\"value\":[" + BRAZIL + "]}"), "Movies about bureaucracy").getListOf(Movie.class);
         assertEquals(List.of(MOVIE), movies);
+        List<List<Movie>> seen = new java.util.ArrayList<>();
+        assertEquals(List.of(MOVIE), llm.chat(answering("{\"value\":[" + BRAZIL + "]}"), "Movies").forEachPartialList(Movie.class, seen::add));
+        assertEquals(List.of(MOVIE), seen.get(seen.size() - 1));
+        assertEquals(List.of(MOVIE), llm.chat(answering("{\"value\":[" + BRAZIL + "]}"), "Movies").toFutureOfList(Movie.class).join());
     }
 
     @Test

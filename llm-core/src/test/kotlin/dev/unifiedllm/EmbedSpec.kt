@@ -419,6 +419,16 @@ class EmbedSpec : FunSpec({
             }
         }
 
+        test("texts of which several are cut, each in a request of its own") {
+            withServer({ request ->
+                val cut = if ("long" in request.body) """"truncatedCharLength":20,""" else ""
+                whole("""{"embeddings":[{$cut"embedding":[1,2]}]}""")
+            }) { llm, _ ->
+                val response = llm.embed("bedrock/amazon.nova-2-multimodal-embeddings-v1:0", listOf("a", "long b", "c", "long d")).await()
+                response.warnings.filter { "longer" in it }.map { it.substringBefore(" is longer") } shouldBe listOf("input 1", "input 3")
+            }
+        }
+
         test("a Gemini model at Vertex AI that takes one text") {
             withServer({ whole("""{"embedding":{"values":[1,2]},"usageMetadata":{"promptTokenCount":3},"truncated":true}""") }) { llm, server ->
                 val response = llm.embed("vertex_ai/gemini-embedding-2", "a").await()

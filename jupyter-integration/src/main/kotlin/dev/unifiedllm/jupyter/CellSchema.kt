@@ -20,6 +20,7 @@ internal class CellSchema {
     private val building = mutableSetOf<KClass<*>>()
     private val recursive = mutableSetOf<KClass<*>>()
     private val definitions = linkedMapOf<String, JsonElement>()
+    private val names = hashMapOf<KClass<*>, String>()
     private val open = linkedSetOf<String>()
 
     /** The places outside the strict subset. Complete after [build]. */
@@ -106,7 +107,12 @@ internal class CellSchema {
 
     private fun orNull(type: JsonElement) = JsonArray(listOf(type, JsonPrimitive("null")))
 
-    private val KClass<*>.definition: String get() = simpleName.orEmpty()
+    /** Its name among the definitions: classes of several cells or packages may have one name. */
+    private val KClass<*>.definition: String
+        get() = names.getOrPut(this) {
+            val name = simpleName.orEmpty()
+            generateSequence(1) { it + 1 }.map { if (it == 1) name else "$name$it" }.first { it !in names.values && it !in definitions }
+        }
 
     private companion object {
         const val TYPE = "type"

@@ -16,7 +16,7 @@ import kotlin.reflect.jvm.javaConstructor
 /**
  * Reads and writes Kotlin classes without `@Serializable`, as cells declare them: their properties are those of the primary constructor.
  *
- * Lists, sets and maps of them are known, too. Of generic, sealed and abstract classes nothing is known here.
+ * It reads lists, sets and maps of them, too, but no generic, sealed or abstract classes.
  */
 @InternalLlmApi
 public class CellTypes : JsonTypeProvider {

@@ -20,6 +20,10 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmSynthetic
     internal val functions: RunningFunctions? = builder.functions
 
+    /** The media that the call has fetched; null before it starts. */
+    @get:JvmSynthetic
+    internal val fetched: FetchedMedia? = builder.fetched
+
     /** How the tools of the call are run; null: as the client says. */
     @get:JvmSynthetic
     internal val tools: ToolSettings? = builder.tools
@@ -69,6 +73,9 @@ public class CallContext private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var functions: RunningFunctions? = from?.functions
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var fetched: FetchedMedia? = from?.fetched
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var tools: ToolSettings? = from?.tools

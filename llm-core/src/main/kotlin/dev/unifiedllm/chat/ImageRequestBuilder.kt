@@ -3,11 +3,8 @@ package dev.unifiedllm.chat
 import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.LlmDsl
 import kotlinx.serialization.json.JsonObject
-import java.io.IOException
 import java.io.UncheckedIOException
-import java.nio.file.Files
 import java.nio.file.Path
-import java.util.Base64
 import java.util.function.Consumer
 
 /** Builds an [ImageRequest]: source images are added by functions, settings are assigned. A setting that is null is left to the model. */
@@ -143,20 +140,11 @@ public class ImageRequestBuilder @InternalLlmApi constructor(model: ModelRef, fr
     }
 
     private fun source(bytes: ByteArray, mediaType: String? = null): Part.Image {
-        val type = mediaType ?: mediaTypeOf(bytes)?.takeIf { it.startsWith("image/") }
-        requireNotNull(type) { "these ${bytes.size} bytes do not begin as an image does; if they are one, name its type, as in image(bytes, \"image/png\")" }
-        require(type.startsWith("image/")) { "the type of an image is as in image/png, not \"$type\"" }
-        return Part.Image("data:$type;base64,${Base64.getEncoder().encodeToString(bytes)}")
+        require(mediaType == null || mediaType.startsWith("image/")) { "the type of an image is as in image/png, not \"$mediaType\"" }
+        return Part.Image(imageUrl(bytes, mediaType, "the bytes"))
     }
 
-    private fun source(file: Path): Part.Image {
-        val bytes = try {
-            Files.readAllBytes(file)
-        } catch (failure: IOException) {
-            throw UncheckedIOException("The image $file cannot be read (${failure.javaClass.simpleName}).", failure)
-        }
-        return source(bytes, (mediaTypeOf(bytes) ?: mediaTypeOfName(file.fileName.toString()))?.takeIf { it.startsWith("image/") })
-    }
+    private fun source(file: Path) = Part.Image(imageUrl(file))
 
     private companion object {
         val FORMATS = listOf("png", "jpeg", "webp")

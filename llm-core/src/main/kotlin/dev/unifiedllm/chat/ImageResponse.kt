@@ -69,7 +69,7 @@ public class ImageResponse private constructor(response: ChatResponse, download:
      * @return the files, in the order of the images
      * @throws IllegalArgumentException if [path] has no name of a file
      * @throws IllegalStateException if there is no image, or one cannot be read, or not be downloaded by this response
-     * @throws UncheckedIOException if a file cannot be written
+     * @throws UncheckedIOException if a download fails, or a file cannot be written
      */
     public fun save(path: Path): List<Path> {
         check(images.isNotEmpty()) { "there is no image to save in the response of $model" }
@@ -126,7 +126,12 @@ public class GeneratedImage internal constructor(
         inlineBytes(url) ?: checkNotNull(download) { "The image is at ${shownUrl(url)}, and this response cannot download it: it was made of deltas." }(url)
     }
 
-    /** The bytes of the file. Blocks for the download of an image at a URL. @throws IllegalStateException if it cannot be downloaded by this response */
+    /**
+     * The bytes of the file. Blocks for the download of an image at a URL.
+     *
+     * @throws IllegalStateException if it cannot be read, or not be downloaded by this response
+     * @throws UncheckedIOException if the download fails
+     */
     public fun bytes(): ByteArray = content.clone()
 
     /**
@@ -135,7 +140,7 @@ public class GeneratedImage internal constructor(
      * @return the file
      * @throws IllegalArgumentException if [path] has no name of a file
      * @throws IllegalStateException if the image cannot be read, or is at a URL and cannot be downloaded by this response
-     * @throws UncheckedIOException if the file cannot be written
+     * @throws UncheckedIOException if the download fails, or the file cannot be written
      */
     public fun save(path: Path): Path {
         requireFileName(path)

@@ -18,7 +18,7 @@ public class ResponseFold(private val nanoTime: () -> Long = System::nanoTime, p
     internal val media = mutableListOf<Delta.Media>()
     internal val sources = mutableListOf<Delta.Source>()
     internal val embeddings = mutableListOf<Delta.Embedding>()
-    internal val warnings = mutableListOf<String>()
+    internal val warnings = linkedSetOf<String>()
     internal val attempts = mutableListOf<Delta.Attempt>()
     internal val steps = mutableListOf<Delta.StepFinish>()
     private var mediaBefore = 0
@@ -47,7 +47,7 @@ public class ResponseFold(private val nanoTime: () -> Long = System::nanoTime, p
             }
             is Delta.Media -> if (!delta.isPartial) media += delta
             is Delta.Source -> sources += delta
-            is Delta.Warning -> if (delta.message !in warnings) warnings += delta.message // the steps of a tool loop repeat theirs
+            is Delta.Warning -> warnings += delta.message // once: the steps of a tool loop repeat theirs
             is Delta.Attempt -> attempts += delta
             is Delta.StepFinish -> endStep(delta)
             is Delta.ToolResult -> earlier += Message.tool(Part.ToolResult(delta.id, delta.name, delta.content, delta.error != null))

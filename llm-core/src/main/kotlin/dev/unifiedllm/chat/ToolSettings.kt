@@ -2,7 +2,7 @@ package dev.unifiedllm.chat
 
 import kotlin.time.Duration
 
-/** How the tools of a call are run. Null: the client's setting. */
+/** How the tools of a call are run. Null: the default, which for [maxIterations] is the client's setting. */
 internal data class ToolSettings(
     val maxIterations: Int? = null,
     val maxParallel: Int? = null,

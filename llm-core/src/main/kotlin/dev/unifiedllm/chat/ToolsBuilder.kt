@@ -38,7 +38,7 @@ public sealed class ToolsBuilder<B : ToolsBuilder<B>>(model: ModelRef, from: Cha
         set(value) = set("maxParallelTools", value) { copy(maxParallel = value) }
 
     /**
-     * Offers [tool] to the model. Its calls are in the response.
+     * Offers [tool] to the model. With a function it is run by the library; the calls of one without are in the response.
      *
      * @throws IllegalArgumentException if there is a tool of this name already
      */

@@ -2,11 +2,8 @@ package dev.unifiedllm.chat
 
 import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.LlmDsl
-import java.io.IOException
 import java.io.UncheckedIOException
-import java.nio.file.Files
 import java.nio.file.Path
-import java.util.Base64
 
 /**
  * Adds images, documents and sounds to a user's text, in the order of the calls.
@@ -40,7 +37,7 @@ public class UserMessageBuilder @InternalLlmApi constructor(text: String) {
     @JvmOverloads
     public fun image(bytes: ByteArray, mediaType: String? = null, detail: Detail? = null): UserMessageBuilder {
         require(mediaType == null || mediaType.startsWith("image/")) { "the type of an image is as in image/png, not \"$mediaType\"" }
-        return image(dataUrl(imageType(bytes, mediaType, "the bytes"), bytes), detail)
+        return image(imageUrl(bytes, mediaType, "the bytes"), detail)
     }
 
     /**
@@ -50,11 +47,7 @@ public class UserMessageBuilder @InternalLlmApi constructor(text: String) {
      * @throws IllegalArgumentException if it is no image
      */
     @JvmOverloads
-    public fun image(file: Path, detail: Detail? = null): UserMessageBuilder {
-        val bytes = read(file, "image")
-        val byName = mediaTypeOfName(file.fileName.toString())?.takeIf { it.startsWith("image/") }
-        return image(dataUrl(imageType(bytes, byName, file.toString()), bytes), detail)
-    }
+    public fun image(file: Path, detail: Detail? = null): UserMessageBuilder = image(imageUrl(file), detail)
 
     /**
      * A document at an http(s) or data: URL, or of a storage that the provider reads (gs:, s3:).
@@ -150,29 +143,5 @@ public class UserMessageBuilder @InternalLlmApi constructor(text: String) {
         fun isRemote(url: String) = SCHEMES.any { url.startsWith(it) }
 
         fun typeOfDataUrl(url: String): String = url.substring("data:".length).substringBefore(',').substringBefore(';').ifEmpty { "text/plain" }
-
-        fun dataUrl(mediaType: String, bytes: ByteArray): String = "data:$mediaType;base64," + Base64.getEncoder().encodeToString(bytes)
-
-        /** The content counts more than [otherwise]: providers refuse an image that is not of the type that the request says. */
-        fun imageType(bytes: ByteArray, otherwise: String?, subject: String): String {
-            requireContent(bytes, subject)
-            val isText = otherwise != "image/svg+xml" && mediaTypeOf(bytes) == null && isText(bytes)
-            val found = if (isText) markupType(bytes) ?: "text/plain" else mediaTypeOf(bytes)
-            val type = if (found == null) otherwise else found.takeIf { it.startsWith("image/") }
-            require(type != null) {
-                "$subject: this is no image of a known type${seenAs(found)}. If it is one, name its type, as in image(bytes, \"image/tiff\")"
-            }
-            return if (type == "image/jpg") "image/jpeg" else type
-        }
-
-        fun requireContent(bytes: ByteArray, subject: String) = require(bytes.isNotEmpty()) { "$subject: there is no content" }
-
-        fun seenAs(found: String?): String = if (found == null) "" else ", but $found"
-
-        fun read(file: Path, kind: String): ByteArray = try {
-            Files.readAllBytes(file)
-        } catch (failure: IOException) {
-            throw UncheckedIOException("The $kind $file cannot be read (${failure.javaClass.simpleName}).", failure)
-        }
     }
 }

@@ -72,10 +72,16 @@ internal class DemoModel(name: String) : Model {
     }
 
     private suspend fun FlowCollector<Delta>.draw(request: ImageRequest) {
+        if (request.sources.isNotEmpty()) {
+            throw LlmException.InvalidRequest(
+                "$id draws new images; it cannot change one.",
+                LlmException.InvalidRequest.Kind.UNSUPPORTED,
+                details = LlmException.Details(id),
+            )
+        }
         emit(Delta.Start(null, id))
         val pixels = request.size?.let { SIZE.matchEntire(it) }?.let { it.groupValues[1].toInt() to it.groupValues[2].toInt() }
         if (request.size != null && pixels == null) emit(Delta.Warning("size ${request.size} was ignored: $id takes one as in 640x400"))
-        if (request.sources.isNotEmpty()) emit(Delta.Warning("the source images were ignored: $id draws new ones"))
         val (width, height) = pixels ?: (WIDTH to HEIGHT)
         repeat(request.n ?: 1) { number ->
             val previews = request.partialImages ?: 0

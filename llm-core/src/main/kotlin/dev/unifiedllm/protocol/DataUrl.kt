@@ -9,9 +9,6 @@ import java.util.Base64
 internal class DataUrl(val mediaType: String, val base64: String) {
     val bytes: ByteArray get() = Base64.getMimeDecoder().decode(base64)
 
-    /** The number of bytes. */
-    val size: Long get() = base64Bytes(base64)
-
     /** The content as text, in UTF-8 or else in Windows-1252, which has a letter for each byte; null if it is not base64. */
     fun text(): String? {
         val content = try {

@@ -12,6 +12,15 @@ import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
 import kotlinx.serialization.json.Json
 
+private const val CUT_INPUT = " is longer than the model reads: its vector is of its beginning only"
+private val CUT_WORDS = Regex("input (\\d+)$CUT_INPUT")
+
+private fun cutInput(index: Int) = "input $index$CUT_INPUT"
+
+/** This warning of a request that begins with input number [first] of the call: an input is named by its place in the call. */
+internal fun Delta.Warning.inCall(first: Int): Delta.Warning =
+    CUT_WORDS.matchEntire(message)?.let { Delta.Warning(cutInput(first + it.groupValues[1].toInt())) } ?: this
+
 /** Decodes a response that is one object with vectors, in the order of the inputs; or an error. */
 internal abstract class EmbeddingDecoder(protected val target: Target) : Decoder {
     protected val json = JsonCursor()
@@ -37,7 +46,7 @@ internal abstract class EmbeddingDecoder(protected val target: Target) : Decoder
 
     /** Warns that the input whose vector was read last is longer than the model reads. */
     protected fun warnTruncated() {
-        warnings += "input ${vectors.size - 1} is longer than the model reads: its vector is of its beginning only"
+        warnings += cutInput(vectors.size - 1)
     }
 
     final override fun decode(frame: Frame, out: MutableList<Delta>) {

@@ -22,7 +22,7 @@ internal fun pixels(request: ImageRequest, api: String, warnings: MutableList<St
     return request.pixels.also { if (it == null) warnings += "size $size was left out: $api takes width by height in pixels, as in 1024x1024" }
 }
 
-/** The ratio of [ImageRequest.size] for an [api] that chooses the pixels itself. Adds a warning if the size is not one of its [ratios]. */
+/** The ratio of [ImageRequest.size] for an [api] that chooses the pixels itself. For a size in pixels it is the nearest of its [ratios], with a warning. */
 internal fun aspectRatio(request: ImageRequest, api: String, ratios: List<String>, warnings: MutableList<String>): String? {
     val size = request.size ?: return null
     val pixels = request.pixels ?: return size

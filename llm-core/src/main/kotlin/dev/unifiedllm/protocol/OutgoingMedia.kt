@@ -3,6 +3,7 @@ package dev.unifiedllm.protocol
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.LlmException.InvalidRequest
 import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.FetchedMedia
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
@@ -30,8 +31,11 @@ internal class OutgoingMedia(private val target: Target, private val protocol: P
         if (!hasMedia(request.messages)) return request
         val rule = MediaRule.of(target)
         rule?.let { checkCounts(it, request.messages) }
+        val known = request.context.fetched
         val messages = request.messages.mapIndexed { index, message ->
-            message.mapMedia(index) { part, media, place, isResult -> if (isResult) orWords(part, media, place) else withContent(part, media, place) }
+            message.mapMedia(index) { part, media, place, isResult ->
+                if (isResult) orWords(part, media, place, known) else withContent(part, media, place, known)
+            }
         }
         if (rule != null) {
             messages.forEachIndexed { index, message -> message.mapMedia(index) { part, media, place, _ -> part.also { check(rule, media, place) } } }
@@ -48,28 +52,28 @@ internal class OutgoingMedia(private val target: Target, private val protocol: P
      */
     suspend fun prepared(request: ImageRequest): ImageRequest {
         if (protocol.images == null || protocol.fetchesSources(target)) return request
-        val sources = request.sources.mapIndexed { index, source -> withContent(source, "image ${index + 1} of the request") }
-        val mask = request.mask?.let { withContent(it, "the mask of the request") }
+        val sources = request.sources.mapIndexed { index, source -> withContent(source, "image ${index + 1} of the request", request.context.fetched) }
+        val mask = request.mask?.let { withContent(it, "the mask of the request", request.context.fetched) }
         return if (sources == request.sources && mask == request.mask) request else request.withSources(sources, mask)
     }
 
-    private suspend fun withContent(image: Part.Image, place: String): Part.Image {
+    private suspend fun withContent(image: Part.Image, place: String, known: FetchedMedia?): Part.Image {
         if (Media.of(image)?.isOnWeb != true) return image
-        val bytes = fetch(image.url, place)
+        val bytes = fetch(image.url, place, known)
         return Part.Image(DataUrl.of(imageType(bytes, image.url, place), bytes), image.detail)
     }
 
-    private suspend fun orWords(part: Part, media: Media, place: String): Part = try {
-        withContent(part, media, place)
+    private suspend fun orWords(part: Part, media: Media, place: String, known: FetchedMedia?): Part = try {
+        withContent(part, media, place, known)
     } catch (failure: LlmException) {
         Part.Text(failure.message.orEmpty())
     }
 
-    private suspend fun withContent(part: Part, media: Media, place: String): Part {
+    private suspend fun withContent(part: Part, media: Media, place: String, known: FetchedMedia?): Part {
         if (!media.isOnWeb || !protocol.needsContent(media, target)) return part
-        if (part is Part.Image) return withContent(part, place)
+        if (part is Part.Image) return withContent(part, place, known)
         if (part !is Part.File) return part
-        val bytes = fetch(media.url, place)
+        val bytes = fetch(media.url, place, known)
         if (part.mediaType == PDF && mediaTypeOf(bytes) != PDF) throw wrong("PDF", bytes, media.url, place)
         val type = if (media.kind == MediaKind.IMAGE) imageType(bytes, media.url, place) else part.mediaType
         return part.copy(url = DataUrl.of(type, bytes), mediaType = type)
@@ -87,8 +91,9 @@ internal class OutgoingMedia(private val target: Target, private val protocol: P
         )
     }
 
-    private suspend fun fetch(url: String, place: String): ByteArray = try {
-        fetcher.fetch(url).bytes
+    /** @param known what the call has fetched before; null: nothing is kept */
+    private suspend fun fetch(url: String, place: String, known: FetchedMedia?): ByteArray = try {
+        known?.get(url) ?: fetcher.fetch(url).bytes.also { known?.add(url, it) }
     } catch (failure: FetchException) {
         val message = "$place at ${host(url)} cannot be fetched, which this provider leaves to the library: ${failure.message}. " +
             "Send its content instead of the URL."

@@ -59,9 +59,8 @@ internal val Effort.ofThree: String get() = when (this) {
 }
 
 /**
- * [body] with the provider options. Lists in `tools` and `include` are joined, so that built-in tools stand beside the request's own, and a single value is a
- * list of one; the objects named in
- * [merged] are merged, with the same lists joined; other fields are replaced.
+ * [body] with the provider options. The lists `tools` and `include` are joined, so that built-in tools stand beside the request's own; a single value counts as
+ * a list of one. The objects named in [merged] are merged, with the same lists joined. Other fields are replaced.
  */
 internal fun withOptions(body: JsonObject, options: JsonObject, merged: Set<String>): JsonObject {
     if (options.isEmpty()) return body

@@ -10,8 +10,8 @@ internal val Target.mayWriteThinkTags: Boolean
     get() = wire.writesThinkTags && (provider.local || ProviderRegistry.packed.find(provider.id) == null || FAMILIES.containsMatchIn(name))
 
 /**
- * The open models that reason between tags, by the templates on their model cards (huggingface.co, read 2026-11-26), and Perplexity's hosted ones
- * (docs.perplexity.ai/faq/faq, read 2026-11-26).
+ * The open models that reason between tags, by the chat templates of their makers (huggingface.co, `tokenizer_config.json` of each), and Perplexity's hosted
+ * ones (docs.perplexity.ai/faq/faq).
  */
 private val FAMILIES = Regex(
     "deepseek-?r1|r1-(distill|1776)|qwq|qwen-?3|magistral|minimax-m|glm-(4\\.[1-9]|z1|5)|nemotron|phi-4(-mini)?-reasoning|exaone|smollm3|seed-oss" +

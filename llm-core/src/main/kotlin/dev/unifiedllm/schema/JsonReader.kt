@@ -26,7 +26,7 @@ internal object JsonReader {
         val elements = type.elementType
         return when {
             JsonElement::class.java.isAssignableFrom(raw) -> json.takeIf(raw::isInstance) ?: throw mismatch(place, raw.simpleName, json)
-            raw == Any::class.java -> plain(json)
+            raw == Any::class.java -> plain(json, place)
             json == JsonNull -> throw SchemaMismatch("$place is null, but must be ${expected(raw)}")
             simple != null -> simple(simple, json, place)
             raw.isEnum -> constant(raw, json, place)
@@ -58,7 +58,8 @@ internal object JsonReader {
 
     private fun list(type: Type, elements: Type, json: JsonElement, place: String): Any {
         if (json !is JsonArray) throw mismatch(place, "an array", json)
-        return newCollection(type.rawClass, json.mapIndexedTo(ArrayList()) { index, element -> read(elements, element, "$place[$index]") })
+        val values = json.mapIndexedTo(ArrayList()) { index, element -> read(elements, element, "$place[$index]") }
+        return made(place) { newCollection(type.rawClass, values) }
     }
 
     private fun map(type: Type, json: JsonObject, place: String): Any {
@@ -73,7 +74,7 @@ internal object JsonReader {
             }
             entries[key] = read(type.argument(1), value, "$place.$name")
         }
-        return newMap(type.rawClass, entries)
+        return made(place) { newMap(type.rawClass, entries) }
     }
 
     private fun variant(type: Type, json: JsonObject, place: String): Any {
@@ -104,17 +105,26 @@ internal object JsonReader {
         else -> read(type, JsonNull, place)
     }
 
+    /** What [make] makes. A sorted collection refuses elements that cannot be compared, or null. */
+    private fun made(place: String, make: () -> Any): Any = try {
+        make()
+    } catch (refused: RuntimeException) {
+        throw SchemaMismatch("$place cannot be made of these values: ${refused.message ?: refused}", refused)
+    }
+
     private fun objectAt(json: JsonElement, place: String) = json as? JsonObject ?: throw mismatch(place, "an object", json)
 
     /** [json] as Java's own values. */
-    private fun plain(json: JsonElement): Any? = when (json) {
+    private fun plain(json: JsonElement, place: String): Any? = when (json) {
         JsonNull -> null
-        is JsonObject -> json.mapValues { plain(it.value) }
-        is JsonArray -> json.map(::plain)
-        is JsonPrimitive -> if (json.isString) json.content else json.booleanOrNull ?: BigDecimal(json.content)
+        is JsonObject -> json.mapValues { plain(it.value, "$place.${it.key}") }
+        is JsonArray -> json.mapIndexed { index, element -> plain(element, "$place[$index]") }
+        is JsonPrimitive ->
+            if (json.isString) json.content else json.booleanOrNull ?: json.content.toBigDecimalOrNull() ?: throw mismatch(place, "a value of JSON", json)
     }
 
-    private fun expected(type: Class<*>) = SimpleValue.of(type)?.let { "a ${it.jsonType}" } ?: "a ${type.simpleName}, or the component Optional or @Nullable"
+    private fun expected(type: Class<*>) =
+        SimpleValue.of(type)?.jsonType?.withArticle() ?: "a ${type.simpleName}, or the component Optional or @Nullable"
 
     private fun mismatch(place: String, expected: String, json: JsonElement) = SchemaMismatch("$place must be $expected, but is ${short(json)}")
 }

@@ -4,9 +4,11 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.LlmException.InvalidRequest
 import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.CallContext
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatRequestBuilder
 import dev.unifiedllm.chat.Detail
+import dev.unifiedllm.chat.FetchedMedia
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.ModelId
@@ -24,6 +26,7 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.collections.shouldContainExactly
+import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
@@ -88,6 +91,16 @@ private val groq = "openai-chat" to "https://api.groq.com/openai/v1"
 private val ollama = "ollama-chat" to "http://localhost:11434"
 
 class OutgoingMediaSpec : FunSpec({
+    test("a call fetches a URL once, for all its steps") {
+        server().use { server ->
+            val context = CallContext.EMPTY.with { fetched = FetchedMedia() }
+            val request = ChatRequest.build("p/m") { message(Message(Role.USER, listOf(image()))) }.withContext(context)
+            val outgoing = media(ollama.first, ollama.second, server)
+            outgoing.prepared(request).messages shouldBe outgoing.prepared(request).messages
+            server.requests shouldHaveSize 1
+        }
+    }
+
     context("a URL is sent as it is where the provider fetches, and its content elsewhere:") {
         val fetched = Part.Image(data("image/png", "cat.png"))
         val pdf = file("a.pdf", "application/pdf")
@@ -103,6 +116,7 @@ class OutgoingMediaSpec : FunSpec({
             Sent("openai-chat", pdf, pdf, baseUrl = "https://openrouter.ai/api/v1"),
             Sent("openai-chat", wav, fetchedWav),
             Sent("watsonx-chat", pdf, fetchedPdf),
+            Sent("vertex-openai", pdf, fetchedPdf),
             Sent("openai-responses", image(), image()),
             Sent("openai-responses", pdf, pdf),
             Sent("anthropic-messages", image(), image()),

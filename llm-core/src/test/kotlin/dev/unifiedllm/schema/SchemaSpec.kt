@@ -354,6 +354,8 @@ class SchemaSpec : FunSpec({
             Mismatch("$.count is missing") { read<Plain>("""{"text":"a","isOpen":true,"share":1}""") },
             Mismatch("BLUE") { read<WithDefaults>("""{"color":"BLUE"}""") },
             Mismatch("$.units") { read<Records.Money>("""{"amount":1,"units":1e999999999}""") },
+            Mismatch("$.value.x must be a value of JSON, but is NaN") { read<Records.Anything>("""{"value":{"x":NaN},"json":1,"object":{}}""") },
+            Mismatch("must be a value of JSON") { read<Records.Anything>("""{"value":[1e99999999999],"json":1,"object":{}}""") },
             Mismatch("$.d") { read<Records.Primitives>("""{"b":1,"s":2,"i":3,"l":4,"f":1,"d":1e999,"c":"x","z":true}""") },
         ) { case -> shouldThrow<SchemaMismatch> { case.read() }.message shouldContain case.words }
     }

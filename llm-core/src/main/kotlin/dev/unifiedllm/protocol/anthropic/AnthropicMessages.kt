@@ -71,6 +71,7 @@ internal object AnthropicMessages : Protocol {
 /** Anthropic's Messages API at Google Vertex AI: the model is part of the path, and the version a field of the body. */
 internal object AnthropicVertex : Protocol {
     override val name: String = "anthropic-vertex"
+    override val jsonModes: List<JsonMode> get() = AnthropicMessages.jsonModes
 
     override val rawProtocol: String get() = AnthropicMessages.name
 

@@ -5,6 +5,7 @@ import dev.unifiedllm.protocol.json.jsonElementOrNull
 import dev.unifiedllm.transport.framing.Frame
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 
@@ -17,8 +18,8 @@ internal class AnthropicRawBlock(private val type: String, private val start: St
     /** The fragments of its input. */
     private val input = StringBuilder()
 
-    /** The block with the members that deltas added; null if none did. */
-    private var grown: JsonObject? = null
+    /** The members that deltas added, in pieces. */
+    private val added = linkedMapOf<String, MutableList<JsonElement>>()
 
     /** Adds the delta in [frame]. @param fragment the fragment of input that it has; null if it has other members */
     fun add(fragment: String?, frame: Frame) {
@@ -27,27 +28,29 @@ internal class AnthropicRawBlock(private val type: String, private val start: St
             return
         }
         val delta = (jsonElementOrNull(frame.text()) as? JsonObject)?.get("delta") as? JsonObject ?: return
-        val block = (grown ?: jsonElementOrNull(start) as? JsonObject).orEmpty().toMutableMap()
         for ((name, value) in delta) {
             when (name) {
                 "type" -> Unit
-                "citation" -> block["citations"] = JsonArray((block["citations"] as? JsonArray).orEmpty() + value)
-                else -> block[name] = joined(block[name], value)
+                "citation" -> piecesOf("citations").add(JsonArray(listOf(value)))
+                else -> piecesOf(name).add(value)
             }
         }
-        grown = JsonObject(block)
     }
 
-    private fun joined(before: JsonElement?, value: JsonElement): JsonElement = when {
-        before is JsonPrimitive && before.isString && value is JsonPrimitive && value.isString -> JsonPrimitive(before.content + value.content)
-        before is JsonArray && value is JsonArray -> JsonArray(before + value)
-        else -> value
+    private fun piecesOf(name: String) = added.getOrPut(name) { mutableListOf() }
+
+    /** Texts and lists are the sum of their pieces; of anything else the last one counts. */
+    private fun joined(pieces: List<JsonElement>): JsonElement = when {
+        pieces.all { it is JsonPrimitive && it.isString } -> JsonPrimitive(pieces.joinToString("") { (it as JsonPrimitive).content })
+        pieces.all { it is JsonArray } -> JsonArray(pieces.flatMap { it as JsonArray })
+        else -> pieces.last()
     }
 
     /** The delta of the complete block; null if its input is not JSON, because it was cut. */
     fun delta(): Delta.Raw? {
-        if (input.isEmpty() && grown == null) return raw(start)
-        val block = grown ?: jsonElementOrNull(start) as? JsonObject ?: return null
+        if (input.isEmpty() && added.isEmpty()) return raw(start)
+        val begun = jsonElementOrNull(start) as? JsonObject ?: return null
+        val block = JsonObject(begun + added.mapValues { (name, pieces) -> joined(listOfNotNull(begun[name]?.takeUnless { it == JsonNull }) + pieces) })
         if (input.isEmpty()) return raw(block.toString())
         val whole = jsonElementOrNull(input.toString()) ?: return null
         return raw(JsonObject(block + ("input" to whole)).toString())

@@ -10,6 +10,7 @@ import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.inlineMask
 import dev.unifiedllm.protocol.inlineSources
 import dev.unifiedllm.protocol.pixels
+import dev.unifiedllm.protocol.toUtf8
 import dev.unifiedllm.protocol.unsupportedImage
 import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.withOptions
@@ -41,7 +42,7 @@ internal object BedrockImages : Codec<ImageRequest> {
         }
         warnUnsupported(API, warnings, "partialImages" to ((request.partialImages ?: 0) > 0))
         val url = withQuery("${target.baseUrl}/model/${encode(target.name)}/invoke", target.query)
-        return TransportRequest(url, headers(target, "application/json"), withOptions(body, request.providerOptions, MERGED).toString().encodeToByteArray())
+        return TransportRequest(url, headers(target, "application/json"), withOptions(body, request.providerOptions, MERGED).toUtf8())
     }
 
     override fun decoder(target: Target): Decoder = ImageObjectDecoder(target)

@@ -9,6 +9,7 @@ import dev.unifiedllm.protocol.aspectRatio
 import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.inlineMask
 import dev.unifiedllm.protocol.inlineSources
+import dev.unifiedllm.protocol.toUtf8
 import dev.unifiedllm.protocol.unsupportedImage
 import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.withOptions
@@ -44,7 +45,7 @@ internal class GoogleImages(private val isVertex: Boolean, private val url: (Tar
             "partialImages" to ((request.partialImages ?: 0) > 0),
         )
         val call = withQuery(url(target) + if (isImagen) ":predict" else ":generateContent", target.query)
-        return TransportRequest(call, headers(target, "application/json"), withOptions(body, request.providerOptions, MERGED).toString().encodeToByteArray())
+        return TransportRequest(call, headers(target, "application/json"), withOptions(body, request.providerOptions, MERGED).toUtf8())
     }
 
     override fun decoder(target: Target): Decoder =
@@ -146,7 +147,7 @@ internal class GoogleImages(private val isVertex: Boolean, private val url: (Tar
     /** Google's quality is a resolution. Another word is left out with a warning. */
     private fun JsonObjectBuilder.resolution(quality: String, field: String, warnings: MutableList<String>) {
         if (RESOLUTION.matches(quality)) {
-            put(field, quality.uppercase())
+            put(field, quality.replace('k', 'K'))
         } else {
             warnings += "quality $quality was left out: $api takes a resolution, as in 2K"
         }

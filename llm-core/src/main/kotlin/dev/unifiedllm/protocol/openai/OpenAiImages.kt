@@ -9,6 +9,7 @@ import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.inlineMask
 import dev.unifiedllm.protocol.inlineSources
 import dev.unifiedllm.protocol.pixels
+import dev.unifiedllm.protocol.toUtf8
 import dev.unifiedllm.protocol.unsupportedImage
 import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.withOptions
@@ -47,7 +48,7 @@ internal object OpenAiImages : Codec<ImageRequest> {
         val accept = if (isStreamed(body)) "text/event-stream" else "application/json"
         if (request.sources.isNotEmpty() && form == ImageForm.SIZE) return form(request, target, body, accept)
         val path = if (request.sources.isNotEmpty() && form == ImageForm.ASPECT_RATIO) EDITS_PATH else PATH
-        return TransportRequest(withQuery(target.baseUrl + path, target.query), headers(target, accept), body.toString().encodeToByteArray())
+        return TransportRequest(withQuery(target.baseUrl + path, target.query), headers(target, accept), body.toUtf8())
     }
 
     private fun JsonObjectBuilder.fields(request: ImageRequest, target: Target, form: ImageForm, warnings: MutableList<String>) {

@@ -2,6 +2,7 @@ package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.protocol.Decoder
+import dev.unifiedllm.protocol.Media
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.provider.Provider
@@ -12,7 +13,11 @@ import dev.unifiedllm.transport.TransportRequest
 internal object VertexOpenAi : Protocol {
     override val name: String = "vertex-openai"
 
+    override val writesThinkTags: Boolean get() = true
+
     override val customServerAuth: Provider.Auth get() = Provider.Auth.GOOGLE
+
+    override fun needsContent(media: Media, target: Target): Boolean = OpenAiChat.needsContent(media, target)
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest =
         OpenAiChat.encode(request, target.at(target.baseUrl + "/endpoints/openapi"), warnings)

@@ -14,6 +14,7 @@ import dev.unifiedllm.protocol.headers
 import dev.unifiedllm.protocol.inlineMask
 import dev.unifiedllm.protocol.inlineSources
 import dev.unifiedllm.protocol.pixels
+import dev.unifiedllm.protocol.toUtf8
 import dev.unifiedllm.protocol.unsupportedImage
 import dev.unifiedllm.protocol.warnUnsupported
 import dev.unifiedllm.protocol.withOptions
@@ -121,7 +122,7 @@ private object StabilityCodec : Codec<ImageRequest> {
                     put("height", it.height)
                 }
             }
-            val bytes = withOptions(JsonObject(body + settings), request.providerOptions, emptySet()).toString().encodeToByteArray()
+            val bytes = withOptions(JsonObject(body + settings), request.providerOptions, emptySet()).toUtf8()
             return request(target, path + "text-to-image", bytes, "application/json")
         }
         val form = Multipart().field("text_prompts[0][text]", request.prompt).field("text_prompts[0][weight]", "1")

@@ -32,6 +32,8 @@ internal class WatsonxChat(private val chat: Protocol) : Protocol {
         return TransportRequest(url, openAi.headers, body.toUtf8())
     }
 
+    override val writesThinkTags: Boolean get() = true
+
     override fun needsContent(media: Media, target: Target): Boolean = chat.needsContent(media, target)
 
     override fun decoder(target: Target): Decoder = chat.decoder(target)

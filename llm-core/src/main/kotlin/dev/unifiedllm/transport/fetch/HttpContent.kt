@@ -82,7 +82,7 @@ private class HttpInput(private val input: InputStream) {
             val size = line().substringBefore(';').trim().toLongOrNull(radix = 16)?.takeIf { it >= 0 }
                 ?: throw FetchException(Reason.NETWORK, "the response of its server is not HTTP")
             if (size == 0L) return content.toByteArray()
-            if (content.size() + size > maxBytes) tooLarge(maxBytes)
+            if (size > maxBytes - content.size()) tooLarge(maxBytes)
             content.write(exactly(size.toInt()))
             if (line().isNotEmpty()) throw FetchException(Reason.NETWORK, "the response of its server is not HTTP")
         }

@@ -1,13 +1,13 @@
 package dev.unifiedllm.transport.fetch
 
 import dev.unifiedllm.transport.fetch.FetchException.Reason
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
-import kotlinx.coroutines.awaitCancellation
-import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.async
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.ensureActive
-import kotlinx.coroutines.launch
-import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import java.io.IOException
 import java.net.InetAddress
@@ -69,20 +69,18 @@ internal class MediaFetcher(
         else -> "the connection to its host failed (${failure.javaClass.simpleName})"
     }
 
-    /** Runs [block] where it may block. If it is cancelled, the connections that it has opened are closed, which ends their reads. */
-    private suspend fun <T> closing(block: (Connections) -> T): T = coroutineScope {
+    /**
+     * Runs [block] where it may block. Cancelling closes the connections that it has opened, which ends their reads, and returns at once: a look-up or a
+     * connect that still runs ends by itself, and its connection is closed.
+     */
+    private suspend fun <T> closing(block: (Connections) -> T): T {
         val open = Connections()
-        val closer = launch(Dispatchers.Default) {
-            try {
-                awaitCancellation()
-            } finally {
-                open.close()
-            }
-        }
+        val work = BLOCKING.async { open.use(block) }
         try {
-            withContext(Dispatchers.IO) { open.use(block) }
-        } finally {
-            closer.cancel()
+            return work.await()
+        } catch (cancelled: CancellationException) {
+            open.close()
+            throw cancelled
         }
     }
 
@@ -110,6 +108,7 @@ internal class MediaFetcher(
     private fun connected(addresses: List<InetAddress>, port: Int, left: () -> Duration): Socket {
         var failure: IOException? = null
         for (address in addresses) {
+            if (left() <= Duration.ZERO) break
             try {
                 return connect(InetSocketAddress(address, port), minOf(left(), CONNECT_TIMEOUT))
             } catch (failed: IOException) {
@@ -117,7 +116,7 @@ internal class MediaFetcher(
                 failure = failed
             }
         }
-        throw checkNotNull(failure)
+        throw failure ?: SocketTimeoutException("no time is left to connect")
     }
 
     private fun encrypted(plain: Socket, location: Location): SSLSocket {
@@ -135,6 +134,7 @@ internal class MediaFetcher(
         const val MAX_REDIRECTS = 3
         private const val MAX_BYTES = 50 * 1024 * 1024
         private val CONNECT_TIMEOUT = 10.seconds
+        private val BLOCKING = CoroutineScope(SupervisorJob() + Dispatchers.IO)
     }
 }
 

@@ -13,11 +13,13 @@ import io.kotest.matchers.comparables.shouldBeLessThan
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.types.shouldBeInstanceOf
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.cancelAndJoin
 import java.net.InetAddress
 import java.net.Socket
+import java.util.concurrent.CountDownLatch
 import javax.net.ssl.SSLContext
 import javax.net.ssl.SSLException
 import kotlin.time.Duration
@@ -102,6 +104,10 @@ class MediaFetcherSpec : FunSpec({
             Failing("a chunk that says it is huge", Reason.TOO_LARGE, "1000 bytes") {
                 raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\n")
             },
+            Failing("a second chunk that says it is huge", Reason.TOO_LARGE, "1000 bytes") {
+                raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n7fffffffffffffff\r\n")
+            },
+            Failing("a negative length", Reason.NETWORK, "not HTTP") { raw("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nabc") },
             Failing("an endless body", Reason.TOO_LARGE, "1000 bytes") {
                 head(200, "Connection" to "close")
                 while (true) write(ByteArray(300))
@@ -165,6 +171,25 @@ class MediaFetcherSpec : FunSpec({
             server.awaitRequest() shouldBe true
             measureTime { fetching.cancelAndJoin() } shouldBeLessThan 5.seconds
             server.awaitClosed(5.seconds) shouldBe true
+        }
+    }
+
+    test("cancelling does not wait for a look-up or a connect") {
+        val began = CompletableDeferred<Unit>()
+        val release = CountDownLatch(1)
+        val stuck = MediaFetcher(
+            resolve = {
+                began.complete(Unit)
+                release.await()
+                emptyList()
+            },
+        )
+        try {
+            val fetching = async(Dispatchers.Default) { stuck.fetch("http://a.example/") }
+            began.await()
+            measureTime { fetching.cancelAndJoin() } shouldBeLessThan 5.seconds
+        } finally {
+            release.countDown()
         }
     }
 
