@@ -2,6 +2,7 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.RunningFunctions
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldBeEmpty
@@ -14,6 +15,8 @@ import java.util.concurrent.CompletableFuture
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.ExecutionException
 import java.util.concurrent.TimeUnit.SECONDS
+import java.util.concurrent.atomic.AtomicBoolean
+import kotlin.concurrent.thread
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeSource
@@ -26,6 +29,20 @@ class UserFunctionsSpec : FunSpec({
             val outer = Models.simple { prompt -> llm.chat(saying("test/inner", prompt, "!"), "x").get().text }
             val futures = List(MANY) { llm.chat(outer, "$it").toFuture() }
             futures.mapIndexed { index, future -> future.get(30, SECONDS).text shouldBe "$index!" }
+        }
+    }
+
+    test("asking which functions are left is safe while they begin and end") {
+        val functions = RunningFunctions()
+        val isOver = AtomicBoolean()
+        val other = thread {
+            while (!isOver.get()) RunningFunctions.Running("f").let { one -> functions.began(one).also { functions.ended(one) } }
+        }
+        try {
+            repeat(20_000) { functions.left() }
+        } finally {
+            isOver.set(true)
+            other.join()
         }
     }
 

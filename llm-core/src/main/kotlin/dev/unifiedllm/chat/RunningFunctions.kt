@@ -26,7 +26,7 @@ internal class RunningFunctions {
 
     /** The names of the functions that still run a moment after they were interrupted. */
     suspend fun left(): List<String> {
-        val interrupted = running.toList()
+        val interrupted = ArrayList(running) // toList() of the stdlib asks for the size first, and fails if the only function ends then
         withTimeoutOrNull(REACTION) { for (function in interrupted) function.end.await() }
         return interrupted.filter { it in running }.map { it.name }
     }
