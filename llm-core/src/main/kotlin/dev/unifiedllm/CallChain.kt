@@ -14,6 +14,7 @@ import dev.unifiedllm.middleware.CostTracking
 import dev.unifiedllm.middleware.Fallback
 import dev.unifiedllm.middleware.RequireFinish
 import dev.unifiedllm.middleware.RequireMessage
+import dev.unifiedllm.middleware.RequireNamedTool
 import dev.unifiedllm.middleware.RequireVectors
 import dev.unifiedllm.middleware.ThinkTags
 import dev.unifiedllm.middleware.TotalDeadline
@@ -42,9 +43,11 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
 
     private val toolLoop = ToolLoop(ToolSettings(maxIterations = builder.maxIterations ?: environmentIterations(builder.variables)))
 
-    private fun perCall(request: Request, history: Interceptor?): List<Interceptor> =
-        listOfNotNull(TotalDeadline(deadlines), history, RequireMessage, RequireVectors.takeIf { request is EmbeddingRequest }) + users(Level.CALL) +
-            listOfNotNull(TypedAnswer.takeIf { request.context.answerType != null }, toolLoop.takeIf { request.runsTools })
+    private fun perCall(request: Request, history: Interceptor?): List<Interceptor> {
+        val checks = listOf(RequireMessage, RequireNamedTool).takeIf { request is ChatRequest }.orEmpty()
+        return listOfNotNull(TotalDeadline(deadlines), history) + checks + listOfNotNull(RequireVectors.takeIf { request is EmbeddingRequest }) +
+            users(Level.CALL) + listOfNotNull(TypedAnswer.takeIf { request.context.answerType != null }, toolLoop.takeIf { request.runsTools })
+    }
 
     private val perStep: List<Interceptor> = users(Level.STEP)
 

@@ -407,6 +407,22 @@ class ToolLoopSpec : FunSpec({
         response.warnings.single() shouldContain "although toolChoice is None"
     }
 
+    test("a choice of a tool that is not there is not sent") {
+        val model = calling(listOf(paris("a")))
+        val failure = shouldThrow<LlmException.InvalidRequest> {
+            model.ask {
+                toolChoice = ToolChoice.Named("wether")
+                weather { "sunny" }
+            }
+        }
+        failure.message!! shouldContain "Its tools are: weather."
+        model.requests.shouldBeEmpty()
+        calling(emptyList()).ask {
+            toolChoice = ToolChoice.Named("web_search")
+            providerOptions { putJson("tools", """[{"type":"web_search_20250305","name":"web_search"}]""") }
+        }.text shouldBe "Looking. "
+    }
+
     test("a required tool is required once") {
         val model = calling(listOf(paris()))
         model.ask {
