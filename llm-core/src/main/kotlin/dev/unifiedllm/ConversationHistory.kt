@@ -70,7 +70,7 @@ internal fun writeWhole(file: Path, text: String) {
 internal fun readWhole(file: Path): String = try {
     Files.readString(file)
 } catch (failure: MalformedInputException) {
-    throw LlmException.Configuration("$file is no saved conversation: it is not a text in UTF-8.", failure)
+    throw LlmException.Configuration("$file is not a saved conversation: it is not a text in UTF-8.", failure)
 } catch (failure: IOException) {
     throw UncheckedIOException("The conversation $file cannot be read (${failure.javaClass.simpleName}).", failure)
 }

@@ -5,7 +5,6 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.pricing.Price
-import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.provider.AwsSettings
 import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.Provider

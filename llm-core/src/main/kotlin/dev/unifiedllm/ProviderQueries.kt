@@ -14,6 +14,7 @@ import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
+import dev.unifiedllm.provider.isRunByUser
 import java.time.Instant
 
 /**
@@ -112,7 +113,8 @@ internal class ProviderQueries(
     /** True for a server that may have its wire without all of its endpoints: one that users run, or another than the provider's own. */
     private val Target.mayLackEndpoint: Boolean
         get() {
-            val row = ProviderRegistry.packed.find(provider.id)?.takeUnless { it.local } ?: return true
+            val row = ProviderRegistry.packed.find(provider.id)
+            if (isRunByUser || row == null) return true
             return row.baseUrl?.takeUnless { '{' in it }?.let { hostOf(it) != hostOf(baseUrl) } ?: false
         }
 

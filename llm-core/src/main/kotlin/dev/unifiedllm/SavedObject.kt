@@ -43,9 +43,9 @@ internal class SavedObject private constructor(private val json: JsonObject) {
             } catch (wrong: SerializationException) {
                 throw failure("it is not JSON", wrong)
             }
-            return SavedObject(json as? JsonObject ?: throw failure("it is no JSON object", null))
+            return SavedObject(json as? JsonObject ?: throw failure("it is not a JSON object", null))
         }
 
-        private fun failure(problem: String, cause: Throwable?) = LlmException.Configuration("The text is no saved conversation: $problem.", cause)
+        private fun failure(problem: String, cause: Throwable?) = LlmException.Configuration("The text is not a saved conversation: $problem.", cause)
     }
 }

@@ -72,9 +72,9 @@ class JavaMistakesTest {
         ChatRequest.build("test/a", c -> c.user("look", user -> {
             UncheckedIOException unread = assertThrows(UncheckedIOException.class, () -> user.image(Path.of("no-such.png")));
             assertEquals("The image no-such.png cannot be read (NoSuchFileException).", unread.getMessage());
-            refused("pom.xml: this is no image of a known type, but text/xml. If it is one, name its type", () -> user.image(Path.of("pom.xml")));
-            refused("the bytes: this is no image of a known type, but application/pdf.", () -> user.image("%PDF-1.7".getBytes(UTF_8)));
-            refused("the bytes: this is no sound of a known type", () -> user.audio(new byte[1]));
+            refused("pom.xml: this is not an image of a known type, but text/xml. If it is one, name its type", () -> user.image(Path.of("pom.xml")));
+            refused("the bytes: this is not an image of a known type, but application/pdf.", () -> user.image("%PDF-1.7".getBytes(UTF_8)));
+            refused("the bytes: this is not a sound of a known type", () -> user.audio(new byte[1]));
             refused("the content of the document does not tell its type", () -> user.file(new byte[1]));
             refused("the URL of a document does not tell its type", () -> user.file("https://example.com/latest"));
             refused("the type of an image is as in image/png, not \"png\"", () -> user.image(new byte[1], "png"));
@@ -91,7 +91,7 @@ class JavaMistakesTest {
         refused("format must be png or jpeg or webp, was gif", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").format("gif")));
         refused("partialImages must not be negative, was -1", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").partialImages(-1)));
         refused("a mask needs the image that it belongs to", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").mask("data:image/png;base64,AA==")));
-        refused("the bytes: this is no image of a known type", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").image(new byte[1])));
+        refused("the bytes: this is not an image of a known type", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").image(new byte[1])));
         refused("an image is named by an http(s) or data:image URL", () -> ImageRequest.build(MODEL, i -> i.prompt("a train").image("cat.png")));
     }
 

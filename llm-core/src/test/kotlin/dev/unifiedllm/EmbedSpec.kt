@@ -471,6 +471,9 @@ class EmbedSpec : FunSpec({
             "bedrock/cohere.embed-english-v3",
         ) { model ->
             withServer({ whole("""{"embeddings":[[1""") }) { llm, _ -> shouldThrow<LlmException.StreamInterrupted> { llm.embed(model, "a").await() } }
+            withServer({ whole("""{"error":true,"message":"too many of these"}""") }) { llm, _ ->
+                shouldThrow<LlmException> { llm.embed(model, "a").await() }.message shouldContain "too many of these"
+            }
             withServer({ whole("""{"message":"too many of these"}""") }) { llm, _ ->
                 shouldThrow<LlmException> { llm.embed(model, "a").await() }.message shouldContain "too many of these"
             }

@@ -9,7 +9,6 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
-import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.protocol.ProtocolModel

@@ -139,7 +139,7 @@ class SavedConversationSpec : FunSpec({
             good.replace("\"unknownCosts\": 0", "\"unknownCosts\": -1") to "\"unknownCosts\" is -1",
             "[".repeat(100_000) to "nested deeper",
             good.replace("\"type\": \"text\"", "\"type\": " + "{\"a\":".repeat(5_000) + "1" + "}".repeat(5_000)) to "nested deeper",
-            "[]" to "no JSON object",
+            "[]" to "not a JSON object",
             "{}" to "no version",
         ) { (json, reason) ->
             shouldThrow<LlmException.Configuration> { Conversation.fromJson(json) }.message!! shouldContain reason

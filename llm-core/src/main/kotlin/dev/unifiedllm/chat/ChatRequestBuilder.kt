@@ -2,7 +2,6 @@ package dev.unifiedllm.chat
 
 import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.LlmDsl
-import kotlinx.serialization.json.JsonObject
 import java.util.function.Consumer
 
 /** Builds a [ChatRequest]: messages and tools are added by functions, settings are assigned. A setting that is null is left to the model. */
@@ -23,9 +22,6 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
 
     @get:JvmSynthetic
     internal val extraQuery: MutableMap<String, String> = from?.extraQuery.orEmpty().toMutableMap()
-
-    @get:JvmSynthetic @set:JvmSynthetic
-    internal var providerOptions: JsonObject = from?.providerOptions ?: JsonObject(emptyMap())
 
     /** From 0 (most predictable) to 2. @throws IllegalArgumentException if it is out of this range */
     @get:JvmSynthetic @set:JvmSynthetic
@@ -165,13 +161,6 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
     public fun extraQuery(name: String, value: String): ChatRequestBuilder = apply { extraQuery[name] = value }
 
     public fun stop(vararg texts: String): ChatRequestBuilder = apply { stop += texts }
-
-    /** Additional fields of the request body, sent as they are. They replace ours of the same name. */
-    @JvmSynthetic
-    public fun providerOptions(block: ProviderOptionsBuilder.() -> Unit): ChatRequestBuilder =
-        apply { providerOptions = ProviderOptionsBuilder(providerOptions).apply(block).build() }
-
-    public fun providerOptions(block: Consumer<ProviderOptionsBuilder>): ChatRequestBuilder = providerOptions { block.accept(this) }
 
     /** @throws IllegalArgumentException if it is not between 0 and 2 */
     public fun temperature(temperature: Double): ChatRequestBuilder = apply { this.temperature = temperature }

@@ -78,7 +78,7 @@ public class EmbeddingRequest private constructor(builder: EmbeddingRequestBuild
 /** Builds an [EmbeddingRequest]. */
 @LlmDsl
 public class EmbeddingRequestBuilder @InternalLlmApi constructor(model: ModelRef, from: EmbeddingRequest?, context: CallContext? = from?.context) :
-    RequestBuilder<EmbeddingRequestBuilder>(model, context) {
+    RequestBuilder<EmbeddingRequestBuilder>(model, context, from?.providerOptions) {
     @get:JvmSynthetic
     internal val inputs: MutableList<String> = from?.inputs.orEmpty().toMutableList()
 
@@ -97,18 +97,6 @@ public class EmbeddingRequestBuilder @InternalLlmApi constructor(model: ModelRef
     /** How the vectors travel; null leaves it to the provider. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var encoding: EmbeddingEncoding? = from?.encoding
-
-    @get:JvmSynthetic
-    internal var providerOptions: JsonObject = from?.providerOptions ?: JsonObject(emptyMap())
-        private set
-
-    /** Additional fields of the request body, in the provider's own words. */
-    @JvmSynthetic
-    public fun providerOptions(block: ProviderOptionsBuilder.() -> Unit): EmbeddingRequestBuilder =
-        apply { providerOptions = ProviderOptionsBuilder(providerOptions).apply(block).build() }
-
-    /** Additional fields of the request body, in the provider's own words. */
-    public fun providerOptions(block: Consumer<ProviderOptionsBuilder>): EmbeddingRequestBuilder = providerOptions { block.accept(this) }
 
     /** Adds texts, each of which gets a vector. */
     public fun input(vararg texts: String): EmbeddingRequestBuilder = apply { inputs += texts }

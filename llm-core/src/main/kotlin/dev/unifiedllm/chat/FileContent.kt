@@ -25,7 +25,7 @@ internal fun imageUrl(bytes: ByteArray, otherwise: String?, subject: String): St
     val found = if (isText) markupType(bytes) ?: "text/plain" else mediaTypeOf(bytes)
     val type = if (found == null) otherwise else found.takeIf { it.startsWith("image/") }
     require(type != null) {
-        "$subject: this is no image of a known type${seenAs(found)}. If it is one, name its type, as in image(bytes, \"image/tiff\")"
+        "$subject: this is not an image of a known type${seenAs(found)}. If it is one, name its type, as in image(bytes, \"image/tiff\")"
     }
     return dataUrl(if (type == "image/jpg") "image/jpeg" else type, bytes)
 }

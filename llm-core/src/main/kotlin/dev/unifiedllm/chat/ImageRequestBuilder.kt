@@ -2,24 +2,18 @@ package dev.unifiedllm.chat
 
 import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.LlmDsl
-import kotlinx.serialization.json.JsonObject
 import java.io.UncheckedIOException
 import java.nio.file.Path
-import java.util.function.Consumer
 
 /** Builds an [ImageRequest]: source images are added by functions, settings are assigned. A setting that is null is left to the model. */
 @LlmDsl
 public class ImageRequestBuilder @InternalLlmApi constructor(model: ModelRef, from: ImageRequest?, context: CallContext? = from?.context) :
-    RequestBuilder<ImageRequestBuilder>(model, context) {
+    RequestBuilder<ImageRequestBuilder>(model, context, from?.providerOptions) {
     @get:JvmSynthetic
     internal val sources: MutableList<Part.Image> = from?.sources.orEmpty().toMutableList()
 
     @get:JvmSynthetic
     internal var mask: Part.Image? = from?.mask
-        private set
-
-    @get:JvmSynthetic
-    internal var providerOptions: JsonObject = from?.providerOptions ?: JsonObject(emptyMap())
         private set
 
     /** What the images show or, with source images, what is changed in them. @throws IllegalArgumentException if it is blank */
@@ -94,13 +88,6 @@ public class ImageRequestBuilder @InternalLlmApi constructor(model: ModelRef, fr
 
     /** The part of the first image that is changed: the image in [file], read now. @throws UncheckedIOException if it cannot be read */
     public fun mask(file: Path): ImageRequestBuilder = apply { mask = source(file) }
-
-    /** Additional fields of the request body, in the provider's own words. */
-    @JvmSynthetic
-    public fun providerOptions(block: ProviderOptionsBuilder.() -> Unit): ImageRequestBuilder =
-        apply { providerOptions = ProviderOptionsBuilder(providerOptions).apply(block).build() }
-
-    public fun providerOptions(block: Consumer<ProviderOptionsBuilder>): ImageRequestBuilder = providerOptions { block.accept(this) }
 
     /** @throws IllegalArgumentException if it is blank */
     public fun prompt(prompt: String): ImageRequestBuilder = apply { this.prompt = prompt }

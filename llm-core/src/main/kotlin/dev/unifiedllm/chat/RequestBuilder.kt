@@ -1,13 +1,21 @@
 package dev.unifiedllm.chat
 
 import dev.unifiedllm.LlmDsl
+import kotlinx.serialization.json.JsonObject
 import java.util.function.Consumer
 
 /** The settings that every kind of request has: its labels, its key, its fallbacks and its time limits. */
 @LlmDsl
-public sealed class RequestBuilder<B : RequestBuilder<B>>(@get:JvmSynthetic internal val model: ModelRef, context: CallContext?) {
+public sealed class RequestBuilder<B : RequestBuilder<B>>(
+    @get:JvmSynthetic internal val model: ModelRef,
+    context: CallContext?,
+    options: JsonObject?,
+) {
     @get:JvmSynthetic
     internal val callSettings: CallContext.Builder = CallContext.Builder(context)
+
+    @get:JvmSynthetic @set:JvmSynthetic
+    internal var providerOptions: JsonObject = options ?: JsonObject(emptyMap())
 
     @Suppress("UNCHECKED_CAST") // each subclass names itself as B
     @get:JvmSynthetic
@@ -63,6 +71,21 @@ public sealed class RequestBuilder<B : RequestBuilder<B>>(@get:JvmSynthetic inte
 
     /** Time limits of this call; those that are not set stay the client's. */
     public fun timeouts(block: Consumer<Timeouts.Builder>): B = timeouts { block.accept(this) }
+
+    /**
+     * Additional fields of the request body, in the provider's own words. They replace ours of the same name; built-in tools in `tools` stand beside the
+     * request's own.
+     */
+    @JvmSynthetic
+    public fun providerOptions(block: ProviderOptionsBuilder.() -> Unit): B = self.apply {
+        providerOptions = ProviderOptionsBuilder(providerOptions).apply(block).build()
+    }
+
+    /**
+     * Additional fields of the request body, in the provider's own words. They replace ours of the same name; built-in tools in `tools` stand beside the
+     * request's own.
+     */
+    public fun providerOptions(block: Consumer<ProviderOptionsBuilder>): B = providerOptions { block.accept(this) }
 
     public fun strict(strict: Boolean): B = self.apply { this.strict = strict }
 

@@ -37,7 +37,7 @@ public class Tool private constructor(
 ) {
     init {
         require(NAME.matches(name)) {
-            "the name of a tool is 1 to $MAX_NAME letters of ASCII, digits, _ and -, because providers refuse others; \"$name\" is none" +
+            "the name of a tool is 1 to $MAX_NAME letters of ASCII, digits, _ and -, because providers refuse others; \"$name\" is not one" +
                 if (name.isBlank()) "" else ". Call it \"${validName(name)}\""
         }
     }

@@ -8,7 +8,8 @@ import kotlin.time.toKotlinDuration
 
 /** The tools of a chat request, and how they are run. */
 @LlmDsl
-public sealed class ToolsBuilder<B : ToolsBuilder<B>>(model: ModelRef, from: ChatRequest?, context: CallContext?) : RequestBuilder<B>(model, context) {
+public sealed class ToolsBuilder<B : ToolsBuilder<B>>(model: ModelRef, from: ChatRequest?, context: CallContext?) :
+    RequestBuilder<B>(model, context, from?.providerOptions) {
     @get:JvmSynthetic
     internal val tools: MutableList<Tool> = from?.tools.orEmpty().toMutableList()
 

@@ -129,7 +129,7 @@ public class UserMessageBuilder @InternalLlmApi constructor(text: String) {
         val mayBeSound = found == null || found == "video/mp4" || found == "video/webm"
         val type = found?.takeIf { it.startsWith("audio/") } ?: otherwise.takeIf { mayBeSound }
         require(type != null) {
-            "$subject: this is no sound of a known type${seenAs(found)}. If it is one, name its type, as in audio(bytes, \"audio/aac\")"
+            "$subject: this is not a sound of a known type${seenAs(found)}. If it is one, name its type, as in audio(bytes, \"audio/aac\")"
         }
         return apply { parts += Part.File(dataUrl(type, bytes), type) }
     }

@@ -1,6 +1,5 @@
 package dev.unifiedllm.protocol
 
-import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Usage
@@ -8,9 +7,7 @@ import dev.unifiedllm.protocol.Decoder.Progress
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
-import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
-import kotlinx.serialization.json.Json
 
 private const val CUT_INPUT = " is longer than the model reads: its vector is of its beginning only"
 private val CUT_WORDS = Regex("input (\\d+)$CUT_INPUT")
@@ -53,18 +50,12 @@ internal abstract class EmbeddingDecoder(protected val target: Target) : Decoder
         json.reset(frame.bytes, frame.start, frame.end)
         if (!read()) return
         json.end()
-        error?.takeUnless(::isNoError)?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}"))) }
-        if (vectors.isEmpty()) throw flatError(frame) ?: malformed(target, "it has no embeddings")
+        error?.takeUnless(::isNoError)?.let { throw HttpErrors(target).exception(errorOf(it, frame)) }
+        if (vectors.isEmpty()) throw flatError(target, frame) ?: malformed(target, "it has no embeddings")
         out += Delta.Start(id?.ifEmpty { null }, target.id, model?.ifEmpty { null })
         warnings.forEach { out += Delta.Warning(it) }
         vectors.forEachIndexed { index, vector -> out += Delta.Embedding(index, vector) }
         done = true
-    }
-
-    /** The error that an object without vectors is, if it has words and no code for success. */
-    private fun flatError(frame: Frame): LlmException? {
-        val said = ProviderError.of(frame.text())
-        return if (said.message == null || said.isSuccess) null else HttpErrors(target).exception(said)
     }
 
     /** Only input tokens are billed. */

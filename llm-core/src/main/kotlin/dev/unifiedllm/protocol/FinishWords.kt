@@ -36,6 +36,12 @@ private fun saysNothing(error: JsonElement): Boolean = when (error) {
 internal fun errorOf(raw: String, frame: Frame): ProviderError =
     ProviderError.of(if (raw.startsWith('{') || raw.startsWith('"') || raw.startsWith('[')) "{\"error\":$raw}" else frame.text())
 
+/** The error that an object without content is, if it has words and no code for success. */
+internal fun flatError(target: Target, frame: Frame): LlmException? {
+    val said = ProviderError.of(frame.text())
+    return if (said.message == null || said.isSuccess) null else HttpErrors(target).exception(said)
+}
+
 private val NO_ERROR: Set<String> = setOf("null", "\"\"", "{}", "[]", "false", "0")
 
 private val KINDS = mapOf(

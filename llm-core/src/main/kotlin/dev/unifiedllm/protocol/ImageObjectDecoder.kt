@@ -50,8 +50,7 @@ internal class ImageObjectDecoder(private val target: Target, private val isFilt
             val isError = reason.equals("ERROR", ignoreCase = true)
             return if (isError) HttpErrors(target).exception(ProviderError("The image failed with the reason $reason")) else filteredImage(target, reason)
         }
-        val said = ProviderError.of(frame.text())
-        if (said.message != null && !said.isSuccess) return HttpErrors(target).exception(said)
+        flatError(target, frame)?.let { return it }
         if (isFilteredIfEmpty && response.isObject && response.isEmpty) return filteredImage(target, null)
         return malformed(target, "it has no image")
     }

@@ -71,3 +71,6 @@ internal class Target(
         val REGIONS = listOf(Regex("/locations/([^/]+)"), Regex("^https://(us|eu)\\.api\\.openai\\.com"), Regex("^https://bedrock-mantle\\.([^./]+)\\."))
     }
 }
+
+/** True for a server that users run themselves: a local one of the packed rows, or one that the user added. */
+internal val Target.isRunByUser: Boolean get() = provider.local || ProviderRegistry.packed.find(provider.id) == null

@@ -7,7 +7,7 @@ package dev.unifiedllm.provider
  * separates the reasoning depends on how it was started. It is never so on wires that always separate it.
  */
 internal val Target.mayWriteThinkTags: Boolean
-    get() = wire.writesThinkTags && (provider.local || ProviderRegistry.packed.find(provider.id) == null || FAMILIES.containsMatchIn(name))
+    get() = wire.writesThinkTags && (isRunByUser || FAMILIES.containsMatchIn(name))
 
 /**
  * The open models that reason between tags, by the chat templates of their makers (huggingface.co, `tokenizer_config.json` of each), and Perplexity's hosted

@@ -41,7 +41,7 @@ internal val Type.variants: List<Type>
             variant.isRecord -> listOf(type)
             variant.isSealed && variant.isInterface -> type.variants
             variant.isKotlin -> throw IllegalArgumentException(unreadable(this))
-            else -> throw IllegalArgumentException("${variant.typeName} is no record, so that ${rawClass.typeName} cannot be read from JSON")
+            else -> throw IllegalArgumentException("${variant.typeName} is not a record, so ${rawClass.typeName} cannot be read from JSON")
         }
     }
 

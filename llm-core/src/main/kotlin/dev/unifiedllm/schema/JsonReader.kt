@@ -12,7 +12,6 @@ import kotlinx.serialization.serializer
 import java.lang.reflect.InvocationTargetException
 import java.lang.reflect.RecordComponent
 import java.lang.reflect.Type
-import java.math.BigDecimal
 import java.util.Optional
 
 /** Reads JSON as Java types. Members that a record does not have are ignored. */

@@ -1,7 +1,6 @@
 package dev.unifiedllm.tool
 
 import dev.unifiedllm.Interceptor
-import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.Model
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
@@ -9,7 +8,6 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Request
-import dev.unifiedllm.chat.ResponseFold
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.StepTotals
 import dev.unifiedllm.chat.Tool
@@ -39,7 +37,8 @@ internal class ToolLoop(private val defaults: ToolSettings) : Interceptor {
         val total = StepTotals()
         var step: ChatRequest = request
         for (index in 0 until maxIterations) {
-            val (answer, end) = answer(step, next) ?: return
+            val (response, end) = passOn(step, next) ?: return
+            val answer = response.toMessage()
             total.add(end)
             val calls = answer.calls.takeIf { end.reason.asksForTools }.orEmpty()
             if (calls.isNotEmpty() && step.toolChoice == ToolChoice.None) {
@@ -55,17 +54,6 @@ internal class ToolLoop(private val defaults: ToolSettings) : Interceptor {
             val results = runner.run(calls, this)
             step = step.after(answer, results)
         }
-    }
-
-    /** Passes the deltas of one response on, but for its finish. Null if it has none, which is reported elsewhere. */
-    private suspend fun FlowCollector<Delta>.answer(request: ChatRequest, next: Model): Pair<Message, Delta.Finish>? {
-        val fold = ResponseFold()
-        var finish: Delta.Finish? = null
-        next.stream(request).collect { delta ->
-            fold.add(delta)
-            if (delta is Delta.Finish) finish = delta else emit(delta)
-        }
-        return finish?.let { fold.response().toMessage() to it }
     }
 
     private companion object {

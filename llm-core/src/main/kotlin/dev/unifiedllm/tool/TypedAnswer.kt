@@ -9,7 +9,6 @@ import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Request
-import dev.unifiedllm.chat.ResponseFold
 import dev.unifiedllm.chat.StepTotals
 import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.linkFlow
@@ -34,7 +33,7 @@ internal object TypedAnswer : Interceptor {
 
     private suspend fun FlowCollector<Delta>.run(request: ChatRequest, type: JsonType<*>, next: Model) {
         val totals = StepTotals()
-        val (first, end) = answer(request, next) ?: return
+        val (first, end) = passOn(request, next) ?: return
         totals.add(end)
         val wrong = wrong(type, first, end.reason) ?: return emit(totals.finish(end.reason))
         if (!end.reason.isOwn) return fail(first, wrong, totals, end, request)
@@ -47,7 +46,7 @@ internal object TypedAnswer : Interceptor {
         }
         var isReplaced = false
         val (second, secondEnd) = try {
-            answer(repair, next) {
+            passOn(repair, next) {
                 if (it is Delta.Start || it.isContent) {
                     if (!isReplaced) emit(Delta.Reset)
                     isReplaced = true
@@ -60,22 +59,6 @@ internal object TypedAnswer : Interceptor {
         totals.add(secondEnd)
         val stillWrong = wrong(type, second, secondEnd.reason)
         if (stillWrong == null) emit(totals.finish(secondEnd.reason)) else fail(second, stillWrong, totals, secondEnd, request)
-    }
-
-    /** Passes the deltas of one response on, each behind [before], but for its finish. Null if it has none, which is reported elsewhere. */
-    private suspend fun FlowCollector<Delta>.answer(
-        request: ChatRequest,
-        next: Model,
-        before: suspend (Delta) -> Unit = { },
-    ): Pair<ChatResponse, Delta.Finish>? {
-        val fold = ResponseFold()
-        var finish: Delta.Finish? = null
-        next.stream(request).collect { delta ->
-            fold.add(delta)
-            before(delta)
-            if (delta is Delta.Finish) finish = delta else emit(delta)
-        }
-        return finish?.let { fold.response() to it }
     }
 
     /** What is wrong with the response, in words for the model; null if nothing is, or if the caller is to run tools first. */

@@ -102,7 +102,7 @@ class UserMessageBuilderSpec : FunSpec({
 
     test("a web page is no image, whatever its name is") {
         shouldThrow<IllegalArgumentException> { user { image(written("page.png", latin("<!doctype html><p>"))) } }.message shouldContain
-            "page.png: this is no image of a known type, but text/html"
+            "page.png: this is not an image of a known type, but text/html"
         user { image(latin("<svg/>"), "image/svg+xml") }.last() shouldBe Part.Image(data("image/svg+xml", latin("<svg/>")))
     }
 

@@ -7,9 +7,7 @@ import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Effort
-import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FinishReason
-import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Tool

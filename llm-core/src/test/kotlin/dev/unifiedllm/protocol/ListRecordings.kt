@@ -5,7 +5,6 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.protocol.json.tokens
-import dev.unifiedllm.protocol.openai.post
 import io.kotest.assertions.withClue
 import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.ints.shouldBeGreaterThan

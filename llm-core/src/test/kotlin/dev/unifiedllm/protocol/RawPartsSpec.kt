@@ -45,7 +45,7 @@ class RawPartsSpec : FunSpec({
             Block(CONVERSE, "bedrock/amazon.nova-pro-v1:0", "bedrock/amazon.nova-lite-v1:0", true, "another model of the provider"),
             Block(RESPONSES, null, "openai/responses gpt-5.2", true, "the user wrote it"),
             Block(RESPONSES, null, "gemini/gemini-2.5-flash", false, "the user wrote it for another wire"),
-            Block(RESPONSES, null, "openai/responses gpt-5.2", false, "it is no JSON object", "[1"),
+            Block(RESPONSES, null, "openai/responses gpt-5.2", false, "it is not a JSON object", "[1"),
         ) { case ->
             val part = Part.Raw("search", case.json, case.wire)
             val request = request(Message.user("Hi"), Message(Role.ASSISTANT, listOf(part, Part.Text("Found.")), model = case.author?.let(::id)))

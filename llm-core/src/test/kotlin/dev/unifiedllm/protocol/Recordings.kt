@@ -14,7 +14,6 @@ import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.ResponseFold
-import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.chat.embeddingRequest
 import dev.unifiedllm.chat.imageRequest
 import dev.unifiedllm.described

@@ -1,10 +1,8 @@
 package dev.unifiedllm.protocol
 
 import dev.unifiedllm.LlmException
-import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
-import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Usage

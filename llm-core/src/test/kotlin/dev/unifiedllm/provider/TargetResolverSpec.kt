@@ -5,7 +5,6 @@ import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ModelId
-import dev.unifiedllm.protocol.Protocol
 import dev.unifiedllm.transport.TransportRequest
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec

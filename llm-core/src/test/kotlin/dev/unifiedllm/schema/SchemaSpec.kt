@@ -366,7 +366,7 @@ class SchemaSpec : FunSpec({
             { "${it.type.typeName}: ${it.words}" },
             Refusal(Thread::class.java, "make it a Java record"),
             Refusal(java.nio.file.Path::class.java, "make it a Java record"),
-            Refusal(Records.Mixed::class.java, "MixedEnum is no record"),
+            Refusal(Records.Mixed::class.java, "MixedEnum is not a record"),
             Refusal(Records.Typed::class.java, "rename it"),
             Refusal(Records.StrangeKeys::class.java, "its keys must be"),
         ) { refusal -> shouldThrow<IllegalArgumentException> { JsonTypes.of(refusal.type) }.message shouldContain refusal.words }

@@ -2,7 +2,6 @@ package dev.unifiedllm.protocol.anthropic
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delivery
-import dev.unifiedllm.chat.Effort
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Tool
 import dev.unifiedllm.chat.ToolChoice

@@ -5,11 +5,14 @@ import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.chat.mediaTypeOfName
 import dev.unifiedllm.protocol.ANY_IMAGE
 import dev.unifiedllm.protocol.DataUrl
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
 import dev.unifiedllm.protocol.base64Image
+import dev.unifiedllm.protocol.errorOf
+import dev.unifiedllm.protocol.flatError
 import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
@@ -19,9 +22,7 @@ import dev.unifiedllm.protocol.malformed
 import dev.unifiedllm.protocol.whole
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
-import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
-import kotlinx.serialization.json.Json
 
 /**
  * Decodes the images of OpenAI's wire: one object with the list `data`, or a stream of the events `image_generation.partial_image`,
@@ -46,7 +47,7 @@ internal class OpenAiImagesDecoder(private val target: Target, private val expec
         json.reset(frame.bytes, frame.start, frame.end)
         val response = Response()
         json.end()
-        response.error?.let { throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement("{\"error\":$it}"))) }
+        response.error?.let { throw HttpErrors(target).exception(errorOf(it, frame)) }
         val event = response.type.orEmpty().substringAfterLast('.')
         when {
             event == "partial_image" || event == "completed" -> event(response, event == "partial_image", out)
@@ -81,23 +82,16 @@ internal class OpenAiImagesDecoder(private val target: Target, private val expec
 
     /** The failure for an object without an image; null for an event of another kind, such as a keep-alive. */
     private fun noImage(frame: Frame, response: Response): LlmException? {
-        if (response.isObject) {
-            val said = ProviderError.of(frame.text())
-            if (said.message != null && !said.isSuccess) return HttpErrors(target).exception(said)
-        }
+        if (response.isObject) flatError(target, frame)?.let { return it }
         return if (started || response.type != null) null else malformed(target, "its list is empty or missing")
     }
 
     private fun media(image: Image, format: String?, isPartial: Boolean = false): Delta.Media {
         val statedType = image.type ?: format?.let { "image/$it" }
         image.base64?.let { return whole(base64Image(it, statedType, image.prompt, isPartial), target) }
-        return image.url!!.let { url -> Delta.Media(statedType ?: typeOfUrl(url) ?: ANY_IMAGE, url, isPartial, image.prompt) }
-    }
-
-    /** The type that the file extension of [url] means, or that a data: URL states; null if neither is known. */
-    private fun typeOfUrl(url: String): String? {
-        if (url.startsWith("data:")) return DataUrl.parse(url)?.mediaType
-        return EXTENSIONS[url.substringBefore('?').substringBefore('#').substringAfterLast('/').substringAfterLast('.', "").lowercase()]
+        val url = image.url!!
+        val type = statedType ?: DataUrl.parse(url)?.mediaType ?: mediaTypeOfName(url) ?: ANY_IMAGE
+        return Delta.Media(type, url, isPartial, image.prompt)
     }
 
     /** Most models report no tokens, which is no reason for a warning. All output tokens are image tokens, unless the model reports these. */
@@ -166,17 +160,6 @@ internal class OpenAiImagesDecoder(private val target: Target, private val expec
         }
         if (url == null && base64 == null) throw malformed(target, "element $position of its list has no image")
         images += Image(url, base64, type, prompt)
-    }
-
-    private companion object {
-        val EXTENSIONS = mapOf(
-            "png" to "image/png",
-            "jpg" to "image/jpeg",
-            "jpeg" to "image/jpeg",
-            "webp" to "image/webp",
-            "gif" to "image/gif",
-            "svg" to "image/svg+xml",
-        )
     }
 
     private object Member : JsonNames("data", "id", "model", "usage", "output_format", "error", "type", "b64_json", "url", "revised_prompt") {

@@ -7,8 +7,8 @@ import dev.unifiedllm.protocol.number
 import dev.unifiedllm.protocol.string
 import dev.unifiedllm.protocol.to
 import dev.unifiedllm.provider.Provider.TokenCounts
-import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.isRunByUser
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.buildJsonObject
@@ -71,6 +71,3 @@ internal fun openAiCounter(target: Target): TokenCounter? = when (target.provide
 /** The counter at [target] of the Responses wire, which has one of its own. */
 internal fun responsesCounter(target: Target): TokenCounter =
     if (target.provider.tokenCounts == TokenCounts.LITELLM) liteLlmCounter else inputTokensCounter
-
-/** True for a server that users run themselves: a local one of the packed rows, or one that the user added. */
-private val Target.isRunByUser: Boolean get() = provider.local || ProviderRegistry.packed.find(provider.id) == null

@@ -35,7 +35,7 @@ internal class Location private constructor(private val uri: URI, private val or
         val next = try {
             of(uri.resolve(target).toString(), trusted)
         } catch (_: IllegalArgumentException) {
-            refuse("it redirects to something that is no URL")
+            refuse("it redirects to something that is not a URL")
         }
         if (isHttps && !next.isHttps) refuse("it redirects from https to http")
         return next
@@ -58,12 +58,12 @@ internal class Location private constructor(private val uri: URI, private val or
             val uri = try {
                 URI(url)
             } catch (_: URISyntaxException) {
-                refuse("it is no valid URL")
+                refuse("it is not a valid URL")
             }
             val isHttps = uri.scheme.equals("https", ignoreCase = true)
             if (!isHttps && !uri.scheme.equals("http", ignoreCase = true)) refuse("its scheme is neither https nor http")
             if (uri.rawAuthority.orEmpty().contains('@')) refuse("it has a user name")
-            val host = uri.host?.let(::plainHost) ?: refuse("its host is no valid name or address")
+            val host = uri.host?.let(::plainHost) ?: refuse("its host is not a valid name or address")
             val origin = Origin(isHttps, host, Origin.port(uri.port, isHttps))
             if (origin != trusted) check(origin)
             val ascii = URI(uri.toASCIIString())
@@ -83,7 +83,7 @@ internal class Location private constructor(private val uri: URI, private val or
                 return
             }
             if (NUMBER.matches(host.substringAfterLast('.'))) {
-                if (!IPV4.matches(host)) refuse("its host is no valid name or address")
+                if (!IPV4.matches(host)) refuse("its host is not a valid name or address")
             } else if ('.' !in host || PRIVATE.any { host.endsWith(it) }) {
                 refuse("its host is in a private network")
             }

@@ -11,7 +11,6 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
-import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.protocol.Answer
 import dev.unifiedllm.protocol.ProtocolModel

@@ -8,7 +8,6 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
-import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.protocol.Answer
 import dev.unifiedllm.protocol.ProtocolModel

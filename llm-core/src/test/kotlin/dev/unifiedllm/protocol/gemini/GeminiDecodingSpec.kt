@@ -9,7 +9,6 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
-import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.pricing.PriceCatalog

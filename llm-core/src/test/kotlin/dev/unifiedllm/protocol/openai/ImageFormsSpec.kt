@@ -92,6 +92,11 @@ class ImageFormsSpec : FunSpec({
         }
     }
 
+    test("an error that is a flag has its words beside it") {
+        shouldThrow<LlmException> { ask("openai/gpt-image-1", { whole("""{"error":true,"message":"no credit left"}""") }) }.message!! shouldContain
+            "no credit left"
+    }
+
     test("base64 of another alphabet, or in lines, is an image") {
         val (deltas, _) = ask("openai/gpt-image-1", { whole("""{"data":[{"b64_json":"iVBORw0KGgo_-\nAA="}]}""") })
         deltas.filterIsInstance<Delta.Media>().single().url shouldBe "data:image/png;base64,iVBORw0KGgo/+AA="

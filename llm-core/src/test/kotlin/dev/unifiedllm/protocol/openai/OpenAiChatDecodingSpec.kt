@@ -7,7 +7,6 @@ import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Part
-import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.protocol.Answer
 import dev.unifiedllm.protocol.ProtocolModel
 import dev.unifiedllm.protocol.RecordedTransport

@@ -5,7 +5,6 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.Models
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
-import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Usage

@@ -2,7 +2,6 @@ package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
-import dev.unifiedllm.chat.CallContext
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ImageRequest

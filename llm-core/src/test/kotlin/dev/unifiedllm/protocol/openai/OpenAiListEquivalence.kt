@@ -2,7 +2,6 @@ package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.chat.EmbeddingEncoding
 import dev.unifiedllm.chat.EmbeddingRequest
-import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.imageRequest
 import dev.unifiedllm.protocol.Explained
 import dev.unifiedllm.protocol.SameForm
@@ -10,7 +9,6 @@ import dev.unifiedllm.protocol.WireEquivalence
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.get
 import dev.unifiedllm.protocol.isLeftOut
-import dev.unifiedllm.protocol.json.tokens
 import dev.unifiedllm.protocol.target
 import dev.unifiedllm.protocol.text
 import kotlinx.serialization.json.JsonArray
