@@ -337,6 +337,9 @@ def interrupts(kernel: Kernel, check: Checks, server: SlowOllama) -> None:
     with check("the server sees the closed connection at once"):
         within(1, lambda: server.closed_at, "no close")
         assert server.closed_at[0] - pressed[0] < 1, f"{server.closed_at[0] - pressed[0]:.2f} s"
+    with check("the costs count the call as cancelled"):
+        cell = kernel.run("costs().single { it.name == \"ollama/llama3\" }.cancelled")
+        assert cell.shown["text/plain"] == "1", cell.evalue or cell.shown
     with check("the next cell runs"):
         assert "still here" in kernel.run('chat("demo/echo", "still here")').text
 

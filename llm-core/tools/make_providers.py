@@ -66,6 +66,19 @@ QUIRKS = {  # name -> (type, default), or a group of such fields; a default is n
     "extraBody": (dict, {}),                # fields of every request body; {NAME} is a variable
     "models": (list, []),                   # rules for some models; "@name" is replaced by the list under "shared"
 }
+KEY_PREFIXES = {  # what the keys of a provider begin with, where those of no other provider do
+    "anthropic": "sk-ant-",
+    "cerebras": "csk-",
+    "gemini": "AIza",
+    "groq": "gsk_",
+    "huggingface": "hf_",
+    "nvidia_nim": "nvapi-",
+    "openai": "sk-proj-",
+    "openrouter": "sk-or-",
+    "perplexity": "pplx-",
+    "replicate": "r8_",
+    "xai": "xai-",
+}
 FIELDS = {
     "protocol", "protocols", "baseUrl", "baseUrlPieces", "baseUrlEnv", "apiKeyEnv", "apiKeyEnvAlso", "bearerEnv", "auth", "local", "aliases", "quirks",
     "modelsdevId", "azure", "hosts", "tokenCounts",
@@ -149,6 +162,16 @@ def reason_not_served(row, fix):
     return None
 
 
+def with_key_prefix(row):
+    """The row with the beginning of its keys behind their variables."""
+    out = {}
+    for name, value in row.items():
+        out[name] = value
+        if name == "apiKeyEnv" and row["id"] in KEY_PREFIXES:
+            out["keyPrefix"] = KEY_PREFIXES[row["id"]]
+    return out
+
+
 def check_quirks(quirks, known, row):
     assert quirks.keys() <= known.keys(), (row, quirks)
     for name, value in quirks.items():
@@ -205,6 +228,8 @@ def make():
         if isinstance(models, str):
             row["quirks"] = row["quirks"] | {"models": overrides["shared"][models.removeprefix("@")]}
     check(rows)
+    assert KEY_PREFIXES.keys() <= {row["id"] for row in rows}
+    rows = [with_key_prefix(row) for row in rows]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
     table_text = "".join("\t".join(cells) + "\n" for cells in [["prefix", "wire", "reason"]] + left_out)
     return "[\n" + lines + "\n]\n", table_text

@@ -1,24 +1,36 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.CallContext
 import dev.unifiedllm.chat.ChatRequest
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FetchedMedia
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
+import dev.unifiedllm.chat.OnInterrupted
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.RetryPolicy
+import dev.unifiedllm.chat.RetryRules
 import dev.unifiedllm.chat.RunningFunctions
 import dev.unifiedllm.chat.ToolSettings
 import dev.unifiedllm.chat.hasImages
 import dev.unifiedllm.middleware.AttemptTarget
 import dev.unifiedllm.middleware.CostTracking
 import dev.unifiedllm.middleware.Fallback
+import dev.unifiedllm.middleware.HealthTracking
 import dev.unifiedllm.middleware.RequireFinish
 import dev.unifiedllm.middleware.RequireMessage
 import dev.unifiedllm.middleware.RequireNamedTool
 import dev.unifiedllm.middleware.RequireVectors
+import dev.unifiedllm.middleware.Retry
+import dev.unifiedllm.middleware.RetryBudget
+import dev.unifiedllm.middleware.SpecialFallbacks
 import dev.unifiedllm.middleware.ThinkTags
 import dev.unifiedllm.middleware.TotalDeadline
+import dev.unifiedllm.middleware.allowsFallback
+import dev.unifiedllm.middleware.mayBeMended
 import dev.unifiedllm.provider.Environment
+import dev.unifiedllm.provider.count
+import dev.unifiedllm.provider.flag
 import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.tool.StructuredOutput
 import dev.unifiedllm.tool.ToolLoop
@@ -29,32 +41,44 @@ import java.util.UUID
 /**
  * The links of a call, outermost first: those around the call, around each step of a tool loop, around each target and around each attempt at it.
  *
- * A link that is not configured is not in its list. A call whose tools the library runs has one step for each response of the model. The library
- * makes no retries: without interceptors of the user there is one attempt per target.
+ * A link that is not configured is not in its list. A call whose tools the library runs has one step for each response of the model; each step has its own
+ * retries and fallbacks.
  */
 internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : AutoCloseable {
-    private val deadlines: Deadlines = builder.timeouts.over(Deadlines.DEFAULT)
+    private val timeouts = ModelTimeouts(builder)
+    private val retry: RetryRules = retryPolicy(builder).over(RetryRules.DEFAULT)
+    private val retryBudget = RetryBudget()
     private val users: Map<Level, List<Interceptor>> = builder.interceptors.groupBy({ it.first }, { it.second })
     private val ledger: Ledger? = ledger.takeIf { builder.enableCostTracking }
-    private val fallbacks: List<ModelRef> = builder.fallbacks.toList()
-    private val enableFallback = builder.enableFallback
+    private val fallbacks: List<ModelRef> = builder.callSettings.fallbacks.toList()
+    private val contextWindowFallbacks: List<ModelRef> = builder.callSettings.contextWindowFallbacks.toList()
+    private val contentPolicyFallbacks: List<ModelRef> = builder.callSettings.contentPolicyFallbacks.toList()
+    private val enableFallback: Boolean = builder.enableFallback ?: builder.variables.flag(FALLBACK_ENABLED) ?: true
+    private val fallbackOnAnyError: Boolean = builder.fallbackOnAnyError ?: false
     private val thinkTags: Boolean? = builder.thinkTags
-    private val binder = ModelBinder(builder, deadlines, client, ::links)
+    private val binder = ModelBinder(builder, timeouts, client, ::links)
 
     private val toolLoop = ToolLoop(ToolSettings(maxIterations = builder.maxIterations ?: environmentIterations(builder.variables)))
 
-    private fun perCall(request: Request, history: Interceptor?): List<Interceptor> {
-        val checks = listOf(RequireMessage, RequireNamedTool).takeIf { request is ChatRequest }.orEmpty()
-        return listOfNotNull(TotalDeadline(deadlines), history) + checks + listOfNotNull(RequireVectors.takeIf { request is EmbeddingRequest }) +
+    private fun perCall(request: Request, first: ModelId, history: Interceptor?): List<Interceptor> {
+        val checks = when (request) {
+            is ChatRequest -> listOf(RequireMessage, RequireNamedTool)
+            is EmbeddingRequest -> listOf(RequireVectors)
+            else -> emptyList()
+        }
+        return listOfNotNull(TotalDeadline(timeouts.of(first), timeouts.warning), history) + checks +
             users(Level.CALL) + listOfNotNull(TypedAnswer.takeIf { request.context.answerType != null }, toolLoop.takeIf { request.runsTools })
     }
 
     private val perStep: List<Interceptor> = users(Level.STEP)
 
-    private fun perTarget(target: AttemptTarget): List<Interceptor> = users(Level.TARGET) + StructuredOutput(target) + EmbeddingBatches(target.embeddingLimits)
+    private fun perTarget(target: AttemptTarget): List<Interceptor> =
+        users(Level.TARGET) + StructuredOutput(target) + EmbeddingBatches(target.embeddingLimits) + Retry(retry, retryBudget, target)
 
     private fun perAttempt(target: AttemptTarget): List<Interceptor> =
         users(Level.ATTEMPT) + listOfNotNull(
+            HealthTracking(target.id) { target.state.health },
+            limits.link(target),
             RequireVectors,
             ledger?.let { CostTracking(it, target) },
             RequireFinish.takeIf { target.isUsers },
@@ -62,6 +86,7 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
         )
 
     private val tags = ThinkTags()
+    private val limits = ClientLimits(builder)
 
     private fun users(level: Level): List<Interceptor> = users[level].orEmpty()
 
@@ -74,13 +99,25 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
             functions = RunningFunctions()
             fetched = FetchedMedia()
         }
-        val others = if (context.enableFallback ?: enableFallback) context.fallbacks.ifEmpty { fallbacks } else emptyList()
+        val mayFallBack = context.enableFallback ?: enableFallback
+        val others = if (mayFallBack) context.fallbacks.ifEmpty { fallbacks } else emptyList()
         val candidates = binder.candidates(model, others, context, request is ChatRequest && hasImages(request.messages))
-        val step = Fallback(candidates.map { it.model }, binder::skipReason).with(perStep)
-        val call = step.with(perCall(request, history))
+        val special = if (mayFallBack) special(context) else SpecialFallbacks()
+        val step = Fallback(candidates.map { it.model }, binder::skipReason, special, ::goesOn, ::restarts).with(perStep)
+        val call = step.with(perCall(request, candidates.first().model.id, history))
         val deltas = linkFlow { call.stream(request.withContext(context)).collect(this) }
-        return PreparedCall(deltas, users.isNotEmpty() || request.runsTools || candidates.any { it.runsUserCode })
+        return PreparedCall(deltas, users.isNotEmpty() || request.runsTools || candidates.any { it.runsUserCode }, request)
     }
+
+    private fun special(context: CallContext) = SpecialFallbacks(
+        binder.others(context.contextWindowFallbacks.ifEmpty { contextWindowFallbacks }),
+        binder.others(context.contentPolicyFallbacks.ifEmpty { contentPolicyFallbacks }),
+    )
+
+    private fun goesOn(failure: LlmException, request: Request): Boolean =
+        failure.allowsFallback || ((request.context.fallbackOnAnyError ?: fallbackOnAnyError) && failure.mayBeMended)
+
+    private fun restarts(request: Request): Boolean = (request.context.retry?.onInterrupted ?: retry.onInterrupted) == OnInterrupted.RESTART
 
     /** What the client asks providers beside the calls of models. */
     val queries: ProviderQueries get() = binder.queries
@@ -91,7 +128,7 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
     /** A call that asks a provider something else than a response of a model, within the total deadline. Resolving the provider may block. */
     fun prepareQuery(request: Request, ask: suspend (ProviderQueries) -> Unit): PreparedCall {
         val model = QueryModel(request.model) { ask(queries) }
-        return PreparedCall(model.with(TotalDeadline(deadlines)).stream(request), runsUserCode = true)
+        return PreparedCall(model.with(TotalDeadline(timeouts.of(request.model), timeouts.warning)).stream(request), runsUserCode = true)
     }
 
     override fun close(): Unit = binder.close()
@@ -100,10 +137,18 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
 private fun Model.with(interceptors: List<Interceptor>): Model = if (interceptors.isEmpty()) this else with(*interceptors.toTypedArray())
 
 private const val MAX_ITERATIONS = "MAX_ITERATIONS"
+private const val MAX_RETRY = "MAX_RETRY"
+private const val FALLBACK_ENABLED = "LITELLM_FALLBACK_ENABLED"
 
 /** @throws LlmException.Configuration if the variable is set to something else than a positive number */
-private fun environmentIterations(environment: Environment): Int? {
-    val value = environment[MAX_ITERATIONS] ?: return null
-    return value.toIntOrNull()?.takeIf { it > 0 }
-        ?: throw LlmException.Configuration("The variable $MAX_ITERATIONS must be a positive number, such as 10, but is \"$value\".")
+private fun environmentIterations(environment: Environment): Int? = environment.count(MAX_ITERATIONS)
+
+/** The policy of [builder], with the retries of MAX_RETRY if it sets none. @throws LlmException.Configuration if the variable is not a number from 0 to 100 */
+private fun retryPolicy(builder: LlmBuilder): RetryPolicy {
+    val set = builder.callSettings.retry ?: RetryPolicy.Builder(null).build()
+    if (set.maxRetries != null) return set
+    val count = builder.variables.count(MAX_RETRY, min = 0, example = 2) ?: return set
+    return RetryPolicy.Builder(set).apply { maxRetries = count.coerceAtMost(MAX_RETRIES) }.build()
 }
+
+private const val MAX_RETRIES = 100

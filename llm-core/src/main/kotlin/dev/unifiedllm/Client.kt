@@ -33,7 +33,7 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
     private var isRetired = false
 
     /** True if a call that runs no code of the user may go on on the threads of the transport. */
-    val mayRunOnTransport: Boolean = threads.areOwn && !builder.bringsTransport
+    val mayRunOnTransport: Boolean = threads.areOwn && !builder.bringsTransport && builder.httpLog == null
 
     /** @param history the link of a conversation's turn; null for a call that stands alone */
     fun prepare(model: ModelRef, request: Request, history: Interceptor? = null): PreparedCall = chain.prepare(model, request, history)
@@ -47,7 +47,7 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
     fun prepareQuery(request: Request, ask: suspend (ProviderQueries) -> Unit): PreparedCall = chain.prepareQuery(request, ask)
 
     /** The call to [model] as a cold flow: each collection is one call, which ends when the client is closed. Its failures are described. */
-    fun stream(model: ModelRef, request: Request): Flow<Delta> = linkFlow { collect(model, request, this) }.described(model.id)
+    fun stream(model: ModelRef, request: Request): Flow<Delta> = linkFlow { collect(model, request, this) }.described(model.id, request)
 
     private suspend fun collect(model: ModelRef, request: Request, collector: FlowCollector<Delta>) {
         checkOpen()

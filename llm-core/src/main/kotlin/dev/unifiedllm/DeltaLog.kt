@@ -3,7 +3,9 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.ResponseFold
+import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.protocol.Bursts
 
 /**
@@ -28,6 +30,10 @@ internal class DeltaLog : Bursts {
 
     @Volatile
     private var endedAt: Long? = null
+
+    /** The request of the call; null before it is prepared. */
+    @Volatile
+    var request: Request? = null
 
     /** How many deltas consumers may read. */
     @Volatile
@@ -110,15 +116,28 @@ internal class DeltaLog : Bursts {
     /** @throws InterruptedException */
     fun blockForEnd(): Unit = ending.blockUnless { isEnded }
 
-    /** The response as far as it has come; null if nothing has. Linear in its length. */
-    fun response(): ChatResponse? {
+    /**
+     * The response as far as it has come; null if nothing has. Linear in its length.
+     *
+     * @param isCut true if nothing more comes: then its usage is estimated
+     */
+    fun response(isCut: Boolean = failure != null): ChatResponse? {
         val deltas = snapshot()
         if (deltas.isEmpty()) return null
         val until = endedAt
         val fold = ResponseFold({ until ?: System.nanoTime() }, startedAt)
         fold.firstContentAt = firstContentAt
         deltas.forEach(fold::add)
+        if (isCut && fold.finish == null) fold.cutUsage = cutUsage(deltas, fold)
         return fold.response()
+    }
+
+    /** What the steps reported, and an estimate of the last one; null if none has begun. */
+    private fun cutUsage(deltas: List<Delta>, fold: ResponseFold): Usage? {
+        val last = deltas.drop(deltas.indexOfLast { it is Delta.StepFinish || it == Delta.Reset } + 1)
+        val request = request?.takeIf { last.any { it is Delta.Start } }
+        val estimate = request?.let { TokenEstimate.ofCut(it, last.sumOf { delta -> TokenEstimate.length(delta).toLong() }, fold.earlier) }
+        return (fold.steps.mapNotNull { it.usage } + listOfNotNull(estimate)).reduceOrNull(Usage::plus)
     }
 
     /** The attempts that failed, in order. */

@@ -53,7 +53,7 @@ internal class EmbeddingBatches(private val limits: EmbeddingLimits) : Intercept
             when (delta) {
                 is Delta.Start -> answer.start = delta
                 is Delta.Finish -> answer.finish = delta
-                is Delta.Warning, is Delta.Attempt -> if (early == null) answer.notes += delta else early(delta)
+                is Delta.Warning, is Delta.Attempt, is Delta.Waiting -> if (early == null) answer.notes += delta else early(delta)
                 Delta.Reset -> answer.reset()
                 else -> answer.content += delta
             }

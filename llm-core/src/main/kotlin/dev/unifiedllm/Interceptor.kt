@@ -30,7 +30,7 @@ public fun interface Interceptor {
 /**
  * Where an interceptor stands in a call, from the outside to the inside.
  *
- * The library itself runs no tool loop and no retries: a call has one step, and one attempt per model, unless an interceptor calls its `next` again.
+ * A call has one step for each response of a tool loop, one target for each model that is tried, and at each target one attempt and its retries.
  */
 public enum class Level {
     /** Around the whole call, once. */
@@ -39,7 +39,7 @@ public enum class Level {
     /** Around each step of a tool loop, with its fallbacks. */
     STEP,
 
-    /** Around each model that is tried. */
+    /** Around each model that is tried, with its retries. */
     TARGET,
 
     /** Around each attempt at a model: each request that is sent. */

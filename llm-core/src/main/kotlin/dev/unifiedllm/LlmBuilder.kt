@@ -1,11 +1,9 @@
 package dev.unifiedllm
 
-import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.CallRules
 import dev.unifiedllm.chat.ModelId
-import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.pricing.Price
-import dev.unifiedllm.provider.AwsSettings
 import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderSettings
@@ -23,7 +21,7 @@ import kotlin.coroutines.CoroutineContext
  * Keys, base URLs and the default model that are not set here come from the environment; other settings have defaults.
  */
 @LlmDsl
-public class LlmBuilder @InternalLlmApi constructor() {
+public class LlmBuilder @InternalLlmApi constructor() : CallRules<LlmBuilder>(null) {
     @get:JvmSynthetic
     internal val providers: MutableMap<String, ProviderSettings> = linkedMapOf()
 
@@ -34,16 +32,18 @@ public class LlmBuilder @InternalLlmApi constructor() {
     internal val aliases: MutableMap<String, String> = linkedMapOf()
 
     @get:JvmSynthetic
-    internal val fallbacks: MutableList<ModelRef> = mutableListOf()
-
-    @get:JvmSynthetic
     internal val prices: MutableMap<ModelId, Price> = linkedMapOf()
 
     @get:JvmSynthetic
     internal val interceptors: MutableList<Pair<Level, Interceptor>> = mutableListOf()
 
-    @get:JvmSynthetic @set:JvmSynthetic
-    internal var timeouts: Timeouts = Timeouts.Builder(null).build()
+    @get:JvmSynthetic
+    internal val modelTimeouts: MutableMap<String, Timeouts> = linkedMapOf()
+
+    @get:JvmSynthetic internal val limits: MutableMap<String, RateLimitBuilder> = linkedMapOf()
+
+    @get:JvmSynthetic
+    internal val routes: RouteBuilder = RouteBuilder()
 
     @get:JvmSynthetic @set:JvmSynthetic
     internal var variables: Environment = Environment(System::getenv)
@@ -55,10 +55,6 @@ public class LlmBuilder @InternalLlmApi constructor() {
     /** The model of calls that name none; null: that of the variable MODEL, else of LITELLM_DEFAULT_TEXT_MODEL. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var defaultModel: String? = null
-
-    /** False: only the first model is tried, whatever fallbacks are set. */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var enableFallback: Boolean = true
 
     /** False: responses have no cost, and the ledger gets no rows. */
     @get:JvmSynthetic @set:JvmSynthetic
@@ -99,6 +95,28 @@ public class LlmBuilder @InternalLlmApi constructor() {
             field = value
         }
 
+    /** True prints a log with bodies as of [httpLog] to the standard error stream. Null: as the variable LITELLM_VERBOSE says, else DEBUG, without bodies. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var verbose: Boolean? = null
+
+    /** True adds the head and the body of the response to messages of failures, without keys. Null: as the variable DETAILED_ERROR says, else false. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var detailedErrors: Boolean? = null
+
+    @get:JvmSynthetic @set:JvmSynthetic
+    internal var httpLog: HttpLog? = null
+
+    /**
+     * How many requests run at a time to one https:// server over HTTP/2, 100 by default. More wait, and fail with [LlmException.Timeout.Phase.POOL] after
+     * `timeouts.firstByte`. It does not apply to a client set by [httpClient]. @throws IllegalArgumentException if it is not positive
+     */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var maxConcurrentStreams: Int = 100
+        set(value) {
+            require(value > 0) { "maxConcurrentStreams must be positive, was $value" }
+            field = value
+        }
+
     /** The coroutine context of the calls; null: threads of the client. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var context: CoroutineContext? = null
@@ -122,15 +140,30 @@ public class LlmBuilder @InternalLlmApi constructor() {
         aliases[name] = model
     }
 
-    /** The models to try in order when a call fails before its first content and has no fallbacks of its own. */
-    public fun fallback(vararg models: String): LlmBuilder = apply { models.mapTo(fallbacks) { ModelId.parse(it) } }
-
-    public fun fallback(vararg models: ModelRef): LlmBuilder = apply { fallbacks += models }
-
+    /** The models of tasks: a call with `task = "…"` that names no model goes to the model of its task, if it has one here, else to the default model. */
     @JvmSynthetic
-    public fun timeouts(block: Timeouts.Builder.() -> Unit): LlmBuilder = apply { timeouts = Timeouts.Builder(timeouts).apply(block).build() }
+    public fun route(block: RouteBuilder.() -> Unit): LlmBuilder = apply { routes.block() }
 
-    public fun timeouts(block: Consumer<Timeouts.Builder>): LlmBuilder = timeouts { block.accept(this) }
+    /** The models of tasks: a call with a task that names no model goes to the model of its task, if it has one here, else to the default model. */
+    public fun route(block: Consumer<RouteBuilder>): LlmBuilder = route { block.accept(this) }
+
+    /** Time limits of the calls to [model], "provider/model" or "provider" for all its models. They replace those of the client. */
+    @JvmSynthetic
+    public fun timeouts(model: String, block: Timeouts.Builder.() -> Unit): LlmBuilder = apply {
+        require(model.isNotBlank()) { "timeouts must name a model or a provider" }
+        modelTimeouts[model] = Timeouts.Builder(modelTimeouts[model]).apply(block).build()
+    }
+
+    /** Time limits of the calls to [model], "provider/model" or "provider" for all its models. They replace those of the client. */
+    public fun timeouts(model: String, block: Consumer<Timeouts.Builder>): LlmBuilder = timeouts(model) { block.accept(this) }
+
+    /** Rate limits of the calls to [name]: a provider, a model or an alias; all calls without it. All limits that apply to a call hold together. */
+    @JvmSynthetic
+    public fun limit(name: String = "", block: RateLimitBuilder.() -> Unit): LlmBuilder = apply { limits.getOrPut(name, ::RateLimitBuilder).apply(block) }
+
+    public fun limit(name: String, block: Consumer<RateLimitBuilder>): LlmBuilder = limit(name) { block.accept(this) }
+
+    public fun limit(block: Consumer<RateLimitBuilder>): LlmBuilder = limit("", block)
 
     /** The price of [model]. It replaces that of the catalogue. @throws IllegalArgumentException if a required rate is missing or a rate is negative */
     @JvmSynthetic
@@ -149,8 +182,6 @@ public class LlmBuilder @InternalLlmApi constructor() {
     public fun environment(variables: Function<String, String?>): LlmBuilder = apply { this.variables = Environment(variables::apply) }
 
     public fun defaultModel(model: String): LlmBuilder = apply { defaultModel = model }
-
-    public fun enableFallback(enable: Boolean): LlmBuilder = apply { enableFallback = enable }
 
     public fun enableCostTracking(enable: Boolean): LlmBuilder = apply { enableCostTracking = enable }
 
@@ -174,8 +205,26 @@ public class LlmBuilder @InternalLlmApi constructor() {
 
     public fun thinkTags(enable: Boolean?): LlmBuilder = apply { thinkTags = enable }
 
+    /**
+     * Reports the HTTP requests of this client, those to token endpoints included, and the responses to [listener], line by line; keys and tokens are `***`.
+     * It runs on the threads of the calls, several of them at once. What it throws does not reach the call. By default nothing is reported.
+     */
+    @JvmSynthetic
+    public fun httpLog(level: HttpLogLevel = HttpLogLevel.HEADERS, listener: (String) -> Unit): LlmBuilder = apply { httpLog = HttpLog(level, listener) }
+
+    public fun httpLog(listener: Consumer<String>): LlmBuilder = httpLog(HttpLogLevel.HEADERS, listener)
+
+    public fun httpLog(level: HttpLogLevel, listener: Consumer<String>): LlmBuilder = apply { httpLog = HttpLog(level, listener::accept) }
+
+    public fun verbose(enable: Boolean?): LlmBuilder = apply { verbose = enable }
+
+    public fun detailedErrors(enable: Boolean?): LlmBuilder = apply { detailedErrors = enable }
+
     /** @throws IllegalArgumentException if it is not positive */
     public fun maxIterations(count: Int): LlmBuilder = apply { maxIterations = count }
+
+    /** @throws IllegalArgumentException if it is not positive */
+    public fun maxConcurrentStreams(count: Int): LlmBuilder = apply { maxConcurrentStreams = count }
 
     /** @throws IllegalStateException if [context] has not been initialized */
     public fun sslContext(context: SSLContext): LlmBuilder = apply { sslContext = context }
@@ -187,78 +236,4 @@ public class LlmBuilder @InternalLlmApi constructor() {
         }
         return Llm.of(this)
     }
-}
-
-/** The settings of one provider. */
-@LlmDsl
-public class ProviderBuilder @InternalLlmApi constructor() {
-    /** Used instead of the key in the provider's variable. Reading it gives `***`. */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var apiKey: String?
-        get() = key?.toString()
-        set(value) {
-            key = value?.let(ApiKey::of)
-        }
-
-    private var key: ApiKey? = null
-
-    /** The URL up to the path of the endpoint, as in `http://gpu-box:8000/v1`. */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var baseUrl: String? = null
-
-    /** Allows sending a key over http:// to a host that is not this machine. */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var allowInsecure: Boolean = false
-
-    /**
-     * The protocol of the provider, one of the names in docs/providers.md: `anthropic-messages`, `openai-responses`, … Null: that of its row, or
-     * OpenAI's chat for a server of your own.
-     *
-     * @throws IllegalArgumentException if there is no such protocol
-     */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var protocol: String? = null
-        set(value) {
-            require(value == null || value in Protocols.names) { "protocol must be one of ${Protocols.names.sorted().joinToString()}, was \"$value\"" }
-            field = value
-        }
-
-    /**
-     * True if nobody bills for this provider, such as a server in your own network: its responses cost nothing, unless a price is set. A server on this
-     * machine is free without it.
-     */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var free: Boolean = false
-
-    private var aws: AwsSettings? = null
-
-    /**
-     * For Amazon Bedrock: the region, and the credentials as keys or as a profile of AWS's configuration files. A parameter that is
-     * null is read from the environment or AWS's configuration files.
-     *
-     * @param sessionToken with keys that expire
-     * @throws IllegalArgumentException if one of the two keys is missing, or there are keys and a profile
-     */
-    @JvmOverloads
-    public fun aws(
-        region: String? = null,
-        profile: String? = null,
-        accessKeyId: String? = null,
-        secretAccessKey: String? = null,
-        sessionToken: String? = null,
-    ): ProviderBuilder = apply { aws = AwsSettings.of(region, profile, accessKeyId, secretAccessKey, sessionToken) }
-
-    public fun apiKey(key: String): ProviderBuilder = apply { apiKey = key }
-
-    public fun baseUrl(url: String): ProviderBuilder = apply { baseUrl = url }
-
-    public fun allowInsecure(allow: Boolean): ProviderBuilder = apply { allowInsecure = allow }
-
-    public fun free(free: Boolean): ProviderBuilder = apply { this.free = free }
-
-    /** @throws IllegalArgumentException if there is no such protocol */
-    public fun protocol(name: String): ProviderBuilder = apply { protocol = name }
-
-    @JvmSynthetic
-    internal fun build() = ProviderSettings(key, baseUrl, allowInsecure, aws = aws, protocol = protocol, isFree = free)
 }

@@ -3,6 +3,7 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.RateLimits
 import kotlin.time.Duration
 import kotlin.time.toJavaDuration
 
@@ -41,6 +42,10 @@ public sealed class LlmException(
     public val retryAfter: Duration? = details.retryAfter
 
     public fun retryAfter(): java.time.Duration? = retryAfter?.toJavaDuration()
+
+    /** What the headers of the response said; null if there was none, or it said nothing. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    internal var rateLimits: RateLimits? = null
 
     /** All attempts of the call, in order, this failure included. */
     @get:JvmName("attempts")
@@ -196,15 +201,33 @@ public sealed class LlmException(
  */
 internal const val OR_ADD_A_FALLBACK: String = ", or add a fallback."
 
+/** Begins what [withDetail] adds behind a message. */
+private const val DETAIL = "\nDetails:\n"
+
 /** This message without the advice to add a fallback, for a call that has no fallback left. */
-internal fun String.withoutFallbackAdvice(): String = if (endsWith(OR_ADD_A_FALLBACK)) removeSuffix(OR_ADD_A_FALLBACK) + "." else this
+internal fun String.withoutFallbackAdvice(): String {
+    val short = substringBefore(DETAIL)
+    return if (short.endsWith(OR_ADD_A_FALLBACK)) short.removeSuffix(OR_ADD_A_FALLBACK) + "." + substring(short.length) else this
+}
 
 /**
  * This failure without the advice to add a fallback, for a call that has one already, or that failed after content: it tries no other model then. All else
  * is kept, the stack trace included. A failure without the advice is returned as it is.
  */
-internal fun LlmException.withoutFallbackAdvice(): LlmException {
-    val text = message.orEmpty().withoutFallbackAdvice()
+internal fun LlmException.withoutFallbackAdvice(): LlmException = withText(message.orEmpty().withoutFallbackAdvice())
+
+/** This failure with a sentence more, of which [note] has no full stop. The advice to add a fallback stays at the end. All else is kept. */
+internal fun LlmException.withNote(note: String): LlmException {
+    val text = message.orEmpty().substringBefore(DETAIL)
+    val noted = if (text.endsWith(OR_ADD_A_FALLBACK)) text.withoutFallbackAdvice() + " $note$OR_ADD_A_FALLBACK" else "$text $note."
+    return withText(noted + message.orEmpty().substring(text.length))
+}
+
+/** This failure with [detail] behind its message; as it is if its message has a detail already. */
+internal fun LlmException.withDetail(detail: String): LlmException = if (DETAIL in message.orEmpty()) this else withText("$message$DETAIL$detail")
+
+/** A copy of this failure that says [text]. All else is kept, the stack trace included. */
+private fun LlmException.withText(text: String): LlmException {
     if (text == message) return this
     val details = LlmException.Details(model, status, requestId, isRetryable, retryAfter)
     val changed = when (this) {
@@ -217,11 +240,20 @@ internal fun LlmException.withoutFallbackAdvice(): LlmException {
         is LlmException.QuotaExhausted -> LlmException.QuotaExhausted(text, cause, details)
         is LlmException.Overloaded -> LlmException.Overloaded(text, cause, details)
         is LlmException.ServerError -> LlmException.ServerError(text, cause, details)
-        else -> return this
+        is LlmException.InvalidRequest -> LlmException.InvalidRequest(text, kind, cause, details)
+        is LlmException.Authentication -> LlmException.Authentication(text, cause, details)
+        is LlmException.PermissionDenied -> LlmException.PermissionDenied(text, cause, details)
+        is LlmException.ContextLengthExceeded -> LlmException.ContextLengthExceeded(text, cause, details)
+        is LlmException.ContentFiltered -> LlmException.ContentFiltered(text, cause, details)
+        is LlmException.BudgetExceeded -> LlmException.BudgetExceeded(text, cause, details)
+        is LlmException.Configuration -> LlmException.Configuration(text, cause, details)
+        is LlmException.AllFailed -> LlmException.AllFailed(text, cause, details)
+        is LlmException.Cancelled -> LlmException.Cancelled(text, cause, details)
     }
     changed.stackTrace = stackTrace
     suppressed.forEach(changed::addSuppressed)
     changed.attempts = attempts
+    changed.rateLimits = rateLimits
     changed.partial = partial
     return changed
 }

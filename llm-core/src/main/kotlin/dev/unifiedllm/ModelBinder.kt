@@ -3,17 +3,14 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.CallContext
 import dev.unifiedllm.chat.ChatRequest
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Request
-import dev.unifiedllm.chat.hasImages
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.middleware.AttemptTarget
 import dev.unifiedllm.middleware.Fallback
 import dev.unifiedllm.middleware.TargetState
-import dev.unifiedllm.pricing.PriceCatalog
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
@@ -23,6 +20,8 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.withContext
+import java.util.Collections
+import java.util.WeakHashMap
 import java.util.concurrent.ConcurrentHashMap
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.CoroutineContext
@@ -35,6 +34,12 @@ import kotlin.coroutines.CoroutineContext
  */
 internal class Candidate(val identity: Any, val runsUserCode: Boolean, val model: Model)
 
+/** A model with a name, and how it is resolved, which may block. @property identity as in [Candidate] */
+internal class Named(val name: ModelId, val identity: Any, val resolve: () -> ResolvedModel)
+
+/** A model behind the links of its target. */
+internal data class ResolvedModel(val model: Model, val target: AttemptTarget)
+
 /**
  * Turns whatever a call was given into models that can be tried: a name, an alias, the default model, a provider's function, a chain, a model of another
  * client, a model of the user's, and each of them behind interceptors.
@@ -43,14 +48,17 @@ internal class Candidate(val identity: Any, val runsUserCode: Boolean, val model
  */
 internal class ModelBinder(
     builder: LlmBuilder,
-    private val deadlines: Deadlines,
+    timeouts: ModelTimeouts,
     private val client: Client,
     private val links: (AttemptTarget) -> List<Interceptor>,
 ) : AutoCloseable {
     private val names = ModelNames(builder)
     private val prices = Prices(builder, names)
-    private val wires = WireModels(builder, deadlines)
+    private val wires = WireModels(builder, timeouts)
     private val states = ConcurrentHashMap<Any, TargetState>()
+    private val usersStates: MutableMap<Model, TargetState> = Collections.synchronizedMap(WeakHashMap())
+    private val groups = GroupBinder(builder, this, client.threadContext)
+    private val routes: Map<String, ModelRef> = builder.routes.tasks.toMap()
 
     /** What the client asks providers beside the calls of models. */
     val queries: ProviderQueries = ProviderQueries(names, prices, wires, client, ::members)
@@ -60,22 +68,31 @@ internal class ModelBinder(
 
     /** [model] and then [fallbacks], each target once. What is set for the first model, such as its key, is in [context]. */
     fun candidates(model: ModelRef, fallbacks: List<ModelRef>, context: CallContext, hasImages: Boolean = false): List<Candidate> {
-        val first = members(if (model is DefaultModel) names.default(hasImages) else model)
+        val first = members(routed(model, context) ?: if (model is DefaultModel) names.default(hasImages) else model)
         (first.drop(1) + fallbacks.flatMap(::members)).forEach { if (it is ModelId) names.checkProvider(it) }
         val all = first.mapIndexed { index, member -> candidate(member, context.apiKey.takeIf { index == 0 }) } +
             fallbacks.flatMap(::members).map { candidate(it, null) }
         return all.distinctBy { it.identity }
     }
 
-    /** Why [model] is not tried as a fallback for [request]; null if it may be. A model that the catalogue does not list may be. */
-    fun skipReason(model: ModelId, request: Request): String? {
-        if (request !is ChatRequest || !hasImages(request.messages)) return null
-        val letters = PriceCatalog.packed.abilities(names.canonical(model))?.first ?: return null
-        if (letters.isEmpty() || 'v' in letters) return null // without letters nothing is known
-        return "$model was skipped: the request has an image, and by the catalogue of models $model takes none. Name a fallback that can see."
+    /** [models] as fallbacks of their own. */
+    fun others(models: List<ModelRef>): List<Model> {
+        val all = models.flatMap(::members)
+        all.forEach { if (it is ModelId) names.checkProvider(it) }
+        return all.map { candidate(it, null) }.distinctBy { it.identity }.map { it.model }
     }
 
-    private fun members(model: ModelRef): List<ModelRef> = when (model) {
+    /** Why [model] is not tried as a fallback for [request]; null if it may be. A model that the catalogue does not list may be. */
+    fun skipReason(model: ModelId, request: Request): String? {
+        if (request !is ChatRequest) return null
+        return names.canonical(model).let { lackingAbility(it, request) }
+    }
+
+    /** The model of the task of a call that names no model; null if there is no route for it. */
+    private fun routed(model: ModelRef, context: CallContext): ModelRef? =
+        if (model is DefaultModel || model is DefaultImageModel) context.task?.let(routes::get) else null
+
+    fun members(model: ModelRef): List<ModelRef> = when (model) {
         is ChainModel -> model.members.flatMap(::members)
         is DefaultModel -> members(names.default())
         is DefaultImageModel -> members(names.defaultImageModel())
@@ -84,9 +101,15 @@ internal class ModelBinder(
         else -> listOf(model)
     }
 
-    private fun candidate(member: ModelRef, key: ApiKey?): Candidate = when (member) {
-        is ModelId -> named(UnboundModel(member), key)
-        is UnboundModel -> named(member, key)
+    fun checkProvider(model: ModelRef) {
+        if (model is ModelId || model is UnboundModel) names.checkProvider(model.id)
+    }
+
+    fun candidate(member: ModelRef, key: ApiKey?): Candidate = when (member) {
+        is ModelId, is UnboundModel -> checkNotNull(named(member, key)).let { late ->
+            Candidate(late.identity, runsUserCode = false, LateModel(late.name, client.threadContext) { late.resolve().model })
+        }
+        is GroupModel -> groups.candidate(member, hasKey = key != null)
         is Intercepted -> {
             val inner = members(member.next).mapIndexed { index, each -> candidate(each, key.takeIf { index == 0 }).model }
             Candidate(member, runsUserCode = true, WithoutSettings(Intercepted(member.interceptor, Fallback(inner)), null))
@@ -97,22 +120,25 @@ internal class ModelBinder(
         else -> Candidate(member, runsUserCode = true, around(WithoutSettings(member as Model, null), usersTarget(member)))
     }
 
-    /** A target that is resolved when it is tried, so a missing key fails the call only if this target is reached. */
-    private fun named(model: UnboundModel, key: ApiKey?): Candidate {
+    /** A target that is resolved when it is tried, so a missing key fails the call only if this target is reached. Null for what has no name. */
+    fun named(member: ModelRef, key: ApiKey?): Named? {
+        val model = if (member is ModelId) UnboundModel(member) else member as? UnboundModel ?: return null
         val settings = if (key == null) model.settings else ProviderSettings(apiKey = key).over(model.settings)
         val isPlain = model.settings == ProviderSettings() && !model.acceptsProviderPrefix
         val name = if (isPlain || model.id.provider.isEmpty()) names.aliased(model.id) else model.id
         val identity = if (isPlain) name else Triple(model.id, model.settings, model.acceptsProviderPrefix)
-        return Candidate(identity, runsUserCode = false, LateModel(name, client.threadContext) { resolved(name, settings, model.acceptsProviderPrefix) })
+        return Named(name, identity) { resolved(name, settings, model.acceptsProviderPrefix) }
     }
 
-    private fun resolved(name: ModelId, settings: ProviderSettings, acceptsProviderPrefix: Boolean): Model {
-        if (name.provider == DemoModel.PROVIDER) return DemoModel(name.name).let { around(it, demoTarget(it.id)) }
+    private fun resolved(name: ModelId, settings: ProviderSettings, acceptsProviderPrefix: Boolean): ResolvedModel {
+        if (name.provider == DemoModel.PROVIDER) return DemoModel(name.name).let { linked(it, demoTarget(it.id)) }
         val inner = if (acceptsProviderPrefix) names.innerProvider(name) else null
         if (inner != null && inner.provider == DemoModel.PROVIDER) return resolved(inner, settings, acceptsProviderPrefix = false)
         val target = names.target(name, inner, settings)
-        return around(wires.model(target), providersTarget(target))
+        return linked(wires.model(target), providersTarget(target))
     }
+
+    private fun linked(model: Model, target: AttemptTarget) = ResolvedModel(around(model, target), target)
 
     private fun around(model: Model, target: AttemptTarget): Model {
         val links = links(target)
@@ -131,6 +157,7 @@ internal class ModelBinder(
             { prices.ofImages(target) },
             mayWriteThinkTags = target.mayWriteThinkTags,
             embeddingLimits = target.embeddingLimits,
+            continuesText = target.wire.continuesText && abilities(target.id)?.prefill == true,
         ) { reported -> prices.of(target, reported) }
     }
 
@@ -138,11 +165,11 @@ internal class ModelBinder(
 
     private fun usersTarget(model: Model): AttemptTarget {
         val isFree = model is FunctionModel && !prices.isSet(model.id)
-        val state = TargetState()
+        val state = usersStates.getOrPut(model) { TargetState() }
         return AttemptTarget(model.id, { state }, isUsers = true, isFree) { prices.set(model.id) }
     }
 
-    private fun state(identity: Any): TargetState = states.computeIfAbsent(identity) { TargetState() }
+    fun state(identity: Any): TargetState = states.computeIfAbsent(identity) { TargetState() }
 
     override fun close(): Unit = wires.close()
 }
@@ -169,17 +196,17 @@ private class WithoutSettings(private val model: Model, private val key: ApiKey?
 
 /** A model that is resolved anew for each collection. */
 private class LateModel(override val id: ModelId, private val threads: CoroutineContext, private val resolve: () -> Model) : Model {
-    override fun stream(request: Request): Flow<Delta> = linkFlow { resolved().stream(request).collect(this) }
-
-    /** Resolving may block, on files and on the user's lookup of variables: never on a thread of the transport or of timers. */
-    private suspend fun resolved(): Model {
-        val context = currentCoroutineContext()
-        val thread = Thread.currentThread()
-        val isOurs = thread is ElasticPool.Worker || thread === context[Sender]?.thread
-        val interceptor = context[ContinuationInterceptor]
-        val isForeign = (interceptor === Dispatchers.Unconfined || interceptor is CallDispatcher) && !isOurs
-        return if (isForeign) withContext(threads) { resolve() } else resolve()
-    }
+    override fun stream(request: Request): Flow<Delta> = linkFlow { mayBlock(threads, resolve).stream(request).collect(this) }
 
     override fun toString(): String = id.toString()
+}
+
+/** Resolves by [resolve], which may block, on files and on the user's lookup of variables: never on a thread of the transport or of timers. */
+internal suspend fun <T> mayBlock(threads: CoroutineContext, resolve: () -> T): T {
+    val context = currentCoroutineContext()
+    val thread = Thread.currentThread()
+    val isOurs = thread is ElasticPool.Worker || thread === context[Sender]?.thread
+    val interceptor = context[ContinuationInterceptor]
+    val isForeign = (interceptor === Dispatchers.Unconfined || interceptor is CallDispatcher) && !isOurs
+    return if (isForeign) withContext(threads) { resolve() } else resolve()
 }

@@ -34,20 +34,28 @@ internal class ModelNames(builder: LlmBuilder) {
      *
      * @throws LlmException.Configuration if none is set
      */
-    fun default(hasImages: Boolean = false): ModelId = ModelId.parse(
-        defaultModel ?: environment.first(if (hasImages) VISION_VARIABLES else DEFAULT_VARIABLES)?.value ?: throw LlmException.Configuration(
+    fun default(hasImages: Boolean = false): ModelId {
+        defaultModel?.let { return ModelId.parse(it) }
+        return ofVariable(if (hasImages) VISION_VARIABLES else DEFAULT_VARIABLES) ?: throw LlmException.Configuration(
             "No model was named and there is no default model. Set the variable ${DEFAULT_VARIABLES.first()}, or name a model, as in " +
                 "chat(\"ollama/llama3\") { … } (Kotlin) or llm.chat(\"ollama/llama3\", c -> …) (Java).",
-        ),
-    )
+        )
+    }
 
     /** The model of the variable LITELLM_DEFAULT_IMAGE_MODEL. @throws LlmException.Configuration if it is not set */
-    fun defaultImageModel(): ModelId = ModelId.parse(
-        environment.first(listOf(IMAGE_VARIABLE))?.value ?: throw LlmException.Configuration(
-            "No model was named and there is no default image model. Set the variable $IMAGE_VARIABLE, or name a model, as in " +
-                "image(\"openai/gpt-image-1\") { … } (Kotlin) or llm.image(\"openai/gpt-image-1\", i -> …) (Java).",
-        ),
+    fun defaultImageModel(): ModelId = ofVariable(listOf(IMAGE_VARIABLE)) ?: throw LlmException.Configuration(
+        "No model was named and there is no default image model. Set the variable $IMAGE_VARIABLE, or name a model, as in " +
+            "image(\"openai/gpt-image-1\") { … } (Kotlin) or llm.image(\"openai/gpt-image-1\", i -> …) (Java).",
     )
+
+    private fun ofVariable(names: List<String>): ModelId? {
+        val variable = environment.first(names) ?: return null
+        return try {
+            ModelId.parse(variable.value)
+        } catch (wrong: IllegalArgumentException) {
+            throw LlmException.Configuration("The variable ${variable.name} names no model: ${wrong.message}. Correct it or unset it.", wrong)
+        }
+    }
 
     /** [id] as this client's prices are keyed: with the provider's own id instead of an alias. */
     fun canonical(id: ModelId): ModelId = registry.find(id.provider)?.let { ModelId(it.id, id.name) } ?: id

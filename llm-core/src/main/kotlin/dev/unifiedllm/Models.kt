@@ -8,10 +8,14 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Role
+import dev.unifiedllm.chat.RoutingStrategy
 import dev.unifiedllm.provider.AwsSettings
 import dev.unifiedllm.provider.ProviderSettings
 import kotlinx.coroutines.flow.Flow
+import java.util.function.Consumer
 import java.util.function.Function
+import kotlin.time.Duration
+import kotlin.time.toKotlinDuration
 
 /** Makes models. In Kotlin `dev.unifiedllm.dsl` has the same as functions. */
 public object Models {
@@ -26,6 +30,42 @@ public object Models {
     /** A model that tries [models] in order until one delivers its first content. */
     @JvmStatic
     public fun firstOf(vararg models: Model): Model = ChainModel(models.toList())
+
+    /** A group of deployments, called [name] in messages: each call goes to one of its targets, and to the next one if that fails. */
+    @JvmSynthetic
+    public fun group(name: String, block: GroupBuilder.() -> Unit): Model = GroupBuilder(name).apply(block).build()
+
+    /** A group of deployments, called [name] in messages: each call goes to one of its targets, and to the next one if that fails. */
+    @JvmStatic
+    public fun group(name: String, block: Consumer<GroupBuilder>): Model = group(name) { block.accept(this) }
+
+    /**
+     * A model that sends a request to the first of [models], and after each [delay] without content to the next one as well. The first one that delivers
+     * content gives the response; the others are cancelled, and may be billed by their providers.
+     */
+    @JvmSynthetic
+    public fun hedge(delay: Duration, vararg models: Model): Model = hedged(delay, models.toList())
+
+    /**
+     * A model that sends a request to the first of [models], and after each [delay] without content to the next one as well. The first one that delivers
+     * content gives the response; the others are cancelled, and may be billed by their providers.
+     */
+    @JvmSynthetic
+    public fun hedge(delay: Duration, vararg models: String): Model = hedged(delay, models.map(ModelId::parse))
+
+    /** A model that sends a request to the first of [models], and after each [delay] without content to the next one as well. */
+    @JvmStatic
+    public fun hedge(delay: java.time.Duration, vararg models: Model): Model = hedged(delay.toKotlinDuration(), models.toList())
+
+    /** A model that sends a request to the first of [models], and after each [delay] without content to the next one as well. */
+    @JvmStatic
+    public fun hedge(delay: java.time.Duration, vararg models: String): Model = hedged(delay.toKotlinDuration(), models.map(ModelId::parse))
+
+    private fun hedged(delay: Duration, models: List<ModelRef>): Model = group("hedge") {
+        strategy = RoutingStrategy.IN_ORDER
+        hedgeAfter = delay
+        models.forEach { target(it) }
+    }
 
     /**
      * A model of your own: [answer] gets the text of the last user message and returns the text of the response. It may block, and is interrupted when the
@@ -81,6 +121,13 @@ internal class UnboundModel(
     val acceptsProviderPrefix: Boolean = false,
 ) : Model {
     override fun stream(request: Request): Flow<Delta> = Llm.default.client.stream(this, request)
+
+    override fun toString(): String = id.toString()
+}
+
+/** Fails as the resolution of [id] has failed. */
+internal class Unresolved(override val id: ModelId, private val failure: LlmException) : Model {
+    override fun stream(request: Request): Flow<Delta> = linkFlow { throw failure }
 
     override fun toString(): String = id.toString()
 }

@@ -35,8 +35,9 @@ internal class ProviderQueries(
             is ModelId -> counted(request, target(UnboundModel(member), request.context.apiKey), member)
             is UnboundModel -> counted(request, target(member, request.context.apiKey), member.id)
             is Intercepted -> count(request, member.next)
+            is GroupModel -> count(request.withContext(request.context.with { apiKey = null }), member.targets.first().model)
             is BoundModel -> if (member.client === client) counted(request, target(UnboundModel(member.id), null), member.id) else others(request, member)
-            else -> TokenEstimate.of(request, member.id.name)
+            else -> estimatedTokens(request, member.id.name)
         }
 
     private suspend fun others(request: ChatRequest, model: BoundModel): TokenCount {
@@ -45,13 +46,13 @@ internal class ProviderQueries(
     }
 
     private suspend fun counted(request: ChatRequest, target: Target?, id: ModelId): TokenCount {
-        val counter = target?.let { Protocols.named(it.protocol).tokenCounter(it) } ?: return TokenEstimate.of(request, id.name)
+        val counter = target?.let { Protocols.named(it.protocol).tokenCounter(it) } ?: return estimatedTokens(request, id.name)
         val sent = wires.media(target).prepared(request)
         val counted = try {
             counter.count(sent, target, exchange(target, request.context.timeouts))
         } catch (failure: LlmException) {
             if (!target.mayLackEndpoint || !failure.isMissingEndpoint) throw failure
-            return TokenEstimate.of(request, id.name)
+            return estimatedTokens(request, id.name)
         }
         if (counted == null) {
             throw LlmException.MalformedResponse("${target.id} responded without a count of tokens.", details = LlmException.Details(target.id))

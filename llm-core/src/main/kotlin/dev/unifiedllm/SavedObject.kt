@@ -1,8 +1,8 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.protocol.json.JsonSyntaxException
+import dev.unifiedllm.protocol.json.jsonElement
 import dev.unifiedllm.schema.JsonPrefix
-import kotlinx.serialization.SerializationException
-import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
@@ -39,8 +39,8 @@ internal class SavedObject private constructor(private val json: JsonObject) {
         fun parse(text: String): SavedObject {
             val json: JsonElement = try {
                 if (JsonPrefix.isDeep(text)) throw failure("it is nested deeper than ${JsonPrefix.MAX_DEPTH} levels", null)
-                Json.parseToJsonElement(text)
-            } catch (wrong: SerializationException) {
+                jsonElement(text)
+            } catch (wrong: JsonSyntaxException) {
                 throw failure("it is not JSON", wrong)
             }
             return SavedObject(json as? JsonObject ?: throw failure("it is not a JSON object", null))

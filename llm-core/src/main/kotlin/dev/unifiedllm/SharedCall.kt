@@ -20,9 +20,6 @@ import kotlin.coroutines.AbstractCoroutineContextElement
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.CoroutineContext
 
-/** A call that is ready to be sent. @property runsUserCode true if an interceptor or a model of the user has a part in it, which may block */
-internal class PreparedCall(val deltas: Flow<Delta>, val runsUserCode: Boolean)
-
 /**
  * One call that any number of consumers share: the first consumer sends it, later ones read what has arrived from the beginning. It is cancelled when its
  * last consumer leaves before the end. Reply stands on it.
@@ -248,7 +245,7 @@ internal class SharedCall<T : Any>(
     private suspend fun produce(client: Client, wasOpen: Boolean) {
         try {
             if (wasOpen) currentCoroutineContext().ensureActive() else client.checkOpen()
-            val call = prepare(client)
+            val call = prepare(client).also { log.request = it.request }
             if (call.runsUserCode && client.mayRunOnTransport) withContext(client.threadContext) { collect(client, call) } else collect(client, call)
         } catch (cancelled: CancellationException) {
             if (!log.isEnded) end(cancelled(client.whyClosed() ?: whyCancelled(), cancelled))

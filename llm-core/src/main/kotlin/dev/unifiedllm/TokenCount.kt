@@ -27,6 +27,12 @@ public class TokenCount internal constructor(
 /** A count of the tokens of [request] by the client that [client] gives when the call is sent. */
 internal fun tokenCount(client: () -> Client, request: ChatRequest): Call<TokenCount> = QueryCall(client, request) { it.count(request) }
 
+/** An estimate of the tokens of [request]. @param model the model's name, of which the tokenizer depends */
+internal fun estimatedTokens(request: ChatRequest, model: String): TokenCount {
+    val estimate = TokenEstimate.forModel(model)
+    return TokenCount(estimate.of(request.messages) + estimate.ofTools(request.tools), true, estimate.source, FromKotlin.CALL)
+}
+
 /** The models of [provider] by the client that [client] gives when the call is sent. */
 internal fun modelList(client: () -> Client, provider: String): Call<List<ModelInfo>> {
     require(provider.isNotBlank()) { "models needs the name of a provider, as in models(\"groq\")" }

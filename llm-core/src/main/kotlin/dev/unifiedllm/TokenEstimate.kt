@@ -4,9 +4,14 @@ import com.knuddels.jtokkit.Encodings
 import com.knuddels.jtokkit.api.EncodingRegistry
 import com.knuddels.jtokkit.api.EncodingType
 import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.EmbeddingRequest
+import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Tool
+import dev.unifiedllm.chat.Usage
 
 /**
  * Counts tokens without a provider: by JTokkit if it is on the class path (`com.knuddels:jtokkit`), with the tokenizer of OpenAI's models, else one token for
@@ -14,6 +19,8 @@ import dev.unifiedllm.chat.Tool
  */
 internal class TokenEstimate private constructor(val source: String, private val tokens: (String) -> Long) {
     fun of(messages: List<Message>): Long = messages.sumOf { message -> PER_MESSAGE + message.parts.sumOf(::of) }
+
+    fun of(text: String): Long = tokens(text)
 
     fun ofTools(tools: List<Tool>): Long = tools.sumOf { PER_MESSAGE + tokens(it.name) + tokens(it.description.orEmpty()) + tokens(it.parameters.toString()) }
 
@@ -48,10 +55,33 @@ internal class TokenEstimate private constructor(val source: String, private val
         fun forModel(model: String, useJtokkit: Boolean = hasJtokkit): TokenEstimate =
             if (useJtokkit) Jtokkit.estimate(model) else TokenEstimate("UTF-8 bytes / $BYTES_PER_TOKEN", ::quarter)
 
-        /** @param model the model's name */
-        fun of(request: ChatRequest, model: String): TokenCount {
-            val estimate = forModel(model)
-            return TokenCount(estimate.of(request.messages) + estimate.ofTools(request.tools), true, estimate.source, FromKotlin.CALL)
+        /**
+         * The usage of a response to [request] that was cut. Estimated without a tokenizer: loading one takes longer than cancelling a call may.
+         *
+         * @param characters how many of the response had arrived: see [length]
+         * @param earlier the messages of the call that [request] does not have: those of its earlier steps
+         * @return null if the request is not counted in tokens of text
+         */
+        fun ofCut(request: Request, characters: Long, earlier: List<Message> = emptyList()): Usage? {
+            val bytes = forModel(request.model.name, useJtokkit = false)
+            val sent = when (request) {
+                is ChatRequest -> bytes.of(request.messages + earlier) + bytes.ofTools(request.tools)
+                is EmbeddingRequest -> request.inputs.sumOf(bytes::of)
+                is ImageRequest -> return null
+            }
+            return Usage.build {
+                inputTokens = sent
+                outputTokens = ((characters + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN).takeIf { request is ChatRequest }
+                estimated = true
+            }
+        }
+
+        /** How many characters of [delta] the model has written. */
+        fun length(delta: Delta): Int = when (delta) {
+            is Delta.Text -> delta.text.length
+            is Delta.Reasoning -> delta.text.length
+            is Delta.ToolCallDelta -> (delta.name?.length ?: 0) + delta.argumentsFragment.length
+            else -> 0
         }
 
         /** Of the images and files in [messages], and in their tool results. */

@@ -49,13 +49,19 @@ internal suspend fun <T> runUserFunction(name: String, context: CallContext, fun
         val task = UserThreads.executor.submit {
             context.functions?.began(running)
             try {
-                continuation.resumeWith(runCatching(function).recoverCatching { throw notCancelled(name, it) })
+                continuation.resumeWith(resultOf(name, function))
             } finally {
                 context.functions?.ended(running)
             }
         }
         continuation.invokeOnCancellation { task.cancel(true) }
     }
+}
+
+private fun <T> resultOf(name: String, function: () -> T): Result<T> = try {
+    Result.success(function())
+} catch (failure: Throwable) { // of whatever kind: it is the failure of the call
+    Result.failure(notCancelled(name, failure))
 }
 
 /** In a live coroutine a CancellationException would end everything around it without a failure. */

@@ -55,6 +55,7 @@ class JavaFaceTest {
     @BeforeEach
     void open() {
         llm = Llm.builder()
+            .retry(r -> r.maxRetries(0))
             .environment(name -> null)
             .intercept(Interceptor.of((request, next) -> next.publisher(quick(request))))
             .build();
@@ -359,7 +360,7 @@ class JavaFaceTest {
             attempts.add(next.getId().toString());
             return next.publisher(quick(request));
         });
-        try (Llm own = Llm.builder().environment(name -> null).intercept(counting, Level.ATTEMPT).build()) {
+        try (Llm own = Llm.builder().environment(name -> null).retry(r -> r.maxRetries(0)).intercept(counting, Level.ATTEMPT).build()) {
             own.chat("demo/error", c -> c.user("hi").fallback(ECHO)).get();
         }
         assertEquals(List.of("demo/error", ECHO), attempts);

@@ -61,6 +61,7 @@ private val rootFiles = mapOf(
     "Publishers" to "model",
     "LinkFlow" to "model",
     "IncompleteStream" to "model",
+    "TokenEstimate" to "model",
     "UserFunctions" to "model",
     "Call" to "model",
 )

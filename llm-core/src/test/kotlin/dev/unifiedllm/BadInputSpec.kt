@@ -56,9 +56,9 @@ class BadInputSpec : FunSpec({
             ),
             Case(
                 "an encoding that was not asked for",
-                gzipped(200, "data: [DONE]\n\n"),
+                encoded("br"),
                 LlmException.MalformedResponse::class.java,
-                "gzip",
+                "br, which was not requested",
             ),
             Case(
                 "and the same with an error in it",
@@ -158,12 +158,17 @@ class BadInputSpec : FunSpec({
     }
 })
 
-private fun llm(variables: Map<String, String>) = Llm.builder().environment { variables[it] }.build()
+private fun llm(variables: Map<String, String>) = Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }.build()
 
 private fun status(code: Int, body: String): (HttpExchange) -> Unit = { exchange ->
     val bytes = body.encodeToByteArray()
     exchange.sendResponseHeaders(code, bytes.size.toLong())
     exchange.responseBody.write(bytes)
+}
+
+private fun encoded(coding: String): (HttpExchange) -> Unit = { exchange ->
+    exchange.responseHeaders.add("content-encoding", coding)
+    stream("data: [DONE]\n\n")(exchange)
 }
 
 private fun gzipped(code: Int, body: String): (HttpExchange) -> Unit = { exchange ->

@@ -70,7 +70,7 @@ private suspend fun <T> withServer(
         "AWS_REGION" to "us-east-1",
         "AWS_BEDROCK_RUNTIME_ENDPOINT" to server.url,
     )
-    Llm.builder().environment { variables[it] }.apply(settings).build().use { block(it, server) }
+    Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }.apply(settings).build().use { block(it, server) }
 }
 
 private fun texts(count: Int) = List(count) { "text $it" }

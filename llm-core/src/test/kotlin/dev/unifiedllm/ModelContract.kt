@@ -41,6 +41,8 @@ class ContractSubject(val model: Model, val calls: () -> Int, val failing: Model
 
 private val LETTERS = mapOf(
     Delta.Attempt::class to "a",
+    Delta.Waiting::class to "a",
+    Delta.Waiting::class to "q",
     Delta.Warning::class to "w",
     Delta.Start::class to "S",
     Delta.Reset::class to "R",
@@ -48,8 +50,8 @@ private val LETTERS = mapOf(
     Delta.ToolResult::class to "t",
     Delta.Finish::class to "F",
 )
-private const val OPENING = "[aw]*S[cw]*"
-private const val BODY = "$OPENING(R$OPENING)*"
+private const val OPENING = "[aqw]*S[cw]*"
+private const val BODY = "$OPENING(R$OPENING|a$OPENING)*"
 private val REPLY = Regex("($BODY" + "ft*)*${BODY}F")
 
 /** A word of the grammar that stands in [Delta]: a letter for each delta, c for content. */
@@ -159,7 +161,7 @@ fun FunSpec.modelContract(name: String, vararg serves: KClass<out Request>, subj
                 val error = shouldThrow<LlmException> { failing.stream(request(failing)).collect(seen::add) }
                 textOf(seen).isNotEmpty() shouldBe true
                 seen.none { delta -> delta is Delta.Finish } shouldBe true
-                Llm.builder().environment { null }.build().use { llm ->
+                Llm.builder().retry { maxRetries = 0 }.environment { null }.build().use { llm ->
                     val reply = llm.chat(failing) {
                         user("Say something")
                         providerOptions { put("tokensPerSecond", 0) }

@@ -2,12 +2,12 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.protocol.Protocol
@@ -59,7 +59,7 @@ private fun overLoopback(protocol: Protocol, answer: LoopbackExchange.(path: Str
     val transport = JdkTransport(5.seconds)
     val provider = Provider("p", protocol.name)
     val model = { name: String ->
-        ProtocolModel(Target(ModelId("p", name), provider, server.url, ApiKey.of("sk-test")), protocol, transport, Deadlines.DEFAULT)
+        ProtocolModel(Target(ModelId("p", name), provider, server.url, ApiKey.of("sk-test")), protocol, transport, NO_TIMEOUTS)
     }
     return ContractSubject(model("whole"), { server.requests.size }, model("cut")) {
         transport.close()
@@ -68,7 +68,7 @@ private fun overLoopback(protocol: Protocol, answer: LoopbackExchange.(path: Str
 }
 
 private fun client(server: LoopbackServer): Llm =
-    Llm.builder().environment { name -> mapOf("OPENAI_API_KEY" to "sk-test", "OPENAI_BASE_URL" to server.url + "/v1")[name] }.build()
+    Llm.builder().retry { maxRetries = 0 }.environment { name -> mapOf("OPENAI_API_KEY" to "sk-test", "OPENAI_BASE_URL" to server.url + "/v1")[name] }.build()
 
 /** A model of a user's own, and one that fails after a delta. */
 private class Handmade(override val id: ModelId, private val isCut: Boolean, private val calls: AtomicInteger) : Model {
@@ -137,7 +137,7 @@ class ModelContractSpec : FunSpec({
 
     modelContract("a chain whose first model fails") {
         val calls = AtomicInteger()
-        val llm = Llm.builder().environment { null }.build()
+        val llm = Llm.builder().retry { maxRetries = 0 }.environment { null }.build()
         val whole = Handmade(ModelId("my", "whole"), isCut = false, calls)
         val cut = Handmade(ModelId("my", "cut"), isCut = true, AtomicInteger())
         val chain = { last: Model ->

@@ -81,8 +81,8 @@ internal class Valve(id: String = "test/valve") : Model {
     }
 }
 
-/** A client that sees only [variables] of the environment. */
+/** A client that sees only [variables] of the environment, and repeats no attempt unless [block] says so. */
 internal fun client(vararg variables: Pair<String, String>, block: LlmBuilder.() -> Unit = {}): Llm {
     val environment = variables.toMap()
-    return Llm.builder().environment { environment[it] }.apply(block).build()
+    return Llm.builder().environment { environment[it] }.retry { maxRetries = 0 }.apply(block).build()
 }

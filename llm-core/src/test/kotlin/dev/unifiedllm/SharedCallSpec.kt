@@ -88,7 +88,7 @@ class SharedCallSpec : FunSpec({
     test("the thread of the first consumer prepares a call that runs no code of the user") {
         val threads = CopyOnWriteArrayList<Thread>()
         fun record(): String? = null.also { threads += Thread.currentThread() }
-        Llm.builder().environment { record() }.build().use { own ->
+        Llm.builder().retry { maxRetries = 0 }.environment { record() }.build().use { own ->
             shouldThrow<LlmException.Configuration> { own.chat("openai/gpt-4o", "hi").get() }
         }
         threads.distinct() shouldContainExactly listOf(Thread.currentThread())

@@ -29,7 +29,7 @@ private val LoopbackRequest.model: String
     get() = Json.parseToJsonElement(body).jsonObject.getValue("model").jsonPrimitive.content
 
 private fun client(server: LoopbackServer, vararg variables: Pair<String, String>, defaultModel: String? = null): Llm {
-    val builder = Llm.builder().environment { name -> variables.toMap()[name] }
+    val builder = Llm.builder().retry { maxRetries = 0 }.environment { name -> variables.toMap()[name] }
     builder.provider("my-server") { baseUrl = server.url }
     builder.provider("openai") {
         baseUrl = server.url

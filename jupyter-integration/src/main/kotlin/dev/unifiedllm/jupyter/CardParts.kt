@@ -8,16 +8,19 @@ import dev.unifiedllm.chat.Usage
 import java.util.Locale
 import kotlin.time.Duration
 import kotlin.time.DurationUnit
+import kotlin.time.toKotlinDuration
 
 /** The attempts that failed, a line each, and what was tried next. @param isOver false while the next one may still come */
 internal fun attemptNotes(attempts: List<Delta.Attempt>, isOver: Boolean): String = buildString {
     attempts.forEachIndexed { index, attempt ->
         val error = attempt.error ?: return@forEachIndexed
         val next = attempts.getOrNull(index + 1)?.model
+        val wait = attempt.delay?.toKotlinDuration()?.let(::seconds)
         val then = when {
-            next == attempt.model -> ", tried again"
+            next == attempt.model -> ", tried again" + wait?.let { " after $it" }.orEmpty()
             next != null -> ", tried $next instead"
             isOver -> ""
+            wait != null -> ", trying again in $wait…"
             else -> ", trying the next model…"
         }
         append("<div class=\"ullm-note\">${escape("${attempt.model} failed (${failureName(error)})$then")}</div>")

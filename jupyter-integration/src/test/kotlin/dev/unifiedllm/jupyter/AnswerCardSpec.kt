@@ -31,6 +31,7 @@ private fun known(amount: String, source: String = "litellm") = Cost.Known(Usd.o
 
 private const val TIMES = "TTFT 200 ms · 300 ms total"
 
+/** The card of a response, also of one that is long (fault 228). */
 class AnswerCardSpec : FunSpec({
     test("the footer of a finished response: model, tokens, cost, time to first token, total time, speed") {
         val usage = Usage.build {
@@ -250,6 +251,12 @@ class AnswerCardSpec : FunSpec({
 
         test("after a second attempt at one model") {
             notes(CardState.DONE, busy, start(groq), finish()) shouldContainExactly listOf("groq/x failed (Overloaded), tried again")
+        }
+
+        test("while a retry is waited for, and after it") {
+            val waiting = busy.copy(delay = java.time.Duration.ofMillis(1_500))
+            notes(CardState.WAITING, waiting) shouldContainExactly listOf("groq/x failed (Overloaded), trying again in 1.5 s…")
+            notes(CardState.DONE, waiting, start(groq), finish()) shouldContainExactly listOf("groq/x failed (Overloaded), tried again after 1.5 s")
         }
     }
 

@@ -25,7 +25,7 @@ import java.net.InetAddress
 import java.net.InetSocketAddress
 import kotlin.time.Duration.Companion.seconds
 
-private fun client(block: LlmBuilder.() -> Unit = {}) = Llm.builder()
+private fun client(block: LlmBuilder.() -> Unit = {}) = Llm.builder().retry { maxRetries = 0 }
     .apply {
         price("paid/small") {
             inputPerMillion = Usd.of("1")

@@ -38,6 +38,7 @@ private val kept = listOf(
     Case("an empty text", "", ""),
 )
 
+/** Each character is shown: those of fault 228 as well. */
 class HtmlSpec : FunSpec({
     context("replaced by a visible form") {
         withData<Case>({ it.name }, made) {

@@ -59,12 +59,13 @@ private class FakeOutput(private val scope: TestScope) : CellOutput {
 
 @OptIn(ExperimentalCoroutinesApi::class)
 private fun virtual(block: suspend TestScope.(llm: Llm) -> Unit) = runTest {
-    val llm = Llm.builder().apply { context = StandardTestDispatcher(testScheduler) }.build()
+    val llm = Llm.builder().retry { maxRetries = 0 }.apply { context = StandardTestDispatcher(testScheduler) }.build()
     llm.use { block(it) }
 }
 
 private val Rendered.answer: String get() = page().answer.wholeText()
 
+/** What a cell shows of a call while it runs: faults 225 and 227. */
 @OptIn(ExperimentalCoroutinesApi::class)
 class LiveReplySpec : FunSpec({
     test("the card is shown at once, before the request is sent") {
@@ -354,6 +355,27 @@ class LiveReplySpec : FunSpec({
             model.calls shouldBe 1
             first.last.html shouldBe second.last.html
             first.last.answer.trim() shouldBe "w0 w1 w2 w3 w4 w5 w6 w7 w8 w9"
+        }
+    }
+
+    test("two cells that stream at once show each its own text") {
+        virtual { llm ->
+            val cells = listOf("a", "b").map { name ->
+                val model = FakeModel(ModelId("fake", name)) {
+                    repeat(10) {
+                        emit(Delta.Text("$name$it "))
+                        delay(100)
+                    }
+                    emit(finish())
+                }
+                val output = FakeOutput(this)
+                output to launch { follow(llm.chat(model, "?"), output) }
+            }
+            advanceTimeBy(450)
+            cells.map { (output) -> output.last.answer } shouldContainExactly listOf("a0 a1 a2 a3 a4 ", "b0 b1 b2 b3 b4 ")
+            cells.forEach { (_, job) -> job.join() }
+            cells.map { (output) -> output.last.answer.trim() } shouldContainExactly
+                listOf("a", "b").map { name -> (0 until 10).joinToString(" ") { "$name$it" } }
         }
     }
 

@@ -7,7 +7,7 @@ import dev.unifiedllm.e2e.projectFolder
 import io.kotest.core.spec.style.FunSpec
 import java.nio.file.Files
 
-/** Runs the end-to-end drivers of jupyter-integration/e2e: the Kotlin kernel and JupyterLab. */
+/** Runs the end-to-end drivers of jupyter-integration/e2e: the Kotlin kernel and JupyterLab. Faults 154 and 226: Stop in a stream, a saved notebook. */
 class NotebookSpec : FunSpec({
     needs(OptionalProgram.NOTEBOOK) {
         test("the Kotlin kernel: hooks, costs, errors, interrupts, completion") {

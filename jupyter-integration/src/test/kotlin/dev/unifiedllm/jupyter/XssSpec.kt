@@ -166,6 +166,7 @@ class XssSpec : FunSpec({
     }
 
     test("the plain-text form has no control characters for a terminal") {
+        // fault 228
         val nasty = "\u001B]0;x\u0007\u001B[2J\u202Egpj.exe"
         val model = ModelId(nasty, nasty)
         val failure = LlmException.Overloaded(nasty, details = LlmException.Details(model))

@@ -6,6 +6,7 @@ import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.LlmDsl
 import dev.unifiedllm.schema.JsonType
 import java.util.function.Consumer
+import kotlin.time.TimeMark
 
 /**
  * The settings of a call that are no part of what is sent: its id, its labels, and its rules.
@@ -59,6 +60,30 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmName("timeouts")
     public val timeouts: Timeouts? = builder.timeouts
 
+    /** When a failed attempt is sent again, as far as it differs from the client's policy; null: it does not. */
+    @get:JvmName("retry")
+    public val retry: RetryPolicy? = builder.retry
+
+    /** The models to try in order when the request is longer than the context of a model; empty: those of the client. */
+    @get:JvmName("contextWindowFallbacks")
+    public val contextWindowFallbacks: List<ModelRef> = builder.contextWindowFallbacks.toList()
+
+    /** The models to try in order when a content filter stops the request; empty: those of the client. */
+    @get:JvmName("contentPolicyFallbacks")
+    public val contentPolicyFallbacks: List<ModelRef> = builder.contentPolicyFallbacks.toList()
+
+    /** True: fallbacks are tried after any failure that they may mend; null leaves it to the client. */
+    @get:JvmName("fallbackOnAnyError")
+    public val fallbackOnAnyError: Boolean? = builder.fallbackOnAnyError
+
+    /** The same for all attempts at one model, so that a provider can tell a repeated request; null outside of attempts. */
+    @get:JvmName("idempotencyKey")
+    public val idempotencyKey: String? = builder.idempotencyKey
+
+    /** When the total time of the call ends; null before it starts. */
+    @get:JvmSynthetic
+    internal val deadline: TimeMark? = builder.deadline
+
     /** A copy with the changes that [block] makes. */
     @JvmSynthetic
     public fun with(block: Builder.() -> Unit): CallContext = Builder(this).apply(block).build()
@@ -89,6 +114,24 @@ public class CallContext private constructor(builder: Builder) {
         @get:JvmSynthetic
         internal val fallbacks: MutableList<ModelRef> = from?.fallbacks.orEmpty().toMutableList()
 
+        @get:JvmSynthetic
+        internal val contextWindowFallbacks: MutableList<ModelRef> = from?.contextWindowFallbacks.orEmpty().toMutableList()
+
+        @get:JvmSynthetic
+        internal val contentPolicyFallbacks: MutableList<ModelRef> = from?.contentPolicyFallbacks.orEmpty().toMutableList()
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var deadline: TimeMark? = from?.deadline
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        public var idempotencyKey: String? = from?.idempotencyKey
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        public var retry: RetryPolicy? = from?.retry
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        public var fallbackOnAnyError: Boolean? = from?.fallbackOnAnyError
+
         @get:JvmSynthetic @set:JvmSynthetic
         public var task: String? = from?.task
 
@@ -111,6 +154,17 @@ public class CallContext private constructor(builder: Builder) {
         public fun fallback(vararg models: ModelRef): Builder = apply { fallbacks += models }
 
         public fun enableFallback(enable: Boolean?): Builder = apply { enableFallback = enable }
+
+        public fun fallbackOnAnyError(enable: Boolean?): Builder = apply { fallbackOnAnyError = enable }
+
+        public fun contextWindowFallback(vararg models: ModelRef): Builder = apply { contextWindowFallbacks += models }
+
+        public fun contentPolicyFallback(vararg models: ModelRef): Builder = apply { contentPolicyFallbacks += models }
+
+        public fun idempotencyKey(key: String?): Builder = apply { idempotencyKey = key }
+
+        /** Changes the parts of the retry policy that are set; the others stay. */
+        public fun retry(block: Consumer<RetryPolicy.Builder>): Builder = apply { retry = RetryPolicy.Builder(retry).also(block::accept).build() }
 
         public fun apiKey(key: ApiKey?): Builder = apply { apiKey = key }
 

@@ -53,13 +53,15 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
     @get:JvmSynthetic @set:JvmSynthetic
     public var seed: Long? = from?.seed
 
-    /** Lowers the probability of tokens that have occurred. Its range is the provider's, mostly -2 to 2; it is sent unchecked. */
+    /** Lowers the probability of tokens that have occurred. Its range is the provider's, mostly -2 to 2, and not checked. @throws IllegalArgumentException if it is no number */
     @get:JvmSynthetic @set:JvmSynthetic
     public var presencePenalty: Double? = from?.presencePenalty
+        set(value) = finite("presencePenalty", value) { field = value }
 
-    /** Lowers the probability of tokens by how often they have occurred. Its range is the provider's, mostly -2 to 2; it is sent unchecked. */
+    /** Lowers the probability of tokens by how often they have occurred. Its range is the provider's, mostly -2 to 2, and not checked. @throws IllegalArgumentException if it is no number */
     @get:JvmSynthetic @set:JvmSynthetic
     public var frequencyPenalty: Double? = from?.frequencyPenalty
+        set(value) = finite("frequencyPenalty", value) { field = value }
 
     /** How many choices. @throws IllegalArgumentException if it is not positive */
     @get:JvmSynthetic @set:JvmSynthetic
@@ -200,6 +202,11 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
     public fun serviceTier(tier: String): ChatRequestBuilder = apply { serviceTier = tier }
 
     public fun delivery(delivery: Delivery): ChatRequestBuilder = apply { this.delivery = delivery }
+
+    private inline fun finite(name: String, value: Double?, set: () -> Unit) {
+        require(value == null || value.isFinite()) { "$name must be a number, was $value" }
+        set()
+    }
 
     private inline fun positive(name: String, value: Int?, set: () -> Unit) {
         require(value == null || value > 0) { "$name must be positive, was $value" }

@@ -44,9 +44,9 @@ public class ChatResponse private constructor(fold: ResponseFold, now: Long) {
     @get:JvmName("finishReason")
     public val finishReason: FinishReason? = fold.finish?.reason
 
-    /** Null if the provider did not report it. */
+    /** Null if the provider did not report it. That of a response that was cut is estimated; null while it is incomplete. */
     @get:JvmName("usage")
-    public val usage: Usage? = fold.finish?.usage
+    public val usage: Usage? = if (fold.finish != null) fold.finish?.usage else fold.cutUsage
 
     @get:JvmName("cost")
     public val cost: Cost = fold.finish?.cost ?: Cost.Unknown("the response is incomplete")

@@ -8,8 +8,9 @@ import java.time.Duration
  *
  * Every stream, from a provider, a decorator or a fake, follows this grammar:
  *
- *     opening = (Attempt | Warning)*  Start  (Text | Reasoning | ToolCallDelta | Raw | Source | Media | Embedding | Warning)*
- *     body    = opening (Reset opening)*            upstream response = body Finish
+ *     notes   = (Attempt | Waiting | Warning)*
+ *     opening = notes  Start  (Text | Reasoning | ToolCallDelta | Raw | Source | Media | Embedding | Warning)*
+ *     body    = opening (Reset opening | Attempt opening)*            upstream response = body Finish
  *     reply   = (body StepFinish ToolResult*)* body Finish
  *
  * A stream that does not end with [Finish] ends with a thrown [LlmException]: a cut response is never reported as a complete one.
@@ -137,7 +138,9 @@ public sealed class Delta {
      * In a stream it has failed with [error], and the next attempt follows; the last one of a call that failed on all models is followed by the
      * exception. In [ChatResponse.attempts] the last one gave the response; its error is null.
      *
-     * @property delay the wait before the next attempt, stated by an interceptor that retries; null: none. The library itself does not retry and sets none
+     * After content it follows a [Reset], unless the next attempt continues the text where this one was cut (`OnInterrupted.CONTINUE`).
+     *
+     * @property delay the wait before the next attempt at the same model; null: there is none, or the next attempt is at another model
      */
     public data class Attempt @JvmOverloads constructor(
         @get:JvmName("model") public val model: ModelId,
@@ -145,7 +148,19 @@ public sealed class Delta {
         @get:JvmName("delay") public val delay: Duration? = null,
     ) : Delta()
 
-    /** Discards what was delivered since the last step: the response starts again. The library itself does not emit it yet. */
+    /**
+     * The call waits before it sends its next attempt, because of a limit of requests, tokens or running calls.
+     *
+     * @property delay how long, as far as it is known; null if it is not
+     * @property reason what it waits for, as a sentence without a full stop
+     */
+    public data class Waiting @JvmOverloads constructor(
+        @get:JvmName("model") public val model: ModelId,
+        @get:JvmName("reason") public val reason: String,
+        @get:JvmName("delay") public val delay: Duration? = null,
+    ) : Delta()
+
+    /** Discards what was delivered since the last step: the response starts again (`OnInterrupted.RESTART`). */
     public data object Reset : Delta()
 
     /** A step of a tool loop has ended; the results of its tool calls follow. */

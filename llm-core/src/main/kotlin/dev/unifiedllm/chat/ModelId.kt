@@ -22,16 +22,31 @@ public data class ModelId(
     public companion object {
         private const val MAX_LENGTH = 512
 
-        /** @throws IllegalArgumentException if [text] is blank, has control characters or white space, or is longer than 512 characters */
+        /**
+         * @throws IllegalArgumentException if [text] is blank, has control characters, white space or characters that cannot be seen, has "." or ".." as a
+         * part between slashes, or is longer than 512 characters
+         */
         @JvmStatic
         public fun parse(text: String): ModelId {
             require(text.isNotBlank()) { "a model is named \"provider/model\", for example \"ollama/llama3\"; the name was empty" }
             require(text.length <= MAX_LENGTH) { "a model's name has at most $MAX_LENGTH characters, this one has ${text.length}" }
-            require(text.none { it.isWhitespace() || it.isISOControl() }) { "a model's name has no white space or control characters: \"${text.trim()}\"" }
+            require(text.codePoints().noneMatch(::isUnseen)) { "a model's name has no white space or control characters: \"${shown(text.trim())}\"" }
+            require(text.split('/').none { it == "." || it == ".." }) { "a model's name has no \".\" or \"..\" between slashes: \"$text\"" }
             val slash = text.indexOf('/')
             if (slash < 0) return ModelId("", text)
             require(slash > 0 && slash < text.lastIndex) { "a model is named \"provider/model\", for example \"ollama/llama3\", not \"$text\"" }
             return ModelId(text.substring(0, slash), text.substring(slash + 1))
         }
+
+        private fun isUnseen(code: Int): Boolean =
+            Character.isWhitespace(code) || Character.isSpaceChar(code) || Character.getType(code).toByte() in UNSEEN
+
+        /** Characters that cannot be seen by their numbers, because they may control a terminal or reverse the text around them. */
+        private fun shown(text: String): String = buildString {
+            text.codePoints().forEach { code -> if (code != ' '.code && isUnseen(code)) append("\\u%04x".format(code)) else appendCodePoint(code) }
+        }
+
+        /** Controls, formats such as bidirectional overrides, and halves of pairs. */
+        private val UNSEEN = setOf(Character.CONTROL, Character.FORMAT, Character.SURROGATE)
     }
 }

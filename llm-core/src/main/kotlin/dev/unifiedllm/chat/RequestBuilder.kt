@@ -10,16 +10,9 @@ public sealed class RequestBuilder<B : RequestBuilder<B>>(
     @get:JvmSynthetic internal val model: ModelRef,
     context: CallContext?,
     options: JsonObject?,
-) {
-    @get:JvmSynthetic
-    internal val callSettings: CallContext.Builder = CallContext.Builder(context)
-
+) : CallRules<B>(context) {
     @get:JvmSynthetic @set:JvmSynthetic
     internal var providerOptions: JsonObject = options ?: JsonObject(emptyMap())
-
-    @Suppress("UNCHECKED_CAST") // each subclass names itself as B
-    @get:JvmSynthetic
-    internal val self: B get() = this as B
 
     /** True: an option that the model or its wire lacks is an InvalidRequest instead of a warning. */
     @get:JvmSynthetic @set:JvmSynthetic
@@ -29,20 +22,12 @@ public sealed class RequestBuilder<B : RequestBuilder<B>>(
             callSettings.strict = value
         }
 
-    /** What the call is for. Reports group by it. */
+    /** What the call is for. Reports group by it, and a call that names no model goes to the model that the client has for it (`route`). */
     @get:JvmSynthetic @set:JvmSynthetic
     public var task: String?
         get() = callSettings.task
         set(value) {
             callSettings.task = value
-        }
-
-    /** False: only the first model is tried, whatever fallbacks are set. */
-    @get:JvmSynthetic @set:JvmSynthetic
-    public var enableFallback: Boolean?
-        get() = callSettings.enableFallback
-        set(value) {
-            callSettings.enableFallback = value
         }
 
     /** Used for the first model instead of the client's key. Reading it gives `***`. */
@@ -53,24 +38,8 @@ public sealed class RequestBuilder<B : RequestBuilder<B>>(
             callSettings.apiKey = value?.let(ApiKey::of)
         }
 
-    /** Tries these models in order if the one before fails before its first content. */
-    public fun fallback(vararg models: String): B = self.apply { models.mapTo(callSettings.fallbacks) { ModelId.parse(it) } }
-
-    /** Tries these models in order if the one before fails before its first content. */
-    public fun fallback(vararg models: ModelRef): B = self.apply { callSettings.fallbacks += models }
-
     /** Labels for reports. */
     public fun tag(vararg tags: String): B = self.apply { callSettings.tags += tags }
-
-    /** Time limits of this call; those that are not set stay the client's. */
-    @JvmSynthetic
-    public fun timeouts(block: Timeouts.Builder.() -> Unit): B = self.apply {
-        callSettings.timeouts =
-            Timeouts.Builder(callSettings.timeouts).apply(block).build()
-    }
-
-    /** Time limits of this call; those that are not set stay the client's. */
-    public fun timeouts(block: Consumer<Timeouts.Builder>): B = timeouts { block.accept(this) }
 
     /**
      * Additional fields of the request body, in the provider's own words. They replace ours of the same name; built-in tools in `tools` stand beside the
@@ -90,8 +59,6 @@ public sealed class RequestBuilder<B : RequestBuilder<B>>(
     public fun strict(strict: Boolean): B = self.apply { this.strict = strict }
 
     public fun task(task: String): B = self.apply { this.task = task }
-
-    public fun enableFallback(enable: Boolean): B = self.apply { enableFallback = enable }
 
     public fun apiKey(key: String): B = self.apply { apiKey = key }
 

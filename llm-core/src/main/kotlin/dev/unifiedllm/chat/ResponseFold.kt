@@ -30,6 +30,9 @@ public class ResponseFold(private val nanoTime: () -> Long = System::nanoTime, p
     internal var firstContentAt: Long? = null
     private var finishedAt: Long? = null
 
+    /** The estimated usage of a response that was cut. */
+    internal var cutUsage: Usage? = null
+
     /** How many choices the current step has. */
     internal val choiceCount: Int get() = choices.size
 
@@ -49,6 +52,7 @@ public class ResponseFold(private val nanoTime: () -> Long = System::nanoTime, p
             is Delta.Source -> sources += delta
             is Delta.Warning -> warnings += delta.message // once: the steps of a tool loop repeat theirs
             is Delta.Attempt -> attempts += delta
+            is Delta.Waiting -> Unit
             is Delta.StepFinish -> endStep(delta)
             is Delta.ToolResult -> earlier += Message.tool(Part.ToolResult(delta.id, delta.name, delta.content, delta.error != null))
             Delta.Reset -> reset()

@@ -3,6 +3,7 @@
 package dev.unifiedllm.chat
 
 import dev.unifiedllm.InternalLlmApi
+import dev.unifiedllm.schema.JsonPrefix
 import dev.unifiedllm.schema.JsonType
 import dev.unifiedllm.schema.JsonTypes
 import dev.unifiedllm.schema.asObject
@@ -137,6 +138,7 @@ internal fun interface ToolHandler {
 
 /** @throws IllegalArgumentException if [text], which is [what], is not the text of a JSON object */
 internal fun jsonObject(text: String, what: String): JsonObject {
+    require(!JsonPrefix.isDeep(text)) { "$what is nested deeper than ${JsonPrefix.MAX_DEPTH} levels: nest it less" }
     val element = try {
         Json.parseToJsonElement(text)
     } catch (broken: SerializationException) {

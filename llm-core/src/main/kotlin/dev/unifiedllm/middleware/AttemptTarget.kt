@@ -7,6 +7,7 @@ import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.provider.EmbeddingLimits
 import dev.unifiedllm.provider.JsonMode
 import java.util.concurrent.ConcurrentHashMap
+import kotlin.time.TimeMark
 
 /**
  * The target of an attempt, as its links see it.
@@ -29,6 +30,8 @@ internal class AttemptTarget(
     val mayWriteThinkTags: Boolean = false,
     /** What one request for embeddings may hold. */
     val embeddingLimits: EmbeddingLimits = EmbeddingLimits(),
+    /** True if the model continues a message of the assistant that stands at the end of the request. */
+    val continuesText: Boolean = false,
     private val price: (reportedModel: String?) -> Price?,
 ) {
     /** Shared by all calls of the client to this target. Found when it is needed, because the identity of a target contains a hash of its key. */
@@ -44,6 +47,31 @@ internal class TargetState {
     @Volatile
     var rateLimits: RateLimits? = null
 
+    private var available: Pair<RateLimits, TimeMark>? = null
+
+    /** When [limits] allow the next request. @param find called once for each report of the provider */
+    fun availableAt(limits: RateLimits, find: () -> TimeMark): TimeMark = synchronized(queue) {
+        val known = available?.takeIf { it.first === limits } ?: (limits to find()).also { available = it }
+        known.second
+    }
+
+    /** Its attempts, in the order in which they arrived. */
+    val queue: RateQueue = RateQueue()
+
+    /** Until when the provider wants no requests; null if it never asked for a pause. */
+    @Volatile
+    var pausedUntil: TimeMark? = null
+        private set
+
+    /** Keeps the longer one of two pauses. */
+    fun pause(until: TimeMark): Unit = synchronized(queue) {
+        val old = pausedUntil
+        if (old == null || old.elapsedNow() > until.elapsedNow()) pausedUntil = until
+    }
+
     /** The ways to ask for JSON that it has refused. */
     val refusedJsonModes: MutableSet<JsonMode> = ConcurrentHashMap.newKeySet()
+
+    /** How it has answered lately. */
+    val health: TargetHealth = TargetHealth()
 }

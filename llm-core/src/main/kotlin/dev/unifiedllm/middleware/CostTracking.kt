@@ -5,6 +5,7 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.LlmException.Network
 import dev.unifiedllm.LlmException.Timeout
 import dev.unifiedllm.Model
+import dev.unifiedllm.TokenEstimate
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ImageRequest
@@ -23,7 +24,11 @@ import java.time.Instant
 import kotlin.time.Duration
 import kotlin.time.TimeSource
 
-/** Prices the finish of an attempt and writes its row, however it ends. What the provider says it billed replaces the price of the catalogue. */
+/**
+ * Prices the finish of an attempt and writes its row, however it ends. What the provider says it billed replaces the price of the catalogue.
+ *
+ * The row of a response that was cut has an estimate of its usage.
+ */
 internal class CostTracking(
     private val ledger: Ledger,
     private val target: AttemptTarget,
@@ -38,12 +43,14 @@ internal class CostTracking(
         var finish: Delta.Finish? = null
         var hasAnswer = false
         var images = 0
+        var characters = 0L
         var status = Status.FAILED
         var mayBeBilled = false
         try {
             next.stream(request).collect { delta ->
                 if (delta.isContent) {
                     if (firstContent == null) firstContent = mark.elapsedNow()
+                    characters += TokenEstimate.length(delta)
                     hasAnswer = hasAnswer || delta !is Delta.Embedding
                     if (delta is Delta.Media && !delta.isPartial) images++
                 } else if (delta is Delta.Start) {
@@ -66,6 +73,7 @@ internal class CostTracking(
             mayBeBilled = failure.mayBeBilled
             throw failure
         } finally {
+            val usage = if (finish == null && (begun != null || firstContent != null)) TokenEstimate.ofCut(request, characters) else finish?.usage
             val cost = finish?.cost ?: if (begun != null || mayBeBilled) unfinished(begun) else null
             ledger.add(
                 LedgerRow(
@@ -73,7 +81,7 @@ internal class CostTracking(
                     target.id,
                     startedAt,
                     status,
-                    finish?.usage,
+                    usage,
                     cost,
                     mark.elapsedNow(),
                     firstContent,

@@ -9,13 +9,36 @@ import dev.unifiedllm.incomplete
 import dev.unifiedllm.linkFlow
 import dev.unifiedllm.withoutFallbackAdvice
 import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.FlowCollector
+
+/** Models that are tried after a failure that only they can mend. */
+internal class SpecialFallbacks(val contextWindow: List<Model> = emptyList(), val contentPolicy: List<Model> = emptyList()) {
+    fun after(failure: LlmException): List<Model> = when (failure) {
+        is LlmException.ContextLengthExceeded -> contextWindow
+        is LlmException.ContentFiltered -> contentPolicy
+        is LlmException.AllFailed -> (failure.cause as? LlmException)?.let(::after).orEmpty()
+        else -> emptyList()
+    }
+
+    val isEmpty: Boolean get() = contextWindow.isEmpty() && contentPolicy.isEmpty()
+}
 
 /**
- * Tries its targets in order until one delivers content. From then on the failure of that target is the failure of the call.
+ * Tries its targets in order until one delivers content. From then on the failure of that target is the failure of the call, unless the call restarts
+ * interrupted responses.
  *
+ * @param special the targets to go on with after a request that was too long, or that a content filter stopped
  * @param skipReason why a target other than the first cannot serve the request, as a sentence; null if it can, or if that is not known
+ * @param goesOn whether a call tries its next target after a failure
+ * @param restarts whether a call restarts interrupted responses
  */
-internal class Fallback(private val targets: List<Model>, private val skipReason: (ModelId, Request) -> String? = { _, _ -> null }) : Model {
+internal class Fallback(
+    private val targets: List<Model>,
+    private val skipReason: (ModelId, Request) -> String? = { _, _ -> null },
+    private val special: SpecialFallbacks = SpecialFallbacks(),
+    private val goesOn: (LlmException, Request) -> Boolean = { failure, _ -> failure.allowsFallback },
+    private val restarts: (Request) -> Boolean = { false },
+) : Model {
     init {
         require(targets.isNotEmpty()) { "a fallback chain needs at least one model" }
     }
@@ -23,36 +46,69 @@ internal class Fallback(private val targets: List<Model>, private val skipReason
     override val id: ModelId get() = targets.first().id
 
     override fun stream(request: Request): Flow<Delta> {
-        if (targets.size == 1) return targets.single().stream(request)
-        return linkFlow {
-            val failed = mutableListOf<Delta.Attempt>()
-            val skipped = mutableListOf<Delta.Attempt>()
-            for (target in targets) {
-                val reason = if (target === targets.first()) null else skipReason(target.id, request)
+        if (targets.size == 1 && special.isEmpty) return targets.single().stream(request)
+        return linkFlow { Trail(request, this).run() }
+    }
+
+    /** One call: what was tried, and what is left. */
+    private inner class Trail(private val request: Request, private val out: FlowCollector<Delta>) {
+        private val failed = mutableListOf<Delta.Attempt>()
+        private val skipped = mutableListOf<Delta.Attempt>()
+        private val tried = mutableListOf<Model>()
+        private val left = ArrayDeque(targets)
+        private val restarts = restarts(request)
+
+        suspend fun run() {
+            while (true) {
+                val target = left.removeFirst()
+                val reason = if (tried.isEmpty()) null else skipReason(target.id, request)
+                tried += target
                 if (reason != null) {
-                    val attempt = Delta.Attempt(target.id, unable(target.id, reason))
-                    skipped += attempt
-                    failed += attempt
-                    emit(attempt)
-                    if (target === targets.last()) throw allFailed(failed, skipped)
-                    continue
-                }
-                val gate = CommitGate(this)
-                try {
-                    target.stream(request).collect(gate)
-                    if (!gate.isCommitted) throw incomplete(target.id, isEmpty = !gate.holdsStart)
-                    return@linkFlow
-                } catch (failure: LlmException) {
-                    if (gate.isConsumers || gate.isCommitted) throw failure
-                    val isEnd = target === targets.last() || !failure.allowsFallback
-                    if (isEnd && failed.isEmpty()) throw failure
-                    val isChain = failure is LlmException.AllFailed && gate.attempts.isNotEmpty() // its attempts have been emitted
-                    val attempts = if (isChain) gate.attempts else failure.each().map { Delta.Attempt(it.model ?: target.id, it.withoutFallbackAdvice()) }
-                    failed += attempts
-                    if (!isChain) attempts.forEach { emit(it) }
-                    if (isEnd) throw allFailed(failed, skipped)
+                    skip(target, reason)
+                } else if (attempt(target)) {
+                    return
                 }
             }
+        }
+
+        private suspend fun skip(target: Model, reason: String) {
+            val attempt = Delta.Attempt(target.id, unable(target.id, reason))
+            skipped += attempt
+            failed += attempt
+            out.emit(attempt)
+            if (left.isEmpty()) throw allFailed(failed, skipped)
+        }
+
+        /** True if the response is complete. @throws LlmException if no other target is to be tried */
+        private suspend fun attempt(target: Model): Boolean {
+            val gate = CommitGate(out, restarts)
+            try {
+                target.stream(request).collect(gate)
+                if (!gate.isCommitted) throw incomplete(target.id, isEmpty = !gate.holdsStart)
+                return true
+            } catch (failure: LlmException) {
+                if (gate.isConsumers || (gate.isCommitted && !(restarts && failure.isRetryable))) throw failure
+                val isEnd = !choose(failure)
+                if (isEnd && (failed.isEmpty() || gate.isCommitted)) throw failure
+                if (gate.isCommitted) out.emit(Delta.Reset)
+                val isChain = failure is LlmException.AllFailed && gate.attempts.isNotEmpty() // its attempts have been emitted
+                val own = failure.each().map { Delta.Attempt(it.model ?: target.id, it.withoutFallbackAdvice()) }
+                failed += if (isChain) gate.attempts else gate.attempts + own
+                if (!isChain) own.forEach { out.emit(it) }
+                if (isEnd) throw allFailed(failed, skipped)
+                return false
+            }
+        }
+
+        /** Chooses what is tried after [failure]. False if nothing is. */
+        private fun choose(failure: LlmException): Boolean {
+            val others = special.after(failure).filterNot { it in tried }
+            if (others.isNotEmpty()) {
+                left.clear()
+                left += others
+                return true
+            }
+            return left.isNotEmpty() && goesOn(failure, request)
         }
     }
 
@@ -63,7 +119,7 @@ private fun unable(model: ModelId, reason: String) =
     LlmException.InvalidRequest(reason, LlmException.InvalidRequest.Kind.UNSUPPORTED, details = LlmException.Details(model))
 
 /** @param skipped those of [failed] that were not tried */
-private fun allFailed(failed: List<Delta.Attempt>, skipped: List<Delta.Attempt>): LlmException {
+internal fun allFailed(failed: List<Delta.Attempt>, skipped: List<Delta.Attempt> = emptyList()): LlmException {
     val trail = failed.joinToString("\n") { (model, failure) ->
         val message = failure?.message.orEmpty().withoutFallbackAdvice()
         if (model.toString() in message) "  $message" else "  $model: $message"
@@ -78,11 +134,16 @@ private fun allFailed(failed: List<Delta.Attempt>, skipped: List<Delta.Attempt>)
 }
 
 /** The failures of all models of a chain, in order; this failure alone if it is of one model. */
-private fun LlmException.each(): List<LlmException> {
+internal fun LlmException.each(): List<LlmException> {
     if (this !is LlmException.AllFailed) return listOf(this)
     val failures = suppressed.filterIsInstance<LlmException>() + listOfNotNull(cause as? LlmException)
     return failures.flatMap { it.each() }.ifEmpty { listOf(this) }
 }
+
+/** True for failures that another model may mend, if the user says so: all but those of a budget, of a cancelled call and of the total time. */
+internal val LlmException.mayBeMended: Boolean
+    get() = this !is LlmException.BudgetExceeded && this !is LlmException.Cancelled &&
+        !(this is LlmException.Timeout && phase == LlmException.Timeout.Phase.TOTAL)
 
 /** True for failures that another model may not share. */
 internal val LlmException.allowsFallback: Boolean

@@ -21,7 +21,7 @@ internal object RequireVectors : Interceptor {
         return linkFlow {
             val held = mutableListOf<Delta>()
             next.stream(request).collect { delta ->
-                if (delta is Delta.Warning || delta is Delta.Attempt) return@collect emit(delta)
+                if (delta is Delta.Warning || delta is Delta.Attempt || delta is Delta.Waiting) return@collect emit(delta)
                 if (delta is Delta.Reset) return@collect held.clear()
                 held += delta
                 if (delta is Delta.Finish) held.checked(request.inputs.size, next.id).also { held.clear() }.forEach { emit(it) }

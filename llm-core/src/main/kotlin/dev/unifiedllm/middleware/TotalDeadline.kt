@@ -3,19 +3,31 @@ package dev.unifiedllm.middleware
 import dev.unifiedllm.Interceptor
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.linkFlow
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.withTimeoutOrNull
+import kotlin.time.TimeSource
 
-/** Ends the call when its total deadline passes, wherever it is then. A function of the user that ignores the interrupt is named in a warning. */
-internal class TotalDeadline(private val defaults: Deadlines) : Interceptor {
+/**
+ * Ends the call when its total deadline passes, wherever it is then. A function of the user that ignores the interrupt is named in a warning.
+ *
+ * @param defaults the limits of calls that set none
+ * @param warning about the limits themselves; null for none
+ */
+internal class TotalDeadline(
+    private val defaults: Timeouts,
+    private val warning: String? = null,
+    private val time: TimeSource = TimeSource.Monotonic,
+) : Interceptor {
     override fun intercept(request: Request, next: Model): Flow<Delta> = linkFlow {
-        val total = request.context.timeouts?.total ?: defaults.total
+        val total = (request.context.timeouts?.over(defaults) ?: defaults).deadlines().total
+        warning?.let { emit(Delta.Warning(it)) }
+        val limited = request.withContext(request.context.with { deadline = time.markNow() + total })
         val isDone = withTimeoutOrNull(total) {
-            next.stream(request).collect(this@linkFlow)
+            next.stream(limited).collect(this@linkFlow)
             true
         }
         if (isDone == true) return@linkFlow

@@ -27,6 +27,7 @@ import dev.unifiedllm.transport.framing.WholeBodyDecoder
 import dev.unifiedllm.transport.rateLimits
 import dev.unifiedllm.withoutFallbackAdvice
 import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.withTimeoutOrNull
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
@@ -38,10 +39,11 @@ import kotlin.time.TimeSource
 internal class AnswerReader(
     private val target: Target,
     private val decoder: Decoder,
-    private val response: TransportResponse,
+    arrived: TransportResponse,
     private val timeouts: Deadlines,
     whole: Boolean,
 ) {
+    private val response = GunzippedResponse.of(arrived)
     private val details = LlmException.Details(target.id, response.status, requestId(response::header))
     private val deltas = ArrayList<Delta>()
     private val framing = BodyFraming(target, response, whole, decoder.readsJson)
@@ -60,6 +62,7 @@ internal class AnswerReader(
     private var hasUndecoded = false
 
     private val silent = SilentFrames()
+    private val output = OutputLimit()
 
     /** Reads the body to its end. Returns the request that must follow, if the response goes on in another body. */
     suspend fun readInto(emit: suspend (Delta) -> Unit): FollowUp? {
@@ -73,15 +76,17 @@ internal class AnswerReader(
 
     private suspend fun readInto(bursts: Bursts?, emit: suspend (Delta) -> Unit): FollowUp? {
         var lastContent: TimeMark = TimeSource.Monotonic.markNow()
-        while (decoder.progress != Progress.DONE) {
+        while (!decoder.hasReadBody) {
             if (hasUndecoded || !response.isReady) bursts?.endBurst()
             val count = try {
                 if (hasUndecoded) 0 else read(lastContent)
             } catch (broken: ConnectionLostException) {
                 lost = broken
                 END
+            } catch (broken: FramingException) {
+                throw advised(malformed(broken.message!!, broken))
             }
-            val failure = decode(count)
+            val failure = decode(count) ?: output.exceeded(deltas)?.let { malformed(it, null) }
             isCommitted = isCommitted || deltas.any { it.isContent }
             bursts?.beginBurst()
             for (index in deltas.indices) emit(withHead(deltas[index]))
@@ -138,25 +143,31 @@ internal class AnswerReader(
     private fun head() = ResponseHead(details.requestId, response.rateLimits(), (frames as? WholeBodyDecoder)?.text(MAX_RAW))
 
     private suspend fun read(lastContent: TimeMark): Int {
-        if (response.isReady) return response.read()
         // After the response is complete only its usage can follow: it is not worth a long wait.
         val mayEnd = decoder.progress == Progress.COMPLETE || decoder.isCompleteAtEnd()
         val wait = if (decoder.mayContinue) CONTENT_WAIT else USAGE_WAIT
         if (!mayEnd) endableSince = null
         val since = endableSince ?: TimeSource.Monotonic.markNow().also { if (mayEnd) endableSince = it }
-        val idle = if (mayEnd) minOf(timeouts.idle, wait - since.elapsedNow()) else timeouts.idle
-        val content = timeouts.noContent - lastContent.elapsedNow()
-        withTimeoutOrNull(minOf(idle, content).coerceAtLeast(1.milliseconds)) { return@withTimeoutOrNull response.read() }?.let { return it }
+        val idleLimit = timeouts.idle(received > 0, hasContent)
+        val contentLimit = timeouts.noContent(received > 0, hasContent)
+        val idle = if (mayEnd) minOf(idleLimit, wait - since.elapsedNow()) else idleLimit
+        val content = contentLimit - lastContent.elapsedNow()
+        if (!response.isReady) {
+            withTimeoutOrNull(minOf(idle, content).coerceAtLeast(1.milliseconds)) { return@withTimeoutOrNull response.read() }?.let { return it }
+        } else if (content.isPositive() && (!mayEnd || idle.isPositive())) {
+            currentCoroutineContext().ensureActive() // bytes that have arrived are read without suspending
+            return response.read()
+        }
         if (mayEnd) return END
         if (content <= idle) {
             throw Timeout(
-                "${target.id} sent keep-alives but no content for ${timeouts.noContent}. Try again, or raise timeouts.noContent.",
+                "${target.id} sent keep-alives but no content for $contentLimit. Try again, or raise timeouts.noContent.",
                 Timeout.Phase.NO_CONTENT,
                 details = details,
             )
         }
         throw Timeout(
-            "${target.id} sent nothing for ${timeouts.idle} in the middle of its response. Try again, or raise timeouts.idle.",
+            "${target.id} sent nothing for $idleLimit in the middle of its response. Try again, or raise timeouts.idle.",
             Timeout.Phase.IDLE,
             details = details,
         )
@@ -247,15 +258,16 @@ internal class AnswerReader(
 
     private fun interrupted(clean: String): LlmException {
         val invalid = lost?.let { invalidHttp(it, response.header("content-length")) }?.let { quote(it, target.key?.reveal()) }
+        val cause = lost?.let { withoutKey(it, target.key?.reveal()) }
+        if (invalid != null && !hasContent) return malformed("the server sent $invalid. Check for a proxy on the way$OR_ADD_A_FALLBACK", cause)
         val what = if (lost == null) clean else "the connection was lost"
         val last = (silent.lastWords() ?: (frames as? SseDecoder)?.strayWords)?.let { " Its last words: ${shown(it)}." }.orEmpty()
         val message = when {
-            invalid != null && !hasContent -> "The response of ${target.id} cannot be read: the server sent $invalid. Try again$OR_ADD_A_FALLBACK"
             invalid != null -> "The response of ${target.id} was cut: $what, because the server sent $invalid. What had arrived is in `partial`; try again."
             received == 0L -> "${target.id} sent an empty response: $what. Try again$OR_ADD_A_FALLBACK"
             else -> "The response of ${target.id} was cut: $what.$last What had arrived is in `partial`; try again."
         }
-        return LlmException.StreamInterrupted(message, lost?.let { withoutKey(it, target.key?.reveal()) }, details)
+        return LlmException.StreamInterrupted(message, cause, details)
     }
 
     /** The beginning of what the server said, in quotation marks, without keys and control characters. */

@@ -3,6 +3,7 @@ package dev.unifiedllm.protocol
 import dev.unifiedllm.protocol.json.isWholeJson
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.TransportResponse
+import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.error.quote
 import dev.unifiedllm.transport.framing.AwsEventStreamDecoder
 import dev.unifiedllm.transport.framing.ByteBuilder
@@ -49,7 +50,7 @@ internal class BodyFraming(private val target: Target, private val response: Tra
         val first = opening.bytes[start].toInt().toChar()
         val isJson = first == '{' || first == '['
         return when {
-            first == '<' -> throw FramingException("the server sent a web page: is ${target.baseUrl} the address of an API?")
+            first == '<' -> throw FramingException("the server sent a web page${title(start)}: is ${target.baseUrl} the address of an API?")
             !isJson -> SseDecoder(isWholeJson = isWhole).fed(start)
             type in JSON_LINES || (target.wire.streamsJsonLines && !whole) -> NdjsonDecoder(isWholeJson = isWhole).fed(start)
             else -> WholeBodyDecoder().fed(0)
@@ -57,6 +58,12 @@ internal class BodyFraming(private val target: Target, private val response: Tra
     }
 
     private fun FrameDecoder.fed(start: Int): FrameDecoder = also { feed(opening.bytes, start, opening.size) }
+
+    /** The title of the web page that begins at [start], as far as it has arrived; empty if it has none. */
+    private fun title(start: Int): String {
+        val title = ProviderError.of(opening.bytes.decodeToString(start, opening.size)).message?.let { quote(it, target.key?.reveal()) }
+        return if (title.isNullOrBlank()) "" else " (\"${title.filterNot { it.isISOControl() }}\")"
+    }
 
     private fun checkEncoding() {
         val encoding = response.header("content-encoding")?.trim()

@@ -47,7 +47,7 @@ internal class JsonExchange(
         val details = LlmException.Details(target.id, response.status, requestId(response::header))
         val body = body(response, details)
         val text = response.decoded(body, MAX_BYTES).trim().removePrefix("\uFEFF")
-        val json = jsonElementOrNull(text)
+        val json = jsonElementOrNull(text, isStrict = false)
         if (json !is JsonObject && json !is JsonArray) {
             val said = quote(text.take(MAX_QUOTE), target.key?.reveal()).ifEmpty { "nothing" }
             throw LlmException.MalformedResponse("${target.baseUrl}$path responded without JSON: $said", null, details)

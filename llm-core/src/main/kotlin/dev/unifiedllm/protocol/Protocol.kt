@@ -61,6 +61,9 @@ internal interface Decoder {
 
     val progress: Progress
 
+    /** True if nothing more is read of this body: the response is complete, or goes on in another body. */
+    val hasReadBody: Boolean get() = progress == Progress.DONE
+
     /**
      * Adds the deltas of [frame] to [out].
      *

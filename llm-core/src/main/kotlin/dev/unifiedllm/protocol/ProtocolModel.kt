@@ -10,8 +10,10 @@ import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.linkFlow
 import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.isRunByUser
 import dev.unifiedllm.transport.HeadDeadlines
 import dev.unifiedllm.transport.Transport
 import dev.unifiedllm.transport.TransportRequest
@@ -37,7 +39,7 @@ internal class ProtocolModel(
     private val target: Target,
     private val protocol: Protocol,
     private val transport: Transport,
-    private val timeouts: Deadlines,
+    private val timeouts: Timeouts,
     private val credential: Credential? = null,
     fetcher: MediaFetcher = MediaFetcher(),
 ) : Model {
@@ -62,10 +64,11 @@ internal class ProtocolModel(
         // No option of the request is left out: a strict call is sent, too.
         if (request is ChatRequest) leftOut += leftOutSignatures(request, target)
         for (warning in warnings + leftOut) emit(Delta.Warning(warning))
-        val deadlines = request.context.timeouts?.over(timeouts) ?: timeouts
+        val limits = request.context.timeouts?.over(timeouts) ?: timeouts
+        val deadlines = limits.deadlines(isStreamed(request), target.isRunByUser)
         var isComplete = false
         try {
-            var next: TransportRequest? = encoded
+            var next: TransportRequest? = encoded.withIdempotencyKey(request.context.idempotencyKey)
             while (next != null) {
                 val followUp = exchange(request, next, decoder, deadlines)
                 followUp?.let { delay(it.delay) }
@@ -77,6 +80,8 @@ internal class ProtocolModel(
         }
     }
 
+    private fun isStreamed(request: Request) = request is ChatRequest && request.delivery == Delivery.STREAM
+
     private suspend fun prepared(request: Request): Request = when (request) {
         is ChatRequest -> media.prepared(request)
         is ImageRequest -> media.prepared(request)
@@ -85,7 +90,7 @@ internal class ProtocolModel(
 
     /** @param leftOut gets a warning for what is left out of the history */
     private fun encode(request: Request, warnings: MutableList<String>, leftOut: MutableList<String>): Pair<TransportRequest, Decoder> {
-        fun <R : Request> Codec<R>.of(request: R) = encode(request, target, warnings) to decoder(request, target)
+        fun <R : Request> Codec<R>.of(request: R) = encode(request, target, warnings) to WholeLetters(decoder(request, target))
         return when (request) {
             is ChatRequest -> protocol.of(request.withReadableRawParts(target, leftOut).withCompleteToolTurns())
             is EmbeddingRequest -> protocol.embeddings?.of(request)
@@ -101,10 +106,11 @@ internal class ProtocolModel(
     /** One HTTP exchange. After the response is complete only its usage can follow: to lack it is no failure. */
     private suspend fun FlowCollector<Delta>.exchange(request: Request, sent: TransportRequest, decoder: Decoder, deadlines: Deadlines): FollowUp? {
         val late = if (decoder.progress == Decoder.Progress.COMPLETE) mutableListOf<Delta>() else null
-        val whole = request !is ChatRequest || request.delivery == Delivery.WHOLE
+        val whole = !isStreamed(request)
         val signed = signed(sent)
+        val errors = NetworkErrors(LlmException.Details(id), target, isStreamed = !whole)
         val followUp = try {
-            transport.exchange(signed, HeadDeadlines(deadlines.firstByte, NetworkErrors(LlmException.Details(id), target), deadlines.connect)) { response ->
+            transport.exchange(signed, HeadDeadlines(deadlines.firstByte, errors, deadlines.connect)) { response ->
                 if (response.status !in OK_STATUSES) throw response.statusError(target, deadlines.idle, sent.path.takeIf { request !is ChatRequest })
                 AnswerReader(target, decoder, response, deadlines, whole).readInto { delta ->
                     if (late != null) late += delta else emit(response.billed(delta, target, request))

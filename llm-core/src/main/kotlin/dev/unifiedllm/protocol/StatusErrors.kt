@@ -7,6 +7,7 @@ import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.error.requestId
 import dev.unifiedllm.transport.error.retryAfter
+import dev.unifiedllm.transport.rateLimits
 import java.time.Instant
 import kotlin.time.Duration
 
@@ -29,5 +30,5 @@ internal suspend fun TransportResponse.statusError(target: Target, patience: Dur
         retryAfter(::header, Instant.now()),
         header("x-should-retry")?.toBooleanStrictOrNull(),
         header("location"),
-    )
+    ).also { it.rateLimits = rateLimits() }
 }

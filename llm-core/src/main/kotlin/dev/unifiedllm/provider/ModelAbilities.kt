@@ -8,6 +8,10 @@ internal data class ModelAbilities(
     val reasoning: Boolean,
     val promptCache: Boolean,
     val documents: Boolean,
+    /** True if the model continues a message of the assistant. */
+    val prefill: Boolean,
+    /** False if the catalogue lists no ability at all: then nothing is known of them. */
+    val isKnown: Boolean,
     val maxInputTokens: Long?,
     val maxOutputTokens: Long?,
 ) {
@@ -20,6 +24,8 @@ internal data class ModelAbilities(
             reasoning = 'r' in letters,
             promptCache = 'c' in letters,
             documents = 'p' in letters,
+            prefill = 'f' in letters,
+            isKnown = letters.isNotEmpty(),
             maxInputTokens,
             maxOutputTokens,
         )

@@ -21,6 +21,8 @@ internal data class Provider(
     val apiKeyEnv: List<String> = emptyList(),
     /** Those of [apiKeyEnv] that hold a token. It is sent as [Auth.BEARER], whatever [auth] is. */
     val bearerEnv: List<String> = emptyList(),
+    /** What the keys of this provider begin with, if no other provider's keys do; else null. */
+    val keyPrefix: String? = null,
     val auth: Auth = Auth.BEARER,
     /** How the provider addresses models, if it is on Azure; else null. */
     val azure: Azure? = null,

@@ -22,6 +22,8 @@ internal class Target(
     val query: Map<String, String> = emptyMap(),
     /** True if the user said that nobody bills for this provider. */
     private val isMarkedFree: Boolean = false,
+    /** The models of all providers that are known, from which similar names are suggested. */
+    private val catalogue: () -> Collection<ModelId> = ::emptyList,
 ) {
     /** The facts about the wire on which the provider serves this model. */
     val wire: WireFacts = wires.named(provider.protocol(id.name))
@@ -39,9 +41,15 @@ internal class Target(
     val hasVersion: Boolean get() = VERSION in baseUrl
 
     /** This target with another base URL at the same server. */
-    fun at(baseUrl: String): Target = Target(id, provider, wires, baseUrl, key, systemMessage, warnings, aws, query, isMarkedFree)
+    fun at(baseUrl: String): Target = copy(baseUrl = baseUrl)
 
-    fun withWarning(warning: String): Target = Target(id, provider, wires, baseUrl, key, systemMessage, warnings + warning, aws, query, isMarkedFree)
+    fun withWarning(warning: String): Target = copy(warnings = warnings + warning)
+
+    private fun copy(baseUrl: String = this.baseUrl, warnings: List<String> = this.warnings) =
+        Target(id, provider, wires, baseUrl, key, systemMessage, warnings, aws, query, isMarkedFree, catalogue)
+
+    /** Names of models of the provider that are like [name]. */
+    val similarNames: List<String> get() = nearest(name, catalogue().filter { it.provider == id.provider && it.name != name }.map { it.name })
 
     /**
      * True if nobody bills for the model: a server of the user's that runs on this machine, or a provider that the user marked as free. Another machine

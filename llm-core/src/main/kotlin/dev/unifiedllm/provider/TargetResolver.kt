@@ -11,7 +11,7 @@ internal class TargetResolver(
     private val settings: Map<String, ProviderSettings>,
     awsProfileRegion: (AwsSettings) -> String? = { null },
     families: ModelFamilies = ModelFamilies.packed,
-    catalogue: () -> Collection<ModelId> = ::emptyList,
+    private val catalogue: () -> Collection<ModelId> = ::emptyList,
 ) {
     private val lookup = ProviderLookup(registry, wires, environment, settings, families, catalogue)
     private val awsRegions = AwsRegions(environment, awsProfileRegion)
@@ -33,8 +33,12 @@ internal class TargetResolver(
         val model = ModelId(row.id, name)
         val key = keys.resolve(row, requestedRow, model, settings, baseUrl)
         val azure = row.azure?.let { row.azureAddress(it, baseUrl, environment.first(it.apiVersionEnv)?.value, name) }
-        if (key != null) requireEncryption(baseUrl, settings, requestedRow, model)
-        return Target(
+        if (key != null ||
+            row.auth in WITH_CREDENTIALS
+        ) {
+            requireEncryption(if (key == null) "credentials" else "API key", baseUrl, settings, requestedRow, model)
+        }
+        val target = Target(
             model,
             row.fittedTo(azure).filledFrom(environment).withAuthOf(key),
             wires,
@@ -44,7 +48,9 @@ internal class TargetResolver(
             aws = aws,
             query = azure?.query.orEmpty(),
             isMarkedFree = settings.isFree,
+            catalogue = catalogue,
         )
+        return target.keyHint?.let(target::withWarning) ?: target
     }
 
     /** @throws LlmException.Configuration if the provider is unknown */
@@ -58,16 +64,19 @@ internal class TargetResolver(
         return settings[row.id]?.over(shared) ?: shared
     }
 
-    private fun requireEncryption(baseUrl: BaseUrl, settings: ProviderSettings, requestedRow: Provider, model: ModelId) {
+    private fun requireEncryption(secret: String, baseUrl: BaseUrl, settings: ProviderSettings, requestedRow: Provider, model: ModelId) {
         val host = baseUrl.host
         if (!baseUrl.url.startsWith("http://") || settings.allowInsecure || isLoopback(host)) return
         throw LlmException.Configuration(
-            "The API key for $model would be sent unencrypted to $host. Use https://, or allow it in code: " +
+            "The $secret for $model would be sent unencrypted to $host. Use https://, or allow it in code: " +
                 "${inCode(requestedRow.id, "allowInsecure", "true")}.",
             details = LlmException.Details(model),
         )
     }
 }
+
+/** Without a key, these send a signature or a token that is obtained later. */
+private val WITH_CREDENTIALS = setOf(Provider.Auth.AWS, Provider.Auth.GOOGLE, Provider.Auth.API_KEY)
 
 private fun Provider.onWire(protocol: String?): Provider = if (protocol == null) this else copy(protocol = protocol, protocols = emptyMap())
 

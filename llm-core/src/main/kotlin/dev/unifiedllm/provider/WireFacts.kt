@@ -33,6 +33,9 @@ internal interface WireFacts {
      */
     fun notFoundHint(target: Target, path: String?): String? = null
 
+    /** True if a model that can do so continues a message of the assistant at the end of the request, without a field that asks for it. */
+    val continuesText: Boolean get() = false
+
     /** True if servers of this wire may leave a model's reasoning in its text, between tags. */
     val writesThinkTags: Boolean get() = false
 

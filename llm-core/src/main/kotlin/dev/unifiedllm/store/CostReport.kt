@@ -2,6 +2,7 @@ package dev.unifiedllm.store
 
 import dev.unifiedllm.FromKotlin
 import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import java.time.ZoneId
 
@@ -123,19 +124,22 @@ private fun cost(group: List<LedgerRow>): Usd? {
     return if (known.isEmpty() && group.any { it.cost != null }) null else known.fold(Usd.ZERO, Usd::plus)
 }
 
-private fun row(name: String, demo: Boolean, group: List<LedgerRow>) = CostRow(
+private fun row(name: String, demo: Boolean, group: List<LedgerRow>, reported: List<Usage> = reported(group)) = CostRow(
     name = name,
     calls = group.size,
     failed = group.count { it.status == LedgerRow.Status.FAILED },
     cancelled = group.count { it.status == LedgerRow.Status.CANCELLED },
-    inputTokens = group.sumOf { it.usage?.inputTokens ?: 0 },
-    cacheReadTokens = group.sumOf { it.usage?.cacheReadTokens ?: 0 },
-    outputTokens = group.sumOf { it.usage?.outputTokens ?: 0 },
+    inputTokens = reported.sumOf { it.inputTokens ?: 0 },
+    cacheReadTokens = reported.sumOf { it.cacheReadTokens ?: 0 },
+    outputTokens = reported.sumOf { it.outputTokens ?: 0 },
     cost = cost(group),
     unknownCosts = group.count { it.cost is Cost.Unknown },
     isFree = group.all { it.cost == null || it.cost is Cost.Free } && group.any { it.cost is Cost.Free },
     isDemo = demo,
     isLocal = group.all { it.cost == null || (it.cost is Cost.Free && it.isLocal) } && group.any { it.cost is Cost.Free },
 )
+
+/** The usage of complete responses: that of the others is an estimate. */
+private fun reported(group: List<LedgerRow>) = group.filter { it.status == LedgerRow.Status.DONE }.mapNotNull { it.usage }
 
 private fun thousands(count: Long) = "%,d".format(java.util.Locale.ROOT, count)

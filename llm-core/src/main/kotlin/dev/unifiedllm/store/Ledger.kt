@@ -15,6 +15,7 @@ internal class LedgerRow(
     val model: ModelId,
     val startedAt: Instant,
     val status: Status,
+    /** Estimated if the response was cut; null if none had begun, or if the provider did not report it. */
     val usage: Usage?,
     /** Null if the attempt ended before anything could be billed. */
     val cost: Cost?,

@@ -49,7 +49,7 @@ internal class StructuredOutput(private val target: AttemptTarget) : Interceptor
             var isDelivered = false
             try {
                 next.stream(request.asking(type, mode)).collect { delta ->
-                    if (!isDelivered && delta !is Delta.Warning && delta !is Delta.Attempt) {
+                    if (!isDelivered && delta !is Delta.Warning && delta !is Delta.Attempt && delta !is Delta.Waiting) {
                         isDelivered = true
                         refused += refusedNow // what every way is refused for is not the way
                     }

@@ -13,7 +13,8 @@ import java.util.concurrent.atomic.AtomicInteger
  * The threads on which the JDK's HTTP clients work: a few, since their tasks are short. The JDK's own pool has a thread for each task that waits, which
  * makes hundreds when many streams begin at once.
  *
- * A task may block, as the lookup of a host name does. While no task ends and others wait, one more thread starts every [PATIENCE_MS] milliseconds.
+ * A task may block, as the lookup of a host name does. While no task ends and others wait, one more thread starts after [PATIENCE_MS] milliseconds, and each
+ * further one later than the one before: busy processors look like blocked tasks, and more threads would not help them.
  * Daemon threads, which end when they are idle. Thread-safe.
  */
 internal class HttpThreads(private val least: Int = maxOf(LEAST, Runtime.getRuntime().availableProcessors())) : Executor {
@@ -30,7 +31,7 @@ internal class HttpThreads(private val least: Int = maxOf(LEAST, Runtime.getRunt
     }
 
     /** Looks again later, and starts a thread if no task has ended since [completed] were. */
-    private fun watch(completed: Long): Unit = LATER.execute {
+    private fun watch(completed: Long): Unit = later().execute {
         if (waiting.isEmpty()) {
             pool.corePoolSize = least
             isWatched.set(false)
@@ -43,6 +44,11 @@ internal class HttpThreads(private val least: Int = maxOf(LEAST, Runtime.getRunt
         watch(now)
     }
 
+    private fun later(): Executor {
+        val added = pool.corePoolSize - least
+        return CompletableFuture.delayedExecutor(PATIENCE_MS * (1 + added), TimeUnit.MILLISECONDS) { it.run() }
+    }
+
     private class Daemons : ThreadFactory {
         private val count = AtomicInteger()
 
@@ -53,6 +59,5 @@ internal class HttpThreads(private val least: Int = maxOf(LEAST, Runtime.getRunt
         const val LEAST = 4
         const val IDLE_SECONDS = 5L
         const val PATIENCE_MS = 20L
-        val LATER: Executor = CompletableFuture.delayedExecutor(PATIENCE_MS, TimeUnit.MILLISECONDS) { it.run() }
     }
 }

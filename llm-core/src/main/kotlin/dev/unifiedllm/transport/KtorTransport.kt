@@ -2,6 +2,7 @@ package dev.unifiedllm.transport
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.OR_ADD_A_FALLBACK
+import dev.unifiedllm.transport.error.PROXY_REMEDY
 import dev.unifiedllm.transport.error.tlsSettingsError
 import io.ktor.client.HttpClient
 import io.ktor.client.network.sockets.ConnectTimeoutException
@@ -141,6 +142,13 @@ internal class KtorTransport(client: HttpClient) : Transport {
             deadlines.errors.details,
         )
         failure is UncheckedIOException -> tlsSettingsError(failure, deadlines.errors.details)
+        uri.scheme == "https" && failure is CancellationException && failure.message == NO_RESPONSE -> LlmException.Network(
+            "${deadlines.errors.details.model} cannot be reached: the proxy of your Ktor client requires a login for ${uri.authority} (status 407). " +
+                PROXY_REMEDY,
+            LlmException.Network.Phase.PROXY,
+            cause,
+            deadlines.errors.details,
+        )
         failure is ConnectTimeoutException -> deadlines.errors.noConnection(uri.authority, null, cause, "raise the connect timeout of your Ktor client")
         failure is HttpRequestTimeoutException || failure is SocketTimeoutException -> LlmException.Timeout(
             "${deadlines.errors.details.model} at ${uri.authority} sent no response within the timeout of your Ktor client. Raise that timeout" +
@@ -178,6 +186,9 @@ private fun HttpRequestBuilder.requireFirstHost() {
     if (first.name == null) first.name = host
     if (first.name != host) throw OtherHostException(url.host)
 }
+
+/** The words of Ktor's Java engine for the status 407 of a proxy to CONNECT, for which the JDK's client calls no body handler. */
+private const val NO_RESPONSE = "Failed to execute request"
 
 private const val READ_BYTES = 16 * 1024
 

@@ -16,7 +16,8 @@ import kotlin.time.Duration.Companion.seconds
  *
  * Servers announce keep-alive and close the connection soon after the response; llama.cpp does so after 35 ms. The JDK reuses such a connection until it
  * has read the end of it, and reports neither that a connection was reused nor that it was new. So a failure counts as stale if no byte of a response
- * had arrived, and the client had completed a response of the same origin before. Such a request is sent once more, on a new connection.
+ * had arrived, and the client had completed a response of the same origin before. Such a request is sent once more, on a new connection. So is one that
+ * an HTTP/2 server refused by REFUSED_STREAM or by GOAWAY, whatever was completed before.
  *
  * The exceptions are those of the JDK's client, 17 to 25, over HTTP/1.1 and HTTP/2. One case cannot be told apart from them: a connection that is closed
  * after an interim response (status 1xx), which the JDK discards. Thread-safe.
@@ -31,7 +32,9 @@ internal class StaleConnections {
 
     /** True if the request to [uri], which failed with [failure] before the head of a response, is to be sent again. */
     fun isStale(client: Any, uri: URI, failure: Throwable): Boolean =
-        synchronized(completed) { completed[client]?.contains(originOf(uri)) == true } && receivedNothing(failure)
+        (failure.message?.let(REFUSED::containsMatchIn) == true || isKnown(client, uri)) && receivedNothing(failure)
+
+    private fun isKnown(client: Any, uri: URI) = synchronized(completed) { completed[client]?.contains(originOf(uri)) == true }
 
     private fun originOf(uri: URI) = "${uri.scheme}://${uri.authority}"
 
@@ -45,6 +48,9 @@ internal class StaleConnections {
 
     private companion object {
         const val MAX_CAUSES = 8
+
+        /** HTTP/2: the server has not begun to work on the request. */
+        val REFUSED = Regex("GOAWAY received|Stream not processed")
 
         /** HTTP/1.1: the first. HTTP/2: the others; the last ones are of Windows. */
         val WORDS = Regex(

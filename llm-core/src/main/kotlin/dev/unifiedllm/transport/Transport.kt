@@ -16,8 +16,16 @@ internal class TransportRequest(
 ) {
     fun withHeaders(more: List<Pair<String, String>>): TransportRequest = TransportRequest(url, headers + more, body, contentType, method)
 
+    /** This request with an Idempotency-Key, unless it has one, or [key] is null. */
+    fun withIdempotencyKey(key: String?): TransportRequest {
+        if (key == null || headers.any { it.first.equals(IDEMPOTENCY_KEY, ignoreCase = true) }) return this
+        return withHeaders(listOf(IDEMPOTENCY_KEY to key))
+    }
+
     override fun toString(): String = "$method ${url.substringBefore('?')} (${body.size} bytes)"
 }
+
+private const val IDEMPOTENCY_KEY = "Idempotency-Key"
 
 /** The head of a response, and its body in slices. */
 internal interface TransportResponse {

@@ -34,7 +34,7 @@ class TimeoutsSpec : FunSpec({
         own.firstByte shouldBe 5.seconds
         own.idle shouldBe 7.seconds
         own.total shouldBe null
-        val resolved = own.over(Deadlines.DEFAULT)
+        val resolved = own.deadlines()
         resolved.idle shouldBe 7.seconds
         resolved.total shouldBe 10.minutes
         resolved.connect shouldBe 5.seconds

@@ -75,7 +75,7 @@ internal fun chatCases(): List<RealServerCase> = (wires + translations).flatMap 
 
 private suspend fun run(feature: ChatFeature, wire: Wire, delivery: Delivery, servers: Servers) {
     val variables = wire.variables(servers.relayed)
-    Llm.builder().environment { variables[it] }.build().use { llm ->
+    Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }.build().use { llm ->
         feature.run(Caller(llm, wire.model, delivery, "${wire.name}-$delivery-${feature.name}", seen(wire, servers)))
     }
 }

@@ -164,7 +164,7 @@ private fun case(feature: String, proxied: Boolean = false, fault: Fault? = null
     fault,
 ) { servers ->
     val variables = if (proxied) servers.proxyVariables else servers.llamaVariables
-    Llm.builder().environment { variables[it] }.build().use { it.run(if (proxied) "litellm_proxy/tiny" else "lm_studio/tiny") }
+    Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }.build().use { it.run(if (proxied) "litellm_proxy/tiny" else "lm_studio/tiny") }
 }
 
 internal val llamaCases: List<RealServerCase> = listOf(

@@ -21,7 +21,7 @@ private fun case(
     run: suspend (Llm) -> Unit,
 ) = RealServerCase(feature, wire, server, place, programs.toList(), fault) { servers ->
     val values = variables(servers.relayed)
-    Llm.builder().environment { values[it] }.build().use { run(it) }
+    Llm.builder().retry { maxRetries = 0 }.environment { values[it] }.build().use { run(it) }
 }
 
 private fun models(

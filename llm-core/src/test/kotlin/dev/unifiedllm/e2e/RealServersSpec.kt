@@ -50,7 +50,7 @@ private fun FunSpec.features(servers: Servers) {
 }
 
 private fun FunSpec.llama(servers: Servers) {
-    val llm by lazy { Llm.builder().environment { servers.llamaVariables[it] }.build() }
+    val llm by lazy { Llm.builder().retry { maxRetries = 0 }.environment { servers.llamaVariables[it] }.build() }
 
     test("llama.cpp streams its tokens; the same seed gives the same text twice") {
         val request = llm.chat("lm_studio/tiny") {
@@ -121,7 +121,7 @@ private fun ChatRequestBuilder.secondTurn(first: ChatResponse) {
 }
 
 private fun FunSpec.proxy(servers: Servers) {
-    val llm by lazy { Llm.builder().environment { servers.proxyVariables[it] }.build() }
+    val llm by lazy { Llm.builder().retry { maxRetries = 0 }.environment { servers.proxyVariables[it] }.build() }
 
     test("the LiteLLM proxy's stream reports its cost, and that is the cost of the response") {
         val response = llm.chat("litellm_proxy/mock-chat", "hello").await()
@@ -159,7 +159,7 @@ private fun FunSpec.proxy(servers: Servers) {
 
     test("a missing key and a wrong key are different errors") {
         val proxy = servers.litellm
-        Llm.builder().environment { if (it == "LITELLM_PROXY_API_BASE") proxy else null }.build().use { anonymous ->
+        Llm.builder().retry { maxRetries = 0 }.environment { if (it == "LITELLM_PROXY_API_BASE") proxy else null }.build().use { anonymous ->
             val failure = shouldThrow<LlmException.Authentication> { anonymous.chat("litellm_proxy/mock-chat", "hi").await() }
             failure.message!! shouldContain "LITELLM_PROXY_API_KEY"
         }
@@ -175,7 +175,7 @@ private fun FunSpec.proxy(servers: Servers) {
 
 private fun FunSpec.llamaThroughProxy(servers: Servers) {
     test("llama.cpp accepts a second turn through the proxy") {
-        Llm.builder().environment { servers.proxyVariables[it] }.build().use { llm ->
+        Llm.builder().retry { maxRetries = 0 }.environment { servers.proxyVariables[it] }.build().use { llm ->
             val first = llm.chat("litellm_proxy/tiny") {
                 user("Hello")
                 maxTokens = 5
@@ -185,7 +185,7 @@ private fun FunSpec.llamaThroughProxy(servers: Servers) {
     }
 
     test("the proxy passes on llama.cpp's tokens") {
-        Llm.builder().environment { servers.proxyVariables[it] }.build().use { llm ->
+        Llm.builder().retry { maxRetries = 0 }.environment { servers.proxyVariables[it] }.build().use { llm ->
             val response = llm.chat("litellm_proxy/tiny") {
                 user("Hello there")
                 maxTokens = 20

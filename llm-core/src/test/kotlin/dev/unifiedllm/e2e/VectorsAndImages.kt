@@ -24,7 +24,7 @@ private class Place(
 ) {
     suspend fun <T> use(servers: Servers, block: suspend (Llm) -> T): T {
         val variables = variables(servers.relayed)
-        return Llm.builder().environment { variables[it] }.build().use { block(it) }
+        return Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }.build().use { block(it) }
     }
 
     fun case(feature: String, run: suspend Place.(Servers) -> Unit) =

@@ -191,7 +191,7 @@ internal fun FunSpec.journal(servers: Servers) {
             test(wire.name) {
                 val variables = wire.variables(servers)
                 val id = "journal${wires.indexOf(wire)}"
-                Llm.builder().environment { variables[it] }.build().use { llm ->
+                Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }.build().use { llm ->
                     llm.chat(wire.model) {
                         system("Be brief.")
                         user("What is 2 and 2?")
@@ -248,7 +248,7 @@ internal fun FunSpec.wireCases(servers: Servers) {
 
 private suspend fun run(case: WireCase, wire: Wire, delivery: Delivery, servers: Servers) {
     val variables = wire.variables(servers)
-    Llm.builder().environment { variables[it] }.build().use { llm ->
+    Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }.build().use { llm ->
         val caller = Caller(llm, wire.model, delivery, "${wire.name}-$delivery-${case.name}")
         expecting(faults.of(wire, case.name, delivery)) { case.run(caller) }
     }

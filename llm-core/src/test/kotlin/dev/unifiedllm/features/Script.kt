@@ -66,7 +66,7 @@ internal class Script(
         LoopbackServer { request -> answer.respond(this, request, url) }.use { server ->
             url = server.url
             val variables = wire.variables(server.url)
-            Llm.builder().environment { variables[it] }.build().use { feature.use.call(it, this, server) }
+            Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }.build().use { feature.use.call(it, this, server) }
             val request = server.requests.first()
             sent.shouldNotBeEmpty()
             for (part in sent) withClue({ "$request\n${request.body}" }) { request.check(part) }

@@ -42,7 +42,7 @@ class FieldCase private constructor(val id: String, val model: String, private v
 
     suspend fun play(block: ChatRequestBuilder.() -> Unit = { user("Hi") }): Outcome = play({ llm, _ -> llm.chat(model, block).await() })
 
-    private fun client(url: String): Llm = Llm.builder().environment { VARIABLES[it] }.apply {
+    private fun client(url: String): Llm = Llm.builder().retry { maxRetries = 0 }.environment { VARIABLES[it] }.apply {
         provider(provider) {
             baseUrl = url
             apiKey = "key-of-the-tests"

@@ -15,7 +15,7 @@ import io.kotest.matchers.string.shouldContain
 private val variables = mapOf("AWS_REGION" to "us-east-1")
 
 private suspend fun ask(model: String, answer: LoopbackExchange.() -> Unit): ChatResponse = LoopbackServer { answer() }.use { server ->
-    Llm.builder().environment(variables::get).provider(model.substringBefore('/')) {
+    Llm.builder().retry { maxRetries = 0 }.environment(variables::get).provider(model.substringBefore('/')) {
         baseUrl = server.url
         apiKey = "key-of-the-tests"
     }.build().use { llm -> llm.chat(model, "hi").await() }

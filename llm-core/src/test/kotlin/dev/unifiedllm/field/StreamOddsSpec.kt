@@ -78,7 +78,7 @@ private suspend fun SseWire.ask(body: String, type: String = "text/event-stream"
     write(body)
     if (isCut) reset()
 }.use { server ->
-    Llm.builder().environment { null }.provider("gw") {
+    Llm.builder().retry { maxRetries = 0 }.environment { null }.provider("gw") {
         baseUrl = server.url
         apiKey = "key-of-the-tests"
         protocol = this@ask.protocol
@@ -286,7 +286,9 @@ class StreamOddsSpec : FunSpec({
             )
             hold()
         }.use { server ->
-            Llm.builder().environment { null }.provider("gw") { baseUrl = server.url }.timeouts { idle = 300.milliseconds }.build().use { llm ->
+            Llm.builder().retry {
+                maxRetries = 0
+            }.environment { null }.provider("gw") { baseUrl = server.url }.timeouts { idle = 300.milliseconds }.build().use { llm ->
                 llm.chat("gw/m", "Hi").await().text shouldBe "Hello"
             }
         }

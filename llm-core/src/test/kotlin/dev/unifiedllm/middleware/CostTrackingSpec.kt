@@ -20,6 +20,7 @@ import dev.unifiedllm.says
 import dev.unifiedllm.store.By
 import dev.unifiedllm.store.LedgerRow.Status
 import dev.unifiedllm.store.MemoryLedger
+import dev.unifiedllm.store.costReport
 import dev.unifiedllm.with
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
@@ -37,6 +38,7 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.test.runTest
 import kotlinx.coroutines.test.testTimeSource
 import java.time.Instant
+import java.time.ZoneOffset
 import kotlin.time.Duration.Companion.seconds
 
 private val request = ChatRequest.build("test/m") {
@@ -156,6 +158,35 @@ class CostTrackingSpec : FunSpec({
         ledger.rows().map { it.status } shouldContainExactly listOf(Status.CANCELLED, Status.CANCELLED)
         // The provider may have begun to work on a request that it never answered.
         ledger.rows().forEach { it.cost.shouldBeInstanceOf<Cost.Unknown>() }
+    }
+
+    test("a response that was cut has an estimate of its usage; one that had not begun, or is complete, has none") {
+        val ledger = MemoryLedger()
+        val cut = Scripted("test/cut") {
+            emit(Delta.Start(null, it.model))
+            emit(Delta.Reasoning("1234"))
+            emit(Delta.Text("12345"))
+            emit(Delta.ToolCallDelta(0, "c1", "name", "{}"))
+            throw LlmException.StreamInterrupted("cut")
+        }
+        val unreported = Scripted("test/unreported") {
+            emit(Delta.Start(null, it.model))
+            emit(Delta.Text("12345"))
+            emit(Delta.Finish(FinishReason.STOP, null))
+        }
+        shouldThrow<LlmException> { tracked(cut, ledger, price = price).stream(request).toList() }
+        shouldThrow<LlmException> { tracked(failing("test/down") { LlmException.StreamInterrupted("down") }, ledger).stream(request).toList() }
+        tracked(unreported, ledger).stream(request).toList()
+        ledger.rows().map { it.usage } shouldContainExactly listOf(
+            Usage.build {
+                inputTokens = 6 // "hello", and a message's four
+                outputTokens = 4 // of 15 characters
+                estimated = true
+            },
+            null,
+            null,
+        )
+        costReport(ledger.rows(), By.MODEL, ZoneOffset.UTC).sumOf { it.outputTokens } shouldBe 0
     }
 
     test("a failed attempt has no cost, unless the provider may have worked on the request") {

@@ -74,7 +74,7 @@ private fun name(failure: LlmException) = failure.javaClass.simpleName +
     }
 
 /** A client whose calls run in virtual time and that sees no environment. */
-private fun TestScope.llm(block: LlmBuilder.() -> Unit = {}): Llm = Llm.builder().environment { null }.apply {
+private fun TestScope.llm(block: LlmBuilder.() -> Unit = {}): Llm = Llm.builder().retry { maxRetries = 0 }.environment { null }.apply {
     context = StandardTestDispatcher(testScheduler)
     block()
 }.build()

@@ -4,8 +4,8 @@ import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Scripted
 import dev.unifiedllm.chat.ChatRequest
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.saying
 import dev.unifiedllm.says
@@ -25,7 +25,7 @@ import kotlinx.coroutines.withTimeout
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
 
-private fun deadlines(block: Timeouts.Builder.() -> Unit) = Timeouts.Builder(null).apply(block).build().over(Deadlines.DEFAULT)
+private fun deadlines(block: Timeouts.Builder.() -> Unit) = Timeouts.Builder(null).apply(block).build()
 
 @OptIn(kotlinx.coroutines.ExperimentalCoroutinesApi::class)
 class TotalDeadlineSpec : FunSpec({
@@ -57,14 +57,14 @@ class TotalDeadlineSpec : FunSpec({
     test("the call's own deadline goes before the client's") {
         runTest {
             val own = request.with { timeouts { total = 5.seconds } }
-            shouldThrow<LlmException.Timeout> { slow.with(TotalDeadline(Deadlines.DEFAULT)).stream(own).toList() }
+            shouldThrow<LlmException.Timeout> { slow.with(TotalDeadline(NO_TIMEOUTS)).stream(own).toList() }
             testScheduler.currentTime shouldBe 5_000
         }
     }
 
     test("it spans all attempts, and there is no fallback after it; what had arrived is kept") {
         runTest {
-            val patient = Llm.builder().environment { null }.apply {
+            val patient = Llm.builder().retry { maxRetries = 0 }.environment { null }.apply {
                 context = StandardTestDispatcher(testScheduler)
                 timeouts { total = 50.seconds }
             }.build()
@@ -99,7 +99,7 @@ class TotalDeadlineSpec : FunSpec({
     test("a time-out of the caller's own passes through as it is") {
         runTest {
             shouldThrow<TimeoutCancellationException> {
-                withTimeout(5.seconds) { slow.with(TotalDeadline(Deadlines.DEFAULT)).stream(request).toList() }
+                withTimeout(5.seconds) { slow.with(TotalDeadline(NO_TIMEOUTS)).stream(request).toList() }
             }
         }
     }

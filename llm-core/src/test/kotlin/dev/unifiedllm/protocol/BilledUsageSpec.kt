@@ -3,10 +3,10 @@ package dev.unifiedllm.protocol
 import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.Cost
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.provider.Environment
@@ -29,7 +29,7 @@ private suspend fun finish(model: String, vararg events: String): Delta.Finish {
     val body = events.joinToString("") { if (target.wire.streamsJsonLines) "$it\n" else "data: $it\n\n" }
     val transport = RecordedTransport(200, mapOf("content-type" to type), listOf(body.encodeToByteArray()))
     val wire = Protocols.named(target.protocol)
-    val answer = answer(ProtocolModel(target, wire, transport, Deadlines.DEFAULT))
+    val answer = answer(ProtocolModel(target, wire, transport, NO_TIMEOUTS))
     answer.failure?.let { throw it }
     return answer.deltas.last() as Delta.Finish
 }
@@ -295,7 +295,7 @@ class BilledUsageSpec : FunSpec({
             val transport = RecordedTransport(200, headers, listOf(body.encodeToByteArray()))
             return (
                 answer(
-                    ProtocolModel(target, Protocols.named(target.protocol), transport, Deadlines.DEFAULT),
+                    ProtocolModel(target, Protocols.named(target.protocol), transport, NO_TIMEOUTS),
                     Delivery.WHOLE,
                 ).deltas.last() as Delta.Finish
                 ).cost

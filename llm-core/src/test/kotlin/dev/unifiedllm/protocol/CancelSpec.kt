@@ -36,7 +36,7 @@ private suspend fun LoopbackServer.hasArrived() = runInterruptible(Dispatchers.I
 
 private suspend fun onServer(script: LoopbackExchange.() -> Unit = { fiveThenSilence() }, block: suspend (Llm, LoopbackServer) -> Unit) {
     LoopbackServer { script() }.use { server ->
-        Llm.builder().environment { name ->
+        Llm.builder().retry { maxRetries = 0 }.environment { name ->
             mapOf("OPENAI_API_KEY" to "sk-test", "OPENAI_BASE_URL" to server.url + "/v1")[name]
         }.build().use { block(it, server) }
     }

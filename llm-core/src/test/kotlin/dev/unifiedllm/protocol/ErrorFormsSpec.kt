@@ -172,7 +172,7 @@ private val variables = mapOf("AWS_REGION" to "us-east-1")
 
 private suspend fun failure(model: String, answer: LoopbackExchange.() -> Unit): LlmException = LoopbackServer { answer() }.use { server ->
     val provider = if ("/responses/" in model) model.substringBeforeLast('/') else model.substringBefore('/')
-    Llm.builder().environment(variables::get).provider(provider) {
+    Llm.builder().retry { maxRetries = 0 }.environment(variables::get).provider(provider) {
         baseUrl = server.url
         apiKey = "key-of-the-tests"
     }.build().use { llm -> shouldThrow<LlmException> { llm.chat(model, "hi").await() } }

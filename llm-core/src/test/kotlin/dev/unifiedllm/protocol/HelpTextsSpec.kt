@@ -129,7 +129,7 @@ private suspend fun check(help: HelpCase) {
     LoopbackServer { help.answer!!() }.use { server ->
         val id = ModelId.parse(help.model)
         val row = if (id.name.startsWith(RESPONSES_ROW)) id.provider + "/responses" else id.provider
-        Llm.builder().environment(help.variables::get).provider(row) { baseUrl = server.url }.build().use { llm ->
+        Llm.builder().retry { maxRetries = 0 }.environment(help.variables::get).provider(row) { baseUrl = server.url }.build().use { llm ->
             val reply = llm.chat(help.model, help.request) // a reply does not fail before it is collected
             val failure = shouldThrow<LlmException> { reply.deltas().toList() }
             withClue("$failure") {
@@ -167,7 +167,7 @@ class HelpTextsSpec : FunSpec({
     test("a missing key, at every provider that needs one: the error names the variable, and nothing is sent") {
         val rows = ProviderRegistry.packed.rows.filter { it.auth !in listOf(Auth.NONE, Auth.OPTIONAL, Auth.AWS, Auth.GOOGLE) && it.apiKeyEnv.isNotEmpty() }
         LoopbackServer { cut() }.use { server ->
-            val builder = Llm.builder().environment { null }
+            val builder = Llm.builder().retry { maxRetries = 0 }.environment { null }
             for (row in rows) builder.provider(row.id) { baseUrl = server.url }
             builder.build().use { llm ->
                 for (row in rows) {
@@ -247,7 +247,7 @@ class HelpTextsSpec : FunSpec({
             write(OLLAMA)
             write("""{"model":"m","message":{"role":"assistant","content":"lo"},"done":true,"done_reason":"stop"}""" + "\n")
         }.use { server ->
-            Llm.builder().environment { null }.provider("ollama") { baseUrl = server.url }.build().use { llm ->
+            Llm.builder().retry { maxRetries = 0 }.environment { null }.provider("ollama") { baseUrl = server.url }.build().use { llm ->
                 val reply = llm.chat("ollama/llama3") {
                     user("look") {
                         file("bytes".encodeToByteArray(), "application/pdf")

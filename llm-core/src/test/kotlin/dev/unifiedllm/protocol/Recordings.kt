@@ -6,12 +6,12 @@ import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatResponse
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.ResponseFold
 import dev.unifiedllm.chat.embeddingRequest
@@ -136,7 +136,7 @@ internal class Recording(private val folder: File) {
     /** Reads the recorded bytes, cut into [pieces], with the code that reads real responses. */
     suspend fun play(pieces: List<ByteArray> = listOf(body), isLost: Boolean = false): Answer {
         val transport = RecordedTransport(status, headers, pieces, isLost)
-        val model = ProtocolModel(target(), Protocols.named(wire!!), transport, Deadlines.DEFAULT)
+        val model = ProtocolModel(target(), Protocols.named(wire!!), transport, NO_TIMEOUTS)
         return when (kind) {
             EmbeddingRequest::class -> answer(model, embeddingRequest(model.id, listOf("hi")))
             ImageRequest::class -> answer(model, imageRequest(model.id, "hi"))
@@ -156,7 +156,7 @@ internal class Recording(private val folder: File) {
 
     /** Plays the recorded response to the one request that is expected. */
     private fun exchange(pieces: List<ByteArray>): Exchange {
-        val recorded = JsonExchange(target(), RecordedTransport(status, headers, pieces), Deadlines.DEFAULT)
+        val recorded = JsonExchange(target(), RecordedTransport(status, headers, pieces), NO_TIMEOUTS.deadlines())
         return Exchange { sent ->
             sent.method shouldBe method
             sent.url.substringBefore('?').substringAfterLast('/').substringAfterLast(':') shouldBe path.substringAfterLast('/').substringAfterLast(':')

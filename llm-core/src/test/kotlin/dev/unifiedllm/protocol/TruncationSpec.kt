@@ -3,9 +3,9 @@ package dev.unifiedllm.protocol
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ApiKey
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
@@ -86,7 +86,7 @@ class TruncationSpec : FunSpec({
         withData(bodies) { body ->
             for (size in 0 until body.bytes.size) {
                 val transport = RecordedTransport(200, body.headers, listOf(body.bytes.copyOf(size)))
-                body.check(size, answer(ProtocolModel(target, body.protocol, transport, Deadlines.DEFAULT), body.delivery))
+                body.check(size, answer(ProtocolModel(target, body.protocol, transport, NO_TIMEOUTS), body.delivery))
             }
         }
     }
@@ -96,7 +96,7 @@ class TruncationSpec : FunSpec({
             for (size in 0 until body.bytes.size) {
                 val sofar = body.bytes.copyOf(size)
                 val transport = RecordedTransport(200, body.headers, listOf(sofar.copyOf(size / 2), sofar.copyOfRange(size / 2, size)), isLost = true)
-                body.check(size, answer(ProtocolModel(target, body.protocol, transport, Deadlines.DEFAULT), body.delivery))
+                body.check(size, answer(ProtocolModel(target, body.protocol, transport, NO_TIMEOUTS), body.delivery))
             }
         }
     }
@@ -135,7 +135,7 @@ class TruncationSpec : FunSpec({
                         val there = Target(target.id, target.provider, server.url, target.key)
                         for (next in sizes) {
                             size = next
-                            body.check(size, answer(ProtocolModel(there, body.protocol, transport, Deadlines.DEFAULT), body.delivery))
+                            body.check(size, answer(ProtocolModel(there, body.protocol, transport, NO_TIMEOUTS), body.delivery))
                         }
                     }
                 }

@@ -3,10 +3,10 @@ package dev.unifiedllm.provider
 import dev.unifiedllm.Protocols
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.protocol.Codec
@@ -83,7 +83,7 @@ class WireFactsSpec : FunSpec({
         }.use { server ->
             JdkTransport(5.seconds).use { transport ->
                 val target = resolve(mapOf("mine" to ProviderSettings(baseUrl = server.url, protocol = NewWire.name)))
-                val deltas = ProtocolModel(target, NewWire, transport, Deadlines.DEFAULT).stream(ChatRequest.build(target.id) { user("hi") })
+                val deltas = ProtocolModel(target, NewWire, transport, NO_TIMEOUTS).stream(ChatRequest.build(target.id) { user("hi") })
                 deltas.filterIsInstance<Delta.Text>().map { it.text }.toList() shouldContainExactly listOf("Hel", "lo")
             }
         }

@@ -166,7 +166,7 @@ class StructuredOutputSpec : FunSpec({
                 val refusal = wire.refusal(body)
                 if (refusal != null) whole(refusal, status = 400) else whole(wire.answer(body), type = wire.type)
             }.use { server ->
-                Llm.builder().environment { null }.provider("gw") {
+                Llm.builder().retry { maxRetries = 0 }.environment { null }.provider("gw") {
                     baseUrl = server.url
                     apiKey = "key-of-the-tests"
                     protocol = wire.protocol

@@ -5,16 +5,22 @@ import dev.unifiedllm.LlmException
 import java.io.File
 import java.nio.file.Path
 import java.util.concurrent.TimeUnit
+import kotlin.time.Duration
 
 /**
  * A program for specs that need a JVM with properties: calls each `provider/model=url` of its arguments over each [Carrier], with the key `k`, and
  * prints a line for each answer or failure.
+ *
+ * The property `env.NAME` stands for the variable NAME, `carriers` for the carriers, `connect` for the connect timeout and `retries` for the retries.
  */
 fun main(vararg calls: String) {
-    for (carrier in Carrier.entries) {
+    for (carrier in System.getProperty("carriers")?.split(',')?.map(Carrier::valueOf) ?: Carrier.entries) {
         for (call in calls) {
             val (model, url) = call.split('=', limit = 2)
-            val llm = Llm.builder().environment { null }.carriedBy(carrier).provider(model.substringBefore('/')) {
+            val builder = Llm.builder().retry { maxRetries = 0 }.environment { System.getProperty("env.$it") }.carriedBy(carrier)
+            System.getProperty("connect")?.let { time -> builder.timeouts { connect = Duration.parse(time) } }
+            System.getProperty("retries")?.let { count -> builder.retry { maxRetries = count.toInt() } }
+            val llm = builder.provider(model.substringBefore('/')) {
                 baseUrl = url
                 apiKey = "k"
             }.build()

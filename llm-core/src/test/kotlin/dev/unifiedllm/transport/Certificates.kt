@@ -21,6 +21,9 @@ object Certificates {
     /** As [SERVER], but expired. */
     const val EXPIRED: String = "expired"
 
+    /** As [SERVER], but not valid yet. */
+    const val FUTURE: String = "future"
+
     /** For another host. */
     const val ELSEWHERE: String = "elsewhere"
 
@@ -37,6 +40,7 @@ object Certificates {
             keytool(store, AUTHORITY, "-ext", "bc:c=ca:true", "-ext", "ku:c=keyCertSign")
             keytool(store, SERVER, "-signer", AUTHORITY, "-ext", HOSTS)
             keytool(store, EXPIRED, "-signer", AUTHORITY, "-ext", HOSTS, "-startdate", "-9d", "-validity", "2")
+            keytool(store, FUTURE, "-signer", AUTHORITY, "-ext", HOSTS, "-startdate", "+9d", "-validity", "20")
             keytool(store, ELSEWHERE, "-signer", AUTHORITY, "-ext", "san=dns:elsewhere.example")
             keytool(store, CLIENT, "-signer", AUTHORITY)
             KeyStore.getInstance(store, password)

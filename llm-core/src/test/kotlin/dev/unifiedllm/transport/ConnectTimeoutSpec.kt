@@ -21,7 +21,7 @@ import kotlin.time.measureTimedValue
 private const val HELLO = """data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}]}""" + "\n\n"
 private const val STOP = """data: {"id":"1","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}""" + "\n\n"
 
-private fun client(url: String, connect: Duration): Llm = Llm.builder().environment {
+private fun client(url: String, connect: Duration): Llm = Llm.builder().retry { maxRetries = 0 }.environment {
     null
 }.provider("own") { baseUrl = url }.timeouts { this.connect = connect }.build()
 

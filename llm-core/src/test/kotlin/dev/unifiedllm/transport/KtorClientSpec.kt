@@ -47,7 +47,7 @@ private const val DONE = "data: [DONE]\n\n"
 
 private fun java(block: HttpClientConfig<JavaHttpConfig>.() -> Unit = {}) = HttpClient(Java, block)
 
-private fun HttpClient.llm(url: String): Llm = Llm.builder().environment { null }.httpClient(this).provider("own") {
+private fun HttpClient.llm(url: String): Llm = Llm.builder().retry { maxRetries = 0 }.environment { null }.httpClient(this).provider("own") {
     baseUrl = url
     apiKey = "secret-key"
 }.build()

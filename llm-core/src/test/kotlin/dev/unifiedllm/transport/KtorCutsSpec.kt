@@ -2,8 +2,8 @@ package dev.unifiedllm.transport
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.protocol.Answer
 import dev.unifiedllm.protocol.ProtocolModel
 import dev.unifiedllm.protocol.answer
@@ -51,7 +51,7 @@ class KtorCutsSpec : FunSpec({
             }.use { server ->
                 Carrier.KTOR.transport(10.seconds).use { transport ->
                     val target = Target(ModelId("p", "m"), Provider("p", OpenAiChat.name), server.url, ApiKey.of("sk-test"))
-                    val model = ProtocolModel(target, OpenAiChat, transport, Deadlines.DEFAULT)
+                    val model = ProtocolModel(target, OpenAiChat, transport, NO_TIMEOUTS)
                     while (size < wire.bytes.size) {
                         val answer = answer(model)
                         withClue({ "$size of ${wire.bytes.size} bytes: ${answer.failure}" }) { wire.check(size, answer) }

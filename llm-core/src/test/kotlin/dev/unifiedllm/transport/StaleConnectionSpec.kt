@@ -6,9 +6,9 @@ import dev.unifiedllm.LlmException.Network
 import dev.unifiedllm.LlmException.Timeout
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.chat.embeddingRequest
@@ -51,7 +51,7 @@ private val LONG = 10.seconds
 
 private val id = ModelId("p", "m")
 
-private fun model(url: String, transport: Transport, timeouts: Deadlines = Deadlines.DEFAULT) =
+private fun model(url: String, transport: Transport, timeouts: Timeouts = NO_TIMEOUTS) =
     ProtocolModel(Target(id, Provider("p", OpenAiChat.name), url, ApiKey.of("sk-test")), OpenAiChat, transport, timeouts)
 
 private fun chat(text: String, delivery: Delivery = Delivery.STREAM): ChatRequest = ChatRequest.build(id) {
@@ -95,7 +95,7 @@ private suspend fun Carrier.manyCalls(count: Int, wait: (Int) -> Duration, close
 
 /** The first call succeeds; [second] answers the next one, and `hello` those after it. */
 private suspend fun Carrier.secondCall(
-    timeouts: Deadlines = Deadlines.DEFAULT,
+    timeouts: Timeouts = NO_TIMEOUTS,
     second: LoopbackExchange.() -> Unit,
     check: suspend (Answer, LoopbackServer) -> Unit,
 ) {
@@ -235,7 +235,7 @@ class StaleConnectionSpec : FunSpec({
             }
 
             test("a request whose response is late is not sent again") {
-                val timeouts = Timeouts.Builder(null).apply { firstByte = 50.milliseconds }.build().over(Deadlines.DEFAULT)
+                val timeouts = Timeouts.Builder(null).apply { firstByte = 50.milliseconds }.build()
                 carrier.secondCall(timeouts, { hold() }) { answer, server ->
                     answer.failure.shouldBeInstanceOf<Timeout>().phase shouldBe Timeout.Phase.FIRST_BYTE
                     server.requests shouldHaveSize 2
@@ -254,7 +254,7 @@ class StaleConnectionSpec : FunSpec({
     }
 
     test("a client with another connect timeout has a pool of its own, in which no connection is stale") {
-        val timeouts = Timeouts.Builder(null).apply { connect = 7.seconds }.build().over(Deadlines.DEFAULT)
+        val timeouts = Timeouts.Builder(null).apply { connect = 7.seconds }.build()
         Carrier.JDK.secondCall(timeouts, { cut() }) { answer, server ->
             answer.failure.shouldBeInstanceOf<Network>()
             server.requests shouldHaveSize 2
@@ -272,7 +272,7 @@ class StaleConnectionSpec : FunSpec({
     test("a request that was sent once more is one attempt and one row of the ledger") {
         var count = 0
         LoopbackServer { if (++count == 2) cut() else hello() }.use { server ->
-            Llm.builder().environment { null }.provider("own") {
+            Llm.builder().retry { maxRetries = 0 }.environment { null }.provider("own") {
                 baseUrl = server.url
                 apiKey = "key"
             }.build().use { llm ->

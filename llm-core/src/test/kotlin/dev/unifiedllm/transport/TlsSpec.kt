@@ -37,7 +37,7 @@ private val ANSWER = arrayOf(
 )
 
 private fun LoopbackServer.client(carrier: Carrier, tls: SSLContext?): LlmBuilder =
-    Llm.builder().environment { null }.carriedBy(carrier, tls).provider("own") { baseUrl = url }
+    Llm.builder().retry { maxRetries = 0 }.environment { null }.carriedBy(carrier, tls).provider("own") { baseUrl = url }
 
 private const val TRUST = "javax.net.ssl.trustStore"
 private const val KEYS = "javax.net.ssl.keyStore"
@@ -127,7 +127,10 @@ class TlsSpec : FunSpec({
                             return@thread
                         }
                     }
-                    val builder = Llm.builder().environment { null }.carriedBy(carrier).provider("own") { baseUrl = "https://127.0.0.1:${listener.localPort}" }
+                    val builder = Llm.builder().retry { maxRetries = 0 }.environment { null }.carriedBy(carrier).provider("own") {
+                        baseUrl =
+                            "https://127.0.0.1:${listener.localPort}"
+                    }
                     builder.build().use { llm ->
                         val failure = shouldThrow<Network> { llm.chat("own/m", "hi").deltas().toList() }
                         failure.phase shouldBe Network.Phase.TLS
@@ -153,7 +156,7 @@ class TlsSpec : FunSpec({
                 }.use { server ->
                     val variables = mapOf("AZURE_TENANT_ID" to "t", "AZURE_CLIENT_ID" to "c", "AZURE_CLIENT_SECRET" to "s") +
                         listOf("AZURE_API_BASE", "AZURE_AUTHORITY_HOST").associateWith { server.url }
-                    Llm.builder().environment(variables::get).carriedBy(carrier, Certificates.context(CLIENT)).build().use { llm ->
+                    Llm.builder().retry { maxRetries = 0 }.environment(variables::get).carriedBy(carrier, Certificates.context(CLIENT)).build().use { llm ->
                         llm.chat("azure/gpt-4o", "hi").get().text shouldBe "Hello"
                     }
                     server.requests.map { it.path.substringBefore('?') } shouldContainExactly

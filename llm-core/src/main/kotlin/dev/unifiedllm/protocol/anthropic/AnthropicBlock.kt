@@ -70,8 +70,8 @@ internal class AnthropicBlock(
             val isBlock = json.members(Block) { member ->
                 when (member) {
                     Block.TYPE -> type = json.stringOrNull()
-                    Block.TEXT, Block.THINKING -> text = json.stringOrNull().orEmpty()
-                    Block.SIGNATURE, Block.DATA -> signature = json.stringOrNull()?.ifEmpty { null }
+                    Block.TEXT, Block.THINKING -> text = json.stringOrNull() ?: text
+                    Block.SIGNATURE, Block.DATA -> signature = json.stringOrNull()?.ifEmpty { null } ?: signature
                     Block.ID -> id = json.stringOrNull()?.ifEmpty { null }
                     Block.NAME -> name = json.stringOrNull()
                     Block.INPUT -> input = if (json.kind() == JsonKind.OBJECT) json.raw() else json.arguments()

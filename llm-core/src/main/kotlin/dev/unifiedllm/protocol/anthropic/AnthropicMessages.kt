@@ -42,6 +42,9 @@ import kotlinx.serialization.json.putJsonObject
 /** Anthropic's Messages API: `POST …/v1/messages` ([docs.anthropic.com](https://docs.anthropic.com/en/api/messages), version 2023-06-01). */
 internal object AnthropicMessages : Protocol {
     override val name: String = "anthropic-messages"
+
+    override val continuesText: Boolean get() = true
+
     override val jsonModes: List<JsonMode> get() = JsonMode.entries - JsonMode.OBJECT
 
     override val rawProtocol: String get() = name
@@ -70,6 +73,9 @@ internal object AnthropicMessages : Protocol {
 /** Anthropic's Messages API at Google Vertex AI: the model is part of the path, and the version a field of the body. */
 internal object AnthropicVertex : Protocol {
     override val name: String = "anthropic-vertex"
+
+    override val continuesText: Boolean get() = true
+
     override val jsonModes: List<JsonMode> get() = AnthropicMessages.jsonModes
 
     override val rawProtocol: String get() = AnthropicMessages.name

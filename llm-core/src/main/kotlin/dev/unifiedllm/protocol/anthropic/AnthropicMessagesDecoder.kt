@@ -18,6 +18,7 @@ import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.jsonCursor
 import dev.unifiedllm.protocol.json.members
+import dev.unifiedllm.protocol.lateError
 import dev.unifiedllm.protocol.malformed
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
@@ -111,6 +112,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
 
     /** Reads an event or a whole message, and returns its type. */
     private fun event(frame: Frame): String? {
+        val wasComplete = progress != Progress.OPEN
         var type: String? = null
         var index: Int? = null
         var opened: AnthropicBlock? = null
@@ -133,8 +135,8 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
                 else -> messageMember(member)
             }
         }
-        error?.let { throw HttpErrors(target).exception(errorOf(it, frame), requestId = requestId) }
-        readWords(type, frame)
+        error?.let { fail(errorOf(it, frame), wasComplete, requestId) }
+        if (error == null) readWords(type, frame, wasComplete)
         if (type in WITH_USAGE) eventUsage?.let { hasOutput = usage.readAnthropic(jsonCursor(it)) || hasOutput }
         if (hasOutput && (type != "message_start" || stopReason != null)) isOutputFinal = true
         if (type in WITH_CONTENT) content.addText(wholeText)
@@ -153,10 +155,16 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     }
 
     /** Throws an error that has no member `error`, and keeps what may be one. */
-    private fun readWords(type: String?, frame: Frame) {
+    private fun readWords(type: String?, frame: Frame, wasComplete: Boolean) {
         val isError = type.equals("error", ignoreCase = true) || type.orEmpty().endsWith("_error", ignoreCase = true)
-        if (isError) throw HttpErrors(target).exception(ProviderError.of(frame.text()))
+        if (isError) fail(ProviderError.of(frame.text()), wasComplete)
         if (type == null && !words.isNullOrBlank()) ProviderError.of(frame.text()).let { if (!it.isSuccess) said = it }
+    }
+
+    /** Throws an error that came before the response was complete; a later one becomes a warning. */
+    private fun fail(error: ProviderError, wasComplete: Boolean, requestId: String? = null) {
+        if (!wasComplete) throw HttpErrors(target).exception(error, requestId = requestId)
+        content += lateError(error, target)
     }
 
     private fun message() {

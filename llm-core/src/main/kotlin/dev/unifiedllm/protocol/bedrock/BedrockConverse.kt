@@ -44,6 +44,8 @@ import kotlinx.serialization.json.putJsonObject
 internal object BedrockConverse : Protocol {
     override val name: String = "bedrock-converse"
 
+    override val continuesText: Boolean get() = true
+
     override val rawProtocol: String get() = name
 
     override val jsonModes: List<JsonMode> get() = JsonMode.entries - JsonMode.OBJECT

@@ -178,11 +178,11 @@ internal class BedrockConverseDecoder(private val target: Target) : Decoder {
         json.members(BedrockBlock) { member ->
             when (member) {
                 BedrockBlock.TEXT -> content.addText(json.stringOrNull())
-                BedrockBlock.TOOL_USE -> isRaw = toolUse()
+                BedrockBlock.TOOL_USE -> isRaw = toolUse() || isRaw
                 BedrockBlock.TOOL_RESULT -> if (json.kind() == JsonKind.ARRAY) {
                     results = json.raw()
                 } else {
-                    isRaw = true
+                    isRaw = isRaw || json.kind() == JsonKind.OBJECT
                     json.skip()
                 }
                 BedrockBlock.REASONING_CONTENT -> reasoning()

@@ -102,6 +102,7 @@ internal class CohereChatDecoder(private val target: Target) : Decoder {
     private fun failure(): RuntimeException? {
         val code = reason?.takeIf { it.startsWith("ERROR", ignoreCase = true) || it.equals("TIMEOUT", ignoreCase = true) }
         if (error == null && code == null) return null
+        error?.takeIf { it.startsWith('{') }?.let { return HttpErrors(target).exception(ProviderError.of("{\"error\":$it}")) }
         val type = if (code.equals("ERROR_TOXIC", ignoreCase = true)) "content_filter" else errorType
         return HttpErrors(target).exception(ProviderError(error ?: "the response ended with finish_reason $code", type, code))
     }

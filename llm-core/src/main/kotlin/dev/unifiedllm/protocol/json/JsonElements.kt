@@ -4,15 +4,33 @@ import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonElement
 
-/** [text] as an element; null if it is not JSON, or nested so deep that [JsonCursor] refuses it: a model may write anything. */
-internal fun jsonElementOrNull(text: String): JsonElement? = try {
-    val bytes = text.encodeToByteArray()
-    JsonCursor().reset(bytes, 0, bytes.size).skip()
-    Json.parseToJsonElement(text)
+/**
+ * [text] as an element; null if it is not JSON, or nested so deep that [JsonCursor] refuses it: a model may write anything.
+ *
+ * @param isStrict see [JsonCursor]
+ */
+internal fun jsonElementOrNull(text: String, isStrict: Boolean = true): JsonElement? = try {
+    jsonElement(text, isStrict)
 } catch (_: JsonSyntaxException) {
     null
-} catch (_: SerializationException) {
-    null
+}
+
+/**
+ * [text] as an element. The parser of kotlinx.serialization alone takes words without quotes for values, and overflows the stack at deep arrays.
+ *
+ * @throws JsonSyntaxException if it is not JSON, or nested deeper than [JsonCursor] reads
+ */
+internal fun jsonElement(text: String, isStrict: Boolean = true): JsonElement {
+    val bytes = text.encodeToByteArray()
+    JsonCursor(isStrict).reset(bytes, 0, bytes.size).run {
+        skip()
+        end()
+    }
+    return try {
+        Json.parseToJsonElement(text)
+    } catch (_: SerializationException) {
+        throw JsonSyntaxException("expected a value", 0, isCut = false)
+    }
 }
 
 /** True if `bytes[start, end)` is one JSON text, neither cut nor followed by anything but white space. */

@@ -26,8 +26,14 @@ internal inline fun JsonCursor.elements(read: () -> Unit) {
  */
 internal fun JsonCursor.tokens(before: Long?): Long? = tokens()?.takeUnless { it == 0L && before != null } ?: before
 
-/** Reads a number of tokens, which some servers send as a string; null, which means not reported, if the value is negative or not an integer. */
-internal fun JsonCursor.tokens(): Long? = (if (kind() == JsonKind.STRING) string().trim().toLongOrNull() else longOrNull())?.takeIf { it >= 0 }
+/**
+ * Reads a number of tokens, which some servers send as a string; null, which means not reported, if the value is negative, not an integer, or so large that
+ * it cannot be one: sums of such numbers must not overflow.
+ */
+internal fun JsonCursor.tokens(): Long? =
+    (if (kind() == JsonKind.STRING) string().trim().toLongOrNull() else longOrNull())?.takeIf { it in 0..MAX_TOKENS }
+
+private const val MAX_TOKENS = 1_000_000_000_000
 
 /** A cursor before the value in [text]. */
 internal fun jsonCursor(text: String): JsonCursor = text.encodeToByteArray().let { JsonCursor().reset(it, 0, it.size) }

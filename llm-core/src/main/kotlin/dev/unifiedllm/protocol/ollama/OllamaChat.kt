@@ -62,7 +62,8 @@ internal object OllamaChat : Protocol {
 
     override fun refusedHint(target: Target): String = ollamaHint(target.name)
 
-    override fun notFoundHint(target: Target, path: String?): String = "If the model is not on the server yet, run: ollama pull ${target.name}."
+    override fun notFoundHint(target: Target, path: String?): String =
+        "If the model is not on the server at ${target.baseUrl} yet, run: ollama pull ${target.name}."
 
     override fun encode(request: ChatRequest, target: Target, warnings: MutableList<String>): TransportRequest {
         val streamed = request.delivery == Delivery.STREAM

@@ -20,7 +20,7 @@ internal object ChatErrors {
     /** The error in [chunk], which has no choice and no `error`, as the body of an error response; null if there is none. */
     fun inOther(chunk: String): String? {
         if ("err" !in chunk) return null
-        val json = jsonElementOrNull(chunk) as? JsonObject ?: return null
+        val json = jsonElementOrNull(chunk, isStrict = false) as? JsonObject ?: return null
         return named(json) ?: WRAPPERS.firstNotNullOfOrNull { (json[it] as? JsonObject)?.let(::wrapped) }
     }
 

@@ -8,6 +8,7 @@ import dev.unifiedllm.protocol.cacheMarked
 import dev.unifiedllm.protocol.fixedLengthId
 import dev.unifiedllm.protocol.functionCall
 import dev.unifiedllm.protocol.imagePart
+import dev.unifiedllm.protocol.json.jsonElementOrNull
 import dev.unifiedllm.protocol.mayReturnSignatures
 import dev.unifiedllm.protocol.messageList
 import dev.unifiedllm.protocol.shortId
@@ -19,8 +20,6 @@ import dev.unifiedllm.provider.MediaRule
 import dev.unifiedllm.provider.Quirks
 import dev.unifiedllm.provider.Quirks.SentBackAs
 import dev.unifiedllm.provider.Target
-import kotlinx.serialization.SerializationException
-import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
@@ -135,11 +134,7 @@ internal class OpenAiChatMessages(private val target: Target, private val warnin
     /** The blocks in a signature that [ReasoningDetails] wrote; none if another wire wrote it. */
     private fun details(signature: String?): List<JsonElement> {
         if (signature == null || !signature.startsWith('[')) return emptyList()
-        return try {
-            Json.parseToJsonElement(signature) as? JsonArray ?: emptyList()
-        } catch (_: SerializationException) {
-            emptyList()
-        }
+        return jsonElementOrNull(signature) as? JsonArray ?: emptyList()
     }
 
     private companion object {

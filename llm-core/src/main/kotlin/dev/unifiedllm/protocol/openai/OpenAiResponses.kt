@@ -20,6 +20,7 @@ import dev.unifiedllm.protocol.effort
 import dev.unifiedllm.protocol.encode
 import dev.unifiedllm.protocol.functionCall
 import dev.unifiedllm.protocol.headers
+import dev.unifiedllm.protocol.json.jsonElementOrNull
 import dev.unifiedllm.protocol.mayReturnSignatures
 import dev.unifiedllm.protocol.shortId
 import dev.unifiedllm.protocol.toUtf8
@@ -31,8 +32,6 @@ import dev.unifiedllm.provider.EmbeddingLimits
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.rule
 import dev.unifiedllm.transport.TransportRequest
-import kotlinx.serialization.SerializationException
-import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
@@ -258,11 +257,7 @@ internal object OpenAiResponses : Protocol {
 
     private fun item(signature: String?, type: String): JsonObject? {
         if (signature == null || !signature.startsWith('{')) return null
-        val item = try {
-            Json.parseToJsonElement(signature) as? JsonObject
-        } catch (_: SerializationException) {
-            return null
-        }
+        val item = jsonElementOrNull(signature) as? JsonObject
         return item?.takeIf { (it["type"] as? JsonPrimitive)?.contentOrNull == type }
     }
 }

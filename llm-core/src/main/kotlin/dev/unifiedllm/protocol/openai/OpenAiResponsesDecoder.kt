@@ -18,7 +18,6 @@ import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
 import dev.unifiedllm.transport.framing.Frame
-import kotlinx.serialization.json.Json
 
 /**
  * Decodes the events of a streamed response, and responses that are not streamed.
@@ -76,7 +75,8 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
                 ResponsesEventMember.CALL_ID -> event.callId = json.stringOrNull()?.ifEmpty { null }
                 ResponsesEventMember.NAME -> event.name = json.stringOrNull()?.ifEmpty { null }
                 ResponsesEventMember.TEXT, ResponsesEventMember.REFUSAL -> event.full = json.stringOrNull() ?: event.full
-                ResponsesEventMember.ARGUMENTS, ResponsesEventMember.INPUT -> event.full = json.arguments()
+                ResponsesEventMember.ARGUMENTS, ResponsesEventMember.INPUT ->
+                    if (json.kind() == JsonKind.NULL) json.skip() else event.full = json.arguments()
                 ResponsesEventMember.PART -> part(event)
                 ResponsesEventMember.ITEM -> event.item = if (json.kind() == JsonKind.OBJECT) json.raw() else null.also { json.skip() }
                 ResponsesEventMember.ANNOTATION -> event.annotation = json.source()
@@ -202,7 +202,7 @@ internal class OpenAiResponsesDecoder(private val target: Target) : Decoder {
         progress = Progress.DONE
     }
 
-    private fun failed(text: String): Nothing = throw HttpErrors(target).exception(ProviderError.of(Json.parseToJsonElement(text)).withoutEventType())
+    private fun failed(text: String): Nothing = throw HttpErrors(target).exception(ProviderError.of(text).withoutEventType())
 
     /** `"type":"error"` is the type of the event, not of the error. */
     private fun ProviderError.withoutEventType() = if (type == "error") copy(type = null) else this

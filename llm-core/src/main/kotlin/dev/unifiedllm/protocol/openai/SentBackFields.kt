@@ -3,7 +3,7 @@ package dev.unifiedllm.protocol.openai
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.elements
-import kotlinx.serialization.SerializationException
+import dev.unifiedllm.protocol.json.jsonElementOrNull
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -80,11 +80,7 @@ internal class SentBackFields {
         /** Those of [names] that stand in [signature], with their values; none if another wire wrote it. */
         fun of(signature: String?, names: Set<String>): Map<String, JsonElement> {
             if (signature == null || !signature.startsWith('{')) return emptyMap()
-            return try {
-                Json.parseToJsonElement(signature).jsonObject.filterKeys { it in names }
-            } catch (_: SerializationException) {
-                emptyMap()
-            }
+            return (jsonElementOrNull(signature) as? JsonObject)?.filterKeys { it in names }.orEmpty()
         }
     }
 }

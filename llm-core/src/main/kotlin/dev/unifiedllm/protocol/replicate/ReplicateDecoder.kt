@@ -57,6 +57,9 @@ internal class ReplicateDecoder(private val target: Target) : Decoder {
             else -> Progress.OPEN
         }
 
+    /** After the last event of a stream its usage is requested, whether or not the server ends the body. */
+    override val hasReadBody: Boolean get() = progress == Progress.DONE || (isStreamDone && !isUsageRequested)
+
     override val readsJson: Boolean get() = false
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {

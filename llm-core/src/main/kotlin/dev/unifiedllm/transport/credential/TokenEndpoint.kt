@@ -3,12 +3,12 @@ package dev.unifiedllm.transport.credential
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.transport.ConnectionLostException
 import dev.unifiedllm.transport.HeadDeadlines
+import dev.unifiedllm.transport.HttpRedaction
 import dev.unifiedllm.transport.Transport
 import dev.unifiedllm.transport.TransportRequest
 import dev.unifiedllm.transport.TransportResponse
 import dev.unifiedllm.transport.error.NetworkErrors
 import dev.unifiedllm.transport.error.ProviderError
-import dev.unifiedllm.transport.error.redact
 import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
@@ -36,7 +36,8 @@ internal class TokenEndpoint(private val transport: Transport, private val timeo
         val host = url.removePrefix("https://").removePrefix("http://").substringBefore('/')
         val error = ProviderError.of(text)
         if (status !in OK) {
-            val said = listOfNotNull(error.message?.let { redact(it, null) }, description(text)).joinToString(": ").ifEmpty { "no reason" }
+            val words = listOfNotNull(error.message, description(text)).joinToString(": ").ifEmpty { "no reason" }
+            val said = HttpRedaction.of(request).text(words).take(MAX_WORDS) // an endpoint may repeat the secret
             throw LlmException.Authentication("$host refused a token for ${details.model} with status $status ($said). $remedy", details = details)
         }
         val json = parse(text)
@@ -46,8 +47,7 @@ internal class TokenEndpoint(private val transport: Transport, private val timeo
         return AccessToken(token, clock.instant().plusSeconds(seconds))
     }
 
-    private fun description(text: String): String? =
-        (parse(text)?.get("error_description") as? JsonPrimitive)?.contentOrNull?.let { redact(it, null).take(MAX_DESCRIPTION) }
+    private fun description(text: String): String? = (parse(text)?.get("error_description") as? JsonPrimitive)?.contentOrNull
 
     private fun parse(text: String): JsonObject? = try {
         Json.parseToJsonElement(text) as? JsonObject
@@ -75,6 +75,6 @@ internal class TokenEndpoint(private val transport: Transport, private val timeo
         val OK = 200..299
         const val DEFAULT_LIFE = 3600L
         const val MAX_BYTES = 64 * 1024
-        const val MAX_DESCRIPTION = 300
+        const val MAX_WORDS = 600
     }
 }

@@ -91,7 +91,8 @@ internal class AwsErrors(private val target: Target) {
 
     private fun notFound(said: String, details: LlmException.Details) = LlmException.NotFound(
         "$said Is \"${target.name}\" a model or inference profile of $region (aws bedrock list-foundation-models, list-inference-profiles)? " +
-            "Many models are available only through an inference profile: the same name with the prefix \"us.\", \"eu.\", \"apac.\" or \"global.\".",
+            "Many models are available only through an inference profile: the same name with the prefix \"us.\", \"eu.\", \"apac.\" or \"global.\". " +
+            "The address is ${target.baseUrl}.",
         details = details,
     )
 

@@ -5,6 +5,7 @@ import dev.unifiedllm.LlmException.InvalidRequest
 import dev.unifiedllm.OR_ADD_A_FALLBACK
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.Target
+import dev.unifiedllm.provider.keyHint
 import kotlin.time.Duration
 
 /**
@@ -26,7 +27,8 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         shouldRetry: Boolean? = null,
         location: String? = null,
     ): LlmException {
-        val details = LlmException.Details(target.id, status, requestId ?: error.requestId, shouldRetry, retryAfter ?: error.retryDelay)
+        val id = (requestId ?: error.requestId)?.let { quote(it, target.key?.reveal()).take(MAX_REQUEST_ID) }
+        val details = LlmException.Details(target.id, status, id, shouldRetry, retryAfter ?: error.retryDelay)
         val said = said(error, status)
         val meaning = status ?: error.status
         refusal(error, status, said, target, details)?.let { return it }
@@ -95,9 +97,15 @@ internal class HttpErrors(private val target: Target, private val path: String? 
     }
 
     private fun said(error: ProviderError, status: Int?): String {
-        val message = error.message?.let { quote(it, target.key?.reveal()) }?.trim()
+        val message = error.message?.let { quote(it, target.key?.reveal()) }?.filterNot { it.isISOControl() && !it.isWhitespace() }?.trim()
         val where = "${target.id} responded with ${status?.let { "status $it" } ?: "an error in its stream"}"
-        return if (message.isNullOrEmpty()) "$where." else "$where: ${if (message.last() in ".!?") message else "$message."}"
+        return if (message.isNullOrEmpty()) "$where." else "$where: ${if (message.last() in ".!?") message else "$message."}${parameter(error, message)}"
+    }
+
+    /** The parameter that the error is about, as a sentence after the [message]; empty if the message names it. */
+    private fun parameter(error: ProviderError, message: String): String {
+        val name = error.param?.let { quote(it, target.key?.reveal()) }?.takeUnless { it == "None" || it == "null" || it.length > MAX_NAME || it in message }
+        return if (name == null) "" else " Parameter: $name."
     }
 
     private fun authentication(error: ProviderError, said: String, details: LlmException.Details): LlmException {
@@ -111,7 +119,7 @@ internal class HttpErrors(private val target: Target, private val path: String? 
             error.mentions("expired") -> "Create a new key, and replace the old one where it is set: ${keyPlace(provider)}."
             else -> keyRemedy(provider)
         }
-        return LlmException.Authentication("$said $remedy", details = details)
+        return LlmException.Authentication(listOfNotNull(said, target.keyHint, remedy).joinToString(" "), details = details)
     }
 
     private fun denied(said: String, details: LlmException.Details) =
@@ -129,10 +137,13 @@ internal class HttpErrors(private val target: Target, private val path: String? 
         } else if (path != null) {
             "Check that ${target.provider.id} has the model \"${target.name}\" for $path, and that ${target.baseUrl} serves this path."
         } else {
-            "Check that ${target.provider.id} has the model \"${target.name}\", and that ${target.baseUrl} is its address."
+            "Check that ${target.provider.id} has the model \"${target.name}\", and that ${target.baseUrl} is its address.$similarNames"
         }
         return LlmException.NotFound("$said $remedy", details = details)
     }
+
+    private val similarNames: String
+        get() = target.similarNames.ifEmpty { return "" }.joinToString(" or ", " Did you mean ", "?") { "\"$it\"" }
 
     private fun quota(said: String, details: LlmException.Details) =
         LlmException.QuotaExhausted("$said The credit or quota of the account is used up: top it up$OR_ADD_A_FALLBACK", details = details)
@@ -151,6 +162,8 @@ internal class HttpErrors(private val target: Target, private val path: String? 
     private companion object {
         /** 304 is none: it says that a copy which nobody has is still valid. */
         val REDIRECTS = setOf(300, 301, 302, 303, 307, 308)
+        const val MAX_NAME = 100
+        const val MAX_REQUEST_ID = 200
         const val DENIED = "The credentials do not allow this. Check their permissions"
 
         /** The statuses with which providers refuse a request for any cause. 500 is that of servers that do not tell causes apart. */
@@ -188,4 +201,5 @@ internal class HttpErrors(private val target: Target, private val path: String? 
 
 /** The provider's id of the request, from the first of the usual headers that is present. */
 internal fun requestId(header: (String) -> String?): String? =
-    header("x-request-id") ?: header("request-id") ?: header("x-amzn-requestid") ?: header("x-litellm-call-id") ?: header("cf-ray")
+    (header("x-request-id") ?: header("request-id") ?: header("x-amzn-requestid") ?: header("x-litellm-call-id") ?: header("cf-ray"))
+        ?.let { redact(it, null) }

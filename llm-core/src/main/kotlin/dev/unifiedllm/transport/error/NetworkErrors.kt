@@ -8,6 +8,7 @@ import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.isPrivateHost
 import java.net.ConnectException
 import java.net.ProtocolException
+import java.net.SocketException
 import java.net.URI
 import java.net.UnknownHostException
 import java.net.http.HttpConnectTimeoutException
@@ -19,26 +20,41 @@ import kotlin.time.Duration
  * Makes the exceptions for requests that fail before the head of a response.
  *
  * @param target of the request; null if it does not go to the model, but to a token endpoint
+ * @param isStreamed false for a response in one piece: the server may be working on a request that it has not answered yet, so that it is not sent again
  */
-internal class NetworkErrors(val details: LlmException.Details, private val target: Target? = null) {
+internal class NetworkErrors(val details: LlmException.Details, private val target: Target? = null, private val isStreamed: Boolean = true) {
     private val subject = details.model?.let { "$it cannot be reached: " }.orEmpty()
 
     /**
      * The exception for a request to [uri] that failed with [failure].
      *
      * @param connectTimeout of the request, if it is known
+     * @param proxy of the request, if it is known
+     * @param isConnected true if the connection was open, through the proxy if there is one, so that the request could be sent
      */
-    fun exception(failure: Throwable, uri: URI, connectTimeout: Duration? = null): LlmException {
-        val host = uri.authority
+    fun exception(
+        failure: Throwable,
+        uri: URI,
+        connectTimeout: Duration? = null,
+        proxy: ProxyInUse? = null,
+        isConnected: Boolean = false,
+    ): LlmException {
+        val host = uri.authority + proxy?.let { " (through the proxy ${it.address})" }.orEmpty()
         val causes = generateSequence(failure) { it.cause }.take(MAX_CAUSES).toList()
         val cause = withoutKey(failure)
         fun network(phase: Network.Phase, problem: String) = Network(subject + problem, phase, cause, details)
         fun has(vararg types: Class<out Throwable>) = causes.any { cause -> types.any { it.isInstance(cause) } }
+        if (proxy != null && !isConnected) proxyFailure(causes, uri.authority, proxy, connectTimeout, cause, details)?.let { return it }
         val tunnel = causes.firstNotNullOfOrNull { cause -> cause.message?.let(TUNNEL_FAILED::find) }
         return when {
             has(HttpConnectTimeoutException::class.java) -> noConnection(host, connectTimeout, cause)
             has(UnknownHostException::class.java, UnresolvedAddressException::class.java) ->
                 network(Network.Phase.DNS, "the host name ${uri.host ?: host} cannot be resolved. Check ${baseUrl()} and the connection to the network.")
+            has(SSLException::class.java) && has(SocketException::class.java) -> network(
+                Network.Phase.CONNECT,
+                "$host reset the connection during the TLS handshake. Try again. If that happens every time, the server may require a client certificate, or " +
+                    "a firewall blocks the connection.",
+            )
             has(SSLException::class.java) -> network(Network.Phase.TLS, tlsProblem(causes, host))
             tunnel != null -> network(
                 Network.Phase.PROXY,
@@ -80,7 +96,18 @@ internal class NetworkErrors(val details: LlmException.Details, private val targ
             "Check that the server is running and not overloaded, raise timeouts.firstByte$OR_ADD_A_FALLBACK",
         Timeout.Phase.FIRST_BYTE,
         cause,
-        details,
+        if (isStreamed) details else LlmException.Details(details.model, details.status, details.requestId, shouldRetry = false, details.retryAfter),
+    )
+
+    /** The exception for the status 407 of [proxy] for a request to [uri]. */
+    fun proxyLogin(uri: URI, proxy: ProxyInUse): Network = proxyLoginRequired(uri.authority, proxy, uri.scheme == "https", details)
+
+    /** The exception for a request to [host] that has waited for [waited] while [limit] others ran. */
+    fun noStream(host: String, limit: Int, waited: Duration): Timeout = Timeout(
+        "${details.model?.let { "$it at " }.orEmpty()}$host: the request was not sent, because $limit requests to it were running for $waited " +
+            "(maxConcurrentStreams). Raise maxConcurrentStreams of the client if the server allows more, or make fewer calls at a time$OR_ADD_A_FALLBACK",
+        Timeout.Phase.POOL,
+        details = details,
     )
 
     /** [failure], or a stand-in for it if the key is in its message. */
@@ -112,16 +139,8 @@ internal class NetworkErrors(val details: LlmException.Details, private val targ
 
         /** The first bytes of an alert or a handshake message in TLS, which the JDK's client repeats as the beginning of a status line. */
         val TLS_RECORD = Regex("[\\u0015\\u0016]\\u0003[\\u0000-\\u0004]")
-
-        /** The words of the JDK's client. */
-        val TUNNEL_FAILED = Regex("^Tunnel failed, got: (\\d+)")
     }
 }
 
 /** What to do when an Ollama server refuses the connection. */
 internal fun ollamaHint(model: String): String = "Is Ollama running? Start it by \"ollama serve\", and install the model by \"ollama pull $model\"."
-
-/** What to do about a proxy that does not let a request through. */
-internal const val PROXY_REMEDY: String =
-    "Check the proxy (https.proxyHost, http.proxyHost), or exclude the host from it (http.nonProxyHosts). If the proxy requires a login, configure it in a " +
-        "Ktor client and pass that to httpClient(client)."

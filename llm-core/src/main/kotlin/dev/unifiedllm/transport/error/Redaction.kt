@@ -5,8 +5,11 @@ import java.io.IOException
 import java.net.URLEncoder
 import java.util.Base64
 
+/** The forms of providers' keys, of Google's, Entra's and IBM's tokens and of AWS's key ids and session tokens. */
 private val SECRETS = Regex(
-    """\b(sk-[A-Za-z0-9_*-]{6,}|gsk_[A-Za-z0-9*]{6,}|xai-[A-Za-z0-9*]{6,}|AIza[A-Za-z0-9_*-]{10,}|AKIA[A-Z0-9*]{8,}|hf_[A-Za-z0-9*]{8,}|eyJ[A-Za-z0-9_.-]{20,})|(?i)(bearer\s+)\S+""",
+    """(?:\b|(?<=%[0-9A-Fa-f]{2}))(sk-[A-Za-z0-9_*-]{6,}|gsk_[A-Za-z0-9*]{6,}|xai-[A-Za-z0-9*]{6,}|AIza[A-Za-z0-9_*-]{10,}|A[KS]IA[A-Z0-9*]{8,}""" +
+        """|hf_[A-Za-z0-9*]{8,}|(?:r8|csk|pplx|nvapi|ghp|gho|tgp_v1)[_-][A-Za-z0-9_*-]{16,}|xox[abprs]-[A-Za-z0-9-]{10,}|ya29\.[A-Za-z0-9_.*-]{10,}""" +
+        """|(?:IQoJb3JpZ2luX2Vj|F[wQ]oGZXIvYXdz)[A-Za-z0-9/+=_-]{8,}|eyJ[A-Za-z0-9_.-]{20,})|(?i)((?:bearer|authorization["']?\s*[:=]\s*["']?basic)\s+)\S+""",
 )
 
 /** Replaces [key], as it is, escaped or in Base64, and whatever looks like a key, in [text] by `***`. */
@@ -31,6 +34,7 @@ private fun hasKey(failure: Throwable, key: String?, left: Int): Boolean {
 
 /** Replaces the key, each of whose characters may be percent-encoded, once or twice, or escaped as in JSON. */
 private fun replaced(text: String, key: String): String {
+    if (text.none { it == '%' || it == '\\' }) return text.replace(key, HIDDEN) // nothing is encoded
     if (key.length > MAX_PATTERN) return text.replace(key, HIDDEN).replace(URLEncoder.encode(key, Charsets.UTF_8), HIDDEN)
     val pattern = key.map { char ->
         val hex = char.code.toString(16).padStart(2, '0')

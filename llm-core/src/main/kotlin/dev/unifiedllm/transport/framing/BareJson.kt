@@ -4,8 +4,9 @@ package dev.unifiedllm.transport.framing
  * Collects the lines of a JSON text that stands in an event stream without a field name: some servers, Google's among them, end a failed stream with such
  * an error, and some send a whole response after a comment.
  */
-internal class BareJson(private val isWhole: (ByteArray, Int, Int) -> Boolean, private val maxBytes: Int) {
+internal class BareJson(isWhole: (ByteArray, Int, Int) -> Boolean, private val maxBytes: Int) {
     private val text = ByteBuilder()
+    private val json = GrowingJson(isWhole)
     private var isOpen = false
 
     /** The text, in `bytes[0, size)`, if [add] or [end] has returned true; valid until the next [add]. */
@@ -26,19 +27,18 @@ internal class BareJson(private val isWhole: (ByteArray, Int, Int) -> Boolean, p
         } else {
             isOpen = true
             text.clear()
+            json.reset()
         }
         if (text.size + (end - start).toLong() > maxBytes) throw FramingException("JSON in a stream is longer than the limit of $maxBytes bytes")
         text.append(bytes, start, end)
         var last = end - 1
         while (last > start && bytes[last] <= ' '.code) last--
-        // Indented brackets close inner values only.
-        val mayEnd = bytes[start] > ' '.code && (bytes[last].toInt() == '}'.code || bytes[last].toInt() == ']'.code)
-        return mayEnd && end()
+        return (bytes[last].toInt() == '}'.code || bytes[last].toInt() == ']'.code) && end()
     }
 
     /** True if there is a text, and it is whole. It then counts as taken. */
     fun end(): Boolean {
-        val isEnd = isOpen && isWhole(text.bytes, 0, text.size)
+        val isEnd = isOpen && json.isWhole(text.bytes, text.size)
         if (isEnd) isOpen = false
         return isEnd
     }

@@ -25,6 +25,7 @@ internal class NdjsonDecoder(
 
     /** JSON that takes several lines. */
     private val document = ByteBuilder()
+    private val json = isWholeJson?.let(::GrowingJson)
     private var isOpen = false
 
     override fun feed(bytes: ByteArray, start: Int, end: Int) {
@@ -103,6 +104,7 @@ internal class NdjsonDecoder(
         if (isWholeJson == null || isClosed(bytes[to - 1]) || !frame.isJson()) return true
         isOpen = true
         document.clear()
+        json?.reset()
         document.append(bytes, from, to)
         return false
     }
@@ -112,8 +114,7 @@ internal class NdjsonDecoder(
         if (document.size + 1L + (end - start) > maxLineBytes) throw FramingException("JSON is longer than the limit of $maxLineBytes bytes (maxLineBytes)")
         document.append(LF)
         document.append(bytes, start, end)
-        // Indented brackets close inner values only.
-        if (isSpace(bytes[start]) || !isClosed(bytes[end - 1]) || !isWholeJson!!(document.bytes, 0, document.size)) return false
+        if (!isClosed(bytes[end - 1]) || !json!!.isWhole(document.bytes, document.size)) return false
         isOpen = false
         point(document.bytes, 0, document.size)
         return true

@@ -51,6 +51,7 @@ internal class SseDecoder(
     private var hasData = false
     private var inPlace = false
     private val data = ByteBuilder()
+    private val dataJson = isWholeJson?.let(::GrowingJson)
 
     /** The type of the event when its data began. */
     private var eventOfData = Frame.MESSAGE
@@ -202,14 +203,14 @@ internal class SseDecoder(
         if (!hasData) {
             hasData = true
             eventOfData = event
-            data.clear()
+            clearData()
             inPlace = whole
             if (whole) point(bytes, start, end) else data.append(bytes, start, end)
             return false
         }
         if (inPlace) moveData()
         checkSize(data.size + 1L + (end - start))
-        if (isWholeJson != null && isSeparate(bytes, start, end, isWholeJson)) {
+        if (dataJson != null && isSeparate(bytes, start, end, dataJson)) {
             held.clear()
             held.append(bytes, start, end)
             hasHeld = true
@@ -223,7 +224,7 @@ internal class SseDecoder(
     }
 
     /** True if the line cannot belong to the data before it, to which it then points [frame]: JSON after whole JSON, or JSON after words. */
-    private fun isSeparate(bytes: ByteArray, start: Int, end: Int, isWhole: (ByteArray, Int, Int) -> Boolean): Boolean {
+    private fun isSeparate(bytes: ByteArray, start: Int, end: Int, json: GrowingJson): Boolean {
         var first = start
         while (first < end && bytes[first] <= SPACE) first++
         if (first == end) return false
@@ -232,7 +233,7 @@ internal class SseDecoder(
         var last = data.size - 1
         while (last > 0 && data.bytes[last] <= SPACE) last--
         val isClosed = data.bytes[last] == CLOSING_BRACE || data.bytes[last] == CLOSING_BRACKET
-        return isClosed && bytes[first].toInt().toChar() !in CONTINUING && isWhole(data.bytes, 0, data.size)
+        return isClosed && bytes[first].toInt().toChar() !in CONTINUING && json.isWhole(data.bytes, data.size)
     }
 
     private fun takeHeld() {
@@ -240,8 +241,13 @@ internal class SseDecoder(
         hasData = true
         inPlace = false
         eventOfData = event
-        data.clear()
+        clearData()
         data.append(held.bytes, 0, held.size)
+    }
+
+    private fun clearData() {
+        data.clear()
+        dataJson?.reset()
     }
 
     private fun moveData() {

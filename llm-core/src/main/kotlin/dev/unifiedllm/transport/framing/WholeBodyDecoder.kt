@@ -9,7 +9,7 @@ internal class WholeBodyDecoder(private val maxBytes: Int = DEFAULT_MAX) : Frame
     private var isTaken = false
 
     override fun feed(bytes: ByteArray, start: Int, end: Int) {
-        if (body.size() + (end - start) > maxBytes) throw FramingException("the body is larger than $maxBytes bytes")
+        if (body.size() + (end - start) > maxBytes) throw FramingException("the body is longer than the limit of $maxBytes bytes")
         body.write(bytes, start, end - start)
     }
 

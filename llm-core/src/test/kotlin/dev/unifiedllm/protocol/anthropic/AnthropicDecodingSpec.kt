@@ -4,12 +4,12 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.ChatRequest
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.protocol.Answer
@@ -65,7 +65,7 @@ private suspend fun read(vararg events: String): Answer {
 
 private suspend fun receive(body: String, type: String, status: Int = 200, vararg headers: Pair<String, String>): Answer {
     val transport = RecordedTransport(status, mapOf("content-type" to type) + headers, listOf(body.encodeToByteArray()))
-    return answer(ProtocolModel(target, AnthropicMessages, transport, Deadlines.DEFAULT), if ("json" in type) Delivery.WHOLE else Delivery.STREAM)
+    return answer(ProtocolModel(target, AnthropicMessages, transport, NO_TIMEOUTS), if ("json" in type) Delivery.WHOLE else Delivery.STREAM)
 }
 
 class AnthropicDecodingSpec : FunSpec({
@@ -477,7 +477,7 @@ class AnthropicDecodingSpec : FunSpec({
         )
         withData(kinds.keys) { fields ->
             val event = """{"type":"error","error":{"type":$fields},"request_id":"req_1"}"""
-            for (before in listOf(listOf(), listOf(START), listOf(START, TEXT, HI), listOf(START, TEXT, HI, ENDED))) {
+            for (before in listOf(listOf(), listOf(START), listOf(START, TEXT, HI))) {
                 val answer = read(*before.toTypedArray(), event, STOP)
                 answer.error::class.simpleName shouldBe kinds.getValue(fields)
                 answer.error.requestId shouldBe "req_1"
@@ -485,6 +485,13 @@ class AnthropicDecodingSpec : FunSpec({
                 answer.error.partial?.text.orEmpty() shouldBe if (HI in before) "hi" else ""
             }
         }
+    }
+
+    test("an error after the stop reason is a warning, as on the other wires: the response is complete") {
+        val answer = read(START, TEXT, HI, ENDED, """{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}""", STOP)
+        answer.failure shouldBe null
+        answer.response.text shouldBe "hi"
+        answer.response.warnings.single() shouldContain "Overloaded"
     }
 
     context("an error response is typed") {

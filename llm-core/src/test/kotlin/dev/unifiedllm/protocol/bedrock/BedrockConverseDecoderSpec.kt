@@ -2,11 +2,11 @@ package dev.unifiedllm.protocol.bedrock
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.protocol.Answer
@@ -56,7 +56,7 @@ private suspend fun play(
     delivery: Delivery = Delivery.STREAM,
 ): Answer {
     val transport = RecordedTransport(status, headers, messages.toList())
-    return answer(ProtocolModel(target, BedrockConverse, transport, Deadlines.DEFAULT), delivery)
+    return answer(ProtocolModel(target, BedrockConverse, transport, NO_TIMEOUTS), delivery)
 }
 
 private val USAGE = Usage.of(3, 4)

@@ -38,7 +38,7 @@ private val KEYS = mapOf("AWS_ACCESS_KEY_ID" to "AKID", "AWS_SECRET_ACCESS_KEY" 
 private const val MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 private fun llm(server: LoopbackServer, variables: Map<String, String> = KEYS): Llm =
-    Llm.builder().environment { (variables + ("AWS_BEDROCK_RUNTIME_ENDPOINT" to server.url))[it] }.build()
+    Llm.builder().retry { maxRetries = 0 }.environment { (variables + ("AWS_BEDROCK_RUNTIME_ENDPOINT" to server.url))[it] }.build()
 
 private fun LoopbackExchange.stream(vararg messages: ByteArray) {
     head(200, "Content-Type" to AWS_STREAM, "x-amzn-RequestId" to "r1")
@@ -182,7 +182,7 @@ class BedrockHttpSpec : FunSpec({
 
     test("the settings of a client apply to its calls") {
         LoopbackServer { stream(*HELLO) }.use { server ->
-            val builder = Llm.builder().environment { null }.provider("amazon-bedrock") {
+            val builder = Llm.builder().retry { maxRetries = 0 }.environment { null }.provider("amazon-bedrock") {
                 baseUrl = server.url
                 aws(region = "ap-south-1", accessKeyId = "AKCLIENT", secretAccessKey = "secret")
             }
@@ -243,7 +243,7 @@ class BedrockHttpSpec : FunSpec({
     }
 
     test("without a region the error says how to set one") {
-        Llm.builder().environment { (KEYS - "AWS_REGION")[it] }.build().use { llm ->
+        Llm.builder().retry { maxRetries = 0 }.environment { (KEYS - "AWS_REGION")[it] }.build().use { llm ->
             val failure = shouldThrow<LlmException.Configuration> { llm.chat("bedrock/$MODEL", "hi").deltas().toList() }
             failure.message shouldContain "AWS_REGION"
             failure.message shouldContain "region = \"us-east-1\""

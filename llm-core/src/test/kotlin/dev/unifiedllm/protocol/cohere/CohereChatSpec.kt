@@ -4,13 +4,13 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatRequestBuilder
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Effort
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.Role
@@ -59,7 +59,7 @@ private suspend fun play(vararg events: String): Answer = answer(
         target,
         CohereChat,
         RecordedTransport(200, mapOf("content-type" to "text/event-stream"), listOf(events.joinToString("") { "data: $it\n\n" }.encodeToByteArray())),
-        Deadlines.DEFAULT,
+        NO_TIMEOUTS,
     ),
 )
 

@@ -3,11 +3,11 @@ package dev.unifiedllm.protocol.gemini
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.Billing
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
@@ -37,7 +37,7 @@ private val target = Target(ModelId("gemini", "gemini-3-flash"), Provider("gemin
 
 private suspend fun read(body: String, type: String = "text/event-stream", isLost: Boolean = false): Answer {
     val transport = RecordedTransport(200, mapOf("content-type" to type), listOf(body.encodeToByteArray()), isLost)
-    return answer(ProtocolModel(target, GeminiGenerate, transport, Deadlines.DEFAULT), Delivery.STREAM)
+    return answer(ProtocolModel(target, GeminiGenerate, transport, NO_TIMEOUTS), Delivery.STREAM)
 }
 
 private fun sse(vararg chunks: String) = chunks.joinToString("") { "data: $it\r\n\r\n" }
@@ -346,7 +346,7 @@ class GeminiDecodingSpec : FunSpec({
         suspend fun billing(grounding: String, protocol: Protocol = GeminiGenerate): Billing {
             val body = sse(chunk("""{"text":"a"}""", ""","groundingMetadata":$grounding$STOP""", USAGE)).encodeToByteArray()
             val transport = RecordedTransport(200, mapOf("content-type" to "text/event-stream"), listOf(body))
-            return answer(ProtocolModel(target, protocol, transport, Deadlines.DEFAULT), Delivery.STREAM).response.usage!!.billing
+            return answer(ProtocolModel(target, protocol, transport, NO_TIMEOUTS), Delivery.STREAM).response.usage!!.billing
         }
         val web = """"groundingChunks":[{"web":{"uri":"https://a","title":"A"}}]"""
         val documents = """"groundingChunks":[{"retrievedContext":{"uri":"gs://a","title":"A"}}],"groundingSupports":[{}]"""

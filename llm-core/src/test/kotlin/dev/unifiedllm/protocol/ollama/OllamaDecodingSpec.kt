@@ -1,11 +1,11 @@
 package dev.unifiedllm.protocol.ollama
 
 import dev.unifiedllm.LlmException
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.protocol.Answer
 import dev.unifiedllm.protocol.ProtocolModel
 import dev.unifiedllm.protocol.RecordedTransport
@@ -23,7 +23,7 @@ private val target = Target(ModelId("ollama", "m"), Provider("ollama", OllamaCha
 private suspend fun read(vararg lines: String): Answer {
     val body = lines.joinToString("") { it + "\n" }.encodeToByteArray()
     val transport = RecordedTransport(200, mapOf("content-type" to "application/x-ndjson"), listOf(body))
-    return answer(ProtocolModel(target, OllamaChat, transport, Deadlines.DEFAULT), Delivery.STREAM)
+    return answer(ProtocolModel(target, OllamaChat, transport, NO_TIMEOUTS), Delivery.STREAM)
 }
 
 private const val HALF = """{"message":{"role":"assistant","content":"Half"},"done":false}"""

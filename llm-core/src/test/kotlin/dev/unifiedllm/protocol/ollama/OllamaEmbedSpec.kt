@@ -25,7 +25,7 @@ import kotlinx.coroutines.flow.toList
 private suspend fun stream(request: Request, script: LoopbackExchange.() -> Unit, check: (LoopbackServer) -> Unit = {}): List<Delta> =
     LoopbackServer { script() }.use { server ->
         val variables = mapOf("OLLAMA_API_BASE" to server.url, "OPENAI_API_KEY" to "sk-test")
-        Llm.builder().environment { variables[it] }.build().use { llm ->
+        Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }.build().use { llm ->
             llm.model(request.model.toString()).stream(request).toList().also { check(server) }
         }
     }
@@ -69,7 +69,7 @@ class OllamaEmbedSpec : FunSpec({
     test("a request of a kind that the API lacks is refused before anything is sent") {
         for (unserved in listOf(embeddingRequest(ModelId("replicate", "a/b"), listOf("a")), imageRequest(ModelId("ollama", "llama3"), "a train"))) {
             val variables = mapOf("REPLICATE_API_KEY" to "r8_test")
-            val error = Llm.builder().environment { variables[it] }.build().use { llm ->
+            val error = Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }.build().use { llm ->
                 shouldThrow<LlmException.InvalidRequest> { llm.model(unserved.model.toString()).stream(unserved).toList() }
             }
             error.kind shouldBe LlmException.InvalidRequest.Kind.UNSUPPORTED

@@ -2,11 +2,11 @@ package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.protocol.Answer
 import dev.unifiedllm.protocol.ProtocolModel
@@ -28,7 +28,7 @@ private suspend fun decoded(body: String, type: String): Answer {
     val target = Target(ModelId(provider.id, "m"), provider, "https://host/v1", ApiKey.of("sk-CANARY-0123"))
     val transport = RecordedTransport(200, mapOf("content-type" to type), listOf(body.encodeToByteArray()))
     val delivery = if (type == "application/json") Delivery.WHOLE else Delivery.STREAM
-    return answer(ProtocolModel(target, OpenAiChat, transport, Deadlines.DEFAULT), delivery)
+    return answer(ProtocolModel(target, OpenAiChat, transport, NO_TIMEOUTS), delivery)
 }
 
 /** The answer to a stream of [chunks], the last of which is usually `[DONE]`. */

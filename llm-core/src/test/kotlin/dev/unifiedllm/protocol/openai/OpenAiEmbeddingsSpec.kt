@@ -49,7 +49,7 @@ private suspend fun ask(
 ): List<Delta> =
     LoopbackServer { script(it.path) }.use { server ->
         val environment = keys + at.associateWith { server.url + "/v1" }
-        Llm.builder().environment { environment[it] }.build().use { llm ->
+        Llm.builder().retry { maxRetries = 0 }.environment { environment[it] }.build().use { llm ->
             llm.model(model).stream(embeddingRequest(ModelId.parse(model), texts)).toList()
         }
     }
@@ -192,7 +192,7 @@ class OpenAiEmbeddingsSpec : FunSpec({
         val answer = """{"embeddings":[[1]],"prompt_eval_count":1}"""
         LoopbackServer { if (it.path == "/api/embed") whole(answer) else whole("{}", 503) }.use { server ->
             val environment = mapOf("OPENAI_API_KEY" to "sk-test", "OPENAI_BASE_URL" to server.url + "/v1", "OLLAMA_API_BASE" to server.url)
-            Llm.builder().environment { environment[it] }.build().use { llm ->
+            Llm.builder().retry { maxRetries = 0 }.environment { environment[it] }.build().use { llm ->
                 val deltas = llm.client.stream(Models.firstOf("openai/a", "ollama/b"), embeddingRequest(ModelId.parse("openai/a"), listOf("a"))).toList()
                 deltas.filterIsInstance<Delta.Attempt>().single().error.shouldBeInstanceOf<LlmException.ServerError>()
                 deltas.filterIsInstance<Delta.Embedding>().single().index shouldBe 0

@@ -26,7 +26,7 @@ private fun request(model: String, size: String? = null, quality: String? = null
 private suspend fun ask(request: ImageRequest, answer: String, status: Int = 200, check: (LoopbackServer) -> Unit = {}): List<Delta> =
     LoopbackServer { whole(answer, status) }.use { server ->
         val environment = listOf("OPENAI", "XAI").flatMap { listOf("${it}_API_KEY" to "sk-test", "${it}_API_BASE" to server.url + "/v1") }.toMap()
-        Llm.builder().environment { environment[it] }.build().use { llm ->
+        Llm.builder().retry { maxRetries = 0 }.environment { environment[it] }.build().use { llm ->
             llm.model(request.model.toString()).stream(request).toList().also { check(server) }
         }
     }

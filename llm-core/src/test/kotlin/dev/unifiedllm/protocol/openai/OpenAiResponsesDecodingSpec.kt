@@ -2,11 +2,11 @@ package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.protocol.Answer
 import dev.unifiedllm.protocol.ProtocolModel
@@ -30,7 +30,7 @@ private suspend fun read(vararg events: String, status: Int = 200, row: String =
     val body = if (isStream) events.joinToString("") { "data: $it\n\n" } else events.single()
     val headers = mapOf("content-type" to if (isStream) "text/event-stream" else "application/json")
     val transport = RecordedTransport(status, headers, listOf(body.encodeToByteArray()))
-    return answer(ProtocolModel(target, OpenAiResponses, transport, Deadlines.DEFAULT), if (isStream) Delivery.STREAM else Delivery.WHOLE)
+    return answer(ProtocolModel(target, OpenAiResponses, transport, NO_TIMEOUTS), if (isStream) Delivery.STREAM else Delivery.WHOLE)
 }
 
 private const val CREATED = """{"type":"response.created","response":{"id":"r1","model":"m-1","status":"in_progress","output":[]}}"""
@@ -223,7 +223,7 @@ class OpenAiResponsesDecodingSpec : FunSpec({
         val provider = ProviderRegistry.packed.find("openai/responses")!!
         val target = Target(ModelId(provider.id, "m"), provider, "https://host/v1", ApiKey.of("sk-test"))
         val transport = RecordedTransport(200, mapOf("content-type" to "text/event-stream"), listOf(body.encodeToByteArray()))
-        val answer = answer(ProtocolModel(target, OpenAiResponses, transport, Deadlines.DEFAULT), Delivery.STREAM)
+        val answer = answer(ProtocolModel(target, OpenAiResponses, transport, NO_TIMEOUTS), Delivery.STREAM)
         answer.failure shouldBe null
         answer.response.text shouldBe "Hello"
     }

@@ -3,10 +3,10 @@ package dev.unifiedllm.protocol.openai
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.Billing
-import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.protocol.Answer
 import dev.unifiedllm.protocol.ProtocolModel
@@ -25,7 +25,7 @@ private suspend fun read(vararg events: String): Answer {
     val target = Target(ModelId(provider.id, "m"), provider, "https://host/v1", ApiKey.of("sk-test"))
     val body = (listOf(CREATED) + events).joinToString("") { "data: $it\n\n" }
     val transport = RecordedTransport(200, mapOf("content-type" to "text/event-stream"), listOf(body.encodeToByteArray()))
-    return answer(ProtocolModel(target, OpenAiResponses, transport, Deadlines.DEFAULT))
+    return answer(ProtocolModel(target, OpenAiResponses, transport, NO_TIMEOUTS))
 }
 
 private const val CREATED = """{"type":"response.created","response":{"id":"r1","model":"m-1","status":"in_progress","output":[]}}"""

@@ -50,7 +50,7 @@ private suspend fun onReplicate(
     LoopbackServer { request -> script(url, request) }.use { server ->
         url = server.url
         val variables = mapOf("REPLICATE_API_KEY" to "r8_test", "REPLICATE_API_BASE" to "$url/v1")
-        Llm.builder().environment { variables[it] }.build().use { llm -> check(server) { llm.chat(model, "Hi").await() } }
+        Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }.build().use { llm -> check(server) { llm.chat(model, "Hi").await() } }
     }
 }
 
@@ -209,7 +209,7 @@ class ReplicatePredictionsSpec : FunSpec({
 
     fun LoopbackServer.client(): LlmBuilder {
         val variables = mapOf("REPLICATE_API_TOKEN" to "r8_test", "REPLICATE_API_BASE" to "$url/v1")
-        return Llm.builder().environment { variables[it] }
+        return Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }
     }
 
     test("cancelling the consumer cancels the prediction") {

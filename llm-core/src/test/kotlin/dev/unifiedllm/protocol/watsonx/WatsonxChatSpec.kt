@@ -41,7 +41,7 @@ private suspend fun onWatsonx(
     check: suspend (LoopbackServer, Llm) -> Unit,
 ) = LoopbackServer(script).use { server ->
     val variables = mapOf("WATSONX_URL" to server.url, "WATSONX_IAM_URL" to "${server.url}/identity/token") + more
-    Llm.builder().environment { variables[it] }.build().use { check(server, it) }
+    Llm.builder().retry { maxRetries = 0 }.environment { variables[it] }.build().use { check(server, it) }
 }
 
 class WatsonxChatSpec : FunSpec({

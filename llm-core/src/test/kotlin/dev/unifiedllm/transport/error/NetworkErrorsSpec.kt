@@ -155,10 +155,13 @@ class NetworkErrorsSpec : FunSpec({
             }
         }
 
-        test("requires a login, for http and for https: the status is 407") {
+        test("requires a login, for http and for https: the phase is PROXY") {
             LoopbackServer { whole("", 407, "Proxy-Authenticate" to "Basic realm=\"p\"") }.use { proxy ->
-                call(target, proxy) shouldBe 407
-                call(secure, proxy) shouldBe 407
+                for (called in listOf(target, secure)) {
+                    val failure = shouldThrow<Network> { call(called, proxy) }
+                    failure.phase shouldBe Network.Phase.PROXY
+                    for (text in listOf("127.0.0.1:${proxy.port}", "status 407", "ProxySelector")) failure.message shouldContain text
+                }
             }
         }
 

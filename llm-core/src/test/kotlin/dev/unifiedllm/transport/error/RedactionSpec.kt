@@ -55,6 +55,10 @@ class RedactionSpec : FunSpec({
         }
     }
 
+    test("a key of another call is replaced behind a percent-encoded character, too") {
+        redact("location: https://h/?q=Credential%3DAKIAIOSFODNN7EXAMPLE%2F20261126", null) shouldBe "location: https://h/?q=Credential%3D***%2F20261126"
+    }
+
     test("Base64 without the key stays") {
         for (text in listOf("Basic dXNlcjpwYXNzd29yZA==", "the request req_0123456789abcdef", "a/long/path/to/somewhere", "x")) {
             redact(text, "my-secret-key") shouldBe text

@@ -26,6 +26,9 @@ private val cap = file.getValue("cap_s").jsonPrimitive.int.seconds
 private fun parse(headers: Map<String, String>): Duration? = retryAfter({ name -> headers.entries.firstOrNull { it.key.equals(name, true) }?.value }, now)
 
 class RetryAfterSpec : FunSpec({
+    var right = 0
+    afterSpec { println("retry-after: $right of 28 vectors") }
+
     context("retry-after-vectors.json, the delay that the headers ask for:") {
         val vectors = file.getValue("vectors").jsonArray.map { it.jsonObject }
         vectors.size shouldBe 28
@@ -42,6 +45,7 @@ class RetryAfterSpec : FunSpec({
                 }
                 else -> expected.content shouldBe "NO_RETRY" // x-should-retry, which HttpErrorsSpec tests; the delay is read all the same
             }
+            right++
         }
     }
 

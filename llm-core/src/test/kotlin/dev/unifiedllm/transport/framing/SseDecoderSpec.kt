@@ -38,6 +38,9 @@ private fun decode(pieces: List<ByteArray>): Pair<List<Event>, Final> {
 private fun decode(text: String): Pair<List<Event>, Final> = decode(listOf(text.encodeToByteArray()))
 
 class SseDecoderSpec : FunSpec({
+    var right = 0
+    afterSpec { println("sse: $right of 128 cases at every split") }
+
     test("the corpus has 128 cases") { cases().size shouldBe 128 }
 
     context("events are the same however the body is split") {
@@ -46,6 +49,7 @@ class SseDecoderSpec : FunSpec({
             for (pieces in body.arrivals()) {
                 withClue({ pieces.map { it.size } }) { decode(pieces) shouldBe (case.expected to case.final) }
             }
+            right++
         }
     }
 

@@ -1,0 +1,32 @@
+package dev.unifiedllm.middleware
+
+import dev.unifiedllm.Interceptor
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.Model
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Request
+import dev.unifiedllm.linkFlow
+import kotlinx.coroutines.flow.Flow
+
+/**
+ * Counts the requests to a target and their failures, for the groups that it is in. It does not look at the deltas.
+ *
+ * @param id of the model that is called; null for a chain of models
+ */
+internal class HealthTracking(private val id: ModelId?, private val health: () -> TargetHealth) : Interceptor {
+    override fun intercept(request: Request, next: Model): Flow<Delta> = linkFlow {
+        val health = health()
+        val sentAt = health.begin()
+        try {
+            next.stream(request).collect(this)
+            health.succeeded(sentAt)
+        } catch (failure: LlmException) {
+            val isOfOther = id != null && failure.model != null && failure.model != id // a consumer's, whose own call has failed
+            if (!isOfOther) health.failed(failure, sentAt)
+            throw failure
+        } finally {
+            health.end()
+        }
+    }
+}

@@ -1,0 +1,139 @@
+package dev.unifiedllm.faults
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.saying
+import dev.unifiedllm.store.LedgerRow.Status
+import io.kotest.assertions.withClue
+import io.kotest.matchers.booleans.shouldBeFalse
+import io.kotest.matchers.booleans.shouldBeTrue
+import io.kotest.matchers.collections.shouldHaveSize
+import io.kotest.matchers.nulls.shouldBeNull
+import io.kotest.matchers.nulls.shouldNotBeNull
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import kotlin.time.Duration.Companion.milliseconds
+
+/** Sections K and L of the list of faults, as far as there is a ledger in memory: the cache, budgets and files belong to a later part. */
+internal object FaultsLedger : FaultSection("K and L ledger") {
+    init {
+        cache()
+        money()
+        rows()
+    }
+
+    private fun cache() {
+        val reasons = mapOf(
+            180 to "there is no cache of responses yet",
+            181 to "the key of a cached response",
+            182 to "what is stored in the cache",
+            183 to "temperatures and the cache",
+            184 to "files of the cache that are corrupt",
+            185 to "a folder of the cache that is read-only or full",
+            186 to "a process that ends while it writes to the cache",
+            187 to "two processes with one cache",
+            188 to "equal calls at the same time with a cache",
+            189 to "a cached response as a stream",
+            190 to "the age of cached responses",
+            191 to "names of the cache's files",
+            192 to "the size of the cache",
+        )
+        for ((number, reason) in reasons) theirs(number, "Money", reason)
+    }
+
+    private fun money() {
+        val reasons = mapOf(
+            193 to "budgets for parallel calls",
+            194 to "the reservation of a budget",
+            195 to "a call that costs more than was reserved",
+            196 to "a call that costs less than was reserved",
+            197 to "reservations of a budget; those of a rate limit are in RateLimitSpec",
+            198 to "a process that ends between reservation and settlement",
+            199 to "a process that ends while it writes to the ledger",
+            200 to "a ledger file that cannot be written",
+            201 to "two processes with one ledger file",
+            202 to "sums of stored rows against a budget",
+            203 to "daily budgets and clocks",
+            204 to "price tables of the user",
+            205 to "exported cost tables; the one of a notebook is in XssSpec",
+            208 to "the row of a cached response",
+        )
+        for ((number, reason) in reasons) theirs(number, "Money", reason)
+    }
+
+    private fun rows() {
+        fault(206, "each attempt has one row, and all rows of a call have its id") {
+            val outcome = call({ fallback(saying("test/other", "Other", " text")) }) { status(503) }
+            outcome.shouldAnswer("Other text", attempts = ALL_ATTEMPTS + 1)
+            outcome.served shouldBe ALL_ATTEMPTS
+            outcome.rows.map { it.status } shouldBe List(ALL_ATTEMPTS) { Status.FAILED } + Status.DONE
+            outcome.rows.map { it.callId.shouldNotBeNull() }.distinct() shouldHaveSize 1
+            outcome.rows.take(ALL_ATTEMPTS).map { it.model }.distinct() shouldHaveSize 1
+            outcome.rows.last().model.toString() shouldBe "test/other"
+            val isCreated = wire.isPolled && isStream // a response that is created may be billed, though its stream fails
+            withClue("only the last one is billed") { outcome.rows.take(ALL_ATTEMPTS).forEach { (it.cost != null) shouldBe isCreated } }
+        }
+
+        fault(207, "a response that was cut has a row with an estimate of what had arrived", deliveries = STREAM) {
+            val outcome = call {
+                begin("Hello", " you")
+                cut()
+            }
+            val failure = outcome.shouldFail<LlmException.StreamInterrupted>(partial = "Hello you")
+            val row = outcome.rows.single()
+            row.status shouldBe Status.FAILED
+            val usage = row.usage.shouldNotBeNull()
+            usage.estimated.shouldBeTrue()
+            usage.outputTokens shouldBe 3 // a token for four characters
+            (usage.inputTokens!! > 0).shouldBeTrue()
+            withClue("the price of an estimate is not known") { (row.cost is Cost.Known).shouldBeFalse() }
+            withClue("the failure has it, too") { failure.partial!!.usage shouldBe usage }
+        }
+
+        fault(207, "a response that stalls has a row with an estimate of what had arrived", deliveries = STREAM) {
+            val outcome = call({ timeouts { idle = 60.milliseconds } }) {
+                begin("Hello")
+                hold()
+            }
+            outcome.shouldFail<LlmException.Timeout>(partial = "Hello")
+            outcome.rows.single().usage.shouldNotBeNull().outputTokens shouldBe 2
+        }
+
+        fault(207, "a response in one piece that was cut has a row whose cost is unknown", deliveries = WHOLE) {
+            val outcome = call {
+                begin("Hello")
+                cut()
+            }
+            outcome.shouldFailOnAll<LlmException.StreamInterrupted>()
+            outcome.rows shouldHaveSize ALL_ATTEMPTS
+            for (row in outcome.rows) {
+                withClue("nothing of it could be read") { row.usage.shouldBeNull() }
+                (row.cost is Cost.Unknown || row.cost is Cost.Free).shouldBeTrue()
+            }
+        }
+
+        fault(207, "a response with an error is not billed, and has no usage", Wire.all.filterNot { it.isPolled }) {
+            val outcome = call { status(500) }
+            outcome.shouldFailOnAll<LlmException>().message!! shouldContain "500"
+            outcome.rows.forEach { row ->
+                row.usage.shouldBeNull()
+                row.cost.shouldBeNull()
+            }
+        }
+
+        faultOnce(207, "a complete response without a usage has none: nothing is estimated", BOTH) {
+            val outcome = call {
+                if (isStream) {
+                    head()
+                    write(wire.opening + wire.text("Hello") + wire.ending.filterNot { "usage" in it.decodeToString() })
+                } else {
+                    exchange.whole("""{"id":"r1","choices":[{"index":0,"message":{"content":"Hello"},"finish_reason":"stop"}]}""")
+                }
+            }
+            outcome.shouldAnswer("Hello").usage.shouldBeNull()
+            outcome.rows.single().usage.shouldBeNull()
+        }
+    }
+}
+
+internal class FaultsLedgerSpec : FaultSectionSpec(FaultsLedger)
