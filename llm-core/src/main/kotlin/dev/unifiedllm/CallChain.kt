@@ -1,6 +1,5 @@
 package dev.unifiedllm
 
-import dev.unifiedllm.chat.CallContext
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FetchedMedia
@@ -36,6 +35,7 @@ import dev.unifiedllm.tool.StructuredOutput
 import dev.unifiedllm.tool.ToolLoop
 import dev.unifiedllm.tool.TypedAnswer
 import dev.unifiedllm.tool.runsTools
+import java.util.IdentityHashMap
 import java.util.UUID
 
 /**
@@ -102,17 +102,15 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
         val mayFallBack = context.enableFallback ?: enableFallback
         val others = if (mayFallBack) context.fallbacks.ifEmpty { fallbacks } else emptyList()
         val candidates = binder.candidates(model, others, context, request is ChatRequest && hasImages(request.messages))
-        val special = if (mayFallBack) special(context) else SpecialFallbacks()
-        val step = Fallback(candidates.map { it.model }, binder::skipReason, special, ::goesOn, ::restarts).with(perStep)
+        val longer = if (mayFallBack) binder.others(context.contextWindowFallbacks.ifEmpty { contextWindowFallbacks }) else emptyList()
+        val laxer = if (mayFallBack) binder.others(context.contentPolicyFallbacks.ifEmpty { contentPolicyFallbacks }) else emptyList()
+        val special = SpecialFallbacks(longer.map { it.model }, laxer.map { it.model })
+        val identities = IdentityHashMap<Model, Any>().also { all -> (candidates + longer + laxer).forEach { all[it.model] = it.identity } }
+        val step = Fallback(candidates.map { it.model }, binder::skipReason, special, ::goesOn, ::restarts, identities::getValue).with(perStep)
         val call = step.with(perCall(request, candidates.first().model.id, history))
         val deltas = linkFlow { call.stream(request.withContext(context)).collect(this) }
         return PreparedCall(deltas, users.isNotEmpty() || request.runsTools || candidates.any { it.runsUserCode }, request)
     }
-
-    private fun special(context: CallContext) = SpecialFallbacks(
-        binder.others(context.contextWindowFallbacks.ifEmpty { contextWindowFallbacks }),
-        binder.others(context.contentPolicyFallbacks.ifEmpty { contentPolicyFallbacks }),
-    )
 
     private fun goesOn(failure: LlmException, request: Request): Boolean =
         failure.allowsFallback || ((request.context.fallbackOnAnyError ?: fallbackOnAnyError) && failure.mayBeMended)

@@ -4,7 +4,7 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.StepTotals
-import dev.unifiedllm.protocol.Bursts
+import dev.unifiedllm.protocol.NoBursts
 import dev.unifiedllm.protocol.inCall
 import dev.unifiedllm.provider.EmbeddingLimits
 import kotlinx.coroutines.async
@@ -142,11 +142,4 @@ private class WholeResponse(private val out: FlowCollector<Delta>) {
         }
         throw LlmException.MalformedResponse("The response of ${model.id} cannot be used: $problem.", details = LlmException.Details(model.id))
     }
-}
-
-/** For requests that run at the same time: the bursts of one are not those of the response that they make together. */
-private object NoBursts : Bursts {
-    override fun beginBurst() = Unit
-
-    override fun endBurst() = Unit
 }

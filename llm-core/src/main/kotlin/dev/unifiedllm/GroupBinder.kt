@@ -8,6 +8,7 @@ import dev.unifiedllm.middleware.HealthTracking
 import dev.unifiedllm.middleware.RoutedTarget
 import dev.unifiedllm.middleware.Router
 import dev.unifiedllm.middleware.TargetHealth
+import dev.unifiedllm.protocol.NoBursts
 import java.math.BigDecimal
 import java.util.Collections
 import java.util.WeakHashMap
@@ -27,6 +28,7 @@ internal class GroupBinder(builder: LlmBuilder, private val binder: ModelBinder,
             binder::skipReason,
             { it.context.retry?.onInterrupted ?: onInterrupted },
             if (hasKey) "the apiKey of the call was not used for ${group.id}: set it in the targets of the group" else null,
+            NoBursts,
         ) { mayBlock(threads) { targets.map { it.routed() } } }
         val runsUserCode = group.routing.hedgeAfter != null || targets.any { it.runsUserCode } // a race takes more than one thread
         return Candidate(group, runsUserCode, router)

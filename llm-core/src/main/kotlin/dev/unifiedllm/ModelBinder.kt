@@ -76,10 +76,10 @@ internal class ModelBinder(
     }
 
     /** [models] as fallbacks of their own. */
-    fun others(models: List<ModelRef>): List<Model> {
+    fun others(models: List<ModelRef>): List<Candidate> {
         val all = models.flatMap(::members)
         all.forEach { if (it is ModelId) names.checkProvider(it) }
-        return all.map { candidate(it, null) }.distinctBy { it.identity }.map { it.model }
+        return all.map { candidate(it, null) }.distinctBy { it.identity }
     }
 
     /** Why [model] is not tried as a fallback for [request]; null if it may be. A model that the catalogue does not list may be. */
@@ -165,7 +165,7 @@ internal class ModelBinder(
 
     private fun usersTarget(model: Model): AttemptTarget {
         val isFree = model is FunctionModel && !prices.isSet(model.id)
-        val state = usersStates.getOrPut(model) { TargetState() }
+        val state = usersStates.computeIfAbsent(model) { TargetState() }
         return AttemptTarget(model.id, { state }, isUsers = true, isFree) { prices.set(model.id) }
     }
 
@@ -180,12 +180,15 @@ private class WithoutSettings(private val model: Model, private val key: ApiKey?
 
     override fun stream(request: Request): Flow<Delta> {
         val context = request.context
-        if (key == null && context.apiKey == null && context.fallbacks.isEmpty()) return model.stream(request)
+        val isPlain = context.fallbacks.isEmpty() && context.contextWindowFallbacks.isEmpty() && context.contentPolicyFallbacks.isEmpty()
+        if (key == null && context.apiKey == null && isPlain) return model.stream(request)
         return model.stream(
             request.withContext(
                 context.with {
                     apiKey = key
                     fallbacks.clear()
+                    contextWindowFallbacks.clear()
+                    contentPolicyFallbacks.clear()
                 },
             ),
         )

@@ -31,6 +31,7 @@ internal class SpecialFallbacks(val contextWindow: List<Model> = emptyList(), va
  * @param skipReason why a target other than the first cannot serve the request, as a sentence; null if it can, or if that is not known
  * @param goesOn whether a call tries its next target after a failure
  * @param restarts whether a call restarts interrupted responses
+ * @param identity equal for two of the models that are the same target
  */
 internal class Fallback(
     private val targets: List<Model>,
@@ -38,6 +39,7 @@ internal class Fallback(
     private val special: SpecialFallbacks = SpecialFallbacks(),
     private val goesOn: (LlmException, Request) -> Boolean = { failure, _ -> failure.allowsFallback },
     private val restarts: (Request) -> Boolean = { false },
+    private val identity: (Model) -> Any = { it },
 ) : Model {
     init {
         require(targets.isNotEmpty()) { "a fallback chain needs at least one model" }
@@ -54,7 +56,7 @@ internal class Fallback(
     private inner class Trail(private val request: Request, private val out: FlowCollector<Delta>) {
         private val failed = mutableListOf<Delta.Attempt>()
         private val skipped = mutableListOf<Delta.Attempt>()
-        private val tried = mutableListOf<Model>()
+        private val tried = mutableListOf<Any>()
         private val left = ArrayDeque(targets)
         private val restarts = restarts(request)
 
@@ -62,7 +64,7 @@ internal class Fallback(
             while (true) {
                 val target = left.removeFirst()
                 val reason = if (tried.isEmpty()) null else skipReason(target.id, request)
-                tried += target
+                tried += identity(target)
                 if (reason != null) {
                     skip(target, reason)
                 } else if (attempt(target)) {
@@ -102,7 +104,7 @@ internal class Fallback(
 
         /** Chooses what is tried after [failure]. False if nothing is. */
         private fun choose(failure: LlmException): Boolean {
-            val others = special.after(failure).filterNot { it in tried }
+            val others = special.after(failure).filterNot { identity(it) in tried }
             if (others.isNotEmpty()) {
                 left.clear()
                 left += others

@@ -19,6 +19,8 @@ import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.launch
+import kotlin.coroutines.CoroutineContext
+import kotlin.coroutines.EmptyCoroutineContext
 import kotlin.time.Duration
 
 /**
@@ -26,8 +28,15 @@ import kotlin.time.Duration
  * first one that delivers content is the response; the others are cancelled, which closes their connections. Their providers may bill them.
  *
  * Of the others only failed attempts and waits are emitted.
+ *
+ * @param raceContext added to the coroutine context of the targets, which run at the same time
  */
-internal class Hedge(private val targets: List<Model>, private val after: Duration, private val goesOn: (LlmException) -> Boolean) : Model {
+internal class Hedge(
+    private val targets: List<Model>,
+    private val after: Duration,
+    private val raceContext: CoroutineContext = EmptyCoroutineContext,
+    private val goesOn: (LlmException) -> Boolean,
+) : Model {
     override val id: ModelId get() = targets.first().id
 
     override fun stream(request: Request): Flow<Delta> = linkFlow {
@@ -57,7 +66,7 @@ internal class Hedge(private val targets: List<Model>, private val after: Durati
 
         private fun startNext() {
             val racer = Racer(targets[started++], request, events)
-            running[racer] = scope.launch { racer.run() }
+            running[racer] = scope.launch(raceContext) { racer.run() }
             timer?.cancel()
             if (started < targets.size) {
                 timer = scope.launch {

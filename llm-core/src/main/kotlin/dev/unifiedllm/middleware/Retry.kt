@@ -7,6 +7,7 @@ import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.OnInterrupted
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.ResponseFormat
 import dev.unifiedllm.chat.RetryRules
 import dev.unifiedllm.incomplete
 import dev.unifiedllm.linkFlow
@@ -37,7 +38,12 @@ internal class Retry(
 ) : Interceptor {
     override fun intercept(request: Request, next: Model): Flow<Delta> {
         val rules = request.context.retry?.over(defaults) ?: defaults
-        if (rules.maxRetries == 0) return next.stream(request)
+        if (rules.maxRetries == 0) {
+            return linkFlow {
+                next.stream(request).collect(this)
+                budget.succeeded()
+            }
+        }
         return linkFlow { Attempts(rules, request, next, this).run() }
     }
 
@@ -48,16 +54,15 @@ internal class Retry(
 
         suspend fun run() {
             for (retries in 0..rules.maxRetries) {
-                val failure = attempt(retries) ?: return
-                val delay = wait(failure, retries)
+                val (failure, delay) = attempt(retries) ?: return
                 out.emit(Delta.Attempt(failure.model ?: target.id, failure.withoutFallbackAdvice(), delay.toJavaDuration()))
                 delay(delay)
                 leaveThread()
             }
         }
 
-        /** Null if it is complete, else the failure after which another attempt follows. */
-        private suspend fun attempt(retries: Int): LlmException? {
+        /** Null if it is complete, else the failure after which another attempt follows, and the wait for that. */
+        private suspend fun attempt(retries: Int): Pair<LlmException, Duration>? {
             val part = continuation
             val gate = CommitGate(part?.joined(out) ?: out, watches)
             try {
@@ -67,30 +72,25 @@ internal class Retry(
                 return null
             } catch (failure: LlmException) {
                 val isOver = retries == rules.maxRetries || !failure.isRetryable || failure.attempts.isNotEmpty() // a call of its own has retried it
-                if (gate.isConsumers || isOver) throw failure
-                if (gate.isCommitted && !resumes(gate)) throw failure
-                return failure
+                if (gate.isConsumers) throw failure
+                if (isOver) throw if (part == null || gate.isCommitted) failure else part.interruption.also { it.addSuppressed(failure) }
+                if (gate.isCommitted && !mayResume(gate)) throw failure
+                val delay = wait(failure, retries)
+                if (gate.isCommitted) resume(gate, failure)
+                return failure to delay
             }
         }
 
-        /** True if an attempt whose failure came after content is followed by another. */
-        private suspend fun resumes(gate: CommitGate): Boolean = when (rules.onInterrupted) {
+        /** True if an attempt whose failure came after content may be followed by another. */
+        private fun mayResume(gate: CommitGate): Boolean = when (rules.onInterrupted) {
             OnInterrupted.FAIL -> false
-            OnInterrupted.RESTART -> {
-                continuation = null
-                out.emit(Delta.Reset)
-                true
-            }
-            OnInterrupted.CONTINUE -> {
-                val text = gate.textOnly
-                val request = first as? ChatRequest
-                if (text == null || request == null || !target.continuesText) {
-                    false
-                } else {
-                    continuation = Continuation(request, continuation?.text.orEmpty() + text)
-                    true
-                }
-            }
+            OnInterrupted.RESTART -> true
+            OnInterrupted.CONTINUE -> gate.textOnly != null && target.continuesText && (first as? ChatRequest)?.isContinuable == true
+        }
+
+        private suspend fun resume(gate: CommitGate, failure: LlmException) {
+            if (rules.onInterrupted == OnInterrupted.RESTART) return out.emit(Delta.Reset)
+            continuation = Continuation(first as ChatRequest, continuation?.text.orEmpty() + gate.textOnly, failure)
         }
 
         /** How long to wait before the next attempt. @throws LlmException the failure, if there is to be none */
@@ -114,3 +114,7 @@ internal class Retry(
         }
     }
 }
+
+/** Providers continue no text that must have a form, or that follows reasoning. */
+private val ChatRequest.isContinuable: Boolean
+    get() = (responseFormat == null || responseFormat == ResponseFormat.Text) && context.answerType == null && reasoning == null && reasoningBudget == null

@@ -12,6 +12,8 @@ import dev.unifiedllm.linkFlow
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.flow.Flow
 import java.math.BigDecimal
+import kotlin.coroutines.CoroutineContext
+import kotlin.coroutines.EmptyCoroutineContext
 import kotlin.math.ln
 import kotlin.random.Random
 import kotlin.time.Duration
@@ -79,6 +81,7 @@ internal class Routing(
  * @param skipReason why a target cannot serve the request; null if it can, or if that is not known
  * @param onInterrupted what becomes of a response of the request that is cut
  * @param warning emitted before each response; null for none
+ * @param raceContext added to the coroutine context of targets that run at the same time
  */
 internal class Router(
     override val id: ModelId,
@@ -86,6 +89,7 @@ internal class Router(
     private val skipReason: (ModelId, Request) -> String? = { _, _ -> null },
     private val onInterrupted: (Request) -> OnInterrupted = { OnInterrupted.FAIL },
     private val warning: String? = null,
+    private val raceContext: CoroutineContext = EmptyCoroutineContext,
     private val targets: suspend () -> List<RoutedTarget>,
 ) : Model {
     override fun stream(request: Request): Flow<Delta> = linkFlow {
@@ -103,7 +107,7 @@ internal class Router(
             val model = if (hedgeAfter == null || models.size == 1) {
                 Fallback(models, goesOn = { failure, _ -> failure.isOfTarget }, restarts = { policy == OnInterrupted.RESTART })
             } else {
-                Hedge(models, hedgeAfter) { it.isOfTarget }
+                Hedge(models, hedgeAfter, raceContext) { it.isOfTarget }
             }
             model.stream(request).collect(this)
         } finally {

@@ -23,7 +23,9 @@ internal class TotalDeadline(
     private val time: TimeSource = TimeSource.Monotonic,
 ) : Interceptor {
     override fun intercept(request: Request, next: Model): Flow<Delta> = linkFlow {
-        val total = (request.context.timeouts?.over(defaults) ?: defaults).deadlines().total
+        val own = (request.context.timeouts?.over(defaults) ?: defaults).deadlines().total
+        val ofCaller = request.context.deadline?.let { -it.elapsedNow() }?.takeIf { it.isPositive() } // this call is a part of another one
+        val total = if (ofCaller == null) own else minOf(own, ofCaller)
         warning?.let { emit(Delta.Warning(it)) }
         val limited = request.withContext(request.context.with { deadline = time.markNow() + total })
         val isDone = withTimeoutOrNull(total) {

@@ -17,3 +17,10 @@ internal interface Bursts : CoroutineContext.Element {
 
     companion object Key : CoroutineContext.Key<Bursts>
 }
+
+/** For requests that run at the same time: the bursts of one are not those of the response that they make together. */
+internal object NoBursts : Bursts {
+    override fun beginBurst() = Unit
+
+    override fun endBurst() = Unit
+}

@@ -37,7 +37,7 @@ internal fun slowLookup() {
     val printed = File.createTempFile("lookup", ".out")
     try {
         val hosts = folder.resolve("hosts")
-        check(ProcessBuilder("mkfifo", "$hosts").start().waitFor() == 0) { "no pipe can be made" }
+        check(ProcessBuilder("python3", "-c", "import os, sys; os.mkfifo(sys.argv[1])", "$hosts").start().waitFor() == 0) { "no pipe can be made" }
         val classes = System.getProperty("surefire.test.class.path") ?: System.getProperty("java.class.path")
         val java = Path.of(System.getProperty("java.home"), "bin", "java").toString()
         val command = listOf(java, "-XX:TieredStopAtLevel=1", "-Djdk.net.hosts.file=$hosts", "-cp", classes, "dev.unifiedllm.faults.SlowLookupKt", "200")

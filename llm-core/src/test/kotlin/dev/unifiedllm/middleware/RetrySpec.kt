@@ -288,6 +288,62 @@ class RetrySpec : FunSpec({
         generateSequence { budget.take(overloaded()) }.takeWhile { it }.count() shouldBe 20
     }
 
+    test("a complete response fills the budget also where the call repeats no attempt") {
+        runTest {
+            val budget = RetryBudget()
+            repeat(20) { budget.take(overloaded()) shouldBe true }
+            val once = request.with { retry { maxRetries = 0 } }
+            repeat(5) { flaky().with(retry(budget)).stream(once).toList() }
+            budget.take(overloaded()) shouldBe true
+        }
+    }
+
+    test("RESTART: a response that is not followed by another attempt is not discarded") {
+        runTest {
+            val cut = LlmException.StreamInterrupted("cut", details = details(1.days))
+            val model = flaky(cut, before = { emit(Delta.Text("a")) })
+            val seen = mutableListOf<Delta>()
+            shouldThrow<LlmException.StreamInterrupted> {
+                model.with(retry { onInterrupted = OnInterrupted.RESTART }).stream(request).collect { seen += it }
+            }
+            seen shouldContainExactly listOf(Delta.Text("a"))
+        }
+    }
+
+    test("CONTINUE: the rest has an idempotency key of its own, and white space is kept") {
+        runTest {
+            lateinit var model: Scripted
+            model = Scripted("test/m") {
+                emit(Delta.Start("r", ID))
+                if (model.calls == 1) {
+                    emit(Delta.Text("a\n"))
+                    throw LlmException.StreamInterrupted("cut")
+                }
+                emit(Delta.Text("\n"))
+                emit(Delta.Text("\nb"))
+                emit(Delta.Finish(dev.unifiedllm.chat.FinishReason.STOP, null))
+            }
+            model.with(retry(continues = true) { onInterrupted = OnInterrupted.CONTINUE }).stream(request).toList().text() shouldBe "a\n\nb"
+            model.requests.map { it.context.idempotencyKey }.distinct() shouldHaveSize 2
+        }
+    }
+
+    test("CONTINUE: if the provider refuses to go on, the failure is that of the cut response") {
+        runTest {
+            val cut = LlmException.StreamInterrupted("cut")
+            lateinit var model: Scripted
+            model = Scripted("test/m") {
+                if (model.calls > 1) throw LlmException.InvalidRequest("no prefill")
+                emit(Delta.Text("a"))
+                throw cut
+            }
+            shouldThrow<LlmException.StreamInterrupted> {
+                model.with(retry(continues = true) { onInterrupted = OnInterrupted.CONTINUE }).stream(request).toList()
+            } shouldBeSameInstanceAs cut
+            cut.suppressed.single().message shouldBe "no prefill"
+        }
+    }
+
     test("a failure that a whole call of its own has retried is not retried again") {
         runTest {
             val inner = flaky(*Array(9) { overloaded() })

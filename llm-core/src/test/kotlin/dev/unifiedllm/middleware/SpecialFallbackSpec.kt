@@ -64,6 +64,20 @@ class SpecialFallbackSpec : FunSpec({
         }
     }
 
+    test("a special model that has been tried is not tried again") {
+        client { contextWindowFallback("demo/long") }.use { llm ->
+            val other = Scripted("demo/any") { throw tooLong }
+            val failure = shouldThrow<LlmException> {
+                llm.chat(other) {
+                    user("hi")
+                    contextWindowFallback(other)
+                }.await()
+            }
+            failure.attempts.size shouldBe 1
+            other.calls shouldBe 1
+        }
+    }
+
     test("without special models such a failure ends the call") {
         client().use { llm ->
             val other = saying("test/other", "no")

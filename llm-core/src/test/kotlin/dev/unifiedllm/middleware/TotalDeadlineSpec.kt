@@ -54,6 +54,16 @@ class TotalDeadlineSpec : FunSpec({
         }
     }
 
+    test("a call that is a part of another one has no more time than that one") {
+        runTest {
+            val outer = request.withContext(request.context.with { deadline = testScheduler.timeSource.markNow() + 5.seconds })
+            shouldThrow<LlmException.Timeout> {
+                slow.with(TotalDeadline(deadlines { total = 60.seconds }, time = testScheduler.timeSource)).stream(outer).toList()
+            }
+            testScheduler.currentTime shouldBe 5_000
+        }
+    }
+
     test("the call's own deadline goes before the client's") {
         runTest {
             val own = request.with { timeouts { total = 5.seconds } }

@@ -261,7 +261,7 @@ class CancellationSpec : FunSpec({
         test("the look-up of a host name, which the JDK does not limit") {
             // A JVM reads the names from a file: here from a pipe to which nothing writes.
             val pipe = tempdir().toPath().resolve("hosts")
-            check(ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0) { "mkfifo failed" }
+            check(ProcessBuilder("python3", "-c", "import os, sys; os.mkfifo(sys.argv[1])", pipe.toString()).start().waitFor() == 0) { "mkfifo failed" }
             val properties = mapOf("jdk.net.hosts.file" to pipe, "carriers" to "JDK", "connect" to "200ms", "retries" to "0")
             val line = ask("own/m=https://slow.example.com/v1", properties = properties).single()
             for (text in listOf("Timeout", "slow.example.com did not accept a connection within 200ms")) line shouldContain text
