@@ -28,6 +28,7 @@ import java.io.PrintStream
 import java.net.ServerSocket
 import java.nio.file.Path
 import javax.net.ssl.SSLContext
+import kotlin.time.Duration.Companion.minutes
 
 // The Kotlin of README.md, letter by letter but for its indentation.
 
@@ -93,6 +94,10 @@ private suspend fun written(reply: Reply, response: ChatResponse, call: Part.Too
     costs(By.TASK)
     configure { price("my-vllm/llama-3") { inputPerMillion = 0.10.usd; outputPerMillion = 0.20.usd } }
     val chain = firstOf("openai/gpt-4o-mini", "ollama/llama3")
+    val gpt = group("gpt") { target("openai/gpt-4o") { apiKey = System.getenv("KEY_A"); weight = 2 }; target("azure/gpt-4o") }
+    configure { limit("groq") { requestsPerMinute = 30 } }
+    configure { route { task("summary", "groq/llama-3.1-8b-instant") } }
+    configure { httpLog { println(it) } }
     chat("openai/gpt-4o-mini", "A movie about trains").awaitAs<Movie>()
     embed("openai/text-embedding-3-small", texts).await().vectors
     image("openai/gpt-image-1", "A red train").await().save(Path.of("train.png"))
@@ -122,6 +127,8 @@ private fun ChatRequestBuilder.writtenInside(schema: String) {
     task = "summary"
     tag("nightly")
     fallback("ollama/llama3")
+    timeouts { total = 5.minutes }
+    retry { maxRetries = 4 }
 }
 
 private val readme = File("../README.md").readText()
