@@ -3,7 +3,6 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FetchedMedia
-import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.OnInterrupted
 import dev.unifiedllm.chat.Request
@@ -13,8 +12,8 @@ import dev.unifiedllm.chat.RunningFunctions
 import dev.unifiedllm.chat.ToolSettings
 import dev.unifiedllm.chat.hasImages
 import dev.unifiedllm.middleware.AttemptTarget
+import dev.unifiedllm.middleware.ChainRules
 import dev.unifiedllm.middleware.CostTracking
-import dev.unifiedllm.middleware.Fallback
 import dev.unifiedllm.middleware.HealthTracking
 import dev.unifiedllm.middleware.RequireFinish
 import dev.unifiedllm.middleware.RequireMessage
@@ -22,7 +21,6 @@ import dev.unifiedllm.middleware.RequireNamedTool
 import dev.unifiedllm.middleware.RequireVectors
 import dev.unifiedllm.middleware.Retry
 import dev.unifiedllm.middleware.RetryBudget
-import dev.unifiedllm.middleware.SpecialFallbacks
 import dev.unifiedllm.middleware.ThinkTags
 import dev.unifiedllm.middleware.TotalDeadline
 import dev.unifiedllm.middleware.allowsFallback
@@ -35,7 +33,6 @@ import dev.unifiedllm.tool.StructuredOutput
 import dev.unifiedllm.tool.ToolLoop
 import dev.unifiedllm.tool.TypedAnswer
 import dev.unifiedllm.tool.runsTools
-import java.util.IdentityHashMap
 import java.util.UUID
 
 /**
@@ -56,17 +53,19 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
     private val enableFallback: Boolean = builder.enableFallback ?: builder.variables.flag(FALLBACK_ENABLED) ?: true
     private val fallbackOnAnyError: Boolean = builder.fallbackOnAnyError ?: false
     private val thinkTags: Boolean? = builder.thinkTags
-    private val binder = ModelBinder(builder, timeouts, client, ::links)
+    private val binder = ModelBinder(builder, timeouts, client, ChainRules(::goesOn, ::onInterrupted), ::links)
 
     private val toolLoop = ToolLoop(ToolSettings(maxIterations = builder.maxIterations ?: environmentIterations(builder.variables)))
 
-    private fun perCall(request: Request, first: ModelId, history: Interceptor?): List<Interceptor> {
+    private fun perCall(request: Request, candidates: List<Candidate>, history: Interceptor?): List<Interceptor> {
         val checks = when (request) {
             is ChatRequest -> listOf(RequireMessage, RequireNamedTool)
             is EmbeddingRequest -> listOf(RequireVectors)
             else -> emptyList()
         }
-        return listOfNotNull(TotalDeadline(timeouts.of(first), timeouts.warning), history) + checks +
+        val first = candidates.first()
+        val warnings = listOfNotNull(timeouts.warning) + limits.warnings { candidates.flatMap { it.targets() } }
+        return listOfNotNull(TotalDeadline(timeouts.ofCall(first.model.id, first.targets), warnings), history) + checks +
             users(Level.CALL) + listOfNotNull(TypedAnswer.takeIf { request.context.answerType != null }, toolLoop.takeIf { request.runsTools })
     }
 
@@ -104,10 +103,7 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
         val candidates = binder.candidates(model, others, context, request is ChatRequest && hasImages(request.messages))
         val longer = if (mayFallBack) binder.others(context.contextWindowFallbacks.ifEmpty { contextWindowFallbacks }) else emptyList()
         val laxer = if (mayFallBack) binder.others(context.contentPolicyFallbacks.ifEmpty { contentPolicyFallbacks }) else emptyList()
-        val special = SpecialFallbacks(longer.map { it.model }, laxer.map { it.model })
-        val identities = IdentityHashMap<Model, Any>().also { all -> (candidates + longer + laxer).forEach { all[it.model] = it.identity } }
-        val step = Fallback(candidates.map { it.model }, binder::skipReason, special, ::goesOn, ::restarts, identities::getValue).with(perStep)
-        val call = step.with(perCall(request, candidates.first().model.id, history))
+        val call = binder.chain(candidates, longer, laxer).with(perStep).with(perCall(request, candidates, history))
         val deltas = linkFlow { call.stream(request.withContext(context)).collect(this) }
         return PreparedCall(deltas, users.isNotEmpty() || request.runsTools || candidates.any { it.runsUserCode }, request)
     }
@@ -115,7 +111,7 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
     private fun goesOn(failure: LlmException, request: Request): Boolean =
         failure.allowsFallback || ((request.context.fallbackOnAnyError ?: fallbackOnAnyError) && failure.mayBeMended)
 
-    private fun restarts(request: Request): Boolean = (request.context.retry?.onInterrupted ?: retry.onInterrupted) == OnInterrupted.RESTART
+    private fun onInterrupted(request: Request): OnInterrupted = request.context.retry?.onInterrupted ?: retry.onInterrupted
 
     /** What the client asks providers beside the calls of models. */
     val queries: ProviderQueries get() = binder.queries
@@ -126,7 +122,8 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
     /** A call that asks a provider something else than a response of a model, within the total deadline. Resolving the provider may block. */
     fun prepareQuery(request: Request, ask: suspend (ProviderQueries) -> Unit): PreparedCall {
         val model = QueryModel(request.model) { ask(queries) }
-        return PreparedCall(model.with(TotalDeadline(timeouts.of(request.model), timeouts.warning)).stream(request), runsUserCode = true)
+        val limits = timeouts.ofCall(request.model) { listOf(binder.found(request.model)) }
+        return PreparedCall(model.with(TotalDeadline(limits, listOfNotNull(timeouts.warning))).stream(request), runsUserCode = true)
     }
 
     override fun close(): Unit = binder.close()

@@ -8,46 +8,53 @@ import dev.unifiedllm.middleware.AttemptTarget
 import dev.unifiedllm.middleware.RateLimit
 import dev.unifiedllm.middleware.RateLimiter
 import dev.unifiedllm.middleware.RateRule
-import dev.unifiedllm.provider.ProviderRegistry
-import java.util.concurrent.ConcurrentHashMap
 
-/** The rate limits that the user has set for a client, and to which targets they apply. */
+/**
+ * The rate limits that the user has set for a client, and to which targets they apply.
+ *
+ * A model of the user's holds its permits while its code runs, and that may call this client again. So no limit that those calls need holds for it: neither
+ * that of the client nor that of a provider, but only one that is set by the model's own name.
+ */
 internal class ClientLimits(builder: LlmBuilder, private val limiter: RateLimiter = RateLimiter()) {
-    private val registry by lazy { if (builder.rows.isEmpty()) ProviderRegistry.packed else ProviderRegistry.packed.plus(builder.rows.values.toList()) }
+    private val scopes = ModelScopes(builder)
 
     /** The most special ones first. */
     private val limits: List<Limit> = builder.limits.mapNotNull { (name, limit) ->
-        val model = builder.aliases[name] ?: name
-        limit.build(name.ifEmpty { null })?.let { Limit(scope(model), if (model.isEmpty()) null else canonical(ModelId.parse(model)), it) }
-    }.sortedBy { it.scope }
-    private val rules = ConcurrentHashMap<ModelId, List<RateRule>>()
+        limit.build(name.ifEmpty { null })?.let { Limit(name, scopes.of(name), it) }
+    }.sortedBy { it.scope.level }
+
+    /** Limits with a name that nothing has, as far as it is known. It may be that of a model of the user's. */
+    private val unknown = limits.filterNot { it.scope.isKnown }
 
     fun link(target: AttemptTarget): RateLimit = RateLimit(target, limiter, rules(target)) { estimate(it, target.id) }
 
     /** The limits that hold for [target], the most special one first. */
     fun rules(target: AttemptTarget): List<RateRule> {
         if (limits.isEmpty()) return emptyList()
-        return rules.computeIfAbsent(target.id) { id -> limits.filter { it.appliesTo(canonical(id)) }.map { it.rule } }
+        val id = scopes.canonical(target.id)
+        return limits.filter { if (target.isUsers) it.scope.namesUsers(id) else it.scope.rank(id) != null }.map {
+            it.isUsed = true
+            it.rule
+        }
     }
 
-    private fun canonical(id: ModelId): ModelId = registry.find(id.provider.ifEmpty { id.name })?.let {
-        if (id.provider.isEmpty()) ModelId("", it.id) else ModelId(it.id, id.name)
-    } ?: id
-
-    private fun scope(name: String): Scope = if (name.isEmpty()) {
-        Scope.CLIENT
-    } else if ('/' in name) {
-        Scope.MODEL
-    } else {
-        Scope.PROVIDER
+    /** What a call should say about limits whose names nothing has, until one of its or of other calls' models has. @param models of the call */
+    fun warnings(models: () -> List<ModelId>): List<String> {
+        if (unknown.all { it.isUsed }) return emptyList()
+        val ids = models().map(scopes::canonical)
+        return unknown.filter { limit -> !limit.isUsed && ids.none { limit.scope.rank(it) != null } }.map { it.warning }
     }
 
-    private enum class Scope { MODEL, PROVIDER, CLIENT }
+    private inner class Limit(private val name: String, val scope: ModelScope, val rule: RateRule) {
+        /** True if it has held for a target. */
+        @Volatile
+        var isUsed = false
 
-    /** @property name of a model, or of a provider, or of a model at any provider: a name without a slash may be both; null for all */
-    private class Limit(val scope: Scope, private val name: ModelId?, val rule: RateRule) {
-        fun appliesTo(id: ModelId): Boolean =
-            name == null || name == id || (name.provider.isEmpty() && (name.name == id.provider || name.name == id.name))
+        val warning by lazy {
+            val near = scopes.near(name)
+            val suggestion = if (near.isEmpty()) "" else ", did you mean ${near.joinToString(" or ") { "\"$it\"" }}?"
+            "limit(\"$name\") limits nothing: no provider, model or alias of this name is known$suggestion${if (near.isEmpty()) ". Correct the name" else ""}"
+        }
     }
 
     companion object {

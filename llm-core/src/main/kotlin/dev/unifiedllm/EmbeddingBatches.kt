@@ -7,11 +7,11 @@ import dev.unifiedllm.chat.StepTotals
 import dev.unifiedllm.protocol.NoBursts
 import dev.unifiedllm.protocol.inCall
 import dev.unifiedllm.provider.EmbeddingLimits
-import kotlinx.coroutines.async
-import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.sync.Semaphore
 import kotlinx.coroutines.sync.withPermit
 
@@ -32,28 +32,69 @@ internal class EmbeddingBatches(private val limits: EmbeddingLimits) : Intercept
         val batches = limits.batches(request.inputs)
         val first = batches.first()
         val whole = WholeResponse(this)
-        whole.add(answer(if (batches.size == 1) request else request.withInputs(first), next, whole::note), first.size)
+        whole.add(answer(if (batches.size == 1) request else request.withInputs(first), next, holdsWarnings = false, whole::note), first.size)
         if (batches.size > 1) {
             val rest = batches.drop(1)
-            val answers = several(request, rest, next)
-            answers.forEachIndexed { index, answer -> whole.add(answer, rest[index].size) }
+            several(request, rest, next, whole).forEachIndexed { index, answer -> whole.add(answer, rest[index].size) }
         }
         whole.emitFor(next, request.dimensions)
     }
 
-    private suspend fun several(request: EmbeddingRequest, batches: List<List<String>>, next: Model): List<Answer> = coroutineScope {
-        val permits = Semaphore(PARALLEL)
-        batches.map { batch -> async(NoBursts) { permits.withPermit { answer(request.withInputs(batch), next) } } }.awaitAll()
+    /**
+     * Sends [batches], some of them at the same time. Their failed attempts and waits are emitted as they happen: also those before a failure, which ends the
+     * other requests.
+     */
+    private suspend fun several(request: EmbeddingRequest, batches: List<List<String>>, next: Model, whole: WholeResponse): List<Answer> =
+        coroutineScope {
+            val events = Channel<Event>()
+            val permits = Semaphore(PARALLEL)
+            val requests = launch(NoBursts) {
+                batches.forEachIndexed { index, batch ->
+                    launch {
+                        permits.withPermit {
+                            events.send(end(index, request.withInputs(batch), next) { events.send(Event.Note(it)) })
+                        }
+                    }
+                }
+            }
+            val answers = arrayOfNulls<Answer>(batches.size)
+            var left = batches.size
+            while (left > 0) {
+                when (val event = events.receive()) {
+                    is Event.Note -> whole.note(event.delta)
+                    is Event.Complete -> {
+                        answers[event.index] = event.answer
+                        left--
+                    }
+                    is Event.Failed -> {
+                        val noted = generateSequence { events.tryReceive().getOrNull() }.filterIsInstance<Event.Note>().toList()
+                        requests.cancel()
+                        noted.forEach { whole.note(it.delta) }
+                        throw event.failure
+                    }
+                }
+            }
+            answers.map { checkNotNull(it) }
+        }
+
+    private suspend fun end(index: Int, request: EmbeddingRequest, next: Model, note: suspend (Delta) -> Unit): Event = try {
+        Event.Complete(index, answer(request, next, holdsWarnings = true, note))
+    } catch (failure: LlmException) {
+        Event.Failed(failure) // a value, so that it is thrown as it is, where the response is made
     }
 
-    /** @param early gets warnings and failed attempts at once; null: they wait in the answer */
-    private suspend fun answer(request: EmbeddingRequest, next: Model, early: (suspend (Delta) -> Unit)? = null): Answer {
+    /**
+     * @param holdsWarnings true: warnings wait in the answer, so that they are in the order of the texts
+     * @param note gets failed attempts, waits and other warnings at once
+     */
+    private suspend fun answer(request: EmbeddingRequest, next: Model, holdsWarnings: Boolean, note: suspend (Delta) -> Unit): Answer {
         val answer = Answer()
         next.stream(request).collect { delta ->
             when (delta) {
                 is Delta.Start -> answer.start = delta
                 is Delta.Finish -> answer.finish = delta
-                is Delta.Warning, is Delta.Attempt, is Delta.Waiting -> if (early == null) answer.notes += delta else early(delta)
+                is Delta.Warning -> if (holdsWarnings) answer.warnings += delta else note(delta)
+                is Delta.Attempt, is Delta.Waiting -> note(delta)
                 Delta.Reset -> answer.reset()
                 else -> answer.content += delta
             }
@@ -78,13 +119,19 @@ internal class EmbeddingBatches(private val limits: EmbeddingLimits) : Intercept
     }
 }
 
+private sealed class Event {
+    class Note(val delta: Delta) : Event()
+
+    class Complete(val index: Int, val answer: Answer) : Event()
+
+    class Failed(val failure: LlmException) : Event()
+}
+
 /** The response to one of the requests. */
 private class Answer {
     var start: Delta.Start? = null
     var finish: Delta.Finish? = null
-
-    /** Warnings and failed attempts. */
-    val notes = mutableListOf<Delta>()
+    val warnings = mutableListOf<Delta.Warning>()
     val content = mutableListOf<Delta>()
 
     fun reset() {
@@ -107,7 +154,7 @@ private class WholeResponse(private val out: FlowCollector<Delta>) {
 
     /** @param size the number of texts that [answer] is for */
     suspend fun add(answer: Answer, size: Int) {
-        answer.notes.forEach { note(if (it is Delta.Warning) it.inCall(inputs) else it) }
+        answer.warnings.forEach { note(it.inCall(inputs)) }
         answers += answer
         answer.content.mapTo(content) { if (it is Delta.Embedding && inputs > 0) Delta.Embedding(inputs + it.index, it.vector) else it }
         answer.finish?.let(totals::add)

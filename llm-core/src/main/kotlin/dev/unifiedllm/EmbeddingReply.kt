@@ -22,7 +22,7 @@ public class EmbeddingReply internal constructor(private val call: SharedCall<Em
     @get:JvmName("model")
     public val model: ModelId get() = call.model
 
-    /** All deltas as they arrive, by the grammar of [Delta]. */
+    /** All deltas as they arrive, by the grammar of [Delta]. Failed attempts and waits of all requests come at once, the vectors when all have arrived. */
     @JvmSynthetic
     public fun events(): Flow<Delta> = call.events()
 

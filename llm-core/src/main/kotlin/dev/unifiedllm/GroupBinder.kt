@@ -1,9 +1,9 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
-import dev.unifiedllm.chat.RetryRules
 import dev.unifiedllm.middleware.AttemptTarget
-import dev.unifiedllm.middleware.Fallback
+import dev.unifiedllm.middleware.ChainRules
 import dev.unifiedllm.middleware.HealthTracking
 import dev.unifiedllm.middleware.RoutedTarget
 import dev.unifiedllm.middleware.Router
@@ -15,9 +15,8 @@ import java.util.WeakHashMap
 import kotlin.coroutines.CoroutineContext
 
 /** Makes the routers of the groups of a client. Targets that are not a provider's are watched here; their state lasts as long as they do. */
-internal class GroupBinder(builder: LlmBuilder, private val binder: ModelBinder, private val threads: CoroutineContext) {
+internal class GroupBinder(private val binder: ModelBinder, private val threads: CoroutineContext, private val rules: ChainRules) {
     private val others: MutableMap<ModelRef, TargetHealth> = Collections.synchronizedMap(WeakHashMap())
-    private val onInterrupted = builder.callSettings.retry?.onInterrupted ?: RetryRules.DEFAULT.onInterrupted
 
     /** @param hasKey true if the call has a key, which is for no target of the group */
     fun candidate(group: GroupModel, hasKey: Boolean): Candidate {
@@ -26,12 +25,13 @@ internal class GroupBinder(builder: LlmBuilder, private val binder: ModelBinder,
             group.id,
             group.routing,
             binder::skipReason,
-            { it.context.retry?.onInterrupted ?: onInterrupted },
+            rules.onInterrupted,
             if (hasKey) "the apiKey of the call was not used for ${group.id}: set it in the targets of the group" else null,
             NoBursts,
+            rules.goesOn,
         ) { mayBlock(threads) { targets.map { it.routed() } } }
         val runsUserCode = group.routing.hedgeAfter != null || targets.any { it.runsUserCode } // a race takes more than one thread
-        return Candidate(group, runsUserCode, router)
+        return Candidate(group, runsUserCode, router) { targets.flatMap { it.models() } }
     }
 
     private fun bind(target: GroupTarget): BoundTarget {
@@ -39,9 +39,9 @@ internal class GroupBinder(builder: LlmBuilder, private val binder: ModelBinder,
         members.forEach(binder::checkProvider)
         val member = members.singleOrNull() ?: return other(target)
         val named = binder.named(member, null) ?: return other(target)
-        return BoundTarget(false) {
+        return BoundTarget(false, { binder.candidate(member, null).targets() }) {
             try {
-                named.resolve().let { (model, found) -> RoutedTarget(found.id, target.weight, found.state.health, model) { price(found) } }
+                named.resolve().let { (model, found) -> RoutedTarget(found.id, target.weight, found.state.health, model, price = { price(found) }) }
             } catch (failure: LlmException) {
                 val health = binder.state(named.identity).health
                 RoutedTarget(named.name, target.weight, health, Unresolved(named.name, failure).with(HealthTracking(named.name) { health }))
@@ -52,10 +52,10 @@ internal class GroupBinder(builder: LlmBuilder, private val binder: ModelBinder,
     /** A target whose state is not that of one target of a provider: a model of the user's, a chain, another group. */
     private fun other(target: GroupTarget): BoundTarget {
         val candidates = binder.members(target.model).map { binder.candidate(it, null) }
-        val model = Fallback(candidates.map { it.model })
-        return BoundTarget(candidates.any { it.runsUserCode }) {
+        val model = binder.chain(candidates, triesFirst = false)
+        return BoundTarget(candidates.any { it.runsUserCode }, { candidates.flatMap { it.targets() } }) {
             val health = others.computeIfAbsent(target.model) { TargetHealth() }
-            RoutedTarget(target.model.id, target.weight, health, model.with(HealthTracking(null) { health }))
+            RoutedTarget(target.model.id, target.weight, health, model.with(HealthTracking(null) { health }), candidates.map { it.model.id })
         }
     }
 
@@ -67,5 +67,5 @@ internal class GroupBinder(builder: LlmBuilder, private val binder: ModelBinder,
     }
 }
 
-/** @property routed may block, as resolving does */
-private class BoundTarget(val runsUserCode: Boolean, val routed: () -> RoutedTarget)
+/** @property models as in [Candidate.targets] @property routed may block, as resolving does */
+private class BoundTarget(val runsUserCode: Boolean, val models: () -> List<ModelId>, val routed: () -> RoutedTarget)

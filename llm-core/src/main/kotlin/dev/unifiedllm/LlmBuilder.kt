@@ -147,17 +147,25 @@ public class LlmBuilder @InternalLlmApi constructor() : CallRules<LlmBuilder>(nu
     /** The models of tasks: a call with a task that names no model goes to the model of its task, if it has one here, else to the default model. */
     public fun route(block: Consumer<RouteBuilder>): LlmBuilder = route { block.accept(this) }
 
-    /** Time limits of the calls to [model], "provider/model" or "provider" for all its models. They replace those of the client. */
+    /**
+     * Time limits of the calls to [model], "provider/model", an alias, a model at any provider, or "provider" for all its models. They replace those of the
+     * client. `total` is that of the first model of a call; of a group, that of its name, else the longest one of its targets.
+     */
     @JvmSynthetic
     public fun timeouts(model: String, block: Timeouts.Builder.() -> Unit): LlmBuilder = apply {
         require(model.isNotBlank()) { "timeouts must name a model or a provider" }
         modelTimeouts[model] = Timeouts.Builder(modelTimeouts[model]).apply(block).build()
     }
 
-    /** Time limits of the calls to [model], "provider/model" or "provider" for all its models. They replace those of the client. */
+    /** Time limits of the calls to [model], a name as in the other overload. They replace those of the client. */
     public fun timeouts(model: String, block: Consumer<Timeouts.Builder>): LlmBuilder = timeouts(model) { block.accept(this) }
 
-    /** Rate limits of the calls to [name]: a provider, a model or an alias; all calls without it. All limits that apply to a call hold together. */
+    /**
+     * Rate limits of the calls to [name]: a provider, a model or an alias; all calls without it. All limits that apply to a call hold together.
+     *
+     * A model of your own is limited only by its own name, such as "my/model" or "my": the calls that it makes are limited themselves, so that it would wait
+     * for itself. A name that nothing has is told in a warning of each response.
+     */
     @JvmSynthetic
     public fun limit(name: String = "", block: RateLimitBuilder.() -> Unit): LlmBuilder = apply { limits.getOrPut(name, ::RateLimitBuilder).apply(block) }
 

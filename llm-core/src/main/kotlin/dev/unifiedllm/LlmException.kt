@@ -4,6 +4,7 @@ import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.RateLimits
+import java.util.concurrent.atomic.AtomicLong
 import kotlin.time.Duration
 import kotlin.time.toJavaDuration
 
@@ -51,13 +52,20 @@ public sealed class LlmException(
     @get:JvmName("attempts")
     public var attempts: List<Delta.Attempt> = emptyList()
         @InternalLlmApi @JvmSynthetic
-        set
+        set(value) {
+            field = value
+            describedAt = descriptions.incrementAndGet()
+        }
 
     /** What had arrived before the failure; null if nothing had. */
     @get:JvmName("partial")
     public var partial: ChatResponse? = null
         @InternalLlmApi @JvmSynthetic
         set
+
+    /** The number of [descriptions] when [attempts] was set; 0 if it never was. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    internal var describedAt: Long = 0
 
     init {
         if (compact) generateSequence<Throwable>(this) { it.cause }.take(MAX_CAUSES).forEach { it.stackTrace = emptyArray() }
@@ -183,6 +191,13 @@ public sealed class LlmException(
     public companion object {
         private const val MAX_CAUSES = 16
 
+        /**
+         * Counts how often [attempts] of any failure was set. A model of the user's may throw the same exception in many calls: only the count tells whether a
+         * call inside of the model has described it, or an earlier one around the model.
+         */
+        @get:JvmSynthetic
+        internal val descriptions: AtomicLong = AtomicLong()
+
         /** True leaves out the stack traces of failures and of their causes, as a notebook needs it, which prints them whole. */
         @InternalLlmApi
         @JvmStatic
@@ -253,6 +268,7 @@ private fun LlmException.withText(text: String): LlmException {
     changed.stackTrace = stackTrace
     suppressed.forEach(changed::addSuppressed)
     changed.attempts = attempts
+    changed.describedAt = describedAt
     changed.rateLimits = rateLimits
     changed.partial = partial
     return changed

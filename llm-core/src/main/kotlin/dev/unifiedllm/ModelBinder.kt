@@ -9,8 +9,11 @@ import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.middleware.AttemptTarget
+import dev.unifiedllm.middleware.ChainRules
 import dev.unifiedllm.middleware.Fallback
+import dev.unifiedllm.middleware.SpecialFallbacks
 import dev.unifiedllm.middleware.TargetState
+import dev.unifiedllm.middleware.TargetStates
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
@@ -21,8 +24,8 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.withContext
 import java.util.Collections
+import java.util.IdentityHashMap
 import java.util.WeakHashMap
-import java.util.concurrent.ConcurrentHashMap
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.CoroutineContext
 
@@ -31,8 +34,14 @@ import kotlin.coroutines.CoroutineContext
  *
  * @property identity equal for a name and a client alias of it; each model of the user's is one of its own
  * @property runsUserCode true if code of the user has a part in it
+ * @property targets the models to which a request to it may go, by their providers' names
  */
-internal class Candidate(val identity: Any, val runsUserCode: Boolean, val model: Model)
+internal class Candidate(
+    val identity: Any,
+    val runsUserCode: Boolean,
+    val model: Model,
+    val targets: () -> List<ModelId> = { listOf(model.id) },
+)
 
 /** A model with a name, and how it is resolved, which may block. @property identity as in [Candidate] */
 internal class Named(val name: ModelId, val identity: Any, val resolve: () -> ResolvedModel)
@@ -44,20 +53,22 @@ internal data class ResolvedModel(val model: Model, val target: AttemptTarget)
  * Turns whatever a call was given into models that can be tried: a name, an alias, the default model, a provider's function, a chain, a model of another
  * client, a model of the user's, and each of them behind interceptors.
  *
+ * @param rules of all chains of models
  * @param links the links around a target, outermost first
  */
 internal class ModelBinder(
     builder: LlmBuilder,
     timeouts: ModelTimeouts,
     private val client: Client,
+    private val rules: ChainRules,
     private val links: (AttemptTarget) -> List<Interceptor>,
 ) : AutoCloseable {
     private val names = ModelNames(builder)
     private val prices = Prices(builder, names)
     private val wires = WireModels(builder, timeouts)
-    private val states = ConcurrentHashMap<Any, TargetState>()
+    private val states = TargetStates()
     private val usersStates: MutableMap<Model, TargetState> = Collections.synchronizedMap(WeakHashMap())
-    private val groups = GroupBinder(builder, this, client.threadContext)
+    private val groups = GroupBinder(this, client.threadContext, rules)
     private val routes: Map<String, ModelRef> = builder.routes.tasks.toMap()
 
     /** What the client asks providers beside the calls of models. */
@@ -82,6 +93,23 @@ internal class ModelBinder(
         return all.map { candidate(it, null) }.distinctBy { it.identity }
     }
 
+    /**
+     * A model that tries [candidates] in order, by the rules of all chains.
+     *
+     * @param triesFirst as in [Fallback]
+     */
+    fun chain(
+        candidates: List<Candidate>,
+        longer: List<Candidate> = emptyList(),
+        laxer: List<Candidate> = emptyList(),
+        triesFirst: Boolean = true,
+    ): Model {
+        fun models(all: List<Candidate>) = all.map { it.model }
+        val identities = IdentityHashMap<Model, Any>().also { all -> (candidates + longer + laxer).forEach { all[it.model] = it.identity } }
+        val special = SpecialFallbacks(models(longer), models(laxer))
+        return Fallback(models(candidates), ::skipReason, special, rules.goesOn, rules::restarts, identities::getValue, triesFirst)
+    }
+
     /** Why [model] is not tried as a fallback for [request]; null if it may be. A model that the catalogue does not list may be. */
     fun skipReason(model: ModelId, request: Request): String? {
         if (request !is ChatRequest) return null
@@ -101,18 +129,22 @@ internal class ModelBinder(
         else -> listOf(model)
     }
 
+    /** As [ModelNames.found]. */
+    fun found(id: ModelId): ModelId = names.found(names.aliased(id))
+
     fun checkProvider(model: ModelRef) {
         if (model is ModelId || model is UnboundModel) names.checkProvider(model.id)
     }
 
     fun candidate(member: ModelRef, key: ApiKey?): Candidate = when (member) {
         is ModelId, is UnboundModel -> checkNotNull(named(member, key)).let { late ->
-            Candidate(late.identity, runsUserCode = false, LateModel(late.name, client.threadContext) { late.resolve().model })
+            val model = LateModel(late.name, client.threadContext) { late.resolve().model }
+            Candidate(late.identity, runsUserCode = false, model) { listOf(names.found(late.name)) }
         }
         is GroupModel -> groups.candidate(member, hasKey = key != null)
         is Intercepted -> {
-            val inner = members(member.next).mapIndexed { index, each -> candidate(each, key.takeIf { index == 0 }).model }
-            Candidate(member, runsUserCode = true, WithoutSettings(Intercepted(member.interceptor, Fallback(inner)), null))
+            val inner = members(member.next).mapIndexed { index, each -> candidate(each, key.takeIf { index == 0 }) }
+            Candidate(member, runsUserCode = true, WithoutSettings(Intercepted(member.interceptor, chain(inner)), null), inner.first().targets)
         }
         // Another client has its own links and its own ledger.
         is BoundModel -> Candidate(member.client to member.id, runsUserCode = true, WithoutSettings(member, key))
@@ -135,7 +167,7 @@ internal class ModelBinder(
         val inner = if (acceptsProviderPrefix) names.innerProvider(name) else null
         if (inner != null && inner.provider == DemoModel.PROVIDER) return resolved(inner, settings, acceptsProviderPrefix = false)
         val target = names.target(name, inner, settings)
-        return linked(wires.model(target), providersTarget(target))
+        return linked(wires.model(target) { state(target.identity).rateLimits = it }, providersTarget(target))
     }
 
     private fun linked(model: Model, target: AttemptTarget) = ResolvedModel(around(model, target), target)
@@ -169,7 +201,7 @@ internal class ModelBinder(
         return AttemptTarget(model.id, { state }, isUsers = true, isFree) { prices.set(model.id) }
     }
 
-    fun state(identity: Any): TargetState = states.computeIfAbsent(identity) { TargetState() }
+    fun state(identity: Any): TargetState = states[identity]
 
     override fun close(): Unit = wires.close()
 }

@@ -75,7 +75,14 @@ internal class ModelNames(builder: LlmBuilder) {
     /** @throws LlmException.Configuration if there is no such provider: a wrong name of a fallback is told before the fallback is needed */
     fun checkProvider(id: ModelId) {
         val name = aliased(id)
-        if (name.provider != DemoModel.PROVIDER) resolver.checkProvider(name)
+        if (name.provider != DemoModel.PROVIDER) resolver.found(name)
+    }
+
+    /** [id] with its provider's own id, as limits of its provider hold for it; [id] itself if there is no such provider. */
+    fun found(id: ModelId): ModelId = try {
+        if (id.provider == DemoModel.PROVIDER) id else resolver.found(id)
+    } catch (_: LlmException.Configuration) {
+        id
     }
 
     /** @param inner the model that [name] means by a prefix inside it; null for none */

@@ -6,9 +6,14 @@ import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.provider.positiveNumber
 import kotlin.time.Duration.Companion.seconds
 
-/** The time limits of a client: those of a model, then those of its provider, then those of all calls. */
+/**
+ * The time limits of a client: those of a model, then those of a model at any provider, then those of its provider, then those of all calls. Of two names for
+ * the same, such as an alias and its model, the one set last counts first.
+ */
 internal class ModelTimeouts(builder: LlmBuilder) {
-    private val models: Map<String, Timeouts> = builder.modelTimeouts.toMap()
+    private val scopes = ModelScopes(builder)
+    private val models: List<Pair<ModelScope, Timeouts>> = builder.modelTimeouts.map { (name, limits) -> scopes.of(name) to limits }
+    private val isTotalOfModels = models.any { it.second.total != null }
     private val set: Timeouts = builder.callSettings.timeouts ?: NO_TIMEOUTS
 
     /** The seconds that REQUEST_TIMEOUT sets; null if the variable does not count. */
@@ -28,12 +33,26 @@ internal class ModelTimeouts(builder: LlmBuilder) {
         "$REQUEST_TIMEOUT is ${requestTimeout.toLong()} seconds: if milliseconds were meant, set it to ${(requestTimeout / MILLIS).toLong()}"
     }
 
-    fun of(model: ModelId): Timeouts {
-        if (models.isEmpty()) return client
-        val own = models[model.toString()]
-        val provider = models[model.provider]
-        val both = if (own == null) provider else own.over(provider)
-        return both?.over(client) ?: client
+    /** The limits of an attempt at [model]. */
+    fun of(model: ModelId): Timeouts = if (models.isEmpty()) client else ofModel(model)?.over(client) ?: client
+
+    /**
+     * The limits of a call, of which only the total is used: that of [model] by this name, which may be an alias or a group, else the longest one of its
+     * [targets].
+     *
+     * @param targets the models to which the call may go, by their providers' names; not called if no model has a total limit of its own
+     */
+    fun ofCall(model: ModelId, targets: () -> List<ModelId>): Timeouts = when {
+        !isTotalOfModels -> client
+        ofModel(model)?.total != null -> of(model)
+        else -> targets().map(::of).maxByOrNull { it.deadlines().total } ?: client
+    }
+
+    private fun ofModel(model: ModelId): Timeouts? {
+        val id = scopes.canonical(scopes.aliased(model))
+        return models.mapNotNull { (scope, limits) -> scope.rank(id)?.let { it to limits } }
+            .sortedByDescending { it.first }
+            .fold(null as Timeouts?) { general, (_, special) -> special.over(general) }
     }
 
     private companion object {

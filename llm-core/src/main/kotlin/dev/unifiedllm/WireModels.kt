@@ -1,6 +1,7 @@
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.RateLimits
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.protocol.JsonExchange
 import dev.unifiedllm.protocol.OutgoingMedia
@@ -26,9 +27,10 @@ internal class WireModels(builder: LlmBuilder, private val timeouts: ModelTimeou
     /** Downloads the images of responses, which the server of a model may serve itself, if all calls of that model go to one server. */
     val images: ImageDownload = ImageDownload(fetcher) { origins[it]?.singleOrNull() }
 
-    fun model(target: Target): ProtocolModel {
+    /** @param learn gets the rate limits that the provider reports, for each response that does */
+    fun model(target: Target, learn: (RateLimits) -> Unit): ProtocolModel {
         Origin.of(target.baseUrl)?.let { origin -> origins.merge(target.id, setOf(origin)) { known, other -> known + other } }
-        return ProtocolModel(target, Protocols.named(target.protocol), transport, timeouts.of(target.id), credentials.of(target), fetcher)
+        return ProtocolModel(target, Protocols.named(target.protocol), transport, timeouts.of(target.id), credentials.of(target), fetcher, learn)
     }
 
     /** Prepares the media of requests that are not sent by a model. */

@@ -1,6 +1,7 @@
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.ChatRequestBuilder
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
@@ -58,6 +59,84 @@ class ClientLimitsSpec : FunSpec({
                 alias("fast", "groq/llama-8b")
                 alias("quick", "gpt-4o")
             } shouldContainExactly limits
+        }
+    }
+
+    context("a model of the user's is limited by its own name only, since the calls that it makes are limited themselves:") {
+        val names = listOf("", "groq", "groq/llama-8b", "my", "my/llama-8b", "llama-8b", "fast", "srv")
+        withData(
+            nameFn = { (model, _) -> model },
+            "my/llama-8b" to listOf(5, 4),
+            "my/other" to listOf(4),
+            "groq/llama-8b" to emptyList(),
+            "srv/m" to emptyList(),
+            "simple/function" to emptyList(),
+        ) { (model, limits) ->
+            val builder = Llm.builder().alias("fast", "groq/llama-8b").provider("srv") { baseUrl = "http://127.0.0.1:1" }
+            names.forEachIndexed { index, name -> builder.limit(name) { requestsPerMinute = index + 1 } }
+            val target = AttemptTarget(ModelId.parse(model), ::TargetState, isUsers = true, isFree = false) { null }
+            ClientLimits(builder).rules(target).map { it.requestsPerMinute!! } shouldContainExactly limits
+        }
+    }
+
+    context("a model of the user's that calls the client again does not wait for itself:") {
+        val quick: ChatRequestBuilder.() -> Unit = { providerOptions { put("tokensPerSecond", 0) } }
+        val models = listOf<Pair<String, (Llm) -> Model>>(
+            "a function" to { llm ->
+                Models.simple { text ->
+                    llm.chat("demo/echo") {
+                        user(text)
+                        quick()
+                    }.get().text
+                }
+            },
+            "a model with the name of a provider's" to { llm ->
+                Scripted("demo/echo") {
+                    val text = llm.chat("demo/echo") {
+                        user("inner")
+                        quick()
+                    }.await().text
+                    says(ModelId("demo", "echo"), text)
+                }
+            },
+        )
+        withData<Pair<String, (Llm) -> Model>>({ it.first }, models) { (_, model) ->
+            client {
+                limit { maxParallel = 1 }
+                limit("demo") { maxParallel = 1 }
+            }.use { llm ->
+                val response = llm.chat(model(llm)) {
+                    user("outer")
+                    timeouts { total = 5.seconds }
+                }.await()
+                response.text.isNotEmpty() shouldBe true
+                response.warnings.shouldBeEmpty()
+            }
+        }
+    }
+
+    test("a limit whose name nothing has is told with near names, until a model has the name") {
+        client {
+            provider("my-server") { baseUrl = "http://127.0.0.1:1" }
+            alias("quick", "demo/echo")
+            limit("grok") { maxParallel = 9 }
+            limit("groqq/llama") { maxParallel = 9 }
+            limit("my-servr") { maxParallel = 9 }
+            limit("quik") { maxParallel = 9 }
+            for (known in listOf("groq", "my-server", "quick", "demo", "groq/anything", "gpt-4o")) limit(known) { maxParallel = 9 }
+            limit("test") { maxParallel = 9 }
+            limit("not-yet") { }
+        }.use { llm ->
+            val model = saying("test/m", "ok")
+            val warnings = llm.chat(model, "hello").await().warnings
+            warnings.map { it.substringBefore(' ') } shouldContainExactly
+                listOf("limit(\"groqq/llama\")", "limit(\"grok\")", "limit(\"my-servr\")", "limit(\"quik\")")
+            warnings[0] shouldContain "\"groq/llama\""
+            warnings[1] shouldContain "\"groq\""
+            warnings[2] shouldContain "\"my-server\""
+            warnings[3] shouldContain "\"quick\""
+            llm.chat(saying("grok/own", "ok"), "hello").await().warnings.size shouldBe 3
+            llm.chat(model, "hello").await().warnings.size shouldBe 3
         }
     }
 
@@ -161,6 +240,24 @@ class ClientLimitsSpec : FunSpec({
             }
             val (first, second) = times.toList()
             (second - first) / 1_000_000 shouldBeGreaterThanOrEqual 100
+        }
+    }
+
+    test("82: the headers of a good response are learned without a limit and without cost tracking, also those of embeddings") {
+        val headers = arrayOf("x-ratelimit-limit-requests" to "1", "x-ratelimit-remaining-requests" to "0", "x-ratelimit-reset-requests" to "90ms")
+        LoopbackServer { request ->
+            val vectors = """{"model":"e","data":[{"index":0,"embedding":[1]}],"usage":{"prompt_tokens":1}}"""
+            whole(if ("embeddings" in request.path) vectors else ANSWER, 200, *headers)
+        }.use { server ->
+            client {
+                provider("own") { baseUrl = server.url }
+                enableCostTracking = false
+            }.use { llm ->
+                llm.chat("own/m", "one").await()
+                llm.chat("own/m", "two").events().toList().count { it is Delta.Waiting } shouldBe 1
+                llm.embed("own/e", "one").await()
+                llm.embed("own/e", "two").events().toList().count { it is Delta.Waiting } shouldBe 1
+            }
         }
     }
 

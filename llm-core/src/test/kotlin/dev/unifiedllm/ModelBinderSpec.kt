@@ -2,6 +2,9 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.OnInterrupted
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.transport.LoopbackServer
@@ -34,6 +37,15 @@ private class Counting : Interceptor {
     val models = CopyOnWriteArrayList<String>()
 
     override fun intercept(request: Request, next: Model) = next.stream(request).also { models += next.id.toString() }
+}
+
+private fun cutting(): Model {
+    val id = ModelId.parse("test/cut")
+    return Scripted("$id") {
+        emit(Delta.Start(null, id))
+        emit(Delta.Text("half"))
+        throw LlmException.StreamInterrupted("cut", details = LlmException.Details(id))
+    }
 }
 
 class ModelBinderSpec : FunSpec({
@@ -126,6 +138,36 @@ class ModelBinderSpec : FunSpec({
                 }.await().text shouldBe "hi"
                 server.requests.map { it.header("Authorization") } shouldContainExactly listOf("Bearer sk-call", "Bearer sk-mine")
             }
+        }
+    }
+
+    test("the rules of the client hold for a chain behind an interceptor as at the top: any error, interrupted responses, abilities") {
+        fun refusing() = failing("test/refusing") { LlmException.InvalidRequest("no", details = LlmException.Details(ModelId.parse("test/refusing"), 400)) }
+        fun chain(vararg models: Model) = Models.firstOf(*models).with(Counting())
+        client {
+            fallbackOnAnyError = true
+            retry { onInterrupted = OnInterrupted.RESTART }
+        }.use { llm ->
+            llm.chat(chain(refusing(), saying("test/ok", "ok")), "hello").await().text shouldBe "ok"
+            llm.chat(chain(cutting(), saying("test/ok", "ok")), "hello").await().text shouldBe "ok"
+            val seeing = llm.chat(chain(refusing(), Models.named("openai/gpt-3.5-turbo"), saying("test/ok", "ok"))) {
+                user("What is this?") { image("https://127.0.0.1/cat.png") }
+            }.await()
+            seeing.text shouldBe "ok"
+            seeing.attempts.map { "${it.model}" } shouldContainExactly listOf("test/refusing", "openai/gpt-3.5-turbo", "test/ok")
+            seeing.attempts[1].error!!.message!! shouldContain "gpt-3.5-turbo"
+        }
+        client().use { llm ->
+            shouldThrow<LlmException.InvalidRequest> { llm.chat(chain(refusing(), saying("test/ok", "ok")), "hello").await() }
+            shouldThrow<LlmException.StreamInterrupted> { llm.chat(chain(cutting(), saying("test/ok", "ok")), "hello").await() }
+            llm.chat(chain(refusing(), saying("test/ok", "ok"))) {
+                user("hello")
+                fallbackOnAnyError = true
+            }.await().text shouldBe "ok"
+            llm.chat(chain(cutting(), saying("test/ok", "ok"))) {
+                user("hello")
+                retry { onInterrupted = OnInterrupted.RESTART }
+            }.await().text shouldBe "ok"
         }
     }
 

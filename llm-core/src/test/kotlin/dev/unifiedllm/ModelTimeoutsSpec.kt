@@ -5,12 +5,15 @@ import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.transport.LoopbackServer
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
+import kotlinx.coroutines.awaitCancellation
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
 
@@ -41,6 +44,64 @@ class ModelTimeoutsSpec : FunSpec({
         }.build().toString()
         limits.of(ModelId.parse("openai/gpt-4o")).idle shouldBe 10.seconds
         limits.of(ModelId.parse("groq/x")).idle shouldBe 1.seconds
+    }
+
+    test("the name of a limit is a model, an alias, another name of a provider, a model at any provider, or a provider with all its wires") {
+        val limits = timeouts {
+            alias("fast", "groq/llama")
+            timeouts("fast") { total = 1.seconds }
+            timeouts("together-ai/m") { total = 2.seconds }
+            timeouts("gpt-4o") { total = 3.seconds }
+            timeouts("openai") {
+                total = 4.seconds
+                idle = 5.seconds
+            }
+            timeouts("my/own") { total = 6.seconds }
+        }
+        fun total(model: String) = limits.of(ModelId.parse(model)).total
+        total("groq/llama") shouldBe 1.seconds
+        total("fast") shouldBe 1.seconds
+        total("together_ai/m") shouldBe 2.seconds
+        total("openai/gpt-4o") shouldBe 3.seconds
+        limits.of(ModelId.parse("openai/gpt-4o")).idle shouldBe 5.seconds
+        total("openai/o3") shouldBe 4.seconds
+        limits.of(ModelId("openai/responses", "o3")).total shouldBe 4.seconds
+        total("my/own") shouldBe 6.seconds
+        total("groq/other") shouldBe null
+    }
+
+    test("the total of a call is that of its model by whatever name, and that of a group the longest one of its targets, unless it has its own") {
+        val slow = Scripted("my/slow") { awaitCancellation() }
+        suspend fun total(llm: Llm, model: Model): String =
+            shouldThrow<LlmException.Timeout> { llm.chat(model, "hello").await() }.message!!.substringAfter("within ").substringBefore('.')
+
+        LoopbackServer { hold() }.use { server ->
+            client("OPENAI_API_KEY" to "sk-test-1", "OPENAI_BASE_URL" to "${server.url}/v1") {
+                alias("quick", "openai/o3")
+                timeouts { total = 5.seconds }
+                timeouts("my") { total = 60.milliseconds }
+                timeouts("openai/gpt-4o") { total = 70.milliseconds }
+                timeouts("quick") { total = 80.milliseconds }
+            }.use { llm ->
+                total(llm, slow) shouldBe "60ms"
+                total(llm, Models.named("gpt-4o")) shouldBe "70ms"
+                total(llm, Models.named("openai/gpt-4o").with(Interceptor { request, next -> next.stream(request) })) shouldBe "70ms"
+                total(llm, Models.named("quick")) shouldBe "80ms"
+                total(llm, llm.model("quick")) shouldBe "80ms"
+                total(llm, Models.named("openai/o3")) shouldBe "80ms"
+                total(llm, Models.firstOf("openai/o3", "openai/gpt-4o")) shouldBe "80ms"
+                total(llm, Models.group("pair") { listOf("gpt-4o", "quick").forEach { target(it) } }) shouldBe "80ms"
+                val nested = Models.group("nested") {
+                    target(Models.group("inner") { target("quick") })
+                    target(slow)
+                }
+                total(llm, nested) shouldBe "80ms"
+            }
+            client {
+                timeouts("group/fast") { total = 90.milliseconds }
+                timeouts("my") { total = 60.milliseconds }
+            }.use { llm -> total(llm, Models.group("fast") { target(slow) }) shouldBe "90ms" }
+        }
     }
 
     test("REQUEST_TIMEOUT is the total time in seconds, where code sets none") {

@@ -59,9 +59,9 @@ public class Usage private constructor(builder: Builder) {
 
     /** [inputTokens] plus [outputTokens]; null unless both are known. */
     @get:JvmName("totalTokens")
-    public val totalTokens: Long? get() = if (inputTokens == null || outputTokens == null) null else inputTokens + outputTokens
+    public val totalTokens: Long? get() = if (inputTokens == null || outputTokens == null) null else sum(inputTokens, outputTokens)
 
-    /** Adds each counter. If only one side has a counter, its value is taken. */
+    /** Adds each counter. If only one side has a counter, its value is taken. A sum that is greater than [Long.MAX_VALUE] is [Long.MAX_VALUE]. */
     public operator fun plus(other: Usage): Usage = build {
         inputTokens = sum(this@Usage.inputTokens, other.inputTokens)
         outputTokens = sum(this@Usage.outputTokens, other.outputTokens)
@@ -175,7 +175,15 @@ public class Usage private constructor(builder: Builder) {
         } else if (b == null) {
             a
         } else {
-            a + b
+            saturated(a, b)
+        }
+
+        /** What a server counts wrongly must fail no call, and must not become negative. */
+        private fun saturated(a: Long, b: Long): Long {
+            val sum = a + b
+            val hasOverflown = (a xor sum) and (b xor sum) < 0
+            if (!hasOverflown) return sum
+            return if (a < 0) Long.MIN_VALUE else Long.MAX_VALUE
         }
     }
 }

@@ -69,6 +69,9 @@ internal class TargetState {
         if (old == null || old.elapsedNow() > until.elapsedNow()) pausedUntil = until
     }
 
+    /** True while a call is at the target, or while its provider wants no requests. */
+    val isInUse: Boolean get() = health.running > 0 || queue.size > 0 || pausedUntil?.hasNotPassedNow() == true
+
     /** The ways to ask for JSON that it has refused. */
     val refusedJsonModes: MutableSet<JsonMode> = ConcurrentHashMap.newKeySet()
 

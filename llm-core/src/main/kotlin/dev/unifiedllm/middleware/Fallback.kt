@@ -32,6 +32,8 @@ internal class SpecialFallbacks(val contextWindow: List<Model> = emptyList(), va
  * @param goesOn whether a call tries its next target after a failure
  * @param restarts whether a call restarts interrupted responses
  * @param identity equal for two of the models that are the same target
+ * @param triesFirst true: the first target is tried whatever [skipReason] says of it. False, for a chain that the user has not chosen for the request: only if
+ * it says the same of all others
  */
 internal class Fallback(
     private val targets: List<Model>,
@@ -40,6 +42,7 @@ internal class Fallback(
     private val goesOn: (LlmException, Request) -> Boolean = { failure, _ -> failure.allowsFallback },
     private val restarts: (Request) -> Boolean = { false },
     private val identity: (Model) -> Any = { it },
+    private val triesFirst: Boolean = true,
 ) : Model {
     init {
         require(targets.isNotEmpty()) { "a fallback chain needs at least one model" }
@@ -59,11 +62,12 @@ internal class Fallback(
         private val tried = mutableListOf<Any>()
         private val left = ArrayDeque(targets)
         private val restarts = restarts(request)
+        private val mayBeUnable = triesFirst || targets.all { skipReason(it.id, request) != null }
 
         suspend fun run() {
             while (true) {
                 val target = left.removeFirst()
-                val reason = if (tried.isEmpty()) null else skipReason(target.id, request)
+                val reason = if (tried.isEmpty() && mayBeUnable) null else skipReason(target.id, request)
                 tried += identity(target)
                 if (reason != null) {
                     skip(target, reason)

@@ -29,12 +29,16 @@ import kotlin.time.Duration
  *
  * Of the others only failed attempts and waits are emitted.
  *
+ * If the call restarts interrupted responses, and the response is cut, a new race begins among the targets that have not failed.
+ *
  * @param raceContext added to the coroutine context of the targets, which run at the same time
+ * @param restarts true if the call restarts interrupted responses
  */
 internal class Hedge(
     private val targets: List<Model>,
     private val after: Duration,
     private val raceContext: CoroutineContext = EmptyCoroutineContext,
+    private val restarts: Boolean = false,
     private val goesOn: (LlmException) -> Boolean,
 ) : Model {
     override val id: ModelId get() = targets.first().id
@@ -45,10 +49,11 @@ internal class Hedge(
     }
 
     private inner class Race(private val request: Request, private val out: FlowCollector<Delta>, private val scope: CoroutineScope) {
-        private val events = Channel<Event>()
+        /** Another one for each race, so that nothing comes from targets that have been cancelled. */
+        private var events = Channel<Event>()
         private val running = mutableMapOf<Racer, Job>()
         private val failed = mutableListOf<Delta.Attempt>()
-        private var started = 0
+        private val left = ArrayDeque(targets)
         private var timer: Job? = null
 
         suspend fun run() {
@@ -59,16 +64,17 @@ internal class Hedge(
                     is Event.Note -> out.emit(event.delta)
                     is Event.Failed -> failed(event.racer, event.failure)
                     is Event.Broken -> throw event.cause
-                    is Event.Content -> return deliver(event.racer)
+                    is Event.Content -> if (deliver(event.racer)) return
                 }
             }
         }
 
         private fun startNext() {
-            val racer = Racer(targets[started++], request, events)
+            val events = events
+            val racer = Racer(left.removeFirst(), request, events)
             running[racer] = scope.launch(raceContext) { racer.run() }
             timer?.cancel()
-            if (started < targets.size) {
+            if (left.isNotEmpty()) {
                 timer = scope.launch {
                     delay(after)
                     events.send(Event.Due)
@@ -76,24 +82,41 @@ internal class Hedge(
             }
         }
 
-        private suspend fun deliver(winner: Racer) {
+        /** Emits the response of [winner]. False if it was cut, and another race has begun. @throws LlmException if it was cut, and none begins */
+        private suspend fun deliver(winner: Racer): Boolean {
             timer?.cancel()
-            for ((racer, job) in running) if (racer !== winner) job.cancel(CancellationException("another model delivered its content first"))
+            running.remove(winner)
+            running.values.forEach { it.cancel(CancellationException("another model delivered its content first")) }
             winner.held.forEach { out.emit(it) }
             for (delta in winner.deltas) out.emit(delta)
-            winner.failure?.let { throw it }
+            val failure = winner.failure ?: return true
+            val others = running.keys.map { it.target } + left
+            if (!restarts || !failure.isRetryable || others.isEmpty() || !goesOn(failure)) throw failure
+            out.emit(Delta.Reset)
+            note(winner, failure)
+            running.clear()
+            left.clear()
+            left += others
+            events = Channel()
+            startNext()
+            return false
         }
 
         private suspend fun failed(racer: Racer, failure: LlmException) {
             running -= racer
-            val isEnd = !goesOn(failure) || (running.isEmpty() && started == targets.size)
+            val isEnd = !goesOn(failure) || (running.isEmpty() && left.isEmpty())
             if (isEnd && failed.isEmpty()) throw failure
+            note(racer, failure)
+            if (isEnd) throw allFailed(failed)
+            if (left.isNotEmpty()) startNext()
+        }
+
+        /** Emits the failed attempts of [racer] that have not been emitted. */
+        private suspend fun note(racer: Racer, failure: LlmException) {
             val isChain = failure is LlmException.AllFailed && racer.attempts.isNotEmpty() // its attempts have been emitted
             val own = failure.each().map { Delta.Attempt(it.model ?: racer.target.id, it.withoutFallbackAdvice()) }
             failed += if (isChain) racer.attempts else racer.attempts + own
             if (!isChain) own.forEach { out.emit(it) }
-            if (isEnd) throw allFailed(failed)
-            if (started < targets.size) startNext()
         }
     }
 

@@ -29,7 +29,8 @@ import kotlin.time.toKotlinDuration
  *
  * An attempt goes through the queue of its target and then through those of its limits, the most special one first. It takes all that it needs at once, as
  * the head of all of them. While it waits for one limit, it stays the head of the queues before, so that nothing overtakes it, and is in none behind, so that
- * attempts which need only those go on.
+ * attempts which need only those go on. While its consumer takes a [Delta.Waiting], it is the head of none: a consumer that is slow loses its turn to
+ * attempts that are ready, and keeps no other waiting.
  *
  * @param now the clock of the resets that providers name
  */
@@ -90,15 +91,15 @@ internal class RateLimiter(
         private val out: FlowCollector<Delta>,
     ) {
         private val claims = parts.map { it.claim }
-        private var heads = 0
-        private var shown: String? = null
+        private val places = ArrayList<RateQueue.Place>(rules.size + 1)
+        private val shown = HashSet<String>()
 
         private fun queue(level: Int): RateQueue = if (level == 0) state.queue else rules[level - 1].queue
 
         suspend fun take(): RatePermit? {
             try {
                 while (true) {
-                    while (heads <= rules.size) enter(heads)
+                    while (places.size <= rules.size) enter(places.size)
                     if (claims.isEmpty()) awaitChange(pause(id, state) ?: return null) else awaitChange(pause(id, state) ?: reserve() ?: return permit())
                 }
             } finally {
@@ -126,14 +127,16 @@ internal class RateLimiter(
 
         private suspend fun enter(level: Int) {
             val queue = queue(level)
-            val mustWait = !queue.tryEnter()
-            if (mustWait) {
-                val many = if (queue.size > 1) "${queue.size} earlier requests wait" else "an earlier request waits"
-                show("$many for ${if (level == 0) id else "the same limit"}", expected(level, queue), QUEUED)
-                queue.enter()
+            val entered = queue.tryEnter()
+            if (entered != null) {
+                places += entered
+                return
             }
-            heads = level + 1
-            if (mustWait) leaveThread()
+            val expected = expected(level, queue)
+            val place = queue.join().also { places += it }
+            val many = if (place.ahead > 1) "${place.ahead} earlier requests wait" else "an earlier request waits"
+            show("$many for ${if (level == 0) id else "the same limit"}", expected, QUEUED)
+            stepBack()
         }
 
         /** How long it takes at least until all that wait in [queue] have begun, as far as it is known. */
@@ -145,30 +148,34 @@ internal class RateLimiter(
             return (ofHead + windows).takeIf { it.isPositive() }
         }
 
+        /** Waits for what [hold] needs, or emits that it is to be waited for: after that the limits may have changed. */
         private suspend fun awaitChange(hold: Hold) {
             leave(hold.level + 1)
-            val queue = queue(hold.level)
             val wait = hold.wait.takeIf { it.isFinite() }
-            queue.willWait(wait?.let { time.markNow() + it })
-            try {
-                show(hold.reason, wait, hold.remedy)
-                queue.awaitChange(hold.wait)
-            } finally {
-                queue.hasWaited()
-            }
+            if (show(hold.reason, wait, hold.remedy)) return stepBack()
+            queue(hold.level).awaitChange(hold.wait, wait?.let { time.markNow() + it })
             leaveThread()
         }
 
         /** Leaves the queues from [level] on. */
         private fun leave(level: Int) {
-            while (heads > level) queue(--heads).leave()
+            while (places.size > level) places.removeAt(places.lastIndex).leave()
         }
 
-        private suspend fun show(reason: String, wait: Duration?, remedy: String) {
+        /** Becomes the head of its queues, in their order. */
+        private suspend fun stepBack() {
+            places.forEach { it.enter() }
+            leaveThread()
+        }
+
+        /** Steps aside and emits a [Delta.Waiting], once for each reason. True if it was emitted. @throws LlmException.RateLimited if [wait] is too long */
+        private suspend fun show(reason: String, wait: Duration?, remedy: String): Boolean {
             val left = deadline?.let { -it.elapsedNow() }
             if (wait != null && left != null && wait > left) throw tooLong(reason, wait, left, remedy)
-            if (reason != shown) out.emit(Delta.Waiting(id, reason, wait?.toJavaDuration()))
-            shown = reason
+            if (!shown.add(reason)) return false // for each reason once, so that two attempts cannot let each other go first forever
+            places.forEach { it.stepAside() }
+            out.emit(Delta.Waiting(id, reason, wait?.toJavaDuration()))
+            return true
         }
 
         private fun tooLong(reason: String, wait: Duration, left: Duration, remedy: String) = LlmException.RateLimited(

@@ -65,13 +65,15 @@ internal class Retry(
         private suspend fun attempt(retries: Int): Pair<LlmException, Duration>? {
             val part = continuation
             val gate = CommitGate(part?.joined(out) ?: out, watches)
+            val described = LlmException.descriptions.get()
             try {
                 next.stream(part?.request ?: first).collect(gate)
                 if (!gate.isCommitted) throw incomplete(next.id, isEmpty = !gate.holdsStart)
                 budget.succeeded()
                 return null
             } catch (failure: LlmException) {
-                val isOver = retries == rules.maxRetries || !failure.isRetryable || failure.attempts.isNotEmpty() // a call of its own has retried it
+                val isOfInnerCall = failure.attempts.isNotEmpty() && failure.describedAt > described // which has retried it
+                val isOver = retries == rules.maxRetries || !failure.isRetryable || isOfInnerCall
                 if (gate.isConsumers) throw failure
                 if (isOver) throw if (part == null || gate.isCommitted) failure else part.interruption.also { it.addSuppressed(failure) }
                 if (gate.isCommitted && !mayResume(gate)) throw failure

@@ -23,7 +23,18 @@ import kotlin.time.Duration
  *
  * @param price of a million input and a million output tokens; zero if nobody bills for it, null if it is not known
  */
-internal class RoutedTarget(val id: ModelId, val weight: Int, val health: TargetHealth, val model: Model, price: () -> BigDecimal? = { null }) {
+internal class RoutedTarget(
+    val id: ModelId,
+    val weight: Int,
+    val health: TargetHealth,
+    val model: Model,
+    /** The models of which one serves the request. */
+    private val models: List<ModelId> = listOf(id),
+    price: () -> BigDecimal? = { null },
+) {
+    /** False if [skipReason] has one for each of its models. */
+    fun mayServe(request: Request, skipReason: (ModelId, Request) -> String?): Boolean = models.any { skipReason(it, request) == null }
+
     val price: BigDecimal? by lazy(LazyThreadSafetyMode.NONE, price)
 }
 
@@ -82,6 +93,7 @@ internal class Routing(
  * @param onInterrupted what becomes of a response of the request that is cut
  * @param warning emitted before each response; null for none
  * @param raceContext added to the coroutine context of targets that run at the same time
+ * @param goesOn whether the call tries its next model after a failure that is not one of the target alone
  */
 internal class Router(
     override val id: ModelId,
@@ -90,11 +102,12 @@ internal class Router(
     private val onInterrupted: (Request) -> OnInterrupted = { OnInterrupted.FAIL },
     private val warning: String? = null,
     private val raceContext: CoroutineContext = EmptyCoroutineContext,
+    private val goesOn: (LlmException, Request) -> Boolean = { _, _ -> false },
     private val targets: suspend () -> List<RoutedTarget>,
 ) : Model {
     override fun stream(request: Request): Flow<Delta> = linkFlow {
         val all = targets()
-        val able = all.filter { skipReason(it.id, request) == null }.ifEmpty { all }
+        val able = all.filter { it.mayServe(request, skipReason) }.ifEmpty { all }
         val (chosen, place) = routing.choose(able)
         try {
             val policy = onInterrupted(request)
@@ -104,10 +117,11 @@ internal class Router(
             }
             warning?.let { emit(Delta.Warning(it)) }
             val hedgeAfter = routing.hedgeAfter
+            val restarts = policy == OnInterrupted.RESTART
             val model = if (hedgeAfter == null || models.size == 1) {
-                Fallback(models, goesOn = { failure, _ -> failure.isOfTarget }, restarts = { policy == OnInterrupted.RESTART })
+                Fallback(models, goesOn = { failure, _ -> failure.isOfTarget || goesOn(failure, request) }, restarts = { restarts })
             } else {
-                Hedge(models, hedgeAfter, raceContext) { it.isOfTarget }
+                Hedge(models, hedgeAfter, raceContext, restarts) { it.isOfTarget || goesOn(it, request) }
             }
             model.stream(request).collect(this)
         } finally {

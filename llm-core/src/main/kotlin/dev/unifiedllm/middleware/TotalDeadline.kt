@@ -15,18 +15,18 @@ import kotlin.time.TimeSource
  * Ends the call when its total deadline passes, wherever it is then. A function of the user that ignores the interrupt is named in a warning.
  *
  * @param defaults the limits of calls that set none
- * @param warning about the limits themselves; null for none
+ * @param warnings about the settings of the client, emitted first
  */
 internal class TotalDeadline(
     private val defaults: Timeouts,
-    private val warning: String? = null,
+    private val warnings: List<String> = emptyList(),
     private val time: TimeSource = TimeSource.Monotonic,
 ) : Interceptor {
     override fun intercept(request: Request, next: Model): Flow<Delta> = linkFlow {
         val own = (request.context.timeouts?.over(defaults) ?: defaults).deadlines().total
         val ofCaller = request.context.deadline?.let { -it.elapsedNow() }?.takeIf { it.isPositive() } // this call is a part of another one
         val total = if (ofCaller == null) own else minOf(own, ofCaller)
-        warning?.let { emit(Delta.Warning(it)) }
+        warnings.forEach { emit(Delta.Warning(it)) }
         val limited = request.withContext(request.context.with { deadline = time.markNow() + total })
         val isDone = withTimeoutOrNull(total) {
             next.stream(limited).collect(this@linkFlow)

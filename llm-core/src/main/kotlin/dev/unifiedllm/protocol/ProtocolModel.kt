@@ -9,6 +9,7 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.RateLimits
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.linkFlow
@@ -20,6 +21,7 @@ import dev.unifiedllm.transport.TransportRequest
 import dev.unifiedllm.transport.credential.Credential
 import dev.unifiedllm.transport.error.NetworkErrors
 import dev.unifiedllm.transport.fetch.MediaFetcher
+import dev.unifiedllm.transport.rateLimits
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.SupervisorJob
@@ -34,7 +36,7 @@ import kotlinx.coroutines.withTimeoutOrNull
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.time.Duration.Companion.seconds
 
-/** A model of a provider: a wire over a transport, bound to a target. */
+/** A model of a provider: a wire over a transport, bound to a target. @param learn gets the rate limits that the heads of good responses report */
 internal class ProtocolModel(
     private val target: Target,
     private val protocol: Protocol,
@@ -42,6 +44,7 @@ internal class ProtocolModel(
     private val timeouts: Timeouts,
     private val credential: Credential? = null,
     fetcher: MediaFetcher = MediaFetcher(),
+    private val learn: (RateLimits) -> Unit = {},
 ) : Model {
     private val media = OutgoingMedia(target, protocol, fetcher)
 
@@ -112,6 +115,7 @@ internal class ProtocolModel(
         val followUp = try {
             transport.exchange(signed, HeadDeadlines(deadlines.firstByte, errors, deadlines.connect)) { response ->
                 if (response.status !in OK_STATUSES) throw response.statusError(target, deadlines.idle, sent.path.takeIf { request !is ChatRequest })
+                response.rateLimits()?.let(learn)
                 AnswerReader(target, decoder, response, deadlines, whole).readInto { delta ->
                     if (late != null) late += delta else emit(response.billed(delta, target, request))
                 }

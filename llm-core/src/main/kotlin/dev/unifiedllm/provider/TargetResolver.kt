@@ -53,10 +53,8 @@ internal class TargetResolver(
         return target.keyHint?.let(target::withWarning) ?: target
     }
 
-    /** @throws LlmException.Configuration if the provider is unknown */
-    fun checkProvider(id: ModelId) {
-        lookup.find(id)
-    }
+    /** [id] with its provider's own id. @throws LlmException.Configuration if the provider is unknown */
+    fun found(id: ModelId): ModelId = lookup.find(id).let { ModelId(it.provider.id, it.name) }
 
     /** The settings for [row]. Those of its provider count for its other wires, too: those of `openai` for `openai/responses`. */
     private fun settings(row: Provider): ProviderSettings? {

@@ -5,10 +5,15 @@ import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
 import dev.unifiedllm.Models
+import dev.unifiedllm.Scripted
 import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.OnInterrupted
 import dev.unifiedllm.chat.RoutingStrategy
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.client
+import dev.unifiedllm.failing
 import dev.unifiedllm.saying
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.transport.LoopbackServer
@@ -212,6 +217,58 @@ class GroupSpec : FunSpec({
             }
             repeat(3) { llm.chat(group(), "hello").await().model.toString() shouldBe "demo/echo" }
             calls.get() shouldBe 1
+        }
+    }
+
+    test("the rules of the client hold for a chain as the target of a group, and for a hedged group") {
+        val cut = Scripted("test/cut") {
+            emit(Delta.Start(null, ModelId("test", "cut")))
+            emit(Delta.Text("half"))
+            throw LlmException.StreamInterrupted("cut", details = LlmException.Details(ModelId("test", "cut")))
+        }
+        val refusing = failing("test/refusing") { LlmException.InvalidRequest("no", details = LlmException.Details(ModelId("test", "refusing"), 400)) }
+        val ok = saying("test/ok", "ok")
+        val groups = listOf<(Model) -> Model>(
+            { first -> Models.group("chain") { target(Models.firstOf(first, ok)) } },
+            { first -> Models.hedge(10.seconds, first, ok) },
+            { first ->
+                Models.group("plain") {
+                    strategy = RoutingStrategy.IN_ORDER
+                    target(first)
+                    target(ok)
+                }
+            },
+        )
+        for (group in groups) {
+            client().use { llm ->
+                shouldThrow<LlmException.StreamInterrupted> { llm.chat(group(cut), "hello").await() }
+                shouldThrow<LlmException.InvalidRequest> { llm.chat(group(refusing), "hello").await() }
+            }
+            client {
+                fallbackOnAnyError = true
+                retry { onInterrupted = OnInterrupted.RESTART }
+            }.use { llm ->
+                val response = llm.chat(group(cut), "hello").await()
+                response.text shouldBe "ok"
+                response.attempts.map { "${it.model}" } shouldContainExactly listOf("test/cut", "test/ok")
+                llm.chat(group(refusing), "hello").await().text shouldBe "ok"
+            }
+        }
+    }
+
+    test("a chain as a target serves a request that one of its models can serve, and leaves the others out") {
+        LoopbackServer { whole(ANSWER) }.use { server ->
+            client("OPENAI_API_KEY" to "sk-test-b", "OPENAI_BASE_URL" to "${server.url}/v1").use { llm ->
+                val group = Models.group("mixed") {
+                    strategy = RoutingStrategy.IN_ORDER
+                    target(Models.firstOf("openai/gpt-3.5-turbo", "openai/gpt-4o"))
+                    target(saying("test/last", "last"))
+                }
+                val response = llm.chat(group) { user("What is this?") { image("https://127.0.0.1/cat.png") } }.await()
+                response.model.toString() shouldBe "openai/gpt-4o"
+                response.attempts.map { "${it.model}" } shouldContainExactly listOf("openai/gpt-3.5-turbo", "openai/gpt-4o")
+                server.requests shouldHaveSize 1
+            }
         }
     }
 

@@ -112,6 +112,44 @@ class HedgeSpec : FunSpec({
         }
     }
 
+    test("a response that is cut is restarted among the targets that have not failed, if the call restarts") {
+        runTest {
+            val a = after(3.seconds, "test/first")
+            val b = Watched("test/second") { model ->
+                emit(Delta.Start(null, model))
+                emit(Delta.Text("half"))
+                throw LlmException.StreamInterrupted("cut", details = LlmException.Details(model))
+            }
+            val c = failingAfter(1.seconds, "test/third", broken("test/third"))
+            val hedge = Hedge(listOf(c, a, b), 2.seconds, restarts = true) { it.allowsFallback }
+            val deltas = hedge.stream(request).toList()
+            deltas.filter { it is Delta.Text || it is Delta.Reset || it is Delta.Attempt }.map { delta ->
+                when (delta) {
+                    is Delta.Attempt -> "${delta.model} failed"
+                    is Delta.Text -> delta.text
+                    else -> "reset"
+                }
+            } shouldContainExactly listOf("test/third failed", "half", "reset", "test/second failed") + "first".map { "$it" }
+            a.ends shouldContainExactly listOf("cancelled", "done")
+            b.calls shouldBe 1
+            c.calls shouldBe 1
+            deltas.count { it is Delta.Finish } shouldBe 1
+        }
+    }
+
+    test("a response that is cut is its failure, if the call does not restart, or no target is left") {
+        runTest {
+            fun cut(id: String) = Watched(id) { model ->
+                emit(Delta.Start(null, model))
+                emit(Delta.Text("half"))
+                throw LlmException.StreamInterrupted("cut", details = LlmException.Details(model))
+            }
+            shouldThrow<LlmException.StreamInterrupted> { hedge(cut("test/a"), after(1.seconds, "test/b")).stream(request).toList() }
+            val all = Hedge(listOf(cut("test/a"), cut("test/b")), 2.seconds, restarts = true) { it.allowsFallback }
+            shouldThrow<LlmException.StreamInterrupted> { all.stream(request).toList() }.model.toString() shouldBe "test/b"
+        }
+    }
+
     test("after the delay the next target is started, its content wins, and the first one is cancelled at once") {
         runTest {
             val a = after(10.seconds, "test/first")

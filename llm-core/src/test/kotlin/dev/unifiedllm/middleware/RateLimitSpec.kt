@@ -45,8 +45,11 @@ import kotlinx.coroutines.test.TestScope
 import kotlinx.coroutines.test.runCurrent
 import kotlinx.coroutines.test.runTest
 import kotlinx.coroutines.test.testTimeSource
+import kotlinx.coroutines.withTimeout
 import kotlinx.coroutines.withTimeoutOrNull
 import java.time.Instant
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.TimeUnit
 import java.util.concurrent.atomic.AtomicInteger
 import kotlin.random.Random
 import kotlin.time.Duration
@@ -370,6 +373,73 @@ class RateLimitSpec : FunSpec({
             seen[1].size shouldBe 1
             seen[2].last() shouldBe (Delta.Waiting(GROQ, reason, window.toJavaDuration()) to window.inWholeMilliseconds)
         }
+    }
+
+    test("a consumer that takes long over the wait of a head keeps none of those behind it waiting, and has its place again after it") {
+        runTest {
+            val limited = Limited(this, RateRule("groq", requestsPerMinute = 1), RateRule(null, maxParallel = 9))
+            val model = limited.model()
+            val window = RateRule.WINDOW.inWholeMilliseconds
+            model.stream(request("first")).toList()
+            launch { model.stream(request("slow")).collect { if (it is Delta.Waiting) delay(90.seconds) } }
+            val others = launchAll(model, 3) { "other $it" }
+            others.joinAll()
+            limited.sent shouldContainExactly
+                listOf("first" to 0L, "other 0" to window, "other 1" to 2 * window, "slow" to 3 * window, "other 2" to 4 * window)
+            limited.shouldBeIdle()
+        }
+    }
+
+    test("a consumer that takes long over the wait behind others keeps none waiting, also in the queue of its own target") {
+        runTest {
+            val all = RateRule(null, maxParallel = 1)
+            val limited = Limited(this, all)
+            val other = ModelId("openai", "gpt")
+            val slow: suspend FlowCollector<Delta>.(ChatRequest) -> Unit = { delay(10.seconds).also { _ -> says(GROQ, "ok") } }
+            launch { limited.model(other, answer = slow).stream(request("first")).toList() }
+            launch { limited.model(other, answer = slow).stream(request("second")).toList() }
+            runCurrent()
+            launch { limited.model().stream(request("slow")).collect { if (it is Delta.Waiting) delay(60.seconds) } }
+            runCurrent()
+            limited.model().stream(request("quick")).toList()
+            limited.sent shouldContainExactly listOf("first" to 0L, "second" to 10_000L, "quick" to 20_000L)
+            delay(2.minutes)
+            limited.sent.last() shouldBe ("slow" to 60_000L)
+            limited.shouldBeIdle()
+        }
+    }
+
+    test("consumers that block their threads over a wait keep no other waiting") {
+        val rule = RateRule("groq", maxParallel = 1)
+        val state = TargetState()
+        val link = RateLimit(AttemptTarget(GROQ, { state }, isUsers = true, isFree = false) { null }, RateLimiter(), listOf(rule))
+        val started = CompletableDeferred<Unit>()
+        val valve = CompletableDeferred<Unit>()
+        val holding = Scripted("groq/llama") {
+            started.complete(Unit)
+            valve.await()
+            says(GROQ, "ok")
+        }.with(link)
+        coroutineScope {
+            launch(Dispatchers.Default) { holding.stream(request("holding")).toList() }
+            started.await()
+            val blocked = CountDownLatch(1)
+            val mayGoOn = CountDownLatch(1)
+            launch(Dispatchers.IO) {
+                Scripted("groq/llama") { says(GROQ, "ok") }.with(link).stream(request("blocking")).collect {
+                    if (it is Delta.Waiting) {
+                        blocked.countDown()
+                        mayGoOn.await()
+                    }
+                }
+            }
+            blocked.await(5, TimeUnit.SECONDS) shouldBe true
+            valve.complete(Unit)
+            withTimeout(5.seconds) { Scripted("groq/llama") { says(GROQ, "ok") }.with(link).stream(request("other")).toList() }
+            mayGoOn.countDown()
+        }
+        state.queue.size shouldBe 0
+        rule.queue.size shouldBe 0
     }
 
     test("a call that is cancelled while it waits leaves its place to the next") {

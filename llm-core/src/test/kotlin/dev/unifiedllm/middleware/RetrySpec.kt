@@ -2,6 +2,7 @@ package dev.unifiedllm.middleware
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
+import dev.unifiedllm.Models
 import dev.unifiedllm.Scripted
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
@@ -11,6 +12,8 @@ import dev.unifiedllm.chat.RetryPolicy
 import dev.unifiedllm.chat.RetryRules
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.client
+import dev.unifiedllm.failing
 import dev.unifiedllm.says
 import dev.unifiedllm.with
 import io.kotest.assertions.throwables.shouldThrow
@@ -85,6 +88,23 @@ class RetrySpec : FunSpec({
             seen.text() shouldBe "Hello you"
             currentTime shouldBeInRange attempt.delay.toMillis()..attempt.delay.toMillis() + 1
             seen.filterIsInstance<Delta.Start>() shouldHaveSize 1
+        }
+    }
+
+    test("a model that throws the same exception in all calls is repeated in each of them") {
+        val shared = LlmException.ServerError("down")
+        val model = failing("test/m") { shared }
+        client {
+            retry {
+                maxRetries = 2
+                baseDelay = 1.milliseconds
+            }
+        }.use { llm ->
+            repeat(3) { shouldThrow<LlmException.ServerError> { llm.chat(model, "hello").await() }.attempts shouldHaveSize 3 }
+            model.calls shouldBe 9
+            // A call inside of a model has been repeated itself.
+            val outer = Models.simple { llm.chat(failing("test/inner") { LlmException.ServerError("down") }, it).get().text }
+            shouldThrow<LlmException.ServerError> { llm.chat(outer, "hello").await() }.attempts shouldHaveSize 1
         }
     }
 

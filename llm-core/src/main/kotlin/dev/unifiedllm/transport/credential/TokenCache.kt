@@ -53,12 +53,15 @@ internal class TokenCache(private val clock: Clock, private val margin: Duration
 
     /** A copy of [failure] for another caller: each call records its own attempts and partial response in its failure. */
     private fun copy(failure: LlmException): LlmException {
-        val details = LlmException.Details(failure.model, failure.status, failure.requestId, retryAfter = failure.retryAfter)
+        val details = LlmException.Details(failure.model, failure.status, failure.requestId, failure.isRetryable, failure.retryAfter)
         val message = failure.message.orEmpty()
         return when (failure) {
             is LlmException.Network -> LlmException.Network(message, failure.phase, failure.cause, details)
             is LlmException.Timeout -> LlmException.Timeout(message, failure.phase, failure.cause, details)
             is LlmException.Configuration -> LlmException.Configuration(message, failure.cause, details)
+            is LlmException.RateLimited -> LlmException.RateLimited(message, failure.cause, details)
+            is LlmException.ServerError -> LlmException.ServerError(message, failure.cause, details)
+            is LlmException.MalformedResponse -> LlmException.MalformedResponse(message, failure.cause, details)
             else -> LlmException.Authentication(message, failure.cause, details)
         }
     }

@@ -180,7 +180,7 @@ class GoogleCredentialSpec : FunSpec({
                     "without a token"
             }
         }
-        Fixture { whole("down", 503) }.use { shouldThrow<LlmException.Authentication> { it.sign() }.message shouldContain "503" }
+        Fixture { whole("down", 503) }.use { shouldThrow<LlmException.ServerError> { it.sign() }.message shouldContain "503" }
         Fixture { reset() }.use { shouldThrow<LlmException.Network> { it.sign() } }
     }
 
