@@ -9,6 +9,8 @@ import dev.unifiedllm.chat.Request
 import dev.unifiedllm.store.MemoryRateStore
 import dev.unifiedllm.store.RateStore
 import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.withContext
 import java.time.Instant
@@ -116,6 +118,7 @@ internal class RateLimiter(
             var isKnown = false
             try {
                 val refusal = store.reserve(reservation, claims)
+                currentCoroutineContext().ensureActive() // a call that was cancelled meanwhile sends nothing
                 isKnown = true
                 if (refusal == null) return null
                 val part = parts[refusal.claim]
