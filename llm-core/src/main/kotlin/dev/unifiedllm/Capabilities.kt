@@ -18,11 +18,16 @@ internal fun lackingAbility(model: ModelId, request: ChatRequest): String? {
         abilities.isKnown && request.tools.isNotEmpty() && !abilities.tools -> "the request has tools, and by the catalogue of models $model calls none"
         abilities.isKnown && request.needsSchema && !abilities.jsonSchema && !abilities.tools ->
             "the request needs JSON of a schema, and by the catalogue of models $model follows none"
-        maxInput != null && request.isLongerThan(maxInput, model) -> "the request is longer than the $maxInput tokens that $model takes"
+        maxInput != null && request.isLongerThan(maxInput, model) -> "$LONGER $maxInput tokens that $model takes"
         else -> return null
     }
     return "$model was skipped: $lack. Name a fallback that can serve the request."
 }
+
+/** True if [reason], which [lackingAbility] has given, is the length of the request. */
+internal fun isLength(reason: String): Boolean = LONGER in reason
+
+private const val LONGER = "the request is longer than the"
 
 private val ChatRequest.needsSchema: Boolean get() = responseFormat is ResponseFormat.JsonSchema
 

@@ -140,6 +140,10 @@ internal class DeltaLog : Bursts {
         return (fold.steps.mapNotNull { it.usage } + listOfNotNull(estimate)).reduceOrNull(Usage::plus)
     }
 
+    /** True if a provider has sent something. */
+    fun hasArrived(): Boolean =
+        snapshot().any { it !is Delta.Attempt && it !is Delta.Waiting && it !is Delta.Warning && it !is Delta.Reset }
+
     /** The attempts that failed, in order. */
     fun failedAttempts(): List<Delta.Attempt> = snapshot().filterIsInstance<Delta.Attempt>()
 

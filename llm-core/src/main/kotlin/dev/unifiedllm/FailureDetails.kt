@@ -7,7 +7,7 @@ import kotlinx.coroutines.flow.Flow
 
 /** Fills in the attempts and the partial response of [failure], which ended the call to [model]. The only place that does. */
 internal fun DeltaLog.describe(failure: LlmException, model: ModelId) {
-    failure.partial = response(isCut = true)
+    failure.partial = if (hasArrived()) response(isCut = true) else null
     val failed = failedAttempts()
     val isListed = failure is LlmException.AllFailed && failed.isNotEmpty() // its attempts have all been emitted
     failure.attempts = if (isListed) failed else failed + Delta.Attempt(failure.model ?: startedModel() ?: model, failure)

@@ -107,7 +107,7 @@ internal class ModelBinder(
         fun models(all: List<Candidate>) = all.map { it.model }
         val identities = IdentityHashMap<Model, Any>().also { all -> (candidates + longer + laxer).forEach { all[it.model] = it.identity } }
         val special = SpecialFallbacks(models(longer), models(laxer))
-        return Fallback(models(candidates), ::skipReason, special, rules.goesOn, rules::restarts, identities::getValue, triesFirst)
+        return Fallback(models(candidates), ::skipReason, special, rules.goesOn, rules::restarts, identities::getValue, triesFirst, ::isLength)
     }
 
     /** Why [model] is not tried as a fallback for [request]; null if it may be. A model that the catalogue does not list may be. */

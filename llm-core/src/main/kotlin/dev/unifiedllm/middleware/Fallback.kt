@@ -16,7 +16,7 @@ internal class SpecialFallbacks(val contextWindow: List<Model> = emptyList(), va
     fun after(failure: LlmException): List<Model> = when (failure) {
         is LlmException.ContextLengthExceeded -> contextWindow
         is LlmException.ContentFiltered -> contentPolicy
-        is LlmException.AllFailed -> (failure.cause as? LlmException)?.let(::after).orEmpty()
+        is LlmException.AllFailed -> failure.each().filter { it !== failure }.map(::after).lastOrNull { it.isNotEmpty() }.orEmpty()
         else -> emptyList()
     }
 
@@ -32,6 +32,7 @@ internal class SpecialFallbacks(val contextWindow: List<Model> = emptyList(), va
  * @param goesOn whether a call tries its next target after a failure
  * @param restarts whether a call restarts interrupted responses
  * @param identity equal for two of the models that are the same target
+ * @param isTooLong whether a reason of [skipReason] is the length of the request
  * @param triesFirst true: the first target is tried whatever [skipReason] says of it. False, for a chain that the user has not chosen for the request: only if
  * it says the same of all others
  */
@@ -43,6 +44,7 @@ internal class Fallback(
     private val restarts: (Request) -> Boolean = { false },
     private val identity: (Model) -> Any = { it },
     private val triesFirst: Boolean = true,
+    private val isTooLong: (String) -> Boolean = { false },
 ) : Model {
     init {
         require(targets.isNotEmpty()) { "a fallback chain needs at least one model" }
@@ -61,6 +63,7 @@ internal class Fallback(
         private val skipped = mutableListOf<Delta.Attempt>()
         private val tried = mutableListOf<Any>()
         private val left = ArrayDeque(targets)
+        private var wasTooLong = false
         private val restarts = restarts(request)
         private val mayBeUnable = triesFirst || targets.all { skipReason(it.id, request) != null }
 
@@ -82,7 +85,14 @@ internal class Fallback(
             skipped += attempt
             failed += attempt
             out.emit(attempt)
-            if (left.isEmpty()) throw allFailed(failed, skipped)
+            wasTooLong = wasTooLong || isTooLong(reason)
+            if (left.isEmpty() && !takeLonger()) throw allFailed(failed, skipped)
+        }
+
+        /** After targets that were skipped for the length of the request, those for long ones are left. False if there are none. */
+        private fun takeLonger(): Boolean {
+            if (wasTooLong) left += special.contextWindow.filterNot { identity(it) in tried }
+            return left.isNotEmpty()
         }
 
         /** True if the response is complete. @throws LlmException if no other target is to be tried */
@@ -114,7 +124,7 @@ internal class Fallback(
                 left += others
                 return true
             }
-            return left.isNotEmpty() && goesOn(failure, request)
+            return goesOn(failure, request) && (left.isNotEmpty() || takeLonger())
         }
     }
 
@@ -126,17 +136,36 @@ private fun unable(model: ModelId, reason: String) =
 
 /** @param skipped those of [failed] that were not tried */
 internal fun allFailed(failed: List<Delta.Attempt>, skipped: List<Delta.Attempt> = emptyList()): LlmException {
-    val trail = failed.joinToString("\n") { (model, failure) ->
+    val lines = failed.map { (model, failure) ->
         val message = failure?.message.orEmpty().withoutFallbackAdvice()
         if (model.toString() in message) "  $message" else "  $model: $message"
     }
     val failures = failed.filter { attempt -> skipped.none { it === attempt } }.mapNotNull { it.error }
     val isRetryable = failures.all { it.isRetryable }
     val details = LlmException.Details(retryAfter = failures.mapNotNull { it.retryAfter }.minOrNull().takeIf { isRetryable })
-    val message = "None of ${failed.size} models gave a response:\n$trail"
-    return LlmException.AllFailed(message, failures.lastOrNull(), details, isRetryable).also { all ->
+    return LlmException.AllFailed("${summary(failed, failures.size)}:\n${folded(lines)}", failures.lastOrNull(), details, isRetryable).also { all ->
         failures.dropLast(1).forEach(all::addSuppressed)
     }
+}
+
+/** @param attempts how many of [failed] were tried */
+private fun summary(failed: List<Delta.Attempt>, attempts: Int): String {
+    val models = failed.distinctBy { it.model }.size
+    return when {
+        models == failed.size -> "None of $models models gave a response"
+        models == 1 -> "${failed.first().model} gave no response in $attempts attempts"
+        else -> "None of $models models gave a response in $attempts attempts"
+    }
+}
+
+/** [lines] with equal ones that follow each other as one. */
+private fun folded(lines: List<String>): String {
+    val counted = mutableListOf<Pair<String, Int>>()
+    for (line in lines) {
+        val last = counted.lastOrNull()
+        if (last?.first == line) counted[counted.lastIndex] = line to last.second + 1 else counted += line to 1
+    }
+    return counted.joinToString("\n") { (line, times) -> if (times == 1) line else "$line ($times times)" }
 }
 
 /** The failures of all models of a chain, in order; this failure alone if it is of one model. */

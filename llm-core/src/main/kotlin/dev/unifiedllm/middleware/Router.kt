@@ -41,11 +41,12 @@ internal class RoutedTarget(
 /**
  * The rules of a group.
  *
+ * @property cooldown how long a target is left out after it has failed
  * @property hedgeAfter how long a target may be without content before the next one is started beside it; null: no two run at once
  */
 internal class Routing(
     private val strategy: RoutingStrategy,
-    private val cooldown: Duration,
+    val cooldown: Duration,
     val hedgeAfter: Duration? = null,
     private val random: Random = Random.Default,
 ) {
@@ -113,7 +114,8 @@ internal class Router(
             val policy = onInterrupted(request)
             val once = if (policy == OnInterrupted.CONTINUE) request else withoutRetries(request) // another target continues no response
             val models = chosen.mapIndexed { index, target ->
-                Tried(target, if (index == chosen.lastIndex) request else once, place.takeIf { index == 0 })
+                val isLast = index == chosen.lastIndex
+                Tried(target, if (isLast) request else once, routing.cooldown, isLast, place.takeIf { index == 0 })
             }
             warning?.let { emit(Delta.Warning(it)) }
             val hedgeAfter = routing.hedgeAfter
@@ -135,14 +137,26 @@ internal class Router(
     override fun toString(): String = id.toString()
 }
 
-/** A target while it is tried. @param sent the request as this target gets it */
-private class Tried(private val target: RoutedTarget, private val sent: Request, private val place: TargetHealth.Place?) : Model {
+/**
+ * A target while it is tried. One that has begun to cool down since the call began is left out, as one that another request probes; the last one is tried.
+ *
+ * @param sent the request as this target gets it
+ * @param reserved its place; null if it gets one when it is tried
+ */
+private class Tried(
+    private val target: RoutedTarget,
+    private val sent: Request,
+    private val cooldown: Duration,
+    private val isLast: Boolean,
+    private val reserved: TargetHealth.Place?,
+) : Model {
     override val id: ModelId get() = target.id
 
     override fun stream(request: Request): Flow<Delta> = linkFlow {
+        val place = reserved ?: target.health.reserve(cooldown) ?: if (isLast) target.health.reserveAnyway() else throw coolingDown()
         val sentAt = target.health.now()
         var isWaiting = true
-        place?.begin()
+        place.begin()
         try {
             target.model.stream(sent).collect { delta ->
                 if (isWaiting && delta.isContent) {
@@ -154,8 +168,15 @@ private class Tried(private val target: RoutedTarget, private val sent: Request,
         } catch (cancelled: CancellationException) {
             if (isWaiting) target.health.left(sentAt)
             throw cancelled
+        } finally {
+            place.end()
         }
     }
+
+    private fun coolingDown() = LlmException.Overloaded(
+        "$id was left out: it has failed lately and cools down. Try again later, or lower the cooldown of the group.",
+        details = LlmException.Details(id),
+    )
 
     override fun toString(): String = target.model.toString()
 }

@@ -4,6 +4,8 @@ import kotlinx.coroutines.CancellationException
 import java.io.ByteArrayOutputStream
 import java.util.concurrent.atomic.AtomicBoolean
 import java.util.concurrent.atomic.AtomicLong
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.TimeSource
 
 /**
@@ -46,7 +48,7 @@ internal class LoggingTransport(
     private fun say(line: String) {
         try {
             listener(line)
-        } catch (failure: Exception) { // of any type: it is the listener's, and the call goes on
+        } catch (failure: Throwable) { // of any type: it is the listener's, and the call goes on
             if (failure is InterruptedException) Thread.currentThread().interrupt()
             if (!hasFailed.compareAndSet(false, true)) return
             System.getLogger("dev.unifiedllm").log(System.Logger.Level.WARNING, "The listener of httpLog failed. Later failures are not reported.", failure)
@@ -57,6 +59,8 @@ internal class LoggingTransport(
     private inner class ExchangeLog(private val redaction: HttpRedaction) {
         private val id = count.incrementAndGet()
         private val sent = time.markNow()
+
+        private val elapsed: Duration get() = sent.elapsedNow().inWholeMilliseconds.milliseconds
 
         fun sent(request: TransportRequest) {
             line(">", "${request.method} ${redaction.url(request.url)}")
@@ -69,14 +73,14 @@ internal class LoggingTransport(
         }
 
         fun head(response: TransportResponse) {
-            line("<", "status ${response.status} after ${sent.elapsedNow()}")
+            line("<", "status ${response.status} after $elapsed")
             line("<", headers(response.headerNames.sorted().map { it to response.header(it).orEmpty() }))
         }
 
         fun body(shown: String) = line("<", "body: $shown")
 
         fun end(bytes: Long, hasEnded: Boolean) =
-            line("<", "${if (hasEnded) "end of the body" else "reading stopped"} after $bytes bytes and ${sent.elapsedNow()}")
+            line("<", "${if (hasEnded) "end of the body" else "reading stopped"} after $bytes bytes and $elapsed")
 
         fun failed(failure: Throwable) = line("x", if (failure is CancellationException) "cancelled" else "failed: ${redaction.text(failure.toString())}")
 

@@ -253,6 +253,16 @@ class FallbackSpec : FunSpec({
         }
     }
 
+    test("the message counts models and attempts apart, and has equal lines once") {
+        val slow = LlmException.RateLimited("slow")
+        val a = ModelId.parse("test/a")
+        fun message(vararg failed: Delta.Attempt) = allFailed(failed.toList()).message
+        message(Delta.Attempt(a, slow), Delta.Attempt(a, slow), Delta.Attempt(ModelId.parse("test/b"), LlmException.NotFound("where"))) shouldBe
+            "None of 2 models gave a response in 3 attempts:\n  test/a: slow (2 times)\n  test/b: where"
+        message(Delta.Attempt(a, slow), Delta.Attempt(a, LlmException.Overloaded("full"))) shouldBe
+            "test/a gave no response in 2 attempts:\n  test/a: slow\n  test/a: full"
+    }
+
     test("a chain within a chain counts as its models") {
         runTest {
             val inner = Fallback(listOf(failing("test/a") { LlmException.RateLimited("slow") }, failing("test/b") { LlmException.NotFound("where") }))

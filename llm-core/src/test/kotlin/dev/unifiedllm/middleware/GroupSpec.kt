@@ -30,8 +30,14 @@ import io.kotest.matchers.ints.shouldBeInRange
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
+import java.util.concurrent.atomic.AtomicBoolean
 import java.util.concurrent.atomic.AtomicInteger
 import kotlin.random.Random
 import kotlin.time.Duration.Companion.milliseconds
@@ -200,6 +206,39 @@ class GroupSpec : FunSpec({
                 answers.map { it.model.toString() }.toSet() shouldBe setOf("my/own", "simple/function", "demo/echo")
                 (answers.map { it.text }.toSet().containsAll(setOf("mine", "HELLO"))).shouldBeTrue()
             }
+        }
+    }
+
+    test("a target that cools down is left out where it would be the second one, too") {
+        client().use { llm ->
+            val gate = CompletableDeferred<Unit>()
+            val isFirst = AtomicBoolean(true)
+            val refused = failing("test/refused") { LlmException.Authentication("who") }
+            val group = Models.group("three") {
+                strategy = RoutingStrategy.IN_ORDER
+                target(
+                    Scripted("test/slow") {
+                        if (!isFirst.compareAndSet(true, false)) gate.await()
+                        throw LlmException.InvalidRequest("no", LlmException.InvalidRequest.Kind.UNSUPPORTED)
+                    },
+                )
+                target(refused)
+                target(saying("test/third", "hi"))
+            }
+            coroutineScope {
+                val replies = List(10) {
+                    async {
+                        llm.chat(group) {
+                            user("hello")
+                            fallbackOnAnyError = true
+                        }.await().text
+                    }
+                }
+                while (replies.none { it.isCompleted }) delay(1)
+                gate.complete(Unit)
+                replies.awaitAll() shouldContainExactly List(10) { "hi" }
+            }
+            refused.calls shouldBe 1
         }
     }
 

@@ -1,12 +1,14 @@
 package dev.unifiedllm.middleware
 
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.Models
 import dev.unifiedllm.Scripted
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.OnInterrupted
 import dev.unifiedllm.chat.ResponseFormat
+import dev.unifiedllm.chat.RoutingStrategy
 import dev.unifiedllm.client
 import dev.unifiedllm.failing
 import dev.unifiedllm.lackingAbility
@@ -48,6 +50,38 @@ class SpecialFallbackSpec : FunSpec({
         client { contentPolicyFallback(failing("test/lax") { LlmException.ServerError("down") }) }.use { llm ->
             val failure = shouldThrow<LlmException.AllFailed> { llm.chat(failing("test/strict") { filtered }, "hi").await() }
             failure.attempts.map { "${it.model}" } shouldContainExactly listOf("test/strict", "test/lax")
+        }
+    }
+
+    test("a fallback that is skipped for the length of the request leaves it to the models for long requests") {
+        client().use { llm ->
+            val big = saying("test/big", "yes")
+            val response = llm.chat(failing("test/broken") { LlmException.ServerError("down") }) {
+                user("word ".repeat(60_000))
+                fallback("openai/gpt-3.5-turbo")
+                contextWindowFallback(big)
+                apiKey = "sk-test-a"
+            }.await()
+            response.text shouldBe "yes"
+            response.attempts.map { "${it.model}" } shouldContainExactly listOf("test/broken", "openai/gpt-3.5-turbo", "test/big")
+        }
+    }
+
+    test("a group of which one target finds the request too long goes on with the models for long requests") {
+        client().use { llm ->
+            val small = failing("test/small") { tooLong }
+            val broken = failing("test/broken") { LlmException.ServerError("down") }
+            val group = Models.group("any") {
+                strategy = RoutingStrategy.IN_ORDER
+                target(small)
+                target(broken)
+            }
+            val response = llm.chat(group) {
+                user("hi")
+                fallbackOnAnyError = true
+                contextWindowFallback(saying("test/big", "yes"))
+            }.await()
+            response.text shouldBe "yes"
         }
     }
 

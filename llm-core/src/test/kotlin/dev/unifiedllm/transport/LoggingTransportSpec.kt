@@ -119,16 +119,18 @@ class LoggingTransportSpec : FunSpec({
         }
     }
 
-    test("what the listener throws does not reach the call") {
-        LoopbackServer { sse(HELLO, END) }.use { server ->
-            var calls = 0
-            llm(server) {
-                httpLog(HttpLogLevel.BODIES) {
-                    calls++
-                    error("no disk")
-                }
-            }.use { it.chat("openai/gpt-4o", "hi").await().text shouldBe "Hello" }
-            calls shouldBeGreaterThan 5
+    for (thrown in listOf(IllegalStateException("no disk"), AssertionError("no lines"))) {
+        test("what the listener throws does not reach the call: ${thrown::class.simpleName}") {
+            LoopbackServer { sse(HELLO, END) }.use { server ->
+                var calls = 0
+                llm(server) {
+                    httpLog(HttpLogLevel.BODIES) {
+                        calls++
+                        throw thrown
+                    }
+                }.use { it.chat("openai/gpt-4o", "hi").await().text shouldBe "Hello" }
+                calls shouldBeGreaterThan 5
+            }
         }
     }
 
