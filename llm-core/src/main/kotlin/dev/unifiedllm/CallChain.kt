@@ -1,6 +1,7 @@
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FetchedMedia
 import dev.unifiedllm.chat.ModelRef
@@ -33,6 +34,7 @@ import dev.unifiedllm.tool.StructuredOutput
 import dev.unifiedllm.tool.ToolLoop
 import dev.unifiedllm.tool.TypedAnswer
 import dev.unifiedllm.tool.runsTools
+import kotlinx.coroutines.flow.Flow
 import java.util.UUID
 
 /**
@@ -64,7 +66,8 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
             else -> emptyList()
         }
         val first = candidates.first()
-        val warnings = listOfNotNull(timeouts.warning) + limits.warnings { candidates.flatMap { it.targets() } }
+        val models = { candidates.flatMap { it.targets() } }
+        val warnings = listOfNotNull(timeouts.warning) + timeouts.warnings { candidates.map { it.model.id } + models() } + limits.warnings(models)
         return listOfNotNull(TotalDeadline(timeouts.ofCall(first.model.id, first.targets), warnings), history) + checks +
             users(Level.CALL) + listOfNotNull(TypedAnswer.takeIf { request.context.answerType != null }, toolLoop.takeIf { request.runsTools })
     }
@@ -104,8 +107,18 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
         val longer = if (mayFallBack) binder.others(context.contextWindowFallbacks.ifEmpty { contextWindowFallbacks }) else emptyList()
         val laxer = if (mayFallBack) binder.others(context.contentPolicyFallbacks.ifEmpty { contentPolicyFallbacks }) else emptyList()
         val call = binder.chain(candidates, longer, laxer).with(perStep).with(perCall(request, candidates, history))
-        val deltas = linkFlow { call.stream(request.withContext(context)).collect(this) }
+        val sent = request.withContext(context)
+        val deltas = if (mayFallBack) linkFlow { call.stream(sent).collect(this) } else withoutAdvice { call.stream(sent) }
         return PreparedCall(deltas, users.isNotEmpty() || request.runsTools || candidates.any { it.runsUserCode }, request)
+    }
+
+    /** Fallbacks are switched off: to advise one would be of no use. */
+    private fun withoutAdvice(deltas: () -> Flow<Delta>): Flow<Delta> = linkFlow {
+        try {
+            deltas().collect(this)
+        } catch (failure: LlmException) {
+            throw failure.withoutFallbackAdvice()
+        }
     }
 
     private fun goesOn(failure: LlmException, request: Request): Boolean =

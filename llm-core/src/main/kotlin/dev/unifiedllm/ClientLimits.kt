@@ -50,11 +50,7 @@ internal class ClientLimits(builder: LlmBuilder, private val limiter: RateLimite
         @Volatile
         var isUsed = false
 
-        val warning by lazy {
-            val near = scopes.near(name)
-            val suggestion = if (near.isEmpty()) "" else ", did you mean ${near.joinToString(" or ") { "\"$it\"" }}?"
-            "limit(\"$name\") limits nothing: no provider, model or alias of this name is known$suggestion${if (near.isEmpty()) ". Correct the name" else ""}"
-        }
+        val warning by lazy { "limit(\"$name\") limits nothing: ${scopes.whyUnknown(name)}" }
     }
 
     companion object {

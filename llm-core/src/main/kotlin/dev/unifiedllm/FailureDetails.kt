@@ -5,12 +5,20 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import kotlinx.coroutines.flow.Flow
 
-/** Fills in the attempts and the partial response of [failure], which ended the call to [model]. The only place that does. */
-internal fun DeltaLog.describe(failure: LlmException, model: ModelId) {
-    failure.partial = if (hasArrived()) response(isCut = true) else null
+/** [failure], which ended the call to [model], with its attempts and the partial response. The only place that fills them in. */
+internal fun DeltaLog.described(failure: LlmException, model: ModelId): LlmException {
     val failed = failedAttempts()
-    val isListed = failure is LlmException.AllFailed && failed.isNotEmpty() // its attempts have all been emitted
-    failure.attempts = if (isListed) failed else failed + Delta.Attempt(failure.model ?: startedModel() ?: model, failure)
+    val said = if (failure is LlmException.Timeout && failure.phase == LlmException.Timeout.Phase.TOTAL) withLast(failure, failed) else failure
+    said.partial = if (hasArrived()) response(isCut = true) else null
+    val isListed = said is LlmException.AllFailed && failed.isNotEmpty() // its attempts have all been emitted
+    said.attempts = if (isListed) failed else failed + Delta.Attempt(said.model ?: startedModel() ?: model, said)
+    return said
+}
+
+/** A call that failed again and again until its time was over says what it failed with. */
+private fun withLast(failure: LlmException, failed: List<Delta.Attempt>): LlmException {
+    val last = failed.lastOrNull()?.error?.message?.lineSequence()?.firstOrNull() ?: return failure
+    return failure.withNote("The attempt before failed: ${last.removeSuffix(".")}")
 }
 
 /** This cold flow of a call to [model], whose failures have their attempts and what had arrived. Ending without [Delta.Finish] is a failure. */
@@ -32,7 +40,7 @@ internal fun Flow<Delta>.described(model: ModelId, request: Request? = null): Fl
     }
     if (failure == null) return@linkFlow
     log.flush()
-    throw failure.also { log.describe(it, model) }
+    throw log.described(failure, model)
 }
 
 /** The failure that it is when a stream ends without [Delta.Finish]; null if it has one. */

@@ -61,8 +61,15 @@ internal class ModelScopes(builder: LlmBuilder) {
             (id.provider.isEmpty() && PriceCatalog.packed.models.any { it.name == id.name })
     }
 
+    /** Why [name] means nothing, with similar names. */
+    fun whyUnknown(name: String): String {
+        val near = near(name)
+        val remedy = if (near.isEmpty()) ". Correct the name" else ", did you mean ${near.joinToString(" or ") { "\"$it\"" }}?"
+        return "no provider, model or alias of this name is known$remedy"
+    }
+
     /** Names similar to [name], or to the provider in it, most similar first. */
-    fun near(name: String): List<String> {
+    private fun near(name: String): List<String> {
         val provider = name.substringBefore('/')
         val rest = name.substring(provider.length)
         val providers = (registry.near(provider) + nearest(provider, servers)).distinct()

@@ -4,6 +4,7 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.provider.positiveNumber
+import java.util.concurrent.ConcurrentHashMap
 import kotlin.time.Duration.Companion.seconds
 
 /**
@@ -13,6 +14,10 @@ import kotlin.time.Duration.Companion.seconds
 internal class ModelTimeouts(builder: LlmBuilder) {
     private val scopes = ModelScopes(builder)
     private val models: List<Pair<ModelScope, Timeouts>> = builder.modelTimeouts.map { (name, limits) -> scopes.of(name) to limits }
+
+    /** Names that nothing has, as far as it is known, with their scopes. They may be those of models of the user's. */
+    private val unknown: MutableMap<String, ModelScope> =
+        ConcurrentHashMap(builder.modelTimeouts.keys.associateWith(scopes::of).filterNot { it.value.isKnown })
     private val isTotalOfModels = models.any { it.second.total != null }
     private val set: Timeouts = builder.callSettings.timeouts ?: NO_TIMEOUTS
 
@@ -31,6 +36,18 @@ internal class ModelTimeouts(builder: LlmBuilder) {
         null
     } else {
         "$REQUEST_TIMEOUT is ${requestTimeout.toLong()} seconds: if milliseconds were meant, set it to ${(requestTimeout / MILLIS).toLong()}"
+    }
+
+    /**
+     * What a call should say about names that nothing has, until a call is to a model that has one.
+     *
+     * @param models of the call, and the names by which they were asked for
+     */
+    fun warnings(models: () -> List<ModelId>): List<String> {
+        if (unknown.isEmpty()) return emptyList()
+        val ids = models().map(scopes::canonical)
+        unknown.values.removeIf { scope -> ids.any { scope.rank(it) != null || scope.namesUsers(it) } }
+        return unknown.keys.sorted().map { "timeouts(\"$it\") limits nothing: ${scopes.whyUnknown(it)}" }
     }
 
     /** The limits of an attempt at [model]. */

@@ -272,11 +272,12 @@ internal class SharedCall<T : Any>(
     }
 
     private fun fail(failure: Throwable) {
+        var said = failure
         try {
             log.flush()
-            if (failure is LlmException) log.describe(failure, model)
+            if (failure is LlmException) said = log.described(failure, model)
         } finally {
-            end(failure)
+            end(said)
         }
     }
 
@@ -284,7 +285,7 @@ internal class SharedCall<T : Any>(
         if (isAskedToCancel) "The call to $model was cancelled." else "The call to $model was cancelled: its last consumer stopped waiting for it."
 
     private fun cancelled(message: String, cause: Throwable? = null) =
-        LlmException.Cancelled(message, cause, LlmException.Details(model)).also { log.describe(it, model) }
+        log.described(LlmException.Cancelled(message, cause, LlmException.Details(model)), model)
 }
 
 /** The thread that sends the call: it may prepare it, which can block on files and on the user's lookup of variables. */

@@ -7,6 +7,7 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.incomplete
 import dev.unifiedllm.linkFlow
+import dev.unifiedllm.withNote
 import dev.unifiedllm.withoutFallbackAdvice
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
@@ -35,6 +36,7 @@ internal class SpecialFallbacks(val contextWindow: List<Model> = emptyList(), va
  * @param isTooLong whether a reason of [skipReason] is the length of the request
  * @param triesFirst true: the first target is tried whatever [skipReason] says of it. False, for a chain that the user has not chosen for the request: only if
  * it says the same of all others
+ * @param namesUntried true: a failure that ends the call names the targets that are left
  */
 internal class Fallback(
     private val targets: List<Model>,
@@ -45,6 +47,7 @@ internal class Fallback(
     private val identity: (Model) -> Any = { it },
     private val triesFirst: Boolean = true,
     private val isTooLong: (String) -> Boolean = { false },
+    private val namesUntried: Boolean = true,
 ) : Model {
     init {
         require(targets.isNotEmpty()) { "a fallback chain needs at least one model" }
@@ -105,15 +108,25 @@ internal class Fallback(
             } catch (failure: LlmException) {
                 if (gate.isConsumers || (gate.isCommitted && !(restarts && failure.isRetryable))) throw failure
                 val isEnd = !choose(failure)
-                if (isEnd && (failed.isEmpty() || gate.isCommitted)) throw failure
+                if (isEnd && gate.isCommitted) throw failure
+                val said = if (isEnd) withUntried(failure) else failure
+                if (isEnd && failed.isEmpty()) throw said
                 if (gate.isCommitted) out.emit(Delta.Reset)
                 val isChain = failure is LlmException.AllFailed && gate.attempts.isNotEmpty() // its attempts have been emitted
-                val own = failure.each().map { Delta.Attempt(it.model ?: target.id, it.withoutFallbackAdvice()) }
+                val own = said.each().map { Delta.Attempt(it.model ?: target.id, it.withoutFallbackAdvice()) }
                 failed += if (isChain) gate.attempts else gate.attempts + own
                 if (!isChain) own.forEach { out.emit(it) }
                 if (isEnd) throw allFailed(failed, skipped)
                 return false
             }
+        }
+
+        /** [failure], which ends the call, with the models that are left and why none of them was tried. */
+        private fun withUntried(failure: LlmException): LlmException {
+            val names = left.map { it.id }.distinct().filter { id -> id.toString() !in failure.message.orEmpty() }
+            if (!namesUntried || names.isEmpty() || !failure.mayBeMended) return failure
+            val untried = "${names.joinToString(" and ")} ${if (names.size == 1) "was" else "were"} not tried after this failure"
+            return failure.withNote("$untried: fallbackOnAnyError = true tries models after any failure")
         }
 
         /** Chooses what is tried after [failure]. False if nothing is. */

@@ -29,10 +29,9 @@ import kotlin.time.toKotlinDuration
 /**
  * Lets the attempts of a client begin, in the order in which they arrive, as their limits and their providers allow.
  *
- * An attempt goes through the queue of its target and then through those of its limits, the most special one first. It takes all that it needs at once, as
- * the head of all of them. While it waits for one limit, it stays the head of the queues before, so that nothing overtakes it, and is in none behind, so that
- * attempts which need only those go on. While its consumer takes a [Delta.Waiting], it is the head of none: a consumer that is slow loses its turn to
- * attempts that are ready, and keeps no other waiting.
+ * An attempt goes through the queue of its target and then through those of its limits, the most special one first. See [RateLine]. It takes all that it
+ * needs at once, as the first one of all of them. While its consumer takes a [Delta.Waiting], it is the first one of none: a consumer that is slow loses its
+ * turn to attempts that are ready, and keeps no other waiting.
  *
  * @param now the clock of the resets that providers name
  */
@@ -43,6 +42,7 @@ internal class RateLimiter(
 ) {
     private val prefix = UUID.randomUUID().toString()
     private val count = AtomicLong()
+    private val line = RateLine()
 
     /**
      * Waits until an attempt may begin. A wait is emitted to [out] before it begins.
@@ -93,25 +93,24 @@ internal class RateLimiter(
         private val out: FlowCollector<Delta>,
     ) {
         private val claims = parts.map { it.claim }
-        private val places = ArrayList<RateQueue.Place>(rules.size + 1)
-        private val shown = HashSet<String>()
-
-        private fun queue(level: Int): RateQueue = if (level == 0) state.queue else rules[level - 1].queue
+        private val shown = HashSet<Any>()
+        private val place = line.join(listOf(state.queue) + rules.map { it.queue })
 
         suspend fun take(): RatePermit? {
             try {
                 while (true) {
-                    while (places.size <= rules.size) enter(places.size)
-                    if (claims.isEmpty()) awaitChange(pause(id, state) ?: return null) else awaitChange(pause(id, state) ?: reserve() ?: return permit())
+                    place.blocked()?.let { (queue, ahead) -> showQueued(queue, ahead) }
+                    place.awaitFirst()
+                    awaitChange(pause(id, state) ?: if (claims.isEmpty()) return null else reserve() ?: return permit())
                 }
             } finally {
-                leave(0)
+                place.leave()
             }
         }
 
         private var reservation: String = ""
 
-        private fun permit() = RatePermit(store, reservation, rules, parts)
+        private fun permit() = RatePermit(store, line, reservation, rules, parts)
 
         private suspend fun reserve(): Hold? {
             reservation = "$prefix ${count.incrementAndGet()}"
@@ -128,56 +127,44 @@ internal class RateLimiter(
             }
         }
 
-        private suspend fun enter(level: Int) {
-            val queue = queue(level)
-            val entered = queue.tryEnter()
-            if (entered != null) {
-                places += entered
-                return
-            }
-            val expected = expected(level, queue)
-            val place = queue.join().also { places += it }
-            val many = if (place.ahead > 1) "${place.ahead} earlier requests wait" else "an earlier request waits"
-            show("$many for ${if (level == 0) id else "the same limit"}", expected, QUEUED)
-            stepBack()
+        private suspend fun showQueued(queue: RateQueue, ahead: Int) {
+            val level = if (queue === state.queue) 0 else rules.indexOfFirst { it.queue === queue } + 1
+            val many = if (ahead > 1) "$ahead earlier requests wait" else "an earlier request waits"
+            show("$many for ${if (level == 0) id else rules[level - 1].title}", expected(level, queue, ahead), QUEUED, queue)
         }
 
         /** How long it takes at least until all that wait in [queue] have begun, as far as it is known. */
-        private fun expected(level: Int, queue: RateQueue): Duration? {
-            val ahead = queue.size
+        private fun expected(level: Int, queue: RateQueue, ahead: Int): Duration? {
             val shared = if (level == 0) rules else listOf(rules[level - 1])
             val windows = shared.mapNotNull { rule -> rule.requestsPerMinute?.let { rule.window * (ahead / it) } }.maxOrNull() ?: Duration.ZERO
-            val ofHead = (level..rules.size).mapNotNull { queue(it).left }.maxOrNull() ?: Duration.ZERO // which may wait further on
-            return (ofHead + windows).takeIf { it.isPositive() }
+            val ofFirst = place.left(queue) ?: Duration.ZERO // which may wait further on
+            return (ofFirst + windows).takeIf { it.isPositive() }
         }
 
         /** Waits for what [hold] needs, or emits that it is to be waited for: after that the limits may have changed. */
         private suspend fun awaitChange(hold: Hold) {
-            leave(hold.level + 1)
+            place.hold(hold.level + 1)
             val wait = hold.wait.takeIf { it.isFinite() }
-            if (show(hold.reason, wait, hold.remedy)) return stepBack()
-            queue(hold.level).awaitChange(hold.wait, wait?.let { time.markNow() + it })
-            leaveThread()
+            if (!show(hold.reason, wait, hold.remedy)) {
+                place.awaitChange(hold.wait, wait?.let { time.markNow() + it })
+                leaveThread()
+            }
+            place.advance()
         }
 
-        /** Leaves the queues from [level] on. */
-        private fun leave(level: Int) {
-            while (places.size > level) places.removeAt(places.lastIndex).leave()
-        }
-
-        /** Becomes the head of its queues, in their order. */
-        private suspend fun stepBack() {
-            places.forEach { it.enter() }
-            leaveThread()
-        }
-
-        /** Steps aside and emits a [Delta.Waiting], once for each reason. True if it was emitted. @throws LlmException.RateLimited if [wait] is too long */
-        private suspend fun show(reason: String, wait: Duration?, remedy: String): Boolean {
+        /**
+         * Steps aside and emits a [Delta.Waiting], once for each [key]. True if it was emitted.
+         *
+         * @throws LlmException.RateLimited if [wait] is too long
+         */
+        private suspend fun show(reason: String, wait: Duration?, remedy: String, key: Any = reason): Boolean {
             val left = deadline?.let { -it.elapsedNow() }
             if (wait != null && left != null && wait > left) throw tooLong(reason, wait, left, remedy)
-            if (!shown.add(reason)) return false // for each reason once, so that two attempts cannot let each other go first forever
-            places.forEach { it.stepAside() }
+            if (!shown.add(key)) return false // for each key once, so that two attempts cannot let each other go first forever
+            place.stepAside()
             out.emit(Delta.Waiting(id, reason, wait?.toJavaDuration()))
+            place.comeBack()
+            leaveThread()
             return true
         }
 
@@ -202,6 +189,7 @@ internal class RateLimiter(
 /** What an attempt has taken of its limits. Settled once, by the first call; the others do nothing. */
 internal class RatePermit(
     private val store: RateStore,
+    private val line: RateLine,
     private val id: String,
     private val rules: List<RateRule>,
     private val parts: List<RateRule.Part>,
@@ -217,7 +205,7 @@ internal class RatePermit(
     private suspend fun settle(amounts: Map<String, Long>) {
         if (!isSettled.compareAndSet(false, true)) return
         withContext(NonCancellable) { store.settle(id, amounts) }
-        rules.forEach { it.queue.changed() }
+        rules.forEach { line.changed(it.queue) }
     }
 }
 

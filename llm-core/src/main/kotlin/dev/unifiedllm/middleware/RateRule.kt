@@ -20,7 +20,9 @@ internal class RateRule(
 ) {
     val queue: RateQueue = RateQueue()
     private val key = name ?: "*"
-    private val title = if (name == null) "the limit of this client" else "the limit of $name"
+
+    /** As in a sentence. */
+    val title: String = if (name == null) "the limit of this client" else "the limit of $name"
     private val started = requestsPerMinute?.let {
         Part(RateClaim("$key requests", 1, it.toLong(), window), "${requests(it)} per minute", "requestsPerMinute")
     }

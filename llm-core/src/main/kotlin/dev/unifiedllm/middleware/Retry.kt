@@ -76,18 +76,21 @@ internal class Retry(
                 val isOver = retries == rules.maxRetries || !failure.isRetryable || isOfInnerCall
                 if (gate.isConsumers) throw failure
                 if (isOver) throw if (part == null || gate.isCommitted) failure else part.interruption.also { it.addSuppressed(failure) }
-                if (gate.isCommitted && !mayResume(gate)) throw failure
+                if (gate.isCommitted) whyCut(gate)?.let { why -> throw if (why.isEmpty()) failure else failure.withNote(why) }
                 val delay = wait(failure, retries)
                 if (gate.isCommitted) resume(gate, failure)
                 return failure to delay
             }
         }
 
-        /** True if an attempt whose failure came after content may be followed by another. */
-        private fun mayResume(gate: CommitGate): Boolean = when (rules.onInterrupted) {
-            OnInterrupted.FAIL -> false
-            OnInterrupted.RESTART -> true
-            OnInterrupted.CONTINUE -> gate.textOnly != null && target.continuesText && (first as? ChatRequest)?.isContinuable == true
+        /** Why an attempt whose failure came after content is followed by no other one, as a sentence; empty if none was asked for, null if one follows. */
+        private fun whyCut(gate: CommitGate): String? = when {
+            rules.onInterrupted == OnInterrupted.FAIL -> ""
+            rules.onInterrupted == OnInterrupted.RESTART -> null
+            !target.continuesText -> "It was not continued, because ${target.id} continues no text: OnInterrupted.RESTART begins the response again"
+            (first as? ChatRequest)?.isContinuable != true || gate.textOnly == null ->
+                "It was not continued, because only plain text without reasoning is: OnInterrupted.RESTART begins the response again"
+            else -> null
         }
 
         private suspend fun resume(gate: CommitGate, failure: LlmException) {

@@ -9,6 +9,7 @@ import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.RetryPolicy
 import dev.unifiedllm.chat.RoutingStrategy
 import dev.unifiedllm.linkFlow
+import dev.unifiedllm.withNote
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.flow.Flow
 import java.math.BigDecimal
@@ -115,13 +116,14 @@ internal class Router(
             val once = if (policy == OnInterrupted.CONTINUE) request else withoutRetries(request) // another target continues no response
             val models = chosen.mapIndexed { index, target ->
                 val isLast = index == chosen.lastIndex
-                Tried(target, if (isLast) request else once, routing.cooldown, isLast, place.takeIf { index == 0 })
+                val number = if (all.count { it.id == target.id } > 1) all.indexOf(target) + 1 else null
+                Tried(target, if (isLast) request else once, routing.cooldown, isLast, place.takeIf { index == 0 }, number)
             }
             warning?.let { emit(Delta.Warning(it)) }
             val hedgeAfter = routing.hedgeAfter
             val restarts = policy == OnInterrupted.RESTART
             val model = if (hedgeAfter == null || models.size == 1) {
-                Fallback(models, goesOn = { failure, _ -> failure.isOfTarget || goesOn(failure, request) }, restarts = { restarts })
+                Fallback(models, goesOn = { failure, _ -> failure.isOfTarget || goesOn(failure, request) }, restarts = { restarts }, namesUntried = false)
             } else {
                 Hedge(models, hedgeAfter, raceContext, restarts) { it.isOfTarget || goesOn(it, request) }
             }
@@ -142,6 +144,7 @@ internal class Router(
  *
  * @param sent the request as this target gets it
  * @param reserved its place; null if it gets one when it is tried
+ * @param number its number in the group, from 1, if others of the group have the same model; else null
  */
 private class Tried(
     private val target: RoutedTarget,
@@ -149,6 +152,7 @@ private class Tried(
     private val cooldown: Duration,
     private val isLast: Boolean,
     private val reserved: TargetHealth.Place?,
+    private val number: Int?,
 ) : Model {
     override val id: ModelId get() = target.id
 
@@ -156,6 +160,7 @@ private class Tried(
         val place = reserved ?: target.health.reserve(cooldown) ?: if (isLast) target.health.reserveAnyway() else throw coolingDown()
         val sentAt = target.health.now()
         var isWaiting = true
+        var isEmitting = false
         place.begin()
         try {
             target.model.stream(sent).collect { delta ->
@@ -163,8 +168,12 @@ private class Tried(
                     isWaiting = false
                     target.health.delivered(sentAt)
                 }
+                isEmitting = true
                 emit(delta)
+                isEmitting = false
             }
+        } catch (failure: LlmException) {
+            throw if (number == null || isEmitting || !failure.isOfKey) failure else failure.withNote("This was target $number of the group")
         } catch (cancelled: CancellationException) {
             if (isWaiting) target.health.left(sentAt)
             throw cancelled
@@ -180,6 +189,11 @@ private class Tried(
 
     override fun toString(): String = target.model.toString()
 }
+
+/** True for failures that depend on the key of a target, by which targets with the same model differ. */
+private val LlmException.isOfKey: Boolean
+    get() = this is LlmException.Authentication || this is LlmException.PermissionDenied || this is LlmException.QuotaExhausted ||
+        this is LlmException.RateLimited
 
 /** True for failures that another deployment may not share: its key and its settings are others. */
 private val LlmException.isOfTarget: Boolean

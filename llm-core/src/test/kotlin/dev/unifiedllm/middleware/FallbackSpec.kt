@@ -99,7 +99,10 @@ class FallbackSpec : FunSpec({
                 val second = saying("test/b", "ok")
                 val chain = Fallback(listOf(failing("test/a") { failure }, second))
                 val thrown = shouldThrow<LlmException> { chain.stream(request).described(chain.id).toList() }
-                thrown shouldBeSameInstanceAs failure
+                thrown.javaClass shouldBe failure.javaClass
+                thrown.stackTrace shouldBe failure.stackTrace
+                val note = " test/b was not tried after this failure: fallbackOnAnyError = true tries models after any failure."
+                thrown.message shouldBe failure.message + if (failure.mayBeMended) note else ""
                 thrown.attempts.map { "${it.model}" } shouldContainExactly listOf("test/a")
                 second.calls shouldBe 0
             }

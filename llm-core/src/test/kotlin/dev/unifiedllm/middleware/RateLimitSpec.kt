@@ -34,6 +34,7 @@ import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.FlowCollector
@@ -41,6 +42,7 @@ import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.sync.Semaphore
 import kotlinx.coroutines.test.TestScope
 import kotlinx.coroutines.test.runCurrent
 import kotlinx.coroutines.test.runTest
@@ -104,6 +106,11 @@ private class Limited(private val scope: TestScope, private vararg val rules: Ra
 private fun request(text: Any = "hello", total: Pair<TestScope, Duration>? = null) = ChatRequest.build(GROQ) { user("$text") }.let { request ->
     val mark = total?.let { (scope, left) -> scope.testTimeSource.markNow() + left } ?: return@let request
     request.withContext(request.context.with { deadline = mark })
+}
+
+private suspend fun FlowCollector<Delta>.slow(id: ModelId) {
+    delay(1.seconds)
+    says(id, "ok")
 }
 
 private fun TestScope.launchAll(model: Model, count: Int, name: (Int) -> Any = { it }): List<Job> =
@@ -385,7 +392,7 @@ class RateLimitSpec : FunSpec({
             val others = launchAll(model, 3) { "other $it" }
             others.joinAll()
             limited.sent shouldContainExactly
-                listOf("first" to 0L, "other 0" to window, "other 1" to 2 * window, "slow" to 3 * window, "other 2" to 4 * window)
+                listOf("first" to 0L, "other 0" to window, "slow" to 2 * window, "other 1" to 3 * window, "other 2" to 4 * window)
             limited.shouldBeIdle()
         }
     }
@@ -605,6 +612,62 @@ class RateLimitSpec : FunSpec({
             val jobs = List(9) { index -> launch { models[index % 3].stream(request(index)).toList() } }
             jobs.joinAll()
             limited.texts shouldContainExactly List(9) { "$it" }
+        }
+    }
+
+    context("models that share a limit begin in the order in which their calls came, whatever the queues of the models are:") {
+        val orders = mapOf(
+            "one model, then another" to "aaaaaab",
+            "one before and one after many of another" to "baaaaaab",
+            "three in blocks" to "aaabbbccc",
+            "mixed" to "abbacabccba",
+        )
+        withData<Map.Entry<String, String>>({ it.key }, orders.entries) { (_, order) ->
+            runTest {
+                val all = RateRule(null, maxParallel = 1)
+                val own = order.toSet().associateWith { RateRule("own/$it", requestsPerMinute = 1_000) }
+                val limited = Limited(this, all, *own.values.toTypedArray())
+                val models = own.mapValues { (name, rule) -> ModelId("own", "$name").let { id -> limited.model(id, listOf(rule, all)) { slow(id) } } }
+                order.mapIndexed { index, name -> launch { models.getValue(name).stream(request("$name$index")).toList() } }.joinAll()
+                limited.texts shouldContainExactly order.mapIndexed { index, name -> "$name$index" }
+                limited.shouldBeIdle()
+            }
+        }
+
+        test("on threads, with a limit for two at a time") {
+            val all = RateRule(null, maxParallel = 2)
+            val store = MemoryRateStore()
+            val limiter = RateLimiter(TimeSource.Monotonic, store)
+            val started = Channel<String>(Channel.UNLIMITED)
+            val valve = Semaphore(64, 64)
+            val ids = List(2) { ModelId("p$it", "m") }
+            val models = ids.map { id ->
+                val state = TargetState()
+                val link = RateLimit(AttemptTarget(id, { state }, isUsers = true, isFree = false) { null }, limiter, listOf(all))
+                Scripted(id.toString()) {
+                    started.send(it.messages.single().text)
+                    valve.acquire()
+                    says(id, "ok")
+                }.with(link)
+            }
+            val order = List(20) { if (it < 12) 0 else it % 2 }
+            withTimeout(20.seconds) {
+                coroutineScope {
+                    for ((index, model) in order.withIndex()) {
+                        val waits = CompletableDeferred<Unit>()
+                        launch(Dispatchers.Default) {
+                            models[model].stream(request(index)).collect { if (it is Delta.Waiting) waits.complete(Unit) }
+                        }
+                        if (index < 2) started.receive() shouldBe "$index" else waits.await()
+                    }
+                    for (index in 2 until order.size) {
+                        valve.release() // one ends, so one begins
+                        started.receive() shouldBe "$index"
+                    }
+                    repeat(2) { valve.release() }
+                }
+            }
+            store.reserved shouldBe 0
         }
     }
 

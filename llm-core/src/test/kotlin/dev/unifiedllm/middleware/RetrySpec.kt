@@ -364,6 +364,24 @@ class RetrySpec : FunSpec({
         }
     }
 
+    test("CONTINUE: a response that is not continued says why") {
+        runTest {
+            suspend fun message(continues: Boolean, request: ChatRequest): String? {
+                val model = Scripted("test/m") {
+                    emit(Delta.Text("a"))
+                    throw LlmException.StreamInterrupted("It was cut.")
+                }
+                return shouldThrow<LlmException.StreamInterrupted> {
+                    model.with(retry(continues = continues) { onInterrupted = OnInterrupted.CONTINUE }).stream(request).toList()
+                }.message
+            }
+            message(continues = false, request) shouldBe
+                "It was cut. It was not continued, because $ID continues no text: OnInterrupted.RESTART begins the response again."
+            message(continues = true, request.with { reasoningBudget = 1_024 }) shouldBe
+                "It was cut. It was not continued, because only plain text without reasoning is: OnInterrupted.RESTART begins the response again."
+        }
+    }
+
     test("a failure that a whole call of its own has retried is not retried again") {
         runTest {
             val inner = flaky(*Array(9) { overloaded() })

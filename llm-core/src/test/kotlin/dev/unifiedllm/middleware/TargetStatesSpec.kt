@@ -29,7 +29,7 @@ class TargetStatesSpec : FunSpec({
         val states = TargetStates(4)
         val running = states["running"].also { it.health.begin() }
         val waiting = states["waiting"]
-        val place = waiting.queue.join()
+        val place = RateLine().join(listOf(waiting.queue))
         val paused = states["paused"].also { it.pause(TimeSource.Monotonic.markNow() + 1.minutes) }
         repeat(100) { states[it] }
         states["running"] shouldBeSameInstanceAs running
