@@ -5,6 +5,7 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.transport.LoopbackServer
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.shouldBe
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.coroutineScope
@@ -24,17 +25,21 @@ class BurstSpec : FunSpec({
             client { provider("local") { baseUrl = server.url } }.use { llm ->
                 repeat(20) {
                     val reply = llm.chat("local/m", "hello")
+                    val isBlocked = CompletableDeferred<Unit>()
                     coroutineScope {
                         val suspended = async {
                             var length = 0
                             withTimeout(5.seconds) {
                                 reply.deltas().takeWhile {
                                     length += it.length
+                                    if (length == 100) isBlocked.await() // the reply ends when its last consumer leaves
                                     length < 100
                                 }.fold("", String::plus).length
                             }
                         }
-                        val blocked = async(Dispatchers.IO) { reply.stream().use { stream -> stream.limit(100).count() } }
+                        val blocked = async(Dispatchers.IO) {
+                            reply.stream().use { stream -> stream.peek { isBlocked.complete(Unit) }.limit(100).toList().size }
+                        }
                         suspended.await() shouldBe 99
                         blocked.await() shouldBe 100
                     }
