@@ -32,6 +32,9 @@ LAB_REQUIREMENTS = NOTEBOOKS / "requirements-lab.txt"
 
 BASIC_FOR_PROXIES = "-Djdk.http.auth.tunneling.disabledSchemes="
 
+# For kernels that live for seconds: they need half of the processor time.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
 CLASS_PATH_FILE = ROOT / "jupyter-integration" / "target" / "classpath.txt"
 BUILD = ["mvn", "-B", "package", "-Dmaven.test.skip=true", "-Dktlint.skip",
          "dependency:build-classpath", "-DincludeScope=runtime", "-Dmdep.outputFile=target/classpath.txt"]
@@ -239,7 +242,7 @@ def maven_progress(log: Path) -> str:
     return ", ".join(filter(None, [goal, f"{downloads} files downloaded" if downloads else ""]))
 
 
-def kernel(python: Path, library: list[Path]) -> dict:
+def kernel(python: Path, library: list[Path], java_options: str = "") -> dict:
     """Writes the descriptor for %use and a kernel spec `kotlin` to notebooks/target. Returns the environment in which Jupyter finds only these."""
     java()
     libraries, spec = TARGET / "kernel", TARGET / "jupyter" / "kernels" / "kotlin"
@@ -251,7 +254,7 @@ def kernel(python: Path, library: list[Path]) -> dict:
     installed = json.loads(next(python.parent.parent.glob("lib/python*/site-packages/run_kotlin_kernel/config/jar_args.json")).read_text())
     write_json(libraries / "jar_args.json", {**installed, "debuggerPort": ""})              # no debugger port
     # Lets the kernel's JVM send the login of a proxy, such as that of HTTPS_PROXY, also for https:// addresses (docs/proxies.md).
-    options = f"{BASIC_FOR_PROXIES} {os.environ.get('KOTLIN_JUPYTER_JAVA_OPTS_EXTRA', '')} {shlex.quote(f'-Xbootclasspath/a:{libraries}')}"
+    options = f"{java_options} {BASIC_FOR_PROXIES} {os.environ.get('KOTLIN_JUPYTER_JAVA_OPTS_EXTRA', '')} {shlex.quote(f'-Xbootclasspath/a:{libraries}')}"
     # The kernel prints every message, with the prompts in it, to its standard output. That goes to a file which only the user can read.
     start = f'exec "$0" -m run_kotlin_kernel "$1" {shlex.quote(str(libraries / "jar_args.json"))} >> {shlex.quote(str(KERNEL_LOG))} 2>&1'
     write_json(spec / "kernel.json", {

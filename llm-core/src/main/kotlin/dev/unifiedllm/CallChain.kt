@@ -29,7 +29,7 @@ import dev.unifiedllm.middleware.mayBeMended
 import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.count
 import dev.unifiedllm.provider.flag
-import dev.unifiedllm.store.Ledger
+import dev.unifiedllm.store.MemoryLedger
 import dev.unifiedllm.tool.StructuredOutput
 import dev.unifiedllm.tool.ToolLoop
 import dev.unifiedllm.tool.TypedAnswer
@@ -43,12 +43,12 @@ import java.util.UUID
  * A link that is not configured is not in its list. A call whose tools the library runs has one step for each response of the model; each step has its own
  * retries and fallbacks.
  */
-internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : AutoCloseable {
+internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Client) : AutoCloseable {
     private val timeouts = ModelTimeouts(builder)
     private val retry: RetryRules = retryPolicy(builder).over(RetryRules.DEFAULT)
     private val retryBudget = RetryBudget()
     private val users: Map<Level, List<Interceptor>> = builder.interceptors.groupBy({ it.first }, { it.second })
-    private val ledger: Ledger? = ledger.takeIf { builder.enableCostTracking }
+    private val ledger: MemoryLedger? = ledger.takeIf { builder.enableCostTracking }
     private val fallbacks: List<ModelRef> = builder.callSettings.fallbacks.toList()
     private val contextWindowFallbacks: List<ModelRef> = builder.callSettings.contextWindowFallbacks.toList()
     private val contentPolicyFallbacks: List<ModelRef> = builder.callSettings.contentPolicyFallbacks.toList()
@@ -98,6 +98,7 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
     fun prepare(model: ModelRef, request: Request, history: Interceptor?): PreparedCall {
         val context = request.context.with {
             if (callId == null) callId = UUID.randomUUID().toString()
+            if (cell == null) cell = ledger?.cell
             functions = RunningFunctions()
             fetched = FetchedMedia()
         }

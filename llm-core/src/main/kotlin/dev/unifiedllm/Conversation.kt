@@ -117,7 +117,7 @@ public class Conversation internal constructor(
 
     private fun turn(block: ChatRequestBuilder.() -> Unit): Reply {
         val own = settings.withMessages(emptyList()).with(block) // a mistake of the caller's is thrown here, and the block runs once
-        return newReply(client, settings.model) { client, type -> client.prepare(own.modelRef, own.answering(type), withHistory(own)) }
+        return newReply(client, own) { client, type -> client.prepare(own.modelRef, own.answering(type), withHistory(own)) }
     }
 
     /** The link that sends the history with [own] and adds to it what the turn brought. The wait for the turn before counts in the total deadline. */

@@ -4,6 +4,7 @@ import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.RateLimits
+import java.io.PrintWriter
 import java.util.concurrent.atomic.AtomicLong
 import kotlin.time.Duration
 import kotlin.time.toJavaDuration
@@ -205,6 +206,11 @@ public sealed class LlmException(
         @get:JvmSynthetic
         @set:JvmSynthetic
         public var compact: Boolean = false
+    }
+
+    /** A notebook prints the kind of failure and what it says itself: [compact] leaves them out here, so that they stand there once. */
+    override fun printStackTrace(writer: PrintWriter) {
+        if (compact) cause?.let { writer.println("Caused by: $it") } else super.printStackTrace(writer)
     }
 
     /** The kind of failure and what it says: `RateLimited: …`. */

@@ -3,6 +3,7 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.pricing.PriceCatalog
+import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
@@ -12,17 +13,20 @@ import dev.unifiedllm.transport.credential.AwsProfiles
 
 /** What names of models mean for one client: its aliases, its default model, its providers. */
 internal class ModelNames(builder: LlmBuilder) {
-    private val environment = builder.variables
+    val environment: Environment = builder.variables
     private val aliases: Map<String, ModelId> = builder.aliases.mapValues { ModelId.parse(it.value) }
     private val defaultModel: String? = builder.defaultModel
 
     val registry: ProviderRegistry = if (builder.rows.isEmpty()) ProviderRegistry.packed else ProviderRegistry.packed.plus(builder.rows.values.toList())
 
+    /** What the user set in code, by provider. */
+    val settings: Map<String, ProviderSettings> = builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name }
+
     private val resolver = TargetResolver(
         registry,
         Protocols,
         environment,
-        builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name },
+        settings,
         AwsProfiles(environment)::region,
         catalogue = { PriceCatalog.packed.models },
     )

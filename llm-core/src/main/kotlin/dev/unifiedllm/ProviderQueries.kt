@@ -23,11 +23,11 @@ import java.time.Instant
  * @param members the models that a model stands for, the first one first
  */
 internal class ProviderQueries(
-    private val names: ModelNames,
-    private val prices: Prices,
+    val names: ModelNames,
+    val prices: Prices,
     private val wires: WireModels,
     private val client: Client,
-    private val members: (ModelRef) -> List<ModelRef>,
+    val members: (ModelRef) -> List<ModelRef>,
 ) {
     /** Counts by the provider of the first model of [request]; estimates if it has no endpoint for it. */
     suspend fun count(request: ChatRequest, model: ModelRef = request.modelRef): TokenCount =
@@ -101,7 +101,7 @@ internal class ProviderQueries(
     }
 
     /** The target that [model] names; null for a demo model. */
-    private fun target(model: UnboundModel, key: ApiKey?): Target? {
+    fun target(model: UnboundModel, key: ApiKey?): Target? {
         val settings = if (key == null) model.settings else ProviderSettings(apiKey = key).over(model.settings)
         val isPlain = model.settings == ProviderSettings() && !model.acceptsProviderPrefix
         val name = if (isPlain || model.id.provider.isEmpty()) names.aliased(model.id) else model.id

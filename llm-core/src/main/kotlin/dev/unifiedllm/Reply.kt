@@ -42,6 +42,11 @@ public class Reply internal constructor(private val calls: ReplyCalls, @Suppress
     @get:JvmName("model")
     public val model: ModelId get() = call.model
 
+    /** The request as it was built; in a conversation without the history. */
+    @InternalLlmApi
+    @get:JvmSynthetic
+    public val request: ChatRequest get() = calls.request
+
     @get:JvmName("state")
     public val state: State
         get() = when {
@@ -219,16 +224,16 @@ public class Reply internal constructor(private val calls: ReplyCalls, @Suppress
 /** Makes the calls of a reply and of those that repeat it. @param prepare gets the type of the answer; null for any */
 internal class ReplyCalls(
     private val client: () -> Client,
-    private val model: ModelId,
+    val request: ChatRequest,
     private val prepare: (Client, JsonType<*>?) -> PreparedCall,
 ) {
     fun new(answerType: () -> JsonType<*>?): SharedCall<ChatResponse> =
-        SharedCall(client, model, { prepare(it, answerType()) }) { log -> checkNotNull(log.response()) }
+        SharedCall(client, request.model, { prepare(it, answerType()) }) { log -> checkNotNull(log.response()) }
 }
 
 /** A reply that is not yet sent. */
-internal fun newReply(client: () -> Client, model: ModelId, prepare: (Client, JsonType<*>?) -> PreparedCall): Reply =
-    Reply(ReplyCalls(client, model, prepare), FromKotlin.CALL)
+internal fun newReply(client: () -> Client, request: ChatRequest, prepare: (Client, JsonType<*>?) -> PreparedCall): Reply =
+    Reply(ReplyCalls(client, request, prepare), FromKotlin.CALL)
 
 /** How an answer of [type] is read; null for a text, which is read as it is. */
 private fun jsonType(type: KType): JsonType<*>? = if (type.classifier == String::class) null else JsonTypes.of(type)

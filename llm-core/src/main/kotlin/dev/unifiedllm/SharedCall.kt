@@ -35,6 +35,7 @@ internal class SharedCall<T : Any>(
     private val fold: SharedCall<T>.(DeltaLog) -> T,
 ) {
     val log = DeltaLog()
+    private val mark = SentMark(model).also { SentMark.observer?.invoke(this, it) }
     private val lock = Any()
     private var sender: Client? = null
     private var isSent = false
@@ -138,6 +139,7 @@ internal class SharedCall<T : Any>(
     fun cancel() {
         val job = synchronized(lock) {
             isAskedToCancel = true
+            mark.isSent = true
             if (!isSent && producer == null) {
                 producer = Job()
                 end(cancelled("The call was cancelled before it was sent."))
@@ -210,6 +212,7 @@ internal class SharedCall<T : Any>(
 
     /** Finds the client that makes the call, and where it runs. True if the client counts the call as one that runs. */
     private fun begin(consumer: CoroutineDispatcher?): Boolean {
+        mark.isSent = true
         var client = client()
         var hasBegun = client.began()
         while (!hasBegun) { // the default client has just been replaced, or the user keeps one that was

@@ -18,6 +18,11 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmName("callId")
     public val callId: String? = builder.callId
 
+    /** The number of the cell of a notebook that the call belongs to: if it is not set, the one that runs when the call starts. Null outside of notebooks. */
+    @InternalLlmApi
+    @get:JvmSynthetic
+    public val cell: Int? = builder.cell
+
     @get:JvmSynthetic
     internal val functions: RunningFunctions? = builder.functions
 
@@ -95,6 +100,11 @@ public class CallContext private constructor(builder: Builder) {
     public class Builder @InternalLlmApi constructor(from: CallContext?) {
         @get:JvmSynthetic @set:JvmSynthetic
         internal var callId: String? = from?.callId
+
+        @InternalLlmApi
+        @get:JvmSynthetic
+        @set:JvmSynthetic
+        public var cell: Int? = from?.cell
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var functions: RunningFunctions? = from?.functions
