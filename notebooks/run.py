@@ -47,7 +47,7 @@ def execute(names: list[str]) -> int:
     notebooks = [find(name) for name in names] or sorted(workbench.NOTEBOOKS.glob("*.ipynb"))
     library = workbench.class_path()
     python = workbench.venv("notebooks", workbench.REQUIREMENTS, contents="the Kotlin kernel")
-    environment = workbench.kernel(python, library)
+    environment = workbench.kernel(python, library, workbench.SHORT_LIVED)
     script = workbench.NOTEBOOKS / "execute.py"
     return subprocess.run([str(python), str(script), *map(str, notebooks)], env=environment, stdin=subprocess.DEVNULL).returncode
 

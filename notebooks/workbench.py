@@ -32,6 +32,9 @@ LAB_REQUIREMENTS = NOTEBOOKS / "requirements-lab.txt"
 
 BASIC_FOR_PROXIES = "-Djdk.http.auth.tunneling.disabledSchemes="
 
+# For kernels that live for seconds: they need half of the processor time.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
 CLASS_PATH_FILE = ROOT / "jupyter-integration" / "target" / "classpath.txt"
 BUILD = ["mvn", "-B", "package", "-Dmaven.test.skip=true", "-Dktlint.skip",
          "dependency:build-classpath", "-DincludeScope=runtime", "-Dmdep.outputFile=target/classpath.txt"]
@@ -155,6 +158,25 @@ def pip(python: Path, *arguments: str, environment: dict | None = None) -> None:
         raise Problem(f"pip could not install the Python packages: {why}. Is there a network connection (behind a proxy, set HTTPS_PROXY)?", log)
 
 
+def npm(name: str, folder: Path) -> Path:
+    """Creates an environment with the package of folder/package.json at first use, below `name` in it. Returns its Python, which has Node.js beside it.
+
+    The npm of folder/requirements.txt comes from PyPI, so that Node.js need not be installed.
+    """
+    def install(python: Path) -> None:
+        packages = python.parent.parent / name
+        packages.mkdir()
+        shutil.copy(folder / "package.json", packages)
+        command = [str(python.parent / "npm"), "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
+        environment = {**os.environ, "PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", "")])}
+        done = subprocess.run(command, cwd=packages, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode:
+            why = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+            raise Problem(f"npm could not install {name}: {why}. Is there a network connection (behind a proxy, set HTTPS_PROXY)?")
+
+    return venv(name, folder / "requirements.txt", also=[folder / "package.json"], finish=install)
+
+
 def java() -> Path:
     """The java command that starts the kernel, version 17 or newer."""
     home = os.environ.get("JAVA_HOME")
@@ -239,7 +261,7 @@ def maven_progress(log: Path) -> str:
     return ", ".join(filter(None, [goal, f"{downloads} files downloaded" if downloads else ""]))
 
 
-def kernel(python: Path, library: list[Path]) -> dict:
+def kernel(python: Path, library: list[Path], java_options: str = "") -> dict:
     """Writes the descriptor for %use and a kernel spec `kotlin` to notebooks/target. Returns the environment in which Jupyter finds only these."""
     java()
     libraries, spec = TARGET / "kernel", TARGET / "jupyter" / "kernels" / "kotlin"
@@ -251,7 +273,7 @@ def kernel(python: Path, library: list[Path]) -> dict:
     installed = json.loads(next(python.parent.parent.glob("lib/python*/site-packages/run_kotlin_kernel/config/jar_args.json")).read_text())
     write_json(libraries / "jar_args.json", {**installed, "debuggerPort": ""})              # no debugger port
     # Lets the kernel's JVM send the login of a proxy, such as that of HTTPS_PROXY, also for https:// addresses (docs/proxies.md).
-    options = f"{BASIC_FOR_PROXIES} {os.environ.get('KOTLIN_JUPYTER_JAVA_OPTS_EXTRA', '')} {shlex.quote(f'-Xbootclasspath/a:{libraries}')}"
+    options = f"{java_options} {BASIC_FOR_PROXIES} {os.environ.get('KOTLIN_JUPYTER_JAVA_OPTS_EXTRA', '')} {shlex.quote(f'-Xbootclasspath/a:{libraries}')}"
     # The kernel prints every message, with the prompts in it, to its standard output. That goes to a file which only the user can read.
     start = f'exec "$0" -m run_kotlin_kernel "$1" {shlex.quote(str(libraries / "jar_args.json"))} >> {shlex.quote(str(KERNEL_LOG))} 2>&1'
     write_json(spec / "kernel.json", {

@@ -29,7 +29,7 @@ import dev.unifiedllm.middleware.mayBeMended
 import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.count
 import dev.unifiedllm.provider.flag
-import dev.unifiedllm.store.Ledger
+import dev.unifiedllm.store.MemoryLedger
 import dev.unifiedllm.tool.StructuredOutput
 import dev.unifiedllm.tool.ToolLoop
 import dev.unifiedllm.tool.TypedAnswer
@@ -43,12 +43,12 @@ import java.util.UUID
  * A link that is not configured is not in its list. A call whose tools the library runs has one step for each response of the model; each step has its own
  * retries and fallbacks.
  */
-internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : AutoCloseable {
+internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Client) : AutoCloseable {
     private val timeouts = ModelTimeouts(builder)
     private val retry: RetryRules = retryPolicy(builder).over(RetryRules.DEFAULT)
     private val retryBudget = RetryBudget()
     private val users: Map<Level, List<Interceptor>> = builder.interceptors.groupBy({ it.first }, { it.second })
-    private val ledger: Ledger? = ledger.takeIf { builder.enableCostTracking }
+    private val ledger: MemoryLedger? = ledger.takeIf { builder.enableCostTracking }
     private val fallbacks: List<ModelRef> = builder.callSettings.fallbacks.toList()
     private val contextWindowFallbacks: List<ModelRef> = builder.callSettings.contextWindowFallbacks.toList()
     private val contentPolicyFallbacks: List<ModelRef> = builder.callSettings.contentPolicyFallbacks.toList()
@@ -98,6 +98,7 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
     fun prepare(model: ModelRef, request: Request, history: Interceptor?): PreparedCall {
         val context = request.context.with {
             if (callId == null) callId = UUID.randomUUID().toString()
+            if (cell == null) cell = ledger?.cell
             functions = RunningFunctions()
             fetched = FetchedMedia()
         }
@@ -107,7 +108,7 @@ internal class CallChain(builder: LlmBuilder, ledger: Ledger, client: Client) : 
         val longer = if (mayFallBack) binder.others(context.contextWindowFallbacks.ifEmpty { contextWindowFallbacks }) else emptyList()
         val laxer = if (mayFallBack) binder.others(context.contentPolicyFallbacks.ifEmpty { contentPolicyFallbacks }) else emptyList()
         val call = binder.chain(candidates, longer, laxer).with(perStep).with(perCall(request, candidates, history))
-        val sent = request.withContext(context)
+        val sent = request.withContext(context.with { settingsFor = binder.settingsFor(request, candidates + longer + laxer) })
         val deltas = if (mayFallBack) linkFlow { call.stream(sent).collect(this) } else withoutAdvice { call.stream(sent) }
         return PreparedCall(deltas, users.isNotEmpty() || request.runsTools || candidates.any { it.runsUserCode }, request)
     }

@@ -35,7 +35,7 @@ private val ChatRequest.needsSchema: Boolean get() = responseFormat is ResponseF
 private fun ChatRequest.isLongerThan(limit: Long, model: ModelId): Boolean {
     val characters = messages.sumOf { message -> message.text.length.toLong() }
     if (characters <= limit) return false
-    return estimatedTokens(this, model.name).count * SURE > limit
+    return estimatedTokens(this, model.name, null).count * SURE > limit
 }
 
 /** Estimates are wrong by up to a third. */

@@ -109,7 +109,7 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
 }
 
 /** A reply of [request] by the client that [client] gives when the call is sent. */
-internal fun reply(client: () -> Client, request: ChatRequest): Reply = newReply(client, request.model) { caller, type ->
+internal fun reply(client: () -> Client, request: ChatRequest): Reply = newReply(client, request) { caller, type ->
     caller.prepare(request.modelRef, request.answering(type))
 }
 

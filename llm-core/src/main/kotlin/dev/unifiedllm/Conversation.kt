@@ -84,7 +84,10 @@ public class Conversation internal constructor(
     public fun with(model: String): Conversation = with(ModelId.parse(model))
 
     /** [with] for a Model, or for the id of one. */
-    public fun with(model: ModelRef): Conversation = Conversation(client, settings.withModel(model), past, FromKotlin.CALL)
+    public fun with(model: ModelRef): Conversation {
+        val isOfProvider = sharesProvider(settings.modelRef, model)
+        return Conversation(client, settings.withModel(model, isOfProvider, keepsKey = false), past, FromKotlin.CALL)
+    }
 
     /**
      * Another conversation with a history of at most [maxTokens], by an estimate: without its oldest turns.
@@ -117,7 +120,7 @@ public class Conversation internal constructor(
 
     private fun turn(block: ChatRequestBuilder.() -> Unit): Reply {
         val own = settings.withMessages(emptyList()).with(block) // a mistake of the caller's is thrown here, and the block runs once
-        return newReply(client, settings.model) { client, type -> client.prepare(own.modelRef, own.answering(type), withHistory(own)) }
+        return newReply(client, own) { client, type -> client.prepare(own.modelRef, own.answering(type), withHistory(own)) }
     }
 
     /** The link that sends the history with [own] and adds to it what the turn brought. The wait for the turn before counts in the total deadline. */

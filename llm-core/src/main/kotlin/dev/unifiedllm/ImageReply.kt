@@ -1,5 +1,6 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ImageRequestBuilder
@@ -15,8 +16,14 @@ import java.util.concurrent.Flow.Publisher
  * The first of [await], [get], [events] and the others sends the request, once. Later consumers get the same images. The call is cancelled when its last
  * consumer leaves before the end.
  */
-public class ImageReply internal constructor(private val call: SharedCall<ImageResponse>, @Suppress("UNUSED_PARAMETER") from: FromKotlin) :
-    Call<ImageResponse> {
+public class ImageReply internal constructor(
+    private val call: SharedCall<ImageResponse>,
+    /** The request as it was built. */
+    @InternalLlmApi
+    @get:JvmSynthetic
+    public val request: ImageRequest,
+    @Suppress("UNUSED_PARAMETER") from: FromKotlin,
+) : Call<ImageResponse> {
     /** The model that was asked for. [ImageResponse.model] is the one that gave the response. */
     @get:JvmName("model")
     public val model: ModelId get() = call.model
@@ -42,7 +49,7 @@ public class ImageReply internal constructor(private val call: SharedCall<ImageR
     override fun cancel(): Unit = call.cancel()
 
     /** The same request as a new call, not yet sent. */
-    public fun again(): ImageReply = ImageReply(call.again(), FromKotlin.CALL)
+    public fun again(): ImageReply = ImageReply(call.again(), request, FromKotlin.CALL)
 
     /** The model. Sends nothing. */
     override fun toString(): String = "ImageReply($model)"
@@ -50,11 +57,13 @@ public class ImageReply internal constructor(private val call: SharedCall<ImageR
 
 /** A call for the images of [request] by the client that [client] gives when the call is sent. */
 internal fun imageReply(client: () -> Client, request: ImageRequest): ImageReply =
-    ImageReply(SharedCall(client, request.model, { it.prepare(request.modelRef, request) }) { checkNotNull(images()) }, FromKotlin.CALL)
+    ImageReply(SharedCall(client, request.model, { it.prepare(request.modelRef, request) }) { checkNotNull(images()) }, request, FromKotlin.CALL)
 
-private fun SharedCall<ImageResponse>.images(): ImageResponse? = log.response()?.let { response ->
-    ImageResponse.of(response) { url -> checkNotNull(sentBy) { "no client has made the call" }.images.bytes(url, response.model) }
-}
+private fun SharedCall<ImageResponse>.images(): ImageResponse? = log.response()?.let { ImageResponse.of(it, downloads(it)) }
+
+/** Downloads the images that [response] of this call has at URLs. */
+internal fun SharedCall<*>.downloads(response: ChatResponse): (url: String) -> ByteArray =
+    { url -> checkNotNull(sentBy) { "no client has made the call" }.images.bytes(url, response.model) }
 
 /** A call for images by the client that is the default when the call is sent. */
 @InternalLlmApi

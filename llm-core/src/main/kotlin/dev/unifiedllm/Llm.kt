@@ -12,7 +12,7 @@ import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.store.By
 import dev.unifiedllm.store.CostReport
 import dev.unifiedllm.store.MemoryLedger
-import dev.unifiedllm.store.report
+import dev.unifiedllm.store.UsageReport
 import dev.unifiedllm.store.total
 import java.nio.file.Path
 import java.util.concurrent.atomic.AtomicReference
@@ -56,6 +56,34 @@ public class Llm private constructor(@get:JvmSynthetic internal val client: Clie
     @JvmSynthetic
     @Suppress("UNUSED_PARAMETER")
     public fun chat(prompt: String): Nothing = throw UnsupportedOperationException(ONE_TEXT)
+
+    /**
+     * One request to several [models], each "provider/model", at once; [block] runs once. A key, extra headers, query parameters and provider options that it
+     * sets go to the first model and to those of the same provider.
+     *
+     * @throws IllegalArgumentException if there is no model
+     */
+    @JvmSynthetic
+    public fun compare(vararg models: String, block: ChatRequestBuilder.() -> Unit): Comparison = compare(models.asList(), block)
+
+    /** [compare] for Models. */
+    @JvmSynthetic
+    public fun compare(vararg models: ModelRef, block: ChatRequestBuilder.() -> Unit): Comparison = comparison({ client }, models.asList(), block)
+
+    @JvmSynthetic
+    public fun compare(models: List<String>, block: ChatRequestBuilder.() -> Unit): Comparison = comparison({ client }, models.map(ModelId::parse), block)
+
+    /**
+     * One request to several [models], each "provider/model", at once; [block] runs once. A key, extra headers, query parameters and provider options that it
+     * sets go to the first model and to those of the same provider.
+     *
+     * @throws IllegalArgumentException if there is no model
+     */
+    public fun compare(models: List<String>, block: Consumer<ChatRequestBuilder>): Comparison = compare(models) { block.accept(this) }
+
+    /** `compare` for Models. */
+    public fun compareModels(models: List<ModelRef>, block: Consumer<ChatRequestBuilder>): Comparison =
+        comparison({ client }, models) { block.accept(this) }
 
     /** A call for images to [model], which is "provider/model". */
     @JvmSynthetic
@@ -163,19 +191,56 @@ public class Llm private constructor(@get:JvmSynthetic internal val client: Clie
      */
     public fun models(provider: String): Call<List<ModelInfo>> = modelList({ client }, provider)
 
+    /** What the request that [block] builds will cost at [model], which is "provider/model". Sends nothing, needs no key. */
+    @JvmSynthetic
+    public fun estimate(model: String, block: ChatRequestBuilder.() -> Unit): CostEstimate = estimate(ChatRequest.build(model, block))
+
+    /** What the request that [block] builds will cost at [model], which is "provider/model". Sends nothing, needs no key. */
+    public fun estimate(model: String, block: Consumer<ChatRequestBuilder>): CostEstimate = estimate(model) { block.accept(this) }
+
+    public fun estimate(model: String, prompt: String): CostEstimate = estimate(model) { user(prompt) }
+
+    /** What the request that [block] builds will cost at [model], which is a Model or the id of one. */
+    @JvmSynthetic
+    public fun estimate(model: ModelRef, block: ChatRequestBuilder.() -> Unit): CostEstimate = estimate(ChatRequest.build(model, block))
+
+    public fun estimate(model: ModelRef, block: Consumer<ChatRequestBuilder>): CostEstimate = estimate(model) { block.accept(this) }
+
+    public fun estimate(model: ModelRef, prompt: String): CostEstimate = estimate(model) { user(prompt) }
+
+    /** What the request that [block] builds will cost at the default model. */
+    @JvmSynthetic
+    public fun estimate(block: ChatRequestBuilder.() -> Unit): CostEstimate = estimate(DefaultModel, block)
+
+    public fun estimate(block: Consumer<ChatRequestBuilder>): CostEstimate = estimate(DefaultModel) { block.accept(this) }
+
+    public fun estimate(request: ChatRequest): CostEstimate = client.queries.costEstimate(request)
+
+    /** The providers, and what this client knows to call them: those with a key first. Sends nothing. */
+    public fun providers(): List<ProviderStatus> = client.queries.providers()
+
+    /** Checks the set-up: asks each provider with a key, and each server that needs none, for its models. Costs nothing; each has 10 seconds. */
+    public fun doctor(): Call<DoctorReport> = doctor { client }
+
     /** The model called [id], bound to this client. */
     public fun model(id: String): Model = BoundModel(client, ModelId.parse(id))
 
     /** The costs of this client's calls, by model. */
     public fun costs(): CostReport = costs(By.MODEL)
 
-    public fun costs(by: By): CostReport = client.ledger.report(by, null)
+    public fun costs(by: By): CostReport = client.ledger.report(by, null, THIS_CLIENT)
 
     /** The costs of the last [days] days, to the minute, by model. */
     public fun costs(days: Int): CostReport = costs(By.MODEL, days)
 
     /** The costs of the last [days] days, to the minute. */
-    public fun costs(by: By, days: Int): CostReport = client.ledger.report(by, days)
+    public fun costs(by: By, days: Int): CostReport = client.ledger.report(by, days, THIS_CLIENT)
+
+    /** The tokens of this client's complete responses, by model. */
+    public fun usage(): UsageReport = client.ledger.usage(null, THIS_CLIENT)
+
+    /** The tokens of the complete responses of the last [days] days, to the minute. */
+    public fun usage(days: Int): UsageReport = client.ledger.usage(days, THIS_CLIENT)
 
     /** The sum of all known costs. The made-up costs of demo models do not count. */
     @get:JvmName("totalCost")
@@ -189,7 +254,6 @@ public class Llm private constructor(@get:JvmSynthetic internal val client: Clie
 
     public companion object {
         private val shared = AtomicReference<Llm?>()
-        private val session = AtomicReference<MemoryLedger?>()
 
         /** The client of the top-level functions: made from the environment when it is first used, unless one was set. */
         @JvmStatic
@@ -224,19 +288,12 @@ public class Llm private constructor(@get:JvmSynthetic internal val client: Clie
 
         /** @param ledger null for a new one */
         @JvmSynthetic
-        internal fun of(builder: LlmBuilder, ledger: MemoryLedger? = null): Llm = Llm(Client(builder, ledger ?: MemoryLedger(session.get())))
+        internal fun of(builder: LlmBuilder, ledger: MemoryLedger? = null): Llm = Llm(Client(builder, ledger ?: MemoryLedger(sessionLedger)))
 
-        /** From now on the rows of all clients are in the report of the session, too. */
+        /** From now on the rows of all clients are in the report of the session, too. @param runningCell the number of the cell that runs; null for none */
         @InternalLlmApi
         @JvmSynthetic
-        public fun startSession() {
-            session.compareAndSet(null, MemoryLedger())
-        }
-
-        /** The costs of all clients since [startSession], or else of [default]. @param days null for all */
-        @InternalLlmApi
-        @JvmSynthetic
-        public fun sessionCosts(by: By, days: Int?): CostReport = (session.get() ?: default.client.ledger).report(by, days)
+        public fun startSession(runningCell: () -> Int? = { null }): Unit = startLedger(runningCell)
 
         private const val ONE_TEXT = "Which model? Write chat(\"provider/model\", \"…\"), or chat { user(\"…\") } for the default model."
     }

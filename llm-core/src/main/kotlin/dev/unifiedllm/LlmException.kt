@@ -4,6 +4,7 @@ import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.RateLimits
+import java.io.PrintWriter
 import java.util.concurrent.atomic.AtomicLong
 import kotlin.time.Duration
 import kotlin.time.toJavaDuration
@@ -207,9 +208,21 @@ public sealed class LlmException(
         public var compact: Boolean = false
     }
 
+    /** With [compact] two lines at most, without stack traces. The kernel of a notebook prints the first one itself: there it stands once. */
+    override fun printStackTrace(writer: PrintWriter) {
+        if (!compact) return super.printStackTrace(writer)
+        if (!isPrintedByKernel()) writer.println(this)
+        cause?.let { writer.println("Caused by: $it") }
+    }
+
     /** The kind of failure and what it says: `RateLimited: …`. */
     override fun toString(): String = "LlmException.${this::class.java.simpleName}: $message"
 }
+
+/** True if the kernel of a notebook asks for the text of a failure, by Kotlin's function for it or without. */
+private fun isPrintedByKernel(): Boolean = StackWalker.getInstance().walk { frames ->
+    frames.map { it.className }.filter { !it.startsWith("dev.unifiedllm.LlmException") && !it.startsWith("kotlin.") }.findFirst()
+}.map { it.startsWith("org.jetbrains.kotlinx.jupyter.") }.orElse(false)
 
 /**
  * The last words of each message that advises a fallback. Every such message ends with them, so that [withoutFallbackAdvice] can leave them out.

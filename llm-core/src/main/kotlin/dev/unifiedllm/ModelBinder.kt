@@ -7,6 +7,7 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.hasOptions
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.middleware.AttemptTarget
 import dev.unifiedllm.middleware.ChainRules
@@ -43,8 +44,13 @@ internal class Candidate(
     val targets: () -> List<ModelId> = { listOf(model.id) },
 )
 
-/** A model with a name, and how it is resolved, which may block. @property identity as in [Candidate] */
-internal class Named(val name: ModelId, val identity: Any, val resolve: () -> ResolvedModel)
+/**
+ * A model with a name, and how it is resolved, which may block.
+ *
+ * @property identity as in [Candidate]
+ * @property found its name by its provider's own id
+ */
+internal class Named(val name: ModelId, val identity: Any, val found: () -> ModelId, val resolve: () -> ResolvedModel)
 
 /** A model behind the links of its target. */
 internal data class ResolvedModel(val model: Model, val target: AttemptTarget)
@@ -81,10 +87,21 @@ internal class ModelBinder(
     fun candidates(model: ModelRef, fallbacks: List<ModelRef>, context: CallContext, hasImages: Boolean = false): List<Candidate> {
         val first = members(routed(model, context) ?: if (model is DefaultModel) names.default(hasImages) else model)
         (first.drop(1) + fallbacks.flatMap(::members)).forEach { if (it is ModelId) names.checkProvider(it) }
-        val all = first.mapIndexed { index, member -> candidate(member, context.apiKey.takeIf { index == 0 }) } +
+        val key = context.apiKey?.takeIf { context.settingsFor?.let { sharesProvider(found(it), found(first.first())) } ?: true }
+        val all = first.mapIndexed { index, member -> candidate(member, key.takeIf { index == 0 }) } +
             fallbacks.flatMap(::members).map { candidate(it, null) }
         return all.distinctBy { it.identity }
     }
+
+    /** The model for which the headers, query parameters and options of [request] were set; null if all of [models], the first one first, may get them. */
+    fun settingsFor(request: Request, models: List<Candidate>): ModelId? {
+        val first = request.context.settingsFor
+        val isAlone = first == null && models.singleOrNull()?.model is LateModel
+        return if (isAlone || !request.hasOptions) null else first?.let(::found) ?: models.first().targets().first()
+    }
+
+    /** The first model to which a call to [model] goes, by its provider's name. */
+    private fun found(model: ModelRef): ModelId = candidate(members(model).first(), null).targets().first()
 
     /** [models] as fallbacks of their own. */
     fun others(models: List<ModelRef>): List<Candidate> {
@@ -139,7 +156,7 @@ internal class ModelBinder(
     fun candidate(member: ModelRef, key: ApiKey?): Candidate = when (member) {
         is ModelId, is UnboundModel -> checkNotNull(named(member, key)).let { late ->
             val model = LateModel(late.name, client.threadContext) { late.resolve().model }
-            Candidate(late.identity, runsUserCode = false, model) { listOf(names.found(late.name)) }
+            Candidate(late.identity, runsUserCode = false, model) { listOf(late.found()) }
         }
         is GroupModel -> groups.candidate(member, hasKey = key != null)
         is Intercepted -> {
@@ -147,25 +164,30 @@ internal class ModelBinder(
             Candidate(member, runsUserCode = true, WithoutSettings(Intercepted(member.interceptor, chain(inner)), null), inner.first().targets)
         }
         // Another client has its own links and its own ledger.
-        is BoundModel -> Candidate(member.client to member.id, runsUserCode = true, WithoutSettings(member, key))
-        is DemoModel -> Candidate(member, runsUserCode = false, around(member, demoTarget(member.id)))
-        else -> Candidate(member, runsUserCode = true, around(WithoutSettings(member as Model, null), usersTarget(member)))
+        is BoundModel -> member.client.queries.let { other ->
+            Candidate(member.client to member.id, runsUserCode = true, WithoutSettings(member, key)) { listOf(other.found(UnboundModel(member.id))) }
+        }
+        is DemoModel -> Candidate(member, runsUserCode = false, WithOwnOptions(around(member, demoTarget(member.id))) { member.id })
+        else -> {
+            val model = WithoutSettings(member as Model, null, isUsers = true)
+            Candidate(member, runsUserCode = true, WithOwnOptions(around(model, usersTarget(member))) { member.id })
+        }
     }
 
     /** A target that is resolved when it is tried, so a missing key fails the call only if this target is reached. Null for what has no name. */
     fun named(member: ModelRef, key: ApiKey?): Named? {
         val model = if (member is ModelId) UnboundModel(member) else member as? UnboundModel ?: return null
         val settings = if (key == null) model.settings else ProviderSettings(apiKey = key).over(model.settings)
-        val isPlain = model.settings == ProviderSettings() && !model.acceptsProviderPrefix
-        val name = if (isPlain || model.id.provider.isEmpty()) names.aliased(model.id) else model.id
-        val identity = if (isPlain) name else Triple(model.id, model.settings, model.acceptsProviderPrefix)
-        return Named(name, identity) { resolved(name, settings, model.acceptsProviderPrefix) }
+        val name = names.named(model)
+        val identity = if (model.isPlain) name else Triple(model.id, model.settings, model.acceptsProviderPrefix)
+        return Named(name, identity, { queries.found(model) }) {
+            resolved(name, names.innerOf(model, name), settings).let { it.copy(model = WithOwnOptions(it.model) { queries.found(model) }) }
+        }
     }
 
-    private fun resolved(name: ModelId, settings: ProviderSettings, acceptsProviderPrefix: Boolean): ResolvedModel {
-        if (name.provider == DemoModel.PROVIDER) return DemoModel(name.name).let { linked(it, demoTarget(it.id)) }
-        val inner = if (acceptsProviderPrefix) names.innerProvider(name) else null
-        if (inner != null && inner.provider == DemoModel.PROVIDER) return resolved(inner, settings, acceptsProviderPrefix = false)
+    private fun resolved(name: ModelId, inner: ModelId?, settings: ProviderSettings): ResolvedModel {
+        val meant = inner ?: name
+        if (meant.provider == DemoModel.PROVIDER) return DemoModel(meant.name).let { linked(it, demoTarget(it.id)) }
         val target = names.target(name, inner, settings)
         return linked(wires.model(target) { state(target.identity).rateLimits = it }, providersTarget(target))
     }
@@ -206,18 +228,24 @@ internal class ModelBinder(
     override fun close(): Unit = wires.close()
 }
 
-/** [model] without the key and the fallbacks of the call, which are for this client's models only. @param key for this model; null for none */
-private class WithoutSettings(private val model: Model, private val key: ApiKey?) : Model {
+/**
+ * [model] without the key and the fallbacks of the call, which are for this client's models only.
+ *
+ * @param key for this model; null for none
+ * @param isUsers true for a model of the user's: what it sends on to another model counts as set for that one
+ */
+private class WithoutSettings(private val model: Model, private val key: ApiKey?, private val isUsers: Boolean = false) : Model {
     override val id: ModelId get() = model.id
 
     override fun stream(request: Request): Flow<Delta> {
         val context = request.context
         val isPlain = context.fallbacks.isEmpty() && context.contextWindowFallbacks.isEmpty() && context.contentPolicyFallbacks.isEmpty()
-        if (key == null && context.apiKey == null && isPlain) return model.stream(request)
+        if (key == null && context.apiKey == null && isPlain && (!isUsers || context.settingsFor == null)) return model.stream(request)
         return model.stream(
             request.withContext(
                 context.with {
                     apiKey = key
+                    if (isUsers) settingsFor = null
                     fallbacks.clear()
                     contextWindowFallbacks.clear()
                     contentPolicyFallbacks.clear()

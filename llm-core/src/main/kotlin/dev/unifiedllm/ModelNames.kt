@@ -3,6 +3,7 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.pricing.PriceCatalog
+import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
@@ -12,17 +13,20 @@ import dev.unifiedllm.transport.credential.AwsProfiles
 
 /** What names of models mean for one client: its aliases, its default model, its providers. */
 internal class ModelNames(builder: LlmBuilder) {
-    private val environment = builder.variables
+    val environment: Environment = builder.variables
     private val aliases: Map<String, ModelId> = builder.aliases.mapValues { ModelId.parse(it.value) }
     private val defaultModel: String? = builder.defaultModel
 
     val registry: ProviderRegistry = if (builder.rows.isEmpty()) ProviderRegistry.packed else ProviderRegistry.packed.plus(builder.rows.values.toList())
 
+    /** What the user set in code, by provider. */
+    val settings: Map<String, ProviderSettings> = builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name }
+
     private val resolver = TargetResolver(
         registry,
         Protocols,
         environment,
-        builder.providers.mapKeys { (name, _) -> registry.find(name)?.id ?: name },
+        settings,
         AwsProfiles(environment)::region,
         catalogue = { PriceCatalog.packed.models },
     )
@@ -72,6 +76,12 @@ internal class ModelNames(builder: LlmBuilder) {
         return inner.takeIf { isKnown && !isReplaced && !PriceCatalog.packed.lists(id) }
     }
 
+    /** The name of [model], for which an alias may stand. */
+    fun named(model: UnboundModel): ModelId = if (model.isPlain || model.id.provider.isEmpty()) aliased(model.id) else model.id
+
+    /** As [innerProvider], for [model] if it accepts a prefix. @param name as [named] gives it */
+    fun innerOf(model: UnboundModel, name: ModelId): ModelId? = if (model.acceptsProviderPrefix) innerProvider(name) else null
+
     /** @throws LlmException.Configuration if there is no such provider: a wrong name of a fallback is told before the fallback is needed */
     fun checkProvider(id: ModelId) {
         val name = aliased(id)
@@ -84,6 +94,9 @@ internal class ModelNames(builder: LlmBuilder) {
     } catch (_: LlmException.Configuration) {
         id
     }
+
+    /** The variable whose key is sent with a request to [id], which may be another one, or none, behind another base URL; null if there is none. */
+    fun keyVariable(id: ModelId): String? = resolver.keyVariable(id)
 
     /** @param inner the model that [name] means by a prefix inside it; null for none */
     fun target(name: ModelId, inner: ModelId?, settings: ProviderSettings): Target {

@@ -120,6 +120,9 @@ internal class UnboundModel(
     val settings: ProviderSettings = ProviderSettings(),
     val acceptsProviderPrefix: Boolean = false,
 ) : Model {
+    /** True for a name alone. */
+    val isPlain: Boolean get() = settings == ProviderSettings() && !acceptsProviderPrefix
+
     override fun stream(request: Request): Flow<Delta> = Llm.default.client.stream(this, request)
 
     override fun toString(): String = id.toString()

@@ -23,11 +23,11 @@ import java.time.Instant
  * @param members the models that a model stands for, the first one first
  */
 internal class ProviderQueries(
-    private val names: ModelNames,
-    private val prices: Prices,
+    val names: ModelNames,
+    val prices: Prices,
     private val wires: WireModels,
     private val client: Client,
-    private val members: (ModelRef) -> List<ModelRef>,
+    val members: (ModelRef) -> List<ModelRef>,
 ) {
     /** Counts by the provider of the first model of [request]; estimates if it has no endpoint for it. */
     suspend fun count(request: ChatRequest, model: ModelRef = request.modelRef): TokenCount =
@@ -37,7 +37,7 @@ internal class ProviderQueries(
             is Intercepted -> count(request, member.next)
             is GroupModel -> count(request.withContext(request.context.with { apiKey = null }), member.targets.first().model)
             is BoundModel -> if (member.client === client) counted(request, target(UnboundModel(member.id), null), member.id) else others(request, member)
-            else -> estimatedTokens(request, member.id.name)
+            else -> estimatedTokens(request, member.id.name, null)
         }
 
     private suspend fun others(request: ChatRequest, model: BoundModel): TokenCount {
@@ -46,13 +46,13 @@ internal class ProviderQueries(
     }
 
     private suspend fun counted(request: ChatRequest, target: Target?, id: ModelId): TokenCount {
-        val counter = target?.let { Protocols.named(it.protocol).tokenCounter(it) } ?: return estimatedTokens(request, id.name)
+        val counter = target?.let { Protocols.named(it.protocol).tokenCounter(it) } ?: return estimatedTokens(request, id.name, target?.systemMessage)
         val sent = wires.media(target).prepared(request)
         val counted = try {
             counter.count(sent, target, exchange(target, request.context.timeouts))
         } catch (failure: LlmException) {
             if (!target.mayLackEndpoint || !failure.isMissingEndpoint) throw failure
-            return estimatedTokens(request, id.name)
+            return estimatedTokens(request, id.name, target.systemMessage)
         }
         if (counted == null) {
             throw LlmException.MalformedResponse("${target.id} responded without a count of tokens.", details = LlmException.Details(target.id))
@@ -74,7 +74,7 @@ internal class ProviderQueries(
             list.models(target, exchange(target, null))
         } catch (missing: LlmException.NotFound) {
             val details = LlmException.Details(target.id, missing.status, missing.requestId)
-            throw LlmException.NotFound("${target.provider.id} has no list of models at ${target.baseUrl}. Is this its address?", missing, details)
+            throw LlmException.NotFound("${target.provider.id} has no list of models at ${target.baseUrl}.$OF_ADDRESS", missing, details)
         }
         return listed.map { info(it, target) }
     }
@@ -101,13 +101,15 @@ internal class ProviderQueries(
     }
 
     /** The target that [model] names; null for a demo model. */
-    private fun target(model: UnboundModel, key: ApiKey?): Target? {
+    fun target(model: UnboundModel, key: ApiKey?): Target? {
         val settings = if (key == null) model.settings else ProviderSettings(apiKey = key).over(model.settings)
-        val isPlain = model.settings == ProviderSettings() && !model.acceptsProviderPrefix
-        val name = if (isPlain || model.id.provider.isEmpty()) names.aliased(model.id) else model.id
-        val inner = if (model.acceptsProviderPrefix) names.innerProvider(name) else null
+        val name = names.named(model)
+        val inner = names.innerOf(model, name)
         return if ((inner ?: name).provider == DemoModel.PROVIDER) null else names.target(name, inner, settings)
     }
+
+    /** The model that [model] means, by its provider's own name. Needs neither key nor base URL. */
+    fun found(model: UnboundModel): ModelId = names.named(model).let { names.found(names.innerOf(model, it) ?: it) }
 
     private fun exchange(target: Target, timeouts: Timeouts?) = wires.exchange(target, timeouts)
 
@@ -127,6 +129,10 @@ internal class ProviderQueries(
             else -> status in WITHOUT_ENDPOINT
         }
 
+    /** True if requests go to the host of the packed row, not to another one that the user has set. */
+    fun isAtOwnHost(target: Target): Boolean =
+        ProviderRegistry.packed.find(target.provider.id)?.baseUrl?.let { '{' in it || hostOf(it) == hostOf(target.baseUrl) } ?: false
+
     companion object {
         /** The name of the model where a provider is named without one. */
         const val ANY_MODEL: String = "models"
@@ -134,3 +140,6 @@ internal class ProviderQueries(
         private val WITHOUT_ENDPOINT = setOf(404, 405)
     }
 }
+
+/** Asks about the address of a provider that answers, but has no list of models there. */
+internal const val OF_ADDRESS: String = " Is this its address?"

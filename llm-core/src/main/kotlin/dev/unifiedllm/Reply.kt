@@ -6,6 +6,8 @@ import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.GeneratedImage
+import dev.unifiedllm.chat.ImageResponse
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.schema.AnswerJson
 import dev.unifiedllm.schema.JsonType
@@ -42,6 +44,11 @@ public class Reply internal constructor(private val calls: ReplyCalls, @Suppress
     @get:JvmName("model")
     public val model: ModelId get() = call.model
 
+    /** The request as it was built; in a conversation without the history. */
+    @InternalLlmApi
+    @get:JvmSynthetic
+    public val request: ChatRequest get() = calls.request
+
     @get:JvmName("state")
     public val state: State
         get() = when {
@@ -57,6 +64,16 @@ public class Reply internal constructor(private val calls: ReplyCalls, @Suppress
     /** What has arrived, also after a failure or a cancellation; null if nothing has. Takes time in proportion to its length. */
     @get:JvmName("partial")
     public val partial: ChatResponse? get() = call.log.response()
+
+    /** The images that have arrived: those at a URL are downloaded by their `bytes()`. */
+    @InternalLlmApi
+    @JvmSynthetic
+    public fun images(): List<GeneratedImage> = partial?.let { ImageResponse.of(it, call.downloads(it)) }?.images.orEmpty()
+
+    /** What [request] would cost at the client of this call, as [Llm.estimate] says; null before the call is sent. */
+    @InternalLlmApi
+    @JvmSynthetic
+    public fun estimate(request: ChatRequest): CostEstimate? = call.sentBy?.queries?.costEstimate(request)
 
     /** The text as it arrives. Ends with the response, or throws what [await] throws. */
     @JvmSynthetic
@@ -219,16 +236,16 @@ public class Reply internal constructor(private val calls: ReplyCalls, @Suppress
 /** Makes the calls of a reply and of those that repeat it. @param prepare gets the type of the answer; null for any */
 internal class ReplyCalls(
     private val client: () -> Client,
-    private val model: ModelId,
+    val request: ChatRequest,
     private val prepare: (Client, JsonType<*>?) -> PreparedCall,
 ) {
     fun new(answerType: () -> JsonType<*>?): SharedCall<ChatResponse> =
-        SharedCall(client, model, { prepare(it, answerType()) }) { log -> checkNotNull(log.response()) }
+        SharedCall(client, request.model, { prepare(it, answerType()) }) { log -> checkNotNull(log.response()) }
 }
 
 /** A reply that is not yet sent. */
-internal fun newReply(client: () -> Client, model: ModelId, prepare: (Client, JsonType<*>?) -> PreparedCall): Reply =
-    Reply(ReplyCalls(client, model, prepare), FromKotlin.CALL)
+internal fun newReply(client: () -> Client, request: ChatRequest, prepare: (Client, JsonType<*>?) -> PreparedCall): Reply =
+    Reply(ReplyCalls(client, request, prepare), FromKotlin.CALL)
 
 /** How an answer of [type] is read; null for a text, which is read as it is. */
 private fun jsonType(type: KType): JsonType<*>? = if (type.classifier == String::class) null else JsonTypes.of(type)

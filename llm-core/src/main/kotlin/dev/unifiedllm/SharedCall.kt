@@ -16,9 +16,7 @@ import kotlinx.coroutines.isActive
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import java.util.concurrent.CompletableFuture
-import kotlin.coroutines.AbstractCoroutineContextElement
 import kotlin.coroutines.ContinuationInterceptor
-import kotlin.coroutines.CoroutineContext
 
 /**
  * One call that any number of consumers share: the first consumer sends it, later ones read what has arrived from the beginning. It is cancelled when its
@@ -26,15 +24,18 @@ import kotlin.coroutines.CoroutineContext
  *
  * @param client the client that makes the call, looked up when it is sent
  * @param model the model that was asked for, for messages
+ * @param isAnnounced false for a call that is made of calls with marks of their own
  * @param fold makes the result of the deltas; called once, when the call has ended well
  */
 internal class SharedCall<T : Any>(
     private val client: () -> Client,
     val model: ModelId,
     private val prepare: (Client) -> PreparedCall,
+    private val isAnnounced: Boolean = true,
     private val fold: SharedCall<T>.(DeltaLog) -> T,
 ) {
     val log = DeltaLog()
+    private val mark = if (isAnnounced) SentMark(model, FromKotlin.CALL).also { SentMark.observer?.invoke(this, it) } else null
     private val lock = Any()
     private var sender: Client? = null
     private var isSent = false
@@ -55,7 +56,7 @@ internal class SharedCall<T : Any>(
 
     val isStarted: Boolean get() = synchronized(lock) { isSent || producer != null }
 
-    fun again(): SharedCall<T> = SharedCall(client, model, prepare, fold)
+    fun again(): SharedCall<T> = SharedCall(client, model, prepare, isAnnounced, fold)
 
     /** The whole result. @throws Throwable what the call failed with */
     fun result(): T {
@@ -138,6 +139,7 @@ internal class SharedCall<T : Any>(
     fun cancel() {
         val job = synchronized(lock) {
             isAskedToCancel = true
+            mark?.isSent = true
             if (!isSent && producer == null) {
                 producer = Job()
                 end(cancelled("The call was cancelled before it was sent."))
@@ -210,6 +212,7 @@ internal class SharedCall<T : Any>(
 
     /** Finds the client that makes the call, and where it runs. True if the client counts the call as one that runs. */
     private fun begin(consumer: CoroutineDispatcher?): Boolean {
+        mark?.isSent = true
         var client = client()
         var hasBegun = client.began()
         while (!hasBegun) { // the default client has just been replaced, or the user keeps one that was
@@ -286,11 +289,6 @@ internal class SharedCall<T : Any>(
 
     private fun cancelled(message: String, cause: Throwable? = null) =
         log.described(LlmException.Cancelled(message, cause, LlmException.Details(model)), model)
-}
-
-/** The thread that sends the call: it may prepare it, which can block on files and on the user's lookup of variables. */
-internal class Sender(val thread: Thread) : AbstractCoroutineContextElement(Sender) {
-    companion object : CoroutineContext.Key<Sender>
 }
 
 /** Its stack trace is that of a thread that blocked for the result. */

@@ -1,7 +1,9 @@
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.ResponseFormat
 
 /**
  * The tokens of a request, before it is sent.
@@ -27,10 +29,17 @@ public class TokenCount internal constructor(
 /** A count of the tokens of [request] by the client that [client] gives when the call is sent. */
 internal fun tokenCount(client: () -> Client, request: ChatRequest): Call<TokenCount> = QueryCall(client, request) { it.count(request) }
 
-/** An estimate of the tokens of [request]. @param model the model's name, of which the tokenizer depends */
-internal fun estimatedTokens(request: ChatRequest, model: String): TokenCount {
+/**
+ * An estimate of the tokens of [request].
+ *
+ * @param model the model's name, of which the tokenizer depends
+ * @param systemMessage that of the model, which is sent before the messages; null for none
+ */
+internal fun estimatedTokens(request: ChatRequest, model: String, systemMessage: String?): TokenCount {
     val estimate = TokenEstimate.forModel(model)
-    return TokenCount(estimate.of(request.messages) + estimate.ofTools(request.tools), true, estimate.source, FromKotlin.CALL)
+    val messages = estimate.of(listOfNotNull(systemMessage?.let(Message::system)) + request.messages)
+    val schema = (request.responseFormat as? ResponseFormat.JsonSchema)?.let { estimate.of("${it.schema}") } ?: 0
+    return TokenCount(messages + estimate.ofTools(request.tools) + schema, true, estimate.source, FromKotlin.CALL)
 }
 
 /** The models of [provider] by the client that [client] gives when the call is sent. */

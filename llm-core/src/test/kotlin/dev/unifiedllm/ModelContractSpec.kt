@@ -102,7 +102,7 @@ class ModelContractSpec : FunSpec({
 
     modelContract("a wire: Gemini", EmbeddingRequest::class, ImageRequest::class) { overLoopback(GeminiGenerate) { path, isCut -> gemini(path, isCut) } }
 
-    for (name in listOf("echo", "storyteller", "reasoner", "tools")) {
+    for (name in listOf("echo", "assistant", "storyteller", "reasoner", "tools", "researcher", "illustrator")) {
         modelContract("demo/$name") { counted(DemoModel(name), DemoModel("cut")) }
     }
 

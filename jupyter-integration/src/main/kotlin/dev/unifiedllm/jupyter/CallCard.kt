@@ -1,6 +1,7 @@
 package dev.unifiedllm.jupyter
 
-import dev.unifiedllm.ModelInfo
+import dev.unifiedllm.Call
+import dev.unifiedllm.ImageReply
 import dev.unifiedllm.TokenCount
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingResponse
@@ -15,12 +16,18 @@ internal class CallCard(
     private val facts: List<String?>,
     private val attempts: List<Delta.Attempt> = emptyList(),
     private val warnings: List<String> = emptyList(),
+    private val question: String? = null,
 ) {
-    fun render(state: CardState, failure: Throwable? = null): Rendered = Rendered(html(state, failure), text(failure))
+    fun render(state: CardState, failure: Throwable? = null): Rendered = Rendered(styled(html(state, failure), "parts"), text(failure))
 
     private fun html(state: CardState, failure: Throwable?) = buildString {
-        append(style)
-        append("<div class=\"ullm-card $NO_MATHEMATICS\" data-state=\"${state.word}\">")
+        val border = when (state) {
+            CardState.WAITING, CardState.STREAMING -> " ullm-live"
+            CardState.FAILED -> " ullm-failure"
+            else -> ""
+        }
+        append("<div class=\"ullm-card$border $NO_MATHEMATICS\" data-state=\"${state.word}\">")
+        question?.let { append(questionLine(it)) }
         append(attemptNotes(attempts, isOver = true))
         append("<div class=\"ullm-text\">${body.html}</div>")
         append(warningNotes(warnings))
@@ -37,42 +44,48 @@ internal class CallCard(
     )
 }
 
-/** The card of a call that has no result yet, or never had one. @param preview the latest preview of an image; null for none */
-internal fun callCard(model: String, state: CardState, failure: Throwable? = null, preview: Picture? = null): Rendered {
-    val pictures = listOfNotNull(preview)
-    val body = when (state) {
-        CardState.NEW -> "<span class=\"ullm-waiting\">To send it, make it the last expression of a cell, or call show().</span>"
-        CardState.WAITING, CardState.STREAMING -> Pictures().html(pictures) + "<span class=\"ullm-caret\"></span>"
-        else -> ""
+/** What a card shows of a call that has no result yet, or never had one. @property question the prompt of an image; null for none */
+internal class Waiting(val model: String, val question: String? = null) {
+    constructor(call: Call<*>) : this(modelOf(call), (call as? ImageReply)?.request?.prompt?.ifBlank { null })
+
+    /** @param preview the latest preview of an image; null for none @param seconds how long it has waited */
+    fun card(state: CardState, failure: Throwable? = null, preview: Picture? = null, seconds: Long = 0): Rendered {
+        val pictures = listOfNotNull(preview)
+        val body = when (state) {
+            CardState.NEW -> "<span class=\"ullm-quiet\">To send it, make it the last expression of a cell, or call show().</span>"
+            CardState.WAITING, CardState.STREAMING -> Pictures().html(pictures) + CARET
+            else -> ""
+        }
+        val fact = when (state) {
+            CardState.NEW -> "not sent"
+            CardState.WAITING, CardState.STREAMING -> "waiting for the result" + if (seconds > 0) " · ${count(seconds)} s" else ""
+            else -> state.word
+        }
+        val shown = Rendered(body, pictures.joinToString("\n") { it.text })
+        return CallCard(shown, model, listOf(fact), question = question).render(state, failure)
     }
-    val fact = when (state) {
-        CardState.NEW -> "not sent"
-        CardState.WAITING, CardState.STREAMING -> "waiting for the result…"
-        else -> state.word
-    }
-    return CallCard(Rendered(body, pictures.joinToString("\n") { it.text }), model, listOf(fact)).render(state, failure)
 }
 
-/** The card of [result], if it is the result of a call; else null. Blocks for the download of images at URLs. */
-@Suppress("UNCHECKED_CAST")
-internal fun resultCard(result: Any?): Rendered? = when (result) {
-    is ImageResponse -> imageCard(result, result.images.map(::picture))
+/** The card of [result], if it is the result of a call; else null. Blocks for the download of images at URLs. @param question the prompt of an image */
+internal fun resultCard(result: Any?, question: String? = null): Rendered? = when (result) {
+    is ImageResponse -> imageCard(result, result.images.map(::picture), question)
     is EmbeddingResponse -> embeddingCard(result)
     is TokenCount -> countCard(result)
-    is List<*> -> if (result.isNotEmpty() && result.all { it is ModelInfo }) modelTable(result as List<ModelInfo>) else null
-    else -> null
+    else -> result?.let(::reportTable)
 }
 
-internal fun imageCard(response: ImageResponse, pictures: List<Picture>): Rendered {
+internal fun imageCard(response: ImageResponse, pictures: List<Picture>, question: String? = null): Rendered {
     val text = response.text.ifEmpty { null }
-    val html = Pictures().html(pictures) + text?.let { "<div class=\"ullm-step\">${escape(it.capped("text"))}</div>" }.orEmpty()
-    val facts = listOf(count(pictures.size, "image"), cost(response.cost), "${seconds(response.latency)} total")
+    val shown = Pictures(question.orEmpty().truncated(MAX_ALT)).html(pictures)
+    val html = shown + text?.let { "<div class=\"ullm-step\">${escape(it.capped("text"))}</div>" }.orEmpty()
+    val facts = listOf(count(pictures.size, "image"), cost(response.cost), seconds(response.latency))
     return CallCard(
         Rendered(html, (pictures.map { it.text } + listOfNotNull(text?.capped("text"))).joinToString("\n")),
         response.model?.toString() ?: "unknown model",
         facts,
         response.attempts,
         response.warnings,
+        question,
     ).render(CardState.DONE)
 }
 
@@ -95,7 +108,7 @@ internal fun embeddingCard(response: EmbeddingResponse): Rendered {
     val title = "${count(response.vectors.size, "vector")} of ${count(response.dimensions, "number")}"
     val more = if (response.vectors.size > shown.size) listOf("…") else emptyList()
     val html = "<div>$title</div>" + (shown + more).joinToString("") { "<div class=\"ullm-call\">${escape(it)}</div>" }
-    val facts = listOf(response.usage?.inputTokens?.let { "${count(it)} in" } ?: "tokens n/a", cost(response.cost), "${seconds(response.latency)} total")
+    val facts = listOf(response.usage?.inputTokens?.let { "${count(it)} in" } ?: "tokens n/a", cost(response.cost), seconds(response.latency))
     return CallCard(
         Rendered(html, (listOf(title) + shown + more).joinToString("\n")),
         response.model?.toString() ?: "unknown model",
@@ -116,5 +129,6 @@ internal fun countCard(count: TokenCount): Rendered {
     return CallCard(Rendered(title, title), null, listOf("${if (count.isEstimated) "estimated" else "counted"} by ${count.source}")).render(CardState.DONE)
 }
 
+private const val MAX_ALT = 300
 private const val MAX_VECTORS = 5
 private const val MAX_NUMBERS = 8

@@ -1,54 +1,107 @@
 package dev.unifiedllm.jupyter
 
+import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.store.By
 import dev.unifiedllm.store.CostReport
 import dev.unifiedllm.store.CostRow
+import java.math.MathContext
 import java.util.Locale
-
-private class Column(val title: String, val cell: (CostRow) -> String)
 
 /** Renders [report] as a table. Demo models are below the total, which does not include them. A pure function. */
 internal fun costTable(report: CostReport): Rendered {
-    if (report.isEmpty()) return Rendered("$style<div class=\"ullm-note\">No calls yet.</div>", report.toString())
+    if (report.isEmpty()) return tableOutput(note("$report"), text = "$report")
     val (demo, real) = report.partition { it.isDemo }
-    val by = report.by.name.lowercase()
     val columns = columns(report)
-    val html = buildString {
-        append(style)
-        append("<table class=\"ullm-costs\"><caption>Costs by $by</caption><thead><tr>")
-        for (title in listOf(by.replaceFirstChar { it.titlecase(Locale.ROOT) }) + columns.map { it.title }) append("<th scope=\"col\">$title</th>")
-        append("</tr></thead><tbody>")
-        real.forEach { row(it, columns) }
-        append("</tbody><tfoot>")
-        sum("Total", report.totalText(), columns)
-        demo.forEach { row(it, columns) }
-        if (demo.isNotEmpty()) sum("Demo models (made-up prices, not in the total)", report.demoTotal.toDisplayString(), columns, " class=\"ullm-demo\"")
-        append("</tfoot></table>")
+    val heads = columns.map { it.first }
+    val cells = { row: CostRow, total: Usd -> TableRow(columns.map { it.second(row, total) }, row.isDemo) }
+    val foot = if (real.isEmpty()) emptyList() else listOf(total(heads, "Total", real, report.totalText()))
+    val ofDemo = demo.map { cells(it, report.demoTotal) }
+    val demoTotal = if (demo.size < 2) emptyList() else listOf(total(heads, "All demo models", demo, report.demoTotal.toDisplayString(), isDemo = true))
+    return tableOutput(
+        tableHtml("ullm-costs", report.title, heads, real.map { cells(it, report.total) }, foot + ofDemo + demoTotal),
+        note("The costs of demo models are made up and in no total.".takeIf { demo.isNotEmpty() }),
+        note(ended(report)),
+        unpriced(report),
+        links(report),
+        text = listOfNotNull("$report", ended(report), unpricedSummary(report)).joinToString("\n"),
+    )
+}
+
+/** The columns, each with its cell as HTML for a row and the total of which the row is a part. */
+private fun columns(report: CostReport): List<Pair<Head, (CostRow, Usd) -> String>> {
+    fun number(title: String, leave: Int, value: (CostRow) -> Long) = Head(title, leave) to { row: CostRow, _: Usd -> count(value(row)) }
+    return listOfNotNull(
+        Head(report.by.name.lowercase().replaceFirstChar { it.titlecase(Locale.ROOT) }) to { row, _ -> escape(row.name) },
+        number("Calls", 0) { it.calls.toLong() },
+        number("Failed", 3) { it.failed.toLong() }.takeIf { report.any { it.failed > 0 } },
+        number("Cancelled", 3) { it.cancelled.toLong() }.takeIf { report.any { it.cancelled > 0 } },
+        number("Tokens in", 2) { it.inputTokens },
+        number("Cached", 1) { it.cacheReadTokens }.takeIf { report.any { it.cacheReadTokens > 0 } },
+        number("Tokens out", 2) { it.outputTokens },
+        Head("Cost") to { row, _ -> escape(row.costText) },
+        (Head("Share", 2) to { row: CostRow, total: Usd -> shareOf(row, total) }).takeIf { report.count { (it.cost ?: Usd.ZERO) > Usd.ZERO } > 1 },
+    )
+}
+
+private fun shareOf(row: CostRow, total: Usd): String {
+    val cost = row.cost ?: return ""
+    return if (total <= Usd.ZERO) "" else share(cost.amount.divide(total.amount, MathContext.DECIMAL32).toDouble())
+}
+
+/** The sum of [rows] in the columns [heads]. */
+private fun total(heads: List<Head>, name: String, rows: List<CostRow>, amount: String, isDemo: Boolean = false): TableRow {
+    val sums = mapOf(
+        "Calls" to rows.sumOf { it.calls.toLong() },
+        "Failed" to rows.sumOf { it.failed.toLong() },
+        "Cancelled" to rows.sumOf { it.cancelled.toLong() },
+        "Tokens in" to rows.sumOf { it.inputTokens },
+        "Cached" to rows.sumOf { it.cacheReadTokens },
+        "Tokens out" to rows.sumOf { it.outputTokens },
+    )
+    val cells = heads.drop(1).map { head ->
+        when (head.title) {
+            "Cost" -> escape(amount)
+            "Share" -> ""
+            else -> count(sums.getValue(head.title))
+        }
     }
-    return Rendered(html, reveal(report.toString()))
+    return TableRow(listOf(name) + cells, isDemo)
 }
 
-/** The columns after the name. The one of cancelled calls is left out if there are none. */
-private fun columns(report: CostReport): List<Column> = listOfNotNull(
-    Column("Calls") { count(it.calls.toLong()) },
-    Column("Failed") { count(it.failed.toLong()) },
-    Column("Cancelled") { row: CostRow -> count(row.cancelled.toLong()) }.takeIf { report.any { it.cancelled > 0 } },
-    Column("Tokens in") { count(it.inputTokens) },
-    Column("Cached") { count(it.cacheReadTokens) },
-    Column("Tokens out") { count(it.outputTokens) },
-    Column("Cost") { it.costText },
-)
-
-private fun StringBuilder.row(row: CostRow, columns: List<Column>) {
-    append(if (row.isDemo) "<tr class=\"ullm-demo\">" else "<tr>")
-    append("<th scope=\"row\">${escape(row.name)}</th>")
-    for (column in columns) append("<td>${escape(column.cell(row))}</td>")
-    append("</tr>")
+/** That calls failed or were cancelled, which a narrow table does not show. */
+private fun ended(report: CostReport): String? {
+    val failed = report.sumOf { it.failed }
+    val cancelled = report.sumOf { it.cancelled }
+    val facts = listOfNotNull(
+        "${count(failed, "call")} failed".takeIf { failed > 0 },
+        "${count(cancelled, "call")} ${if (cancelled == 1) "was" else "were"} cancelled".takeIf { cancelled > 0 },
+    )
+    return if (facts.isEmpty()) null else facts.joinToString(", ") + ". Their tokens are not in the columns; their costs are, where they are known."
 }
 
-/** A row of one amount. The name and the amount span several columns, so that they do not widen one. */
-private fun StringBuilder.sum(name: String, amount: String, columns: List<Column>, attributes: String = "") {
-    append("<tr$attributes><th scope=\"row\" colspan=\"${columns.size + 1 - AMOUNT_COLUMNS}\">$name</th>")
-    append("<td colspan=\"$AMOUNT_COLUMNS\">${escape(amount)}</td></tr>")
+private fun unpricedSummary(report: CostReport): String? {
+    val models = report.unpriced.groupingBy { it.model }.fold(0) { sum, each -> sum + each.calls }
+    if (models.isEmpty()) return null
+    val names = models.entries.joinToString { (model, calls) -> "$model ($calls)" }
+    return "${count(report.unknownCosts, "call")} without a known cost, not in the total: $names"
 }
 
-private const val AMOUNT_COLUMNS = 3
+private fun unpriced(report: CostReport): String {
+    val summary = unpricedSummary(report) ?: return ""
+    return folded(summary, report.unpriced.take(MAX_REASONS).joinToString("") { note("${it.model}: ${it.why} (${count(it.calls, "call")})") })
+}
+
+/** Front ends that strip the links leave the names of the functions. */
+private fun links(report: CostReport): String {
+    val csv = report.toCsv()
+    if (csv.length > MAX_LINK) return note("Save them by toCsv() or toJson().")
+    val name = "costs-by-${report.by.name.lowercase()}"
+    return "<div class=\"ullm-note ullm-links\">${download("CSV", "$name.csv", "text/csv", csv)} · " +
+        "${download("JSON", "$name.json", "application/json", report.toJson())} · in code: toCsv(), toJson()" +
+        "${", costs(by = By.DAY)".takeIf { report.by == By.MODEL }.orEmpty()}</div>"
+}
+
+private const val MAX_REASONS = 20
+
+/** A saved notebook keeps the links. */
+private const val MAX_LINK = 100_000

@@ -31,7 +31,7 @@ private class InlineMathematicsParser : InlineContentParser {
         if (closes) {
             val literal = scanner.getSource(start, scanner.position()).content
             val content = literal.substring(opening.length, literal.length - closing.length)
-            if (content.isNotBlank()) return ParsedInline.of(MathematicsNode(literal), scanner.position())
+            if (content.isNotBlank() && !(closing == "$" && isAmount(content))) return ParsedInline.of(MathematicsNode(literal), scanner.position())
         } else if (closing != "$") {
             missing += closing
         }
@@ -76,6 +76,11 @@ private class InlineMathematicsParser : InlineContentParser {
         val AFTER_DOLLAR = Regex("(?:th|st|nd|rd|s)?(?![A-Za-z0-9])")
     }
 }
+
+/** True for a number with words after it and nothing that only mathematics has: in `$5 here, or 10$` is no mathematics. */
+private fun isAmount(content: String): Boolean = content[0].isDigit() && content.none { it in "\\^_{}=+<>" } && A_WORD.containsMatchIn(content)
+
+private val A_WORD = Regex("[A-Za-z]{2}")
 
 /** Latin letters and digits. In other scripts there may be no space before mathematics. */
 private val WORD = (('0'..'9') + ('A'..'Z') + ('a'..'z')).map { it.code }.toSet()

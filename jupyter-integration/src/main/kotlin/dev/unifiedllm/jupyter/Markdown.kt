@@ -1,20 +1,9 @@
 package dev.unifiedllm.jupyter
 
 import org.commonmark.ext.gfm.tables.TablesExtension
-import org.commonmark.node.AbstractVisitor
-import org.commonmark.node.Code
-import org.commonmark.node.CustomNode
-import org.commonmark.node.HardLineBreak
-import org.commonmark.node.HtmlInline
-import org.commonmark.node.Image
-import org.commonmark.node.Link
+import org.commonmark.node.ListBlock
 import org.commonmark.node.Node
-import org.commonmark.node.SoftLineBreak
-import org.commonmark.node.Text
 import org.commonmark.parser.Parser
-import org.commonmark.renderer.NodeRenderer
-import org.commonmark.renderer.html.AttributeProvider
-import org.commonmark.renderer.html.HtmlNodeRendererContext
 import org.commonmark.renderer.html.HtmlRenderer
 import org.commonmark.renderer.html.UrlSanitizer
 
@@ -32,22 +21,34 @@ internal object Markdown {
     /** Browsers limit the depth of elements to 512, and the page has some around this one. */
     private const val MAX_DEPTH = 100
 
-    private val extensions = listOf(TablesExtension.create(), Mathematics)
-    private val parser = Parser.builder().extensions(extensions).build()
-    private val renderer = HtmlRenderer.builder()
-        .extensions(extensions)
+    private val tables = TablesExtension.create()
+    private val parser = Parser.builder().extensions(listOf(tables, Mathematics, Strikethrough, Tasks, LinksInLinks)).build()
+    private val renderer = renderer(isTypeset = true)
+    private val growing = renderer(isTypeset = false)
+
+    private fun renderer(isTypeset: Boolean): HtmlRenderer = HtmlRenderer.builder()
+        .extensions(listOf(tables))
         .escapeHtml(true)
         .sanitizeUrls(true)
         .urlSanitizer(SafeUrls)
-        .attributeProviderFactory { LinkAttributes }
+        .attributeProviderFactory { SafeAttributes }
         .nodeRendererFactory(::ImageLinks)
+        .nodeRendererFactory(::CodeBlocks)
+        .nodeRendererFactory(::StrikethroughRenderer)
+        .nodeRendererFactory { MathematicsRenderer(it, isTypeset) }
         .build()
 
     /** Returns null if [text] would take too long or is nested too deeply; it is then shown as plain text. */
-    fun html(text: String): String? {
+    fun html(text: String): String? = render(text, renderer)
+
+    /** Renders a block of a text that still grows: its mathematics is not typeset. Returns null as [html] does. @param isLoose true for a list with space */
+    fun block(text: String, isLoose: Boolean): String? = render(text, growing, isLoose)
+
+    private fun render(text: String, renderer: HtmlRenderer, isLoose: Boolean = false): String? {
         if (text.length > MAX_LENGTH || cells(text) > MAX_LENGTH || steps(text) > MAX_STEPS) return null
         return try {
             val document = parser.parse(text)
+            if (isLoose) (document.firstChild as? ListBlock)?.isTight = false
             // Reveals after rendering: an entity may stand for a character that must be visible.
             if (depth(document) > MAX_DEPTH) null else reveal(renderer.render(document))
         } catch (_: StackOverflowError) { // nested too deeply for the parser
@@ -94,69 +95,6 @@ internal object Markdown {
         override fun sanitizeLinkUrl(url: String): String = safeUrl(url) ?: ""
 
         override fun sanitizeImageUrl(url: String): String = safeUrl(url) ?: ""
-    }
-
-    private object LinkAttributes : AttributeProvider {
-        override fun setAttributes(node: Node, tagName: String, attributes: MutableMap<String, String>) {
-            attributes.keys.retainAll(ALLOWED)
-            if (attributes["href"] == "") attributes.remove("href") // an empty address is the notebook itself
-            if (node is Link && "href" in attributes) {
-                attributes["rel"] = "noopener noreferrer"
-                attributes["target"] = "_blank"
-            }
-        }
-
-        private val ALLOWED = setOf("href", "title", "start", "align")
-    }
-
-    /** Renders an image as a link that names its host: to show the image would send a request to that host. */
-    private class ImageLinks(private val context: HtmlNodeRendererContext) : NodeRenderer {
-        override fun getNodeTypes(): Set<Class<out Node>> = setOf(Image::class.java)
-
-        override fun render(node: Node) {
-            val image = node as Image
-            val url = safeUrl(image.destination)
-            val description = words(image).let { if (it.isEmpty()) "" else ": $it" }
-            val html = context.writer
-            if (url == null || isLinked(image)) {
-                html.text(if (url == null) "[image$description]" else "[image at ${hostOf(url)}$description]")
-                return
-            }
-            html.tag("a", mapOf("href" to url, "rel" to "noopener noreferrer", "target" to "_blank"))
-            html.text("[image at ${hostOf(url)}$description]")
-            html.tag("/a")
-        }
-
-        /** The description of [image] without its markup. */
-        private fun words(image: Image): String = buildString {
-            image.accept(object : AbstractVisitor() {
-                override fun visit(text: Text) {
-                    append(text.literal)
-                }
-
-                override fun visit(code: Code) {
-                    append(code.literal)
-                }
-
-                override fun visit(html: HtmlInline) {
-                    append(html.literal)
-                }
-
-                override fun visit(node: CustomNode) {
-                    if (node is MathematicsNode) append(node.literal)
-                }
-
-                override fun visit(end: SoftLineBreak) {
-                    append(' ')
-                }
-
-                override fun visit(end: HardLineBreak) {
-                    append(' ')
-                }
-            })
-        }
-
-        private fun isLinked(image: Image): Boolean = generateSequence(image.parent) { it.parent }.any { it is Link }
     }
 }
 

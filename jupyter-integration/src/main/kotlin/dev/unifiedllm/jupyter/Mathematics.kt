@@ -6,7 +6,6 @@ import org.commonmark.node.Node
 import org.commonmark.parser.Parser
 import org.commonmark.renderer.NodeRenderer
 import org.commonmark.renderer.html.HtmlNodeRendererContext
-import org.commonmark.renderer.html.HtmlRenderer
 
 /** The class of elements in which MathJax, 2 and 3, typesets nothing. */
 internal const val NO_MATHEMATICS: String = "mathjax_ignore tex2jax_ignore"
@@ -23,26 +22,23 @@ internal const val MATHEMATICS: String = "mathjax_process tex2jax_process"
  *
  * Commands that make links, attributes or styles, or that define others for the whole page, are not typeset: the model may have copied them from anywhere.
  */
-internal object Mathematics : Parser.ParserExtension, HtmlRenderer.HtmlRendererExtension, Extension {
+internal object Mathematics : Parser.ParserExtension, Extension {
     override fun extend(parser: Parser.Builder) {
         parser.customInlineContentParserFactory(InlineMathematics)
         parser.customBlockParserFactory(MathematicsBlocks)
-    }
-
-    override fun extend(renderer: HtmlRenderer.Builder) {
-        renderer.nodeRendererFactory(::MathematicsRenderer)
     }
 }
 
 /** @property literal with its delimiters */
 internal class MathematicsNode(val literal: String) : CustomNode()
 
-private class MathematicsRenderer(private val context: HtmlNodeRendererContext) : NodeRenderer {
+/** @param isTypeset false while text still grows: the front end would typeset all of it again at each update */
+internal class MathematicsRenderer(private val context: HtmlNodeRendererContext, private val isTypeset: Boolean) : NodeRenderer {
     override fun getNodeTypes(): Set<Class<out Node>> = setOf(MathematicsNode::class.java)
 
     override fun render(node: Node) {
         val literal = (node as MathematicsNode).literal
-        if (UNSAFE.containsMatchIn(literal)) return context.writer.text(literal)
+        if (!isTypeset || UNSAFE.containsMatchIn(literal)) return context.writer.text(literal)
         context.writer.tag("span", mapOf("class" to MATHEMATICS))
         context.writer.text(literal)
         context.writer.tag("/span")

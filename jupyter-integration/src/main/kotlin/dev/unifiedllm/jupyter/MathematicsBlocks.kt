@@ -37,9 +37,9 @@ internal object MathematicsBlocks : AbstractBlockParserFactory() {
 }
 
 /** Where the first closing delimiter of a line is. */
-private enum class End { NONE, WITHIN, AT_END }
+internal enum class End { NONE, WITHIN, AT_END }
 
-private fun CharSequence.endOf(closing: String): End = when (indexOf(closing)) {
+internal fun CharSequence.endOf(closing: String): End = when (indexOf(closing)) {
     -1 -> End.NONE
     trimEnd().length - closing.length -> End.AT_END
     else -> End.WITHIN

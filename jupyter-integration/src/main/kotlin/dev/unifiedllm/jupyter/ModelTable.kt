@@ -3,37 +3,40 @@ package dev.unifiedllm.jupyter
 import dev.unifiedllm.ModelInfo
 import dev.unifiedllm.chat.Usd
 
-private class ModelColumn(val title: String, val cell: (ModelInfo) -> String)
-
-private val columns = listOf(
-    ModelColumn("Context") { it.maxInputTokens?.let(::count) ?: UNKNOWN },
-    ModelColumn("Output") { it.maxOutputTokens?.let(::count) ?: UNKNOWN },
-    ModelColumn("In / 1M") { price(it.price?.inputPerMillion) },
-    ModelColumn("Out / 1M") { price(it.price?.outputPerMillion) },
-    ModelColumn("Abilities") { model -> model.abilities?.joinToString { it.name.lowercase().replace('_', ' ') } ?: UNKNOWN },
+private val heads = listOf(
+    Head("Model"),
+    Head("Context", leave = 2),
+    Head("Output", leave = 1),
+    Head("In / 1M"),
+    Head("Out / 1M"),
+    Head("Abilities", leave = 3, isText = true),
 )
 
 /** Renders what a provider offers as a table. What is not known has a dash. */
 internal fun modelTable(models: List<ModelInfo>): Rendered {
-    val shown = models.take(MAX_MODELS)
-    val more = "${count((models.size - shown.size).toLong())} more are not shown".takeIf { models.size > shown.size }
-    val html = buildString {
-        append(style)
-        append("<table class=\"ullm-costs ullm-models\"><caption>${count(models.size, "model")}</caption><thead><tr><th scope=\"col\">Model</th>")
-        for (column in columns) append("<th scope=\"col\">${column.title}</th>")
-        append("</tr></thead><tbody>")
-        for (model in shown) {
-            append("<tr><th scope=\"row\">${escape(model.id.toString())}</th>")
-            for (column in columns) append("<td>${escape(column.cell(model))}</td>")
-            append("</tr>")
-        }
-        append("</tbody>")
-        if (more != null) append("<tfoot><tr><th scope=\"row\" colspan=\"${columns.size + 1}\">$more</th></tr></tfoot>")
-        append("</table>")
-    }
-    val lines = shown.map { model -> (listOf(model.id.toString()) + columns.map { "${it.title.lowercase()} ${it.cell(model)}" }).joinToString(" · ") }
-    return Rendered(html, reveal((listOf(count(models.size, "model")) + lines + listOfNotNull(more)).joinToString("\n")))
+    val shown = models.take(MAX_MODELS).map(::cells)
+    val more = "${count((models.size - shown.size).toLong())} more are not shown.".takeIf { models.size > shown.size }
+    val providers = models.map { it.id.provider }.distinct()
+    val caption = count(models.size, "model") + if (providers.size == 1) " of ${providers.single()}" else ""
+    val prices = "US dollars per million tokens, by the price catalogue or as set in code.".takeIf { models.any { it.price != null } }
+    val titles = heads.map { it.title.lowercase() }
+    val lines = shown.map { row -> row.first() + row.drop(1).mapIndexed { index, cell -> " · ${titles[index + 1]} $cell" }.joinToString("") }
+    return tableOutput(
+        tableHtml("ullm-models", caption, heads, shown.map { row -> TableRow(row.map(::escape)) }),
+        note(more),
+        note(prices),
+        text = (listOf(caption) + lines + listOfNotNull(more)).joinToString("\n"),
+    )
 }
+
+private fun cells(model: ModelInfo): List<String> = listOf(
+    model.id.toString(),
+    model.maxInputTokens?.let(::count) ?: UNKNOWN,
+    model.maxOutputTokens?.let(::count) ?: UNKNOWN,
+    price(model.price?.inputPerMillion),
+    price(model.price?.outputPerMillion),
+    model.abilities?.joinToString { it.name.lowercase().replace('_', ' ') } ?: UNKNOWN,
+)
 
 private fun price(price: Usd?) = price?.toDisplayString() ?: UNKNOWN
 

@@ -55,8 +55,12 @@ internal class Picture(val url: String, val mediaType: String, content: ByteArra
     }
 }
 
-/** Embeds the images of one output, up to a size in all, because a notebook file keeps its outputs. Images that are elsewhere become links. */
-internal class Pictures(private var bytesLeft: Int = MAX_BYTES) {
+/**
+ * Embeds the images of one output, up to a size in all, because a notebook file keeps its outputs. Images that are elsewhere become links.
+ *
+ * @param alt what the images show, for those who do not see them
+ */
+internal class Pictures(private val alt: String = "", private var bytesLeft: Int = MAX_BYTES) {
     fun html(pictures: List<Picture>): String = pictures.joinToString("", transform = ::html)
 
     private fun html(picture: Picture): String {
@@ -65,13 +69,13 @@ internal class Pictures(private var bytesLeft: Int = MAX_BYTES) {
         val caption = picture.caption?.let { "<div class=\"ullm-note\">${escape(it.capped("revisedPrompt"))}</div>" }.orEmpty()
         return when {
             content == null && picture.url.startsWith("data:", ignoreCase = true) -> "<div class=\"ullm-note\">${kind(picture)}: cannot be read</div>"
-            content == null -> "<div class=\"ullm-note\">${link(picture.url, "${kind(picture)} at ${hostOf(picture.url)}")}</div>"
+            content == null -> "<div class=\"ullm-note ullm-links\">${link(picture.url, "${kind(picture)} at ${hostOf(picture.url)}")}</div>"
             type == null -> "<div class=\"ullm-note\">${escape("${picture.mediaType}, ${size(content.size)}: not shown here")}</div>"
             content.size > bytesLeft ->
                 "<div class=\"ullm-note\">${escape("$type, ${size(content.size)}: too large to be kept in a notebook. Save it to a file to see it")}</div>"
             else -> {
                 bytesLeft -= content.size
-                "<img class=\"ullm-picture\" alt=\"\" src=\"data:$type;base64,${Base64.getEncoder().encodeToString(content)}\">"
+                "<img class=\"ullm-picture\" alt=\"${escape(alt)}\" src=\"data:$type;base64,${Base64.getEncoder().encodeToString(content)}\">"
             }
         } + caption
     }

@@ -4,57 +4,78 @@ import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Message
 import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Role
+import kotlin.time.Duration
 
 /** The steps of a tool loop before the last one: what the model wrote, which tools it called, and what they returned. */
 internal object ToolSteps {
     private const val MAX_RESULT = 2_000
+    private const val MAX_LINE = 160
 
-    /** @param isRunning true: a call without a result is being run */
-    fun html(response: ChatResponse, isRunning: Boolean): String = buildString {
+    /** @param times how long the tools ran, in the order of their results @param isRunning true: a call without a result is being run */
+    fun html(response: ChatResponse, times: List<Duration>, isRunning: Boolean): String = buildString {
         val pictures = Pictures()
-        for ((message, results) in steps(response)) {
-            if (message.text.isNotBlank()) append("<div class=\"ullm-step\">${escape(message.text.capped("messages"))}</div>")
-            for (call in message.parts.filterIsInstance<Part.ToolCall>()) {
-                append("<div class=\"ullm-call\">${escape(call(call))}</div>")
-                val result = results[call.id]
+        for (step in steps(response, times)) {
+            if (step.message.text.isNotBlank()) append("<div class=\"ullm-step\">${escape(step.message.text.capped("messages"))}</div>")
+            for (call in step.calls) {
+                append(html(call))
+                val result = step.results[call.id]
                 when {
-                    result != null -> append(result(result)).append(pictures.html(result.images()))
+                    result != null -> append(html(result)).append(pictures.html(result.images))
                     isRunning -> append("<div class=\"ullm-result\">running…</div>")
                 }
             }
         }
     }
 
-    fun text(response: ChatResponse): String = buildString {
-        for ((message, results) in steps(response)) {
-            if (message.text.isNotBlank()) appendLine(message.text.capped("messages"))
-            for (call in message.parts.filterIsInstance<Part.ToolCall>()) {
+    /** A call without its result. */
+    fun html(call: Part.ToolCall): String = "<div class=\"ullm-call\"><b>${escape(call.name)}</b>(${escape(call.arguments.capped("arguments"))})</div>"
+
+    fun text(response: ChatResponse, times: List<Duration>): String = buildString {
+        for (step in steps(response, times)) {
+            if (step.message.text.isNotBlank()) appendLine(step.message.text.capped("messages"))
+            for (call in step.calls) {
                 appendLine(call(call))
-                results[call.id]?.let { result -> appendLine("→ ${shown(result)}").append(result.images().joinToString("") { it.text + "\n" }) }
+                step.results[call.id]?.let { result -> appendLine(result.line).append(result.images.joinToString("") { it.text + "\n" }) }
             }
         }
     }
 
-    private fun result(result: Part.ToolResult): String {
-        val failed = if (result.isError) " ullm-failed" else ""
-        return "<div class=\"ullm-result$failed\">→ ${escape(shown(result))}</div>"
+    private fun html(result: Result): String {
+        val mark = if (result.isError) "✗ failed: " else "→ "
+        val time = result.time?.let { " · ${seconds(it)}" }.orEmpty()
+        val text = result.text
+        if (text.length <= MAX_LINE) return "<div class=\"ullm-result\">${escape("$mark$text$time")}</div>"
+        val beginning = escape("$mark${text.truncated(MAX_LINE).lineSequence().first()}…$time")
+        return "<div class=\"ullm-result\"><details><summary>$beginning</summary>${escape(text)}</details></div>"
     }
 
-    private fun shown(result: Part.ToolResult): String {
-        val files = result.content.filterIsInstance<Part.File>().map { "[${it.name ?: "file"}, ${it.mediaType}]" }
-        val images = result.images().size.takeIf { it > 0 }?.let { count(it, "image") }
-        return (listOf(result.text.capped("messages", MAX_RESULT)) + files + listOfNotNull(images)).filter { it.isNotEmpty() }.joinToString(" ")
+    private class Step(val message: Message, val results: MutableMap<String, Result> = mutableMapOf()) {
+        val calls get() = message.parts.filterIsInstance<Part.ToolCall>()
     }
 
-    private fun Part.ToolResult.images(): List<Picture> = content.filterIsInstance<Part.Image>().map { Picture(it.url, "image/*") }
+    private class Result(private val part: Part.ToolResult, val time: Duration?) {
+        val isError get() = part.isError
+        val images: List<Picture> get() = part.content.filterIsInstance<Part.Image>().map { Picture(it.url, "image/*") }
+        val line: String get() = (if (isError) "✗ failed: " else "→ ") + text + time?.let { " · ${seconds(it)}" }.orEmpty()
+
+        val text: String get() {
+            val files = part.content.filterIsInstance<Part.File>().map { "[${it.name ?: "file"}, ${it.mediaType}]" }
+            val images = images.size.takeIf { it > 0 }?.let { count(it, "image") }
+            return (listOf(part.text.capped("messages", MAX_RESULT)) + files + listOfNotNull(images)).filter { it.isNotEmpty() }.joinToString(" ")
+        }
+    }
 
     /** Each message of the model with the results that follow it, by the ids of the calls: some servers use an id again in another step. */
-    private fun steps(response: ChatResponse): List<Pair<Message, Map<String, Part.ToolResult>>> {
-        val steps = mutableListOf<Pair<Message, MutableMap<String, Part.ToolResult>>>()
+    private fun steps(response: ChatResponse, times: List<Duration>): List<Step> {
+        val steps = mutableListOf<Step>()
         val last = response.toMessage()
+        var number = 0
         for (message in response.messages.filter { it !== last }) {
-            if (message.role == Role.ASSISTANT) steps += message to mutableMapOf()
-            message.parts.filterIsInstance<Part.ToolResult>().forEach { steps.lastOrNull()?.second?.putIfAbsent(it.id, it) }
+            if (message.role == Role.ASSISTANT) steps += Step(message)
+            for (part in message.parts.filterIsInstance<Part.ToolResult>()) {
+                val result = Result(part, times.getOrNull(number++))
+                steps.lastOrNull()?.results?.putIfAbsent(part.id, result)
+            }
         }
         return steps
     }

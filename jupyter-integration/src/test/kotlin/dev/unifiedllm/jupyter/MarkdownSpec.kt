@@ -13,11 +13,11 @@ import io.kotest.matchers.string.shouldNotContain
 import kotlin.time.Duration.Companion.seconds
 
 private fun render(markdown: String): String {
-    done(markdown).page()
+    safe(done(markdown).html)
     return Markdown.html(markdown)!!.trimEnd()
 }
 
-private fun links(markdown: String): List<String> = done(markdown).page().all("a").map { it.attr("href") }
+private fun links(markdown: String): List<String> = safe(done(markdown).html).all("a").map { it.attr("href") }
 
 private val hidden = listOf(
     "javascript:alert(1)",
@@ -90,6 +90,10 @@ private val heavy = listOf(
     Heavy("fences", repeated("```\n")),
     Heavy("setext", repeated("a\n=\n")),
     Heavy("brackets and ticks", repeated("[`")),
+    Heavy("tildes", repeated("~~a ")),
+    Heavy("tildes in tildes", repeated("~~~")),
+    Heavy("amounts", repeated("\$5 aa ")),
+    Heavy("tasks", repeated("- [ ] ")),
 )
 
 class MarkdownSpec : FunSpec({
@@ -104,18 +108,56 @@ class MarkdownSpec : FunSpec({
     }
 
     test("a table keeps its alignment and escapes its cells") {
-        val page = done("| a | b |\n|:--|--:|\n| <i> | `|` **x** |").page()
+        val page = safe(done("| a | b |\n|:--|--:|\n| <i> | `|` **x** |").html)
         page.all(".ullm-text th").map { it.attr("align") } shouldContainExactly listOf("left", "right")
         page.texts(".ullm-text td") shouldContainExactly listOf("<i>", "`")
         page.answer.select("i").shouldBeEmpty()
     }
 
-    test("a fence shows its code unchanged, and its language does not become a class") {
-        render("```kotlin onload=x\nval x = \"<b>\" // 1 & 2\n```") shouldBe "<pre><code>val x = &quot;&lt;b&gt;&quot; // 1 &amp; 2\n</code></pre>"
+    test("a cell of a table is on the left unless the text says otherwise") {
+        val page = safe(done("| a | b | c |\n|---|:-:|--:|\n| x | y | z |").html)
+        val alignments = listOf("left", "center", "right").map { "text-align:$it" }
+        page.all(".ullm-text th, .ullm-text td").map { it.attr("style") } shouldContainExactly alignments + alignments
+    }
+
+    test("a fence shows its code unchanged, and its language above it") {
+        val page = safe(done("```kotlin onload=x\nval x = \"<b>\" // 1 & 2\n```").html)
+        page.texts(".ullm-code > .ullm-lang") shouldContainExactly listOf("kotlin")
+        page.texts(".ullm-code > pre > code") shouldContainExactly listOf("val x = \"<b>\" // 1 & 2\n")
+        page.all(".ullm-code > pre").single().attr("style") shouldContain "white-space:pre;overflow:auto;"
+    }
+
+    test("code without a language has no label, and a long or hostile one is cut and escaped") {
+        safe(done("```\na\n```\n\n    b").html).all(".ullm-code").flatMap { code -> code.children().map { it.tagName() } } shouldContainExactly
+            listOf("pre", "button", "pre", "button")
+        safe(done("```\"><b/onload=x>${"y".repeat(50)}\na\n```").html).texts(".ullm-lang") shouldContainExactly listOf("\"><b/onload=x>" + "y".repeat(26))
+        safe(done("~~~ \tsql\n~~~").html).texts(".ullm-lang") shouldContainExactly listOf("sql")
+    }
+
+    test("two tildes delete, one does not") {
+        render("~~old *text*~~ new, ~5 to ~10, ~~~a~~~, a~~b~~c and ~~ d ~~") shouldBe
+            "<p><del>old <em>text</em></del> new, ~5 to ~10, ~~~a~~~, a<del>b</del>c and ~~ d ~~</p>"
+        safe(done("![a ~~b~~](https://ok.example)").html).all("a").single().text() shouldBe "[image at ok.example: a b]"
+    }
+
+    test("tasks have boxes of text") {
+        render("- [ ] open\n- [x] *done*\n- [X]\n- [y] no\n- [x]no\n\n1. [ ] one") shouldBe
+            "<ul>\n<li class=\"ullm-task\">☐ open</li>\n<li class=\"ullm-task\">☑ <em>done</em></li>\n<li class=\"ullm-task\">☑ </li>\n" +
+            "<li>[y] no</li>\n<li>[x]no</li>\n</ul>\n<ol>\n<li class=\"ullm-task\">☐ one</li>\n</ol>"
+    }
+
+    test("text that looks like our markup is text") {
+        val text = "<div class=\"ullm-card\" data-state=\"done\"><span class=\"ullm-footer\">free</span></div>"
+        val link = "[x](https://ok.example \"ullm-error\"){.ullm-error data-state=failed}"
+        val page = safe(done("$text\n\n- $text\n\n`$text`\n\n```ullm-card\n$text\n```\n\n$link").html)
+        page.select(".ullm-card").attr("data-state") shouldBe "done"
+        page.all(".ullm-card, [data-state]").size shouldBe 1
+        page.all(".ullm-error").shouldBeEmpty()
+        page.answer.wholeText().split(text).size shouldBe 5
     }
 
     test("an unclosed fence ends with the text") {
-        done("```\n</code></pre></div>").page().answer.select("pre code").single().wholeText() shouldBe "</code></pre></div>\n"
+        safe(done("```\n</code></pre></div>").html).answer.select("pre code").single().wholeText() shouldBe "</code></pre></div>\n"
     }
 
     test("a link opens in a new page and sends no referrer") {
@@ -135,7 +177,7 @@ class MarkdownSpec : FunSpec({
     context("an unsafe address makes no link, in whatever form it is written, and its text stays") {
         withData<String>({ it.ifEmpty { "(empty)" } }, hidden) { address ->
             for (markdown in listOf("[text](<$address>)", "[text]($address)", "[text][r]\n\n[r]: <$address>", "<$address>", "![text](<$address>)")) {
-                val page = done(markdown).page()
+                val page = safe(done(markdown).html)
                 withClue(markdown) {
                     page.all("a[href]").map { it.outerHtml() }.shouldBeEmpty()
                     if (markdown.startsWith("[text](<")) page.answer.text() shouldContain "text"
@@ -157,18 +199,23 @@ class MarkdownSpec : FunSpec({
             "http://[::1]/p" to "[::1]",
             "https://a b.example/ c" to "a%20b.example",
         ) { (address, host) ->
-            val page = done("![a **cat** `x`](<$address>)").page()
+            val page = safe(done("![a **cat** `x`](<$address>)").html)
             page.all("a").single().text() shouldBe "[image at $host: a cat x]"
         }
     }
 
+    test("an address in the text of a link is no link of its own") {
+        render("[a <https://one.example> b](https://two.example)") shouldBe
+            "<p><a href=\"https://two.example\" rel=\"noopener noreferrer\" target=\"_blank\">a https://one.example b</a></p>"
+    }
+
     test("an image in a link, and a link in an image, are not nested links") {
-        done("[![a](https://one.example/i.png)](https://two.example)").page().all("a a").shouldBeEmpty()
-        done("![a [b](https://one.example)](https://two.example/i.png)").page().all("a a").shouldBeEmpty()
+        safe(done("[![a](https://one.example/i.png)](https://two.example)").html).all("a a").shouldBeEmpty()
+        safe(done("![a [b](https://one.example)](https://two.example/i.png)").html).all("a a").shouldBeEmpty()
     }
 
     test("an image with an unsafe address is replaced by its description") {
-        done("![a cat](data:image/png;base64,AAAA)").page().answer.text() shouldBe "[image: a cat]"
+        safe(done("![a cat](data:image/png;base64,AAAA)").html).answer.text() shouldBe "[image: a cat]"
     }
 
     test("characters that hide or reorder text are visible, also those written as entities") {
@@ -183,12 +230,13 @@ class MarkdownSpec : FunSpec({
         render("a\u0000b &#0; &#xD800; \uD83D 😀 𝔘") shouldBe "<p>a\uFFFDb \uFFFD \uFFFD \uFFFD 😀 𝔘</p>"
     }
 
-    test("text of more than 200,000 characters is shown as plain text") {
+    test("text of more than 200,000 characters is rendered block by block, and a block of that length is plain text") {
         Markdown.html("*a* ".repeat(50_000)).shouldNotBeNull()
         Markdown.html("*a* ".repeat(50_000) + "b").shouldBeNull()
-        val page = done("*a* ".repeat(50_000) + "<b>").page()
-        page.answer.className() shouldBe "ullm-text ullm-plain"
-        page.answer.wholeText() shouldBe "*a* ".repeat(50_000) + "<b>"
+        val long = "*a* ".repeat(50_000) + "<b>"
+        val page = safe(done("*one*\n\n$long\n\n*two*").html)
+        page.texts(".ullm-text > p > em") shouldContainExactly listOf("one", "two")
+        page.texts(".ullm-text > .ullm-plain") shouldContainExactly listOf(long)
     }
 
     context("deeply nested or repeated markup is rendered within the time limit") {
@@ -203,7 +251,7 @@ class MarkdownSpec : FunSpec({
     context("deeply nested markup keeps the card well-formed") {
         for (case in listOf(">".repeat(10_000) + " x", "[".repeat(10_000) + "x", "- ".repeat(400) + "x", "*_".repeat(3_000) + "x" + "_*".repeat(3_000))) {
             test(case.take(10)).config(timeout = 10.seconds, blockingTest = true) {
-                done(case).page().answer.text().filter { it == 'x' } shouldBe "x"
+                safe(done(case).html).answer.text().filter { it == 'x' } shouldBe "x"
             }
         }
     }

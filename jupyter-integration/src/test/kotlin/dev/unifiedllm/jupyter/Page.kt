@@ -4,6 +4,7 @@ import io.kotest.assertions.withClue
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldMatch
+import io.kotest.matchers.string.shouldNotContain
 import org.jsoup.nodes.Element
 import org.jsoup.parser.Parser
 
@@ -38,7 +39,8 @@ internal class Page(private val html: String) {
             body.child(1).wholeText() shouldBe "after"
             main.children().map { it.tagName() } shouldBe listOf("style", card.tagName())
             main.textNodes().map { it.wholeText }.shouldBeEmpty()
-            main.child(0).outerHtml() shouldBe style
+            main.child(0).outerHtml() shouldNotContain "@import"
+            main.child(0).data() shouldNotContain "url("
             val unexpected = main.allElements.drop(1).flatMap { element -> unexpected(element) }
             unexpected.shouldBeEmpty()
             for (link in main.select("a[href]")) {
@@ -63,25 +65,36 @@ internal class Page(private val html: String) {
         val ANY = Regex(".*", RegexOption.DOT_MATCHES_ALL)
         val EMPTY = Regex("")
         val BARE = emptyMap<String, Regex>()
-        val CELL = mapOf("align" to Regex("left|center|right"), "scope" to Regex("col|row"), "colspan" to Regex("\\d"))
+        val CELL = mapOf(
+            "align" to Regex("left|center|right"),
+            "style" to Regex("text-align:(left|center|right)"),
+            "scope" to Regex("col|row"),
+            "colspan" to Regex("\\d"),
+        )
         val PLAIN =
-            listOf("style", "b", "p", "br", "strong", "em", "code", "pre", "ul", "li", "blockquote", "hr", "thead", "tbody", "tfoot", "summary", "caption")
+            listOf("style", "b", "p", "br", "strong", "em", "del", "ul", "blockquote", "hr", "thead", "tbody", "tfoot", "summary", "caption")
         val HEADINGS = (1..6).map { "h$it" }
 
         /** Element, attribute, value. Of the elements that may have a class, Markdown makes only that of mathematics. */
         val ALLOWED: Map<String, Map<String, Regex>> = (PLAIN + HEADINGS).associateWith { BARE } + mapOf(
             "div" to mapOf(
                 "class" to Regex(
-                    "ullm-((card|error) $NO_MATHEMATICS|note|call|result( ullm-failed)?|step|footer|text( ullm-waiting| ullm-plain( ullm-caret)?)?)",
+                    "ullm-(card( ullm-(live|partial|failure))? $NO_MATHEMATICS|error|question|note( ullm-links)?|call|result|step|footer|root|" +
+                        "text( ullm-quiet)?|code|lang|plain)",
                 ),
-                "data-state" to Regex(CardState.entries.joinToString("|") { it.word }),
+                "data-state" to Regex((CardState.entries.map { it.word } + listOf("cut", "length", "filtered", "refused", "unknown")).joinToString("|")),
             ),
-            "details" to mapOf("class" to Regex("ullm-reasoning"), "open" to EMPTY),
-            "span" to mapOf("class" to Regex("ullm-caret|ullm-waiting|$MATHEMATICS")),
-            "img" to mapOf("class" to Regex("ullm-picture"), "alt" to EMPTY, "src" to Regex("data:image/[a-z+]+;base64,[A-Za-z0-9+/]+=*")),
+            "details" to mapOf("class" to Regex("ullm-(reasoning|question)"), "open" to EMPTY),
+            "pre" to mapOf("tabindex" to Regex("0"), "style" to Regex("[a-z0-9:;,.() -]+")),
+            "button" to
+                mapOf("class" to Regex("ullm-copy"), "type" to Regex("button"), "hidden" to EMPTY, "onclick" to Regex.fromLiteral(COPY_SCRIPT)),
+            "code" to mapOf("style" to Regex("white-space:pre")),
+            "li" to mapOf("class" to Regex("ullm-task")),
+            "span" to mapOf("aria-hidden" to Regex("true"), "class" to Regex("ullm-caret|ullm-quiet|$MATHEMATICS")),
+            "img" to mapOf("class" to Regex("ullm-picture"), "alt" to ANY, "src" to Regex("data:image/[a-z+]+;base64,[A-Za-z0-9+/]+=*")),
             "ol" to mapOf("start" to Regex("\\d+")),
             "a" to mapOf("href" to ANY, "rel" to ANY, "target" to Regex("_blank"), "title" to ANY),
-            "table" to mapOf("class" to Regex("ullm-costs( ullm-models)?")),
+            "table" to mapOf("class" to Regex("ullm-costs( ullm-models)?"), "tabindex" to Regex("0")),
             "tr" to mapOf("class" to Regex("ullm-demo")),
             "th" to CELL,
             "td" to CELL,

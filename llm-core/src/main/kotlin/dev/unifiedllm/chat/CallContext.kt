@@ -18,6 +18,11 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmName("callId")
     public val callId: String? = builder.callId
 
+    /** The number of the cell of a notebook that the call belongs to: if it is not set, the one that runs when the call starts. Null outside of notebooks. */
+    @InternalLlmApi
+    @get:JvmSynthetic
+    public val cell: Int? = builder.cell
+
     @get:JvmSynthetic
     internal val functions: RunningFunctions? = builder.functions
 
@@ -51,6 +56,13 @@ public class CallContext private constructor(builder: Builder) {
     /** Used for the first model instead of the client's key. */
     @get:JvmName("apiKey")
     public val apiKey: ApiKey? = builder.apiKey
+
+    /**
+     * The model for which the key, the headers, the query parameters and the provider's options of the request were set: no model of another provider gets
+     * them. Null: the model of the request.
+     */
+    @get:JvmSynthetic
+    internal val settingsFor: ModelRef? = builder.settingsFor
 
     /** True: an option that the model or its wire lacks is an error instead of a warning. */
     @get:JvmName("strict")
@@ -96,6 +108,11 @@ public class CallContext private constructor(builder: Builder) {
         @get:JvmSynthetic @set:JvmSynthetic
         internal var callId: String? = from?.callId
 
+        @InternalLlmApi
+        @get:JvmSynthetic
+        @set:JvmSynthetic
+        public var cell: Int? = from?.cell
+
         @get:JvmSynthetic @set:JvmSynthetic
         internal var functions: RunningFunctions? = from?.functions
 
@@ -140,6 +157,9 @@ public class CallContext private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var apiKey: ApiKey? = from?.apiKey
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var settingsFor: ModelRef? = from?.settingsFor
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var strict: Boolean = from?.strict ?: false

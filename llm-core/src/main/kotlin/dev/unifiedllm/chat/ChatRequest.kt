@@ -145,18 +145,20 @@ public class ChatRequest private constructor(builder: ChatRequestBuilder) : Requ
     )
 
     /**
-     * The same request to [model]: without the key of the call and, if its provider is another one, without the headers, query parameters and options that
-     * were set for the first.
+     * The same request to [model].
+     *
+     * @param isOfProvider false for a model of another provider: without the headers, query parameters and options that were set for the first
+     * @param keepsKey false: without the key of the call
      */
     @JvmSynthetic
-    internal fun withModel(model: ModelRef): ChatRequest = ChatRequest(
-        ChatRequestBuilder(model, this, context.with { apiKey = null }).also {
-            if (model.id.provider == modelRef.id.provider) return@also
-            it.extraHeaders.clear()
-            it.extraQuery.clear()
-            it.providerOptions = JsonObject(emptyMap())
-        },
-    )
+    internal fun withModel(model: ModelRef, isOfProvider: Boolean, keepsKey: Boolean): ChatRequest {
+        val first = modelRef
+        val own = context.with {
+            if (!keepsKey) apiKey = null
+            settingsFor = if (isOfProvider) settingsFor ?: first else null
+        }
+        return ChatRequest(ChatRequestBuilder(model, this, own).also { if (!isOfProvider) it.clearOptions() })
+    }
 
     private fun fields() = listOf(
         model, messages, tools, toolChoice, temperature, topP, topK, maxTokens, stop, seed,

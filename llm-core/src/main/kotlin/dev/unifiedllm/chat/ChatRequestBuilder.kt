@@ -143,7 +143,7 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
     public fun metadata(name: String, value: String): ChatRequestBuilder = apply { metadata[name] = value }
 
     /**
-     * Sends an additional header with the request.
+     * Sends an additional header with the request. Fallbacks at other providers are sent without it.
      *
      * @throws IllegalArgumentException if HTTP cannot carry the name or the value, or if the library sets this header itself
      */
@@ -159,8 +159,15 @@ public class ChatRequestBuilder @InternalLlmApi constructor(model: ModelRef, fro
         extraHeaders[name] = value
     }
 
-    /** Adds a query parameter to the URL. */
+    /** Adds a query parameter to the URL. Fallbacks at other providers are sent without it. */
     public fun extraQuery(name: String, value: String): ChatRequestBuilder = apply { extraQuery[name] = value }
+
+    @JvmSynthetic
+    override fun clearOptions() {
+        super.clearOptions()
+        extraHeaders.clear()
+        extraQuery.clear()
+    }
 
     public fun stop(vararg texts: String): ChatRequestBuilder = apply { stop += texts }
 

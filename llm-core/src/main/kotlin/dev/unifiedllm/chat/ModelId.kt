@@ -19,6 +19,14 @@ public data class ModelId(
 
     override fun toString(): String = if (provider.isEmpty()) name else "$provider/$name"
 
+    /**
+     * True if [other] is a model of the same provider by its name, on whatever wire: `openai/responses` is OpenAI too. Bare names and aliases name no
+     * provider, so that one has only itself.
+     */
+    @JvmSynthetic
+    internal fun sharesProvider(other: ModelId): Boolean =
+        this == other || (provider.isNotEmpty() && provider.substringBefore('/') == other.provider.substringBefore('/'))
+
     public companion object {
         private const val MAX_LENGTH = 512
 

@@ -13,3 +13,18 @@ public sealed class Request(
     /** The same request with another context. */
     public abstract fun withContext(context: CallContext): Request
 }
+
+/** True if the request has something in the words of a provider: headers, query parameters, options. */
+internal val Request.hasOptions: Boolean
+    get() = when (this) {
+        is ChatRequest -> extraHeaders.isNotEmpty() || extraQuery.isNotEmpty() || providerOptions.isNotEmpty()
+        is ImageRequest -> providerOptions.isNotEmpty()
+        is EmbeddingRequest -> providerOptions.isNotEmpty()
+    }
+
+/** This request without what was set in the words of a provider. */
+internal fun Request.withoutOptions(): Request = when (this) {
+    is ChatRequest -> with { clearOptions() }
+    is ImageRequest -> with { clearOptions() }
+    is EmbeddingRequest -> with { clearOptions() }
+}

@@ -43,7 +43,7 @@ public sealed class RequestBuilder<B : RequestBuilder<B>>(
 
     /**
      * Additional fields of the request body, in the provider's own words. They replace ours of the same name; built-in tools in `tools` stand beside the
-     * request's own.
+     * request's own. Fallbacks at other providers are sent without them.
      */
     @JvmSynthetic
     public fun providerOptions(block: ProviderOptionsBuilder.() -> Unit): B = self.apply {
@@ -52,9 +52,15 @@ public sealed class RequestBuilder<B : RequestBuilder<B>>(
 
     /**
      * Additional fields of the request body, in the provider's own words. They replace ours of the same name; built-in tools in `tools` stand beside the
-     * request's own.
+     * request's own. Fallbacks at other providers are sent without them.
      */
     public fun providerOptions(block: Consumer<ProviderOptionsBuilder>): B = providerOptions { block.accept(this) }
+
+    /** Removes what was set in the words of a provider. */
+    @JvmSynthetic
+    internal open fun clearOptions() {
+        providerOptions = JsonObject(emptyMap())
+    }
 
     public fun strict(strict: Boolean): B = self.apply { this.strict = strict }
 

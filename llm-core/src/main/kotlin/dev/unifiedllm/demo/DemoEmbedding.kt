@@ -17,5 +17,3 @@ internal fun demoVector(text: String, dimensions: Int): FloatArray {
 }
 
 internal const val DEMO_DIMENSIONS: Int = 256
-
-private val WORDS = Regex("[\\p{L}\\p{N}]+")

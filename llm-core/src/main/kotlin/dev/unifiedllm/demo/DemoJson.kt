@@ -7,17 +7,51 @@ import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.contentOrNull
+import kotlinx.serialization.json.doubleOrNull
+import kotlin.math.ceil
+import kotlin.math.floor
 
-/** Returns arguments that fit [schema], as a model might choose them. */
-internal fun exampleArguments(schema: JsonObject): String = ExampleValues(schema).root().toString()
+/**
+ * Returns arguments that fit [schema], as a model might choose them: names, quotations and numbers of [prompt] in their order; the whole of it for a query.
+ */
+internal fun exampleArguments(schema: JsonObject, prompt: String): String = ExampleValues(schema, PromptValues(prompt)).root().toString()
 
-/** Returns a response that fits [schema], on several lines so that it streams in several pieces. */
-internal fun exampleAnswer(schema: JsonObject): String = PRETTY.encodeToString(JsonElement.serializer(), ExampleValues(schema).root())
+/**
+ * Returns a response that fits [schema], on several lines so that it streams in several pieces.
+ *
+ * @param words taken for its texts, as far as they reach
+ */
+internal fun exampleAnswer(schema: JsonObject, words: List<String> = emptyList()): String =
+    PRETTY.encodeToString(JsonElement.serializer(), ExampleValues(schema, PromptValues("", words)).root())
 
 private val PRETTY = Json { prettyPrint = true }
 
-/** Makes values that fit [schema]: a text is the name of its property, a number is 1, an array has two elements. */
-private class ExampleValues(private val schema: JsonObject) {
+/** The names, quotations and numbers of [prompt], then [words], which are taken one after the other. */
+private class PromptValues(private val prompt: String, words: List<String> = emptyList()) {
+    private val names = (NAMES.findAll(prompt).map { match -> match.groupValues.drop(1).first { it.isNotEmpty() } } + words).iterator()
+    private val numbers = NUMBERS.findAll(prompt).mapNotNull { it.value.toLongOrNull() }.iterator()
+
+    /** Null if there are no more. @param property the name of the property */
+    fun text(property: String): String? = if (property.lowercase() in QUERIES && prompt.isNotBlank()) quoted(prompt) else names.nextOrNull()
+
+    fun number(): Long? = numbers.nextOrNull()
+
+    private fun <T> Iterator<T>.nextOrNull(): T? = if (hasNext()) next() else null
+
+    private companion object {
+        /** What is quoted, and words with a capital behind another word. */
+        val NAMES = Regex("[\"“]([^\"“”]{1,60})[\"”]|(?<=[\\p{L}\\p{N},] )(\\p{Lu}\\p{L}+(?: \\p{Lu}\\p{L}+)*)")
+        val NUMBERS = Regex("(?<![\\w.])\\d{1,9}(?![\\w.]\\w)")
+        val QUERIES = setOf("query", "question", "q", "prompt", "message", "input")
+    }
+}
+
+/**
+ * Makes values that fit [schema]: a text is the name of its property, a number is 1, an array has two elements.
+ *
+ * @property prompt gives texts and numbers outside of arrays, as far as it has some; null for none
+ */
+private class ExampleValues(private val schema: JsonObject, private val prompt: PromptValues? = null) {
     private val definitions = schema["\$defs"] as? JsonObject
 
     fun root(): JsonElement = value("value", if ("properties" in schema || "\$ref" in schema) schema else JsonObject(schema + OBJECT), 0, null)
@@ -32,7 +66,7 @@ private class ExampleValues(private val schema: JsonObject) {
         val types = types(schema)
         if (depth >= DEEPEST && "null" in types) return JsonNull
         return when (types.firstOrNull { it != "null" }) {
-            "integer", "number" -> JsonPrimitive(number ?: 1)
+            "integer", "number" -> JsonPrimitive(within(schema, (number ?: prompt?.number() ?: 1).toLong()))
             "boolean" -> JsonPrimitive(true)
             "array" -> JsonArray(if (depth >= DEEPEST) emptyList() else (1..ELEMENTS).map { value(name, schema["items"], depth + 1, it) })
             "object" -> JsonObject((schema["properties"] as? JsonObject).orEmpty().mapValues { (each, property) -> value(each, property, depth + 1, number) })
@@ -46,7 +80,15 @@ private class ExampleValues(private val schema: JsonObject) {
         "date-time" -> JsonPrimitive("2026-01-01T00:00:00Z")
         "duration" -> JsonPrimitive("PT1H")
         "uuid" -> JsonPrimitive("00000000-0000-4000-8000-000000000000")
-        else -> JsonPrimitive(if (number == null) name else "$name $number")
+        else -> JsonPrimitive(if (number == null) prompt?.text(name) ?: name else "$name $number")
+    }
+
+    /** [value], moved into the limits that [schema] sets. */
+    private fun within(schema: JsonObject, value: Long): Long {
+        fun limit(name: String) = (schema[name] as? JsonPrimitive)?.doubleOrNull
+        val least = limit("minimum")?.let { ceil(it).toLong() } ?: limit("exclusiveMinimum")?.let { floor(it).toLong() + 1 } ?: Long.MIN_VALUE
+        val most = limit("maximum")?.let { floor(it).toLong() } ?: limit("exclusiveMaximum")?.let { ceil(it).toLong() - 1 } ?: Long.MAX_VALUE
+        return maxOf(minOf(value, most), least)
     }
 
     /** Deep inside, null ends what would go on for ever. */

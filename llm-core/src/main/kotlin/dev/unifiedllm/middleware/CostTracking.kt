@@ -88,6 +88,7 @@ internal class CostTracking(
                     request.context.task,
                     request.context.tags,
                     target.isLocal,
+                    request.context.cell,
                 ),
             )
         }

@@ -20,8 +20,7 @@ internal class KeyResolver(private val environment: Environment) {
         settings.apiKey?.let { return ResolvedKey(it, variable = null) }
         if (row.auth == Provider.Auth.AWS && settings.aws?.isIdentity == true) return null
         if (row.auth == Provider.Auth.NONE || row.apiKeyEnv.isEmpty()) return null
-        if (baseUrl.isFromCode && !isLoopback(baseUrl.host) && !row.isOwnHost(baseUrl.host)) {
-            // A key from the environment belongs to the host that the environment, or the row, names.
+        if (row.isKeptFrom(baseUrl)) {
             if (row.auth == Provider.Auth.OPTIONAL || row.auth == Provider.Auth.AWS) return null
             throw LlmException.Configuration(
                 "The base URL for $model was set in code, so its key is not taken from the environment. Set apiKey beside baseUrl: " +
@@ -29,12 +28,21 @@ internal class KeyResolver(private val environment: Environment) {
                 details = LlmException.Details(model),
             )
         }
-        // Where a variable of OpenAI's names a resource on Azure, the key may stand in OpenAI's variable, too.
-        val variables = if (baseUrl.isFromCode) row.apiKeyEnv else (row.apiKeyEnv + requestedRow.apiKeyEnv).distinct()
-        environment.first(variables)?.let { return ResolvedKey(parsed(it, model), it.name) }
+        variable(row, requestedRow, settings, baseUrl)?.let { return ResolvedKey(parsed(it, model), it.name) }
         if (row.auth in WITHOUT_KEY || environment.first(row.azure?.tokenEnv.orEmpty()) != null) return null
         throw noKey(row, requestedRow, model)
     }
+
+    /** The variable whose key is sent to [baseUrl]; null if there is none. */
+    fun variable(row: Provider, requestedRow: Provider, settings: ProviderSettings, baseUrl: BaseUrl): Variable? {
+        if (row.auth == Provider.Auth.AWS && settings.aws?.isIdentity == true) return null
+        if (row.auth == Provider.Auth.NONE || row.apiKeyEnv.isEmpty() || row.isKeptFrom(baseUrl)) return null
+        // Where a variable of OpenAI's names a resource on Azure, the key may stand in OpenAI's variable, too.
+        return environment.first(if (baseUrl.isFromCode) row.apiKeyEnv else (row.apiKeyEnv + requestedRow.apiKeyEnv).distinct())
+    }
+
+    /** A key from the environment belongs to the host that the environment, or the row, names. */
+    private fun Provider.isKeptFrom(baseUrl: BaseUrl) = baseUrl.isFromCode && !isLoopback(baseUrl.host) && !isOwnHost(baseUrl.host)
 
     private fun parsed(variable: Variable, model: ModelId): ApiKey = try {
         ApiKey.of(variable.value)

@@ -23,13 +23,10 @@ internal class TargetResolver(
      * @throws LlmException.Configuration if the provider is unknown, or its key or base URL is missing or cannot be used
      */
     fun resolve(id: ModelId, callSettings: ProviderSettings = ProviderSettings()): Target {
-        val found = lookup.find(id)
-        val settings = callSettings.over(settings(found.provider))
-        val requestedRow = found.provider.onWire(settings.protocol)
-        val aws = if (requestedRow.auth == Provider.Auth.AWS) awsRegions.settings(found.name, settings.aws ?: AwsSettings()) else null
-        val name = if (aws == null) found.name else awsRegions.withoutRegion(found.name)
-        val baseUrl = baseUrls.resolve(requestedRow, ModelId(requestedRow.id, name), settings, aws)
-        val row = registry.hostedAt(baseUrl.host, requestedRow) ?: requestedRow
+        val place = place(id, callSettings)
+        val (settings, requestedRow, row) = place
+        val name = place.name
+        val baseUrl = place.baseUrl
         val model = ModelId(row.id, name)
         val key = keys.resolve(row, requestedRow, model, settings, baseUrl)
         val azure = row.azure?.let { row.azureAddress(it, baseUrl, environment.first(it.apiVersionEnv)?.value, name) }
@@ -45,13 +42,30 @@ internal class TargetResolver(
             azure?.url ?: baseUrl.url,
             key?.key,
             settings.systemMessage,
-            aws = aws,
+            aws = place.aws,
             query = azure?.query.orEmpty(),
             isMarkedFree = settings.isFree,
             catalogue = catalogue,
         )
         return target.keyHint?.let(target::withWarning) ?: target
     }
+
+    private fun place(id: ModelId, callSettings: ProviderSettings): Place {
+        val found = lookup.find(id)
+        val settings = callSettings.over(settings(found.provider))
+        val requestedRow = found.provider.onWire(settings.protocol)
+        val aws = if (requestedRow.auth == Provider.Auth.AWS) awsRegions.settings(found.name, settings.aws ?: AwsSettings()) else null
+        val name = if (aws == null) found.name else awsRegions.withoutRegion(found.name)
+        val baseUrl = baseUrls.resolve(requestedRow, ModelId(requestedRow.id, name), settings, aws)
+        return Place(settings, requestedRow, registry.hostedAt(baseUrl.host, requestedRow) ?: requestedRow, name, aws, baseUrl)
+    }
+
+    /**
+     * The variable whose key is sent with a request to [id]; null if there is none.
+     *
+     * @throws LlmException.Configuration if the provider is unknown, or its base URL is missing or cannot be used
+     */
+    fun keyVariable(id: ModelId): String? = place(id, ProviderSettings()).let { keys.variable(it.row, it.requestedRow, it.settings, it.baseUrl)?.name }
 
     /** [id] with its provider's own id. @throws LlmException.Configuration if the provider is unknown */
     fun found(id: ModelId): ModelId = lookup.find(id).let { ModelId(it.provider.id, it.name) }
@@ -72,6 +86,22 @@ internal class TargetResolver(
         )
     }
 }
+
+/**
+ * Where a model is found.
+ *
+ * @property requestedRow the provider that the user named
+ * @property row the provider that the base URL means
+ * @property name the model's name there
+ */
+private data class Place(
+    val settings: ProviderSettings,
+    val requestedRow: Provider,
+    val row: Provider,
+    val name: String,
+    val aws: AwsSettings?,
+    val baseUrl: BaseUrl,
+)
 
 /** Without a key, these send a signature or a token that is obtained later. */
 private val WITH_CREDENTIALS = setOf(Provider.Auth.AWS, Provider.Auth.GOOGLE, Provider.Auth.API_KEY)

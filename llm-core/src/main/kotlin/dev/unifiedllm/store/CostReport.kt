@@ -1,16 +1,15 @@
 package dev.unifiedllm.store
 
 import dev.unifiedllm.FromKotlin
-import dev.unifiedllm.chat.Cost
-import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
+import java.time.Instant
 import java.time.ZoneId
 
-/** How a [CostReport] groups calls into rows. */
-public enum class By { MODEL, PROVIDER, DAY, TASK }
+/** How a [CostReport] groups calls into rows. [CELL] is the cell of a notebook that ran when the call started. */
+public enum class By { MODEL, PROVIDER, DAY, TASK, CELL }
 
 /**
- * The calls of one model, provider, day or task. Each attempt counts as a call: a retry or a fallback is one more.
+ * The calls of one model, provider, day, task or cell. Each attempt counts as a call: a retry or a fallback is one more.
  *
  * @property calls all calls, including those that failed or were cancelled
  * @property failed the calls that failed
@@ -36,23 +35,43 @@ public data class CostRow @JvmOverloads constructor(
     @get:JvmName("isDemo") public val isDemo: Boolean,
     @get:JvmName("isLocal") public val isLocal: Boolean = false,
 ) {
-    /** The cost as a short text: `$ n/a` if it is unknown, `local $0` if all responses came from servers on this machine, `free $0` if others are free. */
+    /** The cost as a short text: `$0.0123`, `$0.06 + 2 unpriced`, `$ n/a` if it is unknown, `free`, or `free (local)`. */
     @get:JvmName("costText")
-    public val costText: String
-        get() = when {
-            isFree -> if (isLocal) "local $0" else "free $0"
-            cost == null -> "$ n/a"
-            unknownCosts > 0 -> "${cost.toDisplayString()} + $unknownCosts n/a"
-            else -> cost.toDisplayString()
-        }
+    public val costText: String get() = if (isFree) freeText(isLocal) else amountText(cost, unknownCosts)
 }
 
-/** The costs of calls: a list of rows, the most expensive first, demo models last. */
+/**
+ * Calls whose cost is not known.
+ *
+ * @property model "provider/model"
+ * @property why what is missing: the price, with how to set one where that helps, or the tokens
+ */
+public data class UnpricedCalls(
+    @get:JvmName("model") public val model: String,
+    @get:JvmName("calls") public val calls: Int,
+    @get:JvmName("why") public val why: String,
+)
+
+/**
+ * The costs of calls: a list of rows. The most expensive row is first, those of days and cells are in the order of time; demo models are last.
+ *
+ * It is a copy: calls that end later are not in it.
+ */
 public class CostReport internal constructor(
     @get:JvmName("by") public val by: By,
     private val rows: List<CostRow>,
+    private val period: ReportPeriod,
+    private val ledger: List<LedgerRow>,
     @Suppress("UNUSED_PARAMETER") from: FromKotlin,
 ) : List<CostRow> by rows {
+    /** Only calls that began in the last so many times 24 hours are in the report; null: all that are known. */
+    @get:JvmName("days")
+    public val days: Int? get() = period.days
+
+    /** Whose calls these are, of which time, and how they are grouped, as in `Costs of the last 7 days of this session, by model`. */
+    @get:JvmName("title")
+    public val title: String get() = "Costs of $period, by ${by.name.lowercase()}"
+
     /** The sum of all known costs, without demo models. */
     @get:JvmName("total")
     public val total: Usd = rows.filterNot { it.isDemo }.mapNotNull { it.cost }.fold(Usd.ZERO, Usd::plus)
@@ -65,9 +84,13 @@ public class CostReport internal constructor(
     @get:JvmName("unknownCosts")
     public val unknownCosts: Int = rows.filterNot { it.isDemo }.sumOf { it.unknownCosts }
 
+    /** The calls whose cost is unknown, by model and reason, those with the most calls first. */
+    @get:JvmName("unpriced")
+    public val unpriced: List<UnpricedCalls> get() = unpricedCalls(ledger)
+
     /** The report as a text table. The column `cancelled` is left out if no call was cancelled. */
     override fun toString(): String {
-        if (rows.isEmpty()) return "No calls yet."
+        if (rows.isEmpty()) return "$title: no calls yet."
         val columns = columns()
         val lines = listOf(columns.map { it.title }) + rows.map { row -> columns.map { it.cell(row) } }
         val widths = columns.indices.map { column -> lines.maxOf { it[column].length } }
@@ -75,6 +98,7 @@ public class CostReport internal constructor(
             if (column == 0) cell.padEnd(widths[0]) else cell.padStart(widths[column])
         }.joinToString("  ")
         return buildString {
+            appendLine(title)
             lines.forEach { appendLine(line(it)) }
             append("total ").append(totalText())
             if (rows.any { it.isDemo }) append("; demo models, not in the total: ").append(demoTotal.toDisplayString())
@@ -92,54 +116,50 @@ public class CostReport internal constructor(
         Column("cost") { it.costText },
     )
 
-    /** The total as a short text with the number of calls whose cost is unknown: `$1.20 + 2 calls of unknown cost`. */
-    public fun totalText(): String = total.toDisplayString() + when (unknownCosts) {
-        0 -> ""
-        1 -> " + 1 call of unknown cost"
-        else -> " + $unknownCosts calls of unknown cost"
+    /** The total as a short text, as [CostRow.costText]: `$1.20 + 2 unpriced`. */
+    public fun totalText(): String {
+        val real = rows.filterNot { it.isDemo }
+        if (real.isNotEmpty() && real.all { it.isFree }) return freeText(real.all { it.isLocal })
+        return amountText(total.takeUnless { real.isNotEmpty() && real.all { it.cost == null } }, unknownCosts)
+    }
+
+    /** What was spent over time, by model, in parts of a minute up to a day; of a day if the report is by day. */
+    public fun timeline(): Timeline = timeline(ledger, period, if (by == By.DAY) DAY else null)
+
+    /**
+     * The rows as comma-separated values (RFC 4180), with a line of column names. Amounts are exact US dollars; that of an unknown cost is empty.
+     *
+     * A name that a spreadsheet would take for a formula begins with an apostrophe.
+     */
+    public fun toCsv(): String = csv(by, rows)
+
+    /** The report as a JSON object. Amounts are exact US dollars as numbers; that of an unknown cost is null. */
+    public fun toJson(): String = json(this)
+}
+
+/**
+ * The time and the ledger of a report.
+ *
+ * @property days null for all rows
+ * @property whose whose calls are in the ledger, as in `this session`
+ * @property kept how many rows the ledger has, if it has dropped older ones of this time; else null
+ */
+internal class ReportPeriod(
+    val days: Int?,
+    val from: Instant?,
+    val until: Instant,
+    val zone: ZoneId,
+    private val whose: String,
+    private val kept: Int? = null,
+) {
+    override fun toString(): String = when {
+        kept != null -> "the latest ${thousands(kept.toLong())} calls of $whose"
+        days == null -> whose
+        days == 1 -> "the last day of $whose"
+        else -> "the last $days days of $whose"
     }
 }
 
 private class Column(val title: String, val cell: (CostRow) -> String)
 
-/** The report of the rows of [ledger], grouped by [by]. Days begin at midnight in [zone]. */
-internal fun costReport(ledger: List<LedgerRow>, by: By, zone: ZoneId): CostReport {
-    val groups = ledger.groupBy { row ->
-        val name = when (by) {
-            By.MODEL -> row.model.toString()
-            By.PROVIDER -> row.model.provider
-            By.DAY -> row.startedAt.atZone(zone).toLocalDate().toString()
-            By.TASK -> row.task ?: "(none)"
-        }
-        name to row.isDemo
-    }
-    val rows = groups.map { (key, group) -> row(key.first, key.second, group) }
-    val sorted = rows.sortedWith(compareBy<CostRow> { it.isDemo }.thenByDescending { it.cost ?: Usd.ZERO }.thenBy { it.name })
-    return CostReport(by, sorted, FromKotlin.CALL)
-}
-
-/** A row without a cost ended before anything could be billed. */
-private fun cost(group: List<LedgerRow>): Usd? {
-    val known = group.mapNotNull { it.cost?.usd() }
-    return if (known.isEmpty() && group.any { it.cost != null }) null else known.fold(Usd.ZERO, Usd::plus)
-}
-
-private fun row(name: String, demo: Boolean, group: List<LedgerRow>, reported: List<Usage> = reported(group)) = CostRow(
-    name = name,
-    calls = group.size,
-    failed = group.count { it.status == LedgerRow.Status.FAILED },
-    cancelled = group.count { it.status == LedgerRow.Status.CANCELLED },
-    inputTokens = reported.sumOf { it.inputTokens ?: 0 },
-    cacheReadTokens = reported.sumOf { it.cacheReadTokens ?: 0 },
-    outputTokens = reported.sumOf { it.outputTokens ?: 0 },
-    cost = cost(group),
-    unknownCosts = group.count { it.cost is Cost.Unknown },
-    isFree = group.all { it.cost == null || it.cost is Cost.Free } && group.any { it.cost is Cost.Free },
-    isDemo = demo,
-    isLocal = group.all { it.cost == null || (it.cost is Cost.Free && it.isLocal) } && group.any { it.cost is Cost.Free },
-)
-
-/** The usage of complete responses: that of the others is an estimate. */
-private fun reported(group: List<LedgerRow>) = group.filter { it.status == LedgerRow.Status.DONE }.mapNotNull { it.usage }
-
-private fun thousands(count: Long) = "%,d".format(java.util.Locale.ROOT, count)
+internal fun thousands(count: Long): String = "%,d".format(java.util.Locale.ROOT, count)

@@ -74,7 +74,7 @@ private data class Order(val id: String, val items: List<Item>, val payment: Pay
 @OptIn(kotlinx.coroutines.ExperimentalCoroutinesApi::class)
 class DemoModelSpec : FunSpec({
     context("the same prompt gets the same response, which names the demo model:") {
-        withData("echo", "storyteller", "reasoner", "tools") { name ->
+        withData("echo", "assistant", "storyteller", "reasoner", "tools", "researcher", "illustrator", "slow") { name ->
             val first = DemoModel(name).stream(request()).toList()
             first shouldContainExactly DemoModel(name).stream(request()).toList()
             val answer = DemoModel(name).stream(request()).toResponse()

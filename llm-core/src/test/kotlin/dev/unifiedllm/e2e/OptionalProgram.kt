@@ -14,6 +14,7 @@ enum class OptionalProgram(val title: String, val install: String, private varar
     LITELLM("the LiteLLM proxy", "jupyter-integration/e2e/servers/run litellm --install", "jupyter-integration/e2e/servers/run", "litellm", "--check"),
     NOTEBOOK("the Kotlin kernel with JupyterLab", "jupyter-integration/e2e/run --install", "jupyter-integration/e2e/run", "--check", "packages"),
     CHROMIUM("Chromium", "apt-get install chromium", "jupyter-integration/e2e/run", "--check", "chromium"),
+    AXE("axe-core", "jupyter-integration/e2e/run --install", "jupyter-integration/e2e/run", "--check", "axe"),
     ;
 
     /** Checked once in a JVM, when the first spec that needs the program is constructed. A check that itself fails is a failure of that spec. */

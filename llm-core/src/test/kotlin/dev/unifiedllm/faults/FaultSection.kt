@@ -26,7 +26,7 @@ internal sealed class Registration(val number: Int) {
     /** Another spec tests it: its source names the number as `fault 13` or in `faults 13, 15`. @param spec the full name of the class */
     class See(number: Int, val spec: String) : Registration(number)
 
-    /** It belongs to a later part of the project. @param part `Face` or `Money` */
+    /** It belongs to a later part of the project. @param part `Money` */
     class Theirs(number: Int, val part: String, val reason: String) : Registration(number)
 
     /** A client on JDK 17 cannot show it. */

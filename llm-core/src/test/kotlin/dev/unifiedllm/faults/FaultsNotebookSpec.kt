@@ -111,13 +111,13 @@ internal object FaultsNotebook : FaultSection("N JVM and notebook") {
     private suspend fun failureOf(reply: Reply): LlmException = shouldThrow<LlmException.Cancelled> { reply.events().collect { } }
 
     private fun notebook() {
-        theirs(223, "Face", "the widget of a kernel that has been restarted")
-        theirs(224, "Face", "the chat widget of a kernel that has died")
-        seeSpec(225, "dev.unifiedllm.jupyter.LiveReplySpec")
+        seeSpec(223, "dev.unifiedllm.jupyter.NotebookSpec")
+        seeSpec(224, "dev.unifiedllm.jupyter.NotebookSpec")
+        seeSpec(225, "dev.unifiedllm.jupyter.SharedReplySpec")
         seeSpec(226, "dev.unifiedllm.jupyter.NotebookSpec")
         seeSpec(227, "dev.unifiedllm.jupyter.LiveReplySpec")
         for (spec in listOf("AnswerCardSpec", "HtmlSpec", "XssSpec")) seeSpec(228, "dev.unifiedllm.jupyter.$spec")
-        theirs(229, "Face", "comm messages: there are none before there is a widget")
+        for (spec in listOf("NotebookSpec", "WidgetProtocolSpec")) seeSpec(229, "dev.unifiedllm.jupyter.$spec")
     }
 
     private fun exit() {

@@ -42,6 +42,6 @@ private fun row(registration: Registration): String {
     }
 }
 
-private val PARTS = mapOf("Face" to "notebook's widgets", "Money" to "ledger, budgets and cache")
+private val PARTS = mapOf("Money" to "ledger, budgets and cache")
 
 private fun cell(text: String) = text.replace("|", "\\|")

@@ -2,6 +2,7 @@ package dev.unifiedllm.dsl
 
 import dev.unifiedllm.Llm
 import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.sessionCosts
 import dev.unifiedllm.store.By
 import dev.unifiedllm.store.CostReport
 
@@ -10,7 +11,7 @@ import dev.unifiedllm.store.CostReport
  *
  * @param days the last days, to the minute; null for all
  */
-public fun costs(days: Int? = null, by: By = By.MODEL): CostReport = Llm.sessionCosts(by, days)
+public fun costs(days: Int? = null, by: By = By.MODEL): CostReport = sessionCosts(by, days)
 
 /** The costs of all calls of [Llm.default] by [by]; in a notebook those of all clients of the kernel. */
 public fun costs(by: By): CostReport = costs(days = null, by = by)

@@ -1,0 +1,176 @@
+package dev.unifiedllm.jupyter
+
+import dev.unifiedllm.Call
+import dev.unifiedllm.Llm
+import dev.unifiedllm.Reply
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.ChatResponse
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.Message
+import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.ResponseFold
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.channels.Channel
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.FlowCollector
+import kotlinx.coroutines.flow.asFlow
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.runInterruptible
+import kotlin.coroutines.CoroutineContext
+
+/** An answer of a chat widget. */
+internal interface Answering {
+    /** Its deltas; collected once. Cancelling the collector cancels the call. */
+    val events: Flow<Delta>
+
+    /** What has arrived; null if nothing has. */
+    val response: ChatResponse?
+
+    /** What a function returned that is no text; null if there is none. */
+    val result: Any? get() = null
+
+    /** What the answer has cost though it was cut, by its estimated tokens; null if that cannot be known. */
+    val estimate: Cost? get() = null
+
+    /** Waits until the call has ended whose [events] are no longer collected: it goes on for a moment. Throws nothing but the cancellation of the wait. */
+    suspend fun awaitEnd(): Unit = Unit
+}
+
+/** Gives the answers in a chat widget. */
+internal fun interface Answerer {
+    /** @param request has the history and the settings of the widget */
+    fun answering(request: ChatRequest): Answering
+}
+
+private suspend fun Reply.awaitEnd() {
+    if (state == Reply.State.RUNNING) collected { await() }
+}
+
+/** A model of a client. @param llm the client when the answer is asked for */
+internal class ModelAnswerer(private val llm: () -> Llm) : Answerer {
+    override fun answering(request: ChatRequest): Answering {
+        val reply = llm().chat(request)
+        return object : Answering {
+            override val events get() = reply.events()
+            override val response get() = reply.partial
+            override val estimate get() = estimatedCost(reply, reply.partial)
+
+            override suspend fun awaitEnd() = reply.awaitEnd()
+        }
+    }
+}
+
+/**
+ * A function of the history as a model. It returns a text, a Flow or Sequence of texts, a Reply or its response, or any value, which is shown as in a cell.
+ *
+ * @param threads where it runs: it may block. A function that ignores its interrupt is left behind
+ */
+internal class FunctionAnswerer(
+    private val threads: CoroutineContext = Dispatchers.IO,
+    private val nanoTime: () -> Long = System::nanoTime,
+    private val answer: suspend (List<Message>, ChatConfig) -> Any?,
+) : Answerer {
+    override fun answering(request: ChatRequest): Answering = FunctionAnswering(request)
+
+    private inner class FunctionAnswering(private val request: ChatRequest) : Answering {
+        private val fold = ResponseFold(nanoTime)
+        private var hasFinished = false
+
+        @Volatile
+        override var result: Any? = null
+
+        /** What was returned, if it is a reply: it knows what it has cost though it was cut. */
+        @Volatile
+        private var reply: Reply? = null
+
+        override val response: ChatResponse get() = reply?.partial ?: synchronized(fold) { fold.response() }
+
+        override val estimate: Cost? get() = reply?.let { estimatedCost(it, it.partial) }
+
+        override suspend fun awaitEnd() {
+            reply?.awaitEnd()
+        }
+
+        override val events: Flow<Delta> = flow {
+            pass(Delta.Start(null, ID))
+            show(called())
+            if (!hasFinished) pass(Delta.Finish(FinishReason.STOP, null, Cost.Free))
+        }
+
+        private suspend fun called(): Any? {
+            val running = CoroutineScope(threads).async { runInterruptible { runBlocking { answer(request.messages, configOf(request)) } } }
+            try {
+                return running.await()
+            } finally {
+                running.cancel()
+            }
+        }
+
+        private suspend fun FlowCollector<Delta>.show(value: Any?) {
+            when (value) {
+                null, Unit -> Unit
+                is CharSequence -> pass(Delta.Text(value.toString()))
+                is Reply -> {
+                    reply = value
+                    value.events().collect { pass(it) }
+                }
+                is ChatResponse -> response(value)
+                is Call<*> -> show(value.await())
+                is Flow<*> -> pull(value)
+                is Sequence<*> -> pull(value.asFlow())
+                else -> {
+                    result = value
+                    pass(Delta.Text(value.toString()))
+                }
+            }
+        }
+
+        /** Passes [values] on, which may block: after a stop they are interrupted, and not waited for. */
+        private suspend fun FlowCollector<Delta>.pull(values: Flow<*>) {
+            val arrived = Channel<Any?>(Channel.BUFFERED)
+            val interrupter = Interrupter()
+            val pulling = CoroutineScope(threads + interrupter).launch {
+                arrived.close(failureOf { values.collect { arrived.send(it) } })
+            }
+            try {
+                for (value in arrived) pass(value as? Delta ?: Delta.Text(value.toString()))
+            } finally {
+                pulling.cancel()
+                interrupter.interrupt()
+            }
+        }
+
+        private suspend fun failureOf(block: suspend () -> Unit): Throwable? = try {
+            block()
+            null
+        } catch (failure: Throwable) { // of any type: it is code of the user's
+            failure
+        }
+
+        private suspend fun FlowCollector<Delta>.response(response: ChatResponse) {
+            response.model?.let { pass(Delta.Start(response.responseId, it)) }
+            pass(Delta.Text(response.text))
+            pass(Delta.Finish(response.finishReason ?: FinishReason(FinishReason.Kind.UNKNOWN), response.usage, response.cost))
+        }
+
+        private suspend fun FlowCollector<Delta>.pass(delta: Delta) {
+            if (delta is Delta.Finish) hasFinished = true
+            synchronized(fold) { fold.add(delta) }
+            emit(delta)
+        }
+    }
+
+    companion object {
+        private fun configOf(request: ChatRequest) =
+            ChatConfig(request.maxTokens, request.temperature, request.topP, request.topK, request.frequencyPenalty, request.presencePenalty)
+
+        /** What the answers of a function name as their model. */
+        val ID: ModelId = ModelId("", "function")
+    }
+}

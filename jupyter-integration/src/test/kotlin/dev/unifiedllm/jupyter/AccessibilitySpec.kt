@@ -1,0 +1,99 @@
+package dev.unifiedllm.jupyter
+
+import dev.unifiedllm.Llm
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.e2e.OptionalProgram
+import dev.unifiedllm.e2e.needs
+import dev.unifiedllm.store.By
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.string.shouldContain
+import java.io.File
+
+/** Writes a page of each kind of output to target/pages and checks them, and the chat widget, with axe-core in headless Chromium: `e2e/run axe`. */
+class AccessibilitySpec : FunSpec({
+    val folder = File("target/pages").apply { mkdirs() }
+
+    fun write(name: String, vararg outputs: Rendered) {
+        val style = "body { background: #fff; color: #1f1f1f } @media (prefers-color-scheme: dark) { body { background: #111; color: #e6e6e6 } }"
+        val head = "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>$name</title><style>$style</style></head>"
+        File(folder, "$name.html").writeText("$head<body><main>${outputs.joinToString("\n") { it.html }}</main></body></html>")
+    }
+
+    test("answers in all states") {
+        val text = answer(start(), Delta.Reasoning("Two cities come to mind."), Delta.Text(MARKDOWN), Delta.Source("https://example.com/", "Example"), finish())
+        val half = answer(start(), Delta.Text("Half an answer"))
+        val ends = listOf(FinishReason.Kind.LENGTH, FinishReason.Kind.CONTENT_FILTER, FinishReason.Kind.REFUSAL, FinishReason.Kind.OTHER)
+        val states = listOf(
+            AnswerCard(gpt, CardState.NEW, null),
+            AnswerCard(gpt, CardState.WAITING, null, facts = CardFacts("Which city?", status = "queued: 3 requests a minute, 12 s left · 4 s")),
+            AnswerCard(gpt, CardState.STREAMING, half, facts = CardFacts("Which city? " + "It should be a large one. ".repeat(20))),
+            AnswerCard(gpt, CardState.DONE, text, facts = CardFacts("Which city?")),
+            AnswerCard(gpt, CardState.CANCELLED, half),
+            AnswerCard(gpt, CardState.FAILED, half, LlmException.StreamInterrupted("The connection was lost. Send the request again.")),
+            AnswerCard(gpt, CardState.FAILED, null, LlmException.Authentication("The key was refused. Set OPENAI_API_KEY.\nDetails:\nno such key")),
+        ) + ends.map { AnswerCard(gpt, CardState.DONE, answer(start(), Delta.Text("Half"), finish(reason = FinishReason(it)))) }
+        write("answers", *states.map { it.render() }.toTypedArray())
+        File(folder, "answers.html").readText() shouldContain "data-state=\"filtered\""
+    }
+
+    test("answers of the demo models, their costs, a comparison and a transcript") {
+        val client = Llm.builder().retry { maxRetries = 0 }.price("paid/large") {
+            inputPerMillion = Usd.of("10")
+            outputPerMillion = Usd.of("20")
+        }
+        client.build().use { llm ->
+            fun quick(text: String): ChatRequestBuilder.() -> Unit = {
+                user(text)
+                providerOptions { put("tokensPerSecond", 0) }
+            }
+            val replies = listOf("reasoner", "tools", "assistant", "researcher", "illustrator").map { llm.chat("demo/$it", quick("A table and code, please")) }
+            replies.forEach { it.get() }
+            write("demo", *replies.map { finalCard(it) }.toTypedArray())
+            llm.chat(FakeModel { emit(finish()) }, "?").get()
+            val comparison = llm.compare("demo/echo", "demo/assistant", "demo/denied", block = quick("Which is best?"))
+            comparison.get()
+            write("comparison", comparisonCard(comparison))
+            val conversation = llm.conversation("demo/assistant")
+            conversation.ask("Hello").get()
+            conversation.ask("A list, please").get()
+            write("transcript", transcript(conversation))
+            val tables = listOf(
+                llm.costs(),
+                llm.costs(By.DAY),
+                llm.usage(),
+                llm.doctor().get(),
+                llm.providers(),
+                comparison.get().last().failure.let { listOf(Delta.Attempt(gpt, it as LlmException), Delta.Attempt(gpt, null)) },
+                llm.estimate("openai/gpt-4o", quick("How much is this?")),
+            )
+            write("tables", *tables.map { checkNotNull(reportTable(it)) { "no table of $it" } }.toTypedArray())
+            write("plot", spendPlot(llm.costs().plot()))
+        }
+    }
+
+    needs(OptionalProgram.NOTEBOOK, OptionalProgram.CHROMIUM, OptionalProgram.AXE) {
+        test("pages and the chat widget have no serious violation by axe-core, in light and dark") { drive("axe") }
+    }
+})
+
+private const val MARKDOWN = """# Cities
+
+**Paris** and *Rome*, see [the list](https://example.com/list) and `code`.
+
+- [x] one
+- [ ] two
+
+> A quote
+
+| City | People |
+|------|-------:|
+| Rome | 2.8 million |
+
+```kotlin
+val city = "Rome"
+```
+"""
