@@ -38,6 +38,9 @@ internal interface Answering {
     /** What the answer has cost though it was cut, by its estimated tokens; null if that cannot be known. */
     val estimate: Cost? get() = null
 
+    /** The images that the answer has at URLs, by these, when it has ended well. Downloads them. */
+    suspend fun images(): Map<String, ByteArray> = emptyMap()
+
     /** Waits until the call has ended whose [events] are no longer collected: it goes on for a moment. Throws nothing but the cancellation of the wait. */
     suspend fun awaitEnd(): Unit = Unit
 }
@@ -52,14 +55,16 @@ private suspend fun Reply.awaitEnd() {
     if (state == Reply.State.RUNNING) collected { await() }
 }
 
-/** A model of a client. @param llm the client when the answer is asked for */
-internal class ModelAnswerer(private val llm: () -> Llm) : Answerer {
+/** A model of a client. @param threads for downloads, which block @param llm the client when the answer is asked for */
+internal class ModelAnswerer(private val threads: CoroutineContext = Dispatchers.IO, private val llm: () -> Llm) : Answerer {
     override fun answering(request: ChatRequest): Answering {
         val reply = llm().chat(request)
         return object : Answering {
             override val events get() = reply.events()
             override val response get() = reply.partial
             override val estimate get() = estimatedCost(reply, reply.partial)
+
+            override suspend fun images() = downloaded(reply, threads)
 
             override suspend fun awaitEnd() = reply.awaitEnd()
         }

@@ -11,6 +11,7 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.runInterruptible
 import java.util.Collections
 import java.util.WeakHashMap
+import kotlin.coroutines.CoroutineContext
 import kotlin.time.Duration
 
 /**
@@ -62,10 +63,10 @@ internal fun question(request: ChatRequest): String? {
 }
 
 /** The images that the response of [reply] has at URLs, by these. Downloads them; one that cannot be downloaded is left out. */
-internal suspend fun downloaded(reply: Reply): Map<String, ByteArray> {
+internal suspend fun downloaded(reply: Reply, threads: CoroutineContext = Dispatchers.IO): Map<String, ByteArray> {
     val images = reply.images().filter { !it.isInline && it.mediaType.startsWith("image/", ignoreCase = true) }.distinctBy { it.url }.take(MAX_DOWNLOADS)
     if (images.isEmpty()) return emptyMap()
-    return runInterruptible(Dispatchers.IO) { images.mapNotNull { image -> picture(image).content?.let { image.url to it } }.toMap() }
+    return runInterruptible(threads) { images.mapNotNull { image -> picture(image).content?.let { image.url to it } }.toMap() }
 }
 
 private const val MAX_DOWNLOADS = 10

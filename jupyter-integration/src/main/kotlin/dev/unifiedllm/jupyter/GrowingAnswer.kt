@@ -61,6 +61,12 @@ internal class GrowingAnswer(private val nanoTime: () -> Long, private val newId
     fun file(id: String): ShownPart.File? =
         parts.firstNotNullOfOrNull { part -> ((part as? GrowingPart.Fixed)?.part as? ShownPart.File)?.takeIf { it.id == id } }
 
+    /** Shows the images at these URLs in place of their links. */
+    fun downloaded(images: Map<String, ByteArray>): Unit = parts.replaceAll { part ->
+        val picture = (part as? GrowingPart.Elsewhere)?.picture
+        images[picture?.url]?.let { file(Picture(checkNotNull(picture).url, picture.mediaType, it), "image") } ?: part
+    }
+
     /** The parts after the end, in whatever way it ended: tool calls without a result were interrupted. */
     fun ended(): List<ShownPart> {
         endReasoning()
@@ -117,17 +123,19 @@ internal class GrowingAnswer(private val nanoTime: () -> Long, private val newId
             delta.error != null -> ToolState.FAILED
             else -> ToolState.DONE
         }
-        for (image in delta.content.filterIsInstance<Part.Image>()) parts += GrowingPart.Fixed(file(Picture(image.url, "image/*"), delta.name))
+        for (image in delta.content.filterIsInstance<Part.Image>()) parts += file(Picture(image.url, "image/*"), delta.name)
         stepStart = parts.size
         isRestructured = true
         if (openCalls().isEmpty()) phase = "thinking"
     }
 
-    private fun media(delta: Delta.Media) = add(file(Picture(delta.url, delta.mediaType), delta.mediaType.substringBefore('/')))
+    private fun media(delta: Delta.Media) {
+        parts += file(Picture(delta.url, delta.mediaType), delta.mediaType.substringBefore('/'))
+        isRestructured = true
+    }
 
-    /** A medium that is elsewhere becomes a link: to show it would send a request to that host. */
-    private fun file(picture: Picture, name: String): ShownPart =
-        if (picture.content == null) ShownPart.Source(safeUrl(picture.url), reveal(picture.text)) else ShownPart.File(newId(), reveal(name), picture)
+    private fun file(picture: Picture, name: String): GrowingPart =
+        if (picture.content == null) GrowingPart.Elsewhere(picture) else GrowingPart.Fixed(ShownPart.File(newId(), reveal(name), picture))
 
     private fun reset() {
         parts.subList(stepStart, parts.size).clear()

@@ -11,6 +11,11 @@ internal sealed class GrowingPart {
         override fun shown(isLast: Boolean): ShownPart = part
     }
 
+    /** An image, or another medium, at a URL. To show it would send a request to that host: it is a link until it is downloaded. */
+    class Elsewhere(val picture: Picture) : GrowingPart() {
+        override fun shown(isLast: Boolean): ShownPart = ShownPart.Source(safeUrl(picture.url), reveal(picture.text))
+    }
+
     class Tool(val callId: String) : GrowingPart() {
         var id: String? = null
         var name: String = ""

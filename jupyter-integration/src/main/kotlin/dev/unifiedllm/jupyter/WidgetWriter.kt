@@ -30,6 +30,8 @@ internal class WidgetWriter(private val lock: Any, private val port: (WidgetTurn
                 turn.onDelta(delta)
                 turn.changes.update { it + 1 }
             }
+            val images = turn.answering.images()
+            synchronized(lock) { turn.growing.downloaded(images) }
             null
         } catch (failure: Throwable) { // of any type: a model of the user's may throw anything
             failure

@@ -88,4 +88,14 @@ class ImagesAtUrlsSpec : FunSpec({
             }
         }
     }
+
+    test("a chat widget has it in the answer, and in its transcript") {
+        server { "$it/a.png" }.use { server ->
+            llm(server).use { llm ->
+                val widget = chatWidget("local/m", llm = llm)
+                widget.ask("Draw").get()
+                Regex("src=\"([^\"]+)\"").findAll(widget.transcript().html).map { it.groupValues[1] }.toList() shouldContainExactly listOf(shown)
+            }
+        }
+    }
 })

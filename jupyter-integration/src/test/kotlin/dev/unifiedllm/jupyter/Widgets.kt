@@ -104,7 +104,7 @@ internal fun widgetTest(
     config: WidgetConfig = WidgetConfig(),
     isBusy: () -> Boolean = { false },
     block: suspend WidgetTest.() -> Unit,
-) = widgetTest(options, config, isBusy, { llm, _ -> ModelAnswerer { llm } }, block)
+) = widgetTest(options, config, isBusy, { llm, test -> ModelAnswerer(StandardTestDispatcher(test.testScheduler)) { llm } }, block)
 
 @OptIn(ExperimentalCoroutinesApi::class)
 internal fun functionTest(answer: suspend (List<Message>) -> Any?, block: suspend WidgetTest.() -> Unit) =
