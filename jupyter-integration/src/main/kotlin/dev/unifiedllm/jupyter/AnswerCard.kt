@@ -47,10 +47,7 @@ internal class AnswerCard(
         append("<div class=\"ullm-footer\">${footer(html = true, showModel)}</div></div>")
     }
 
-    private fun attempts(): String {
-        val failed = (failure as? LlmException)?.attempts.orEmpty()
-        return if (failed.isEmpty()) attemptNotes(response?.attempts.orEmpty(), isOver) else attemptNotes(failed, isOver, failure)
-    }
+    private fun attempts(): String = attemptLines(response, failure, isOver).joinToString("") { "<div class=\"ullm-note\">${escape(it)}</div>" }
 
     /** What comes before the text. */
     private fun StringBuilder.content(response: ChatResponse) {

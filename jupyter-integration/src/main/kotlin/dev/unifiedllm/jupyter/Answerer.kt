@@ -14,7 +14,9 @@ import dev.unifiedllm.chat.ResponseFold
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.channels.Channel
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.flow.asFlow
@@ -34,6 +36,9 @@ internal interface Answering {
 
     /** What a function returned that is no text; null if there is none. */
     val result: Any? get() = null
+
+    /** The output for [result]; null if it has none. */
+    val output: Rendered? get() = null
 
     /** What the answer has cost though it was cut, by its estimated tokens; null if that cannot be known. */
     val estimate: Cost? get() = null
@@ -90,6 +95,9 @@ internal class FunctionAnswerer(
         @Volatile
         override var result: Any? = null
 
+        @Volatile
+        override var output: Rendered? = null
+
         /** What was returned, if it is a reply: it knows what it has cost though it was cut. */
         @Volatile
         private var reply: Reply? = null
@@ -105,11 +113,14 @@ internal class FunctionAnswerer(
         override val events: Flow<Delta> = flow {
             pass(Delta.Start(null, ID))
             show(called())
-            if (!hasFinished) pass(Delta.Finish(FinishReason.STOP, null, Cost.Free))
+            if (!hasFinished) pass(Delta.Finish(FinishReason.STOP, null, UNKNOWN))
         }
 
-        private suspend fun called(): Any? {
-            val running = CoroutineScope(threads).async { runInterruptible { runBlocking { answer(request.messages, configOf(request)) } } }
+        private suspend fun called(): Any? = left { runBlocking { answer(request.messages, configOf(request)) } }
+
+        /** What [block] returns, which is code of the user's: after a stop it is interrupted, and not waited for. */
+        private suspend fun <T> left(block: () -> T): T {
+            val running = CoroutineScope(threads).async { runInterruptible(block = block) }
             try {
                 return running.await()
             } finally {
@@ -120,7 +131,8 @@ internal class FunctionAnswerer(
         private suspend fun FlowCollector<Delta>.show(value: Any?) {
             when (value) {
                 null, Unit -> Unit
-                is CharSequence -> pass(Delta.Text(value.toString()))
+                is String -> pass(Delta.Text(value))
+                is CharSequence -> pass(Delta.Text(left { value.toString() }))
                 is Reply -> {
                     reply = value
                     value.events().collect { pass(it) }
@@ -129,22 +141,27 @@ internal class FunctionAnswerer(
                 is Call<*> -> show(value.await())
                 is Flow<*> -> pull(value)
                 is Sequence<*> -> pull(value.asFlow())
-                else -> {
-                    result = value
-                    pass(Delta.Text(value.toString()))
-                }
+                else -> value(value)
             }
+        }
+
+        /** A value that is shown as in a cell; a group of calls when they have ended. */
+        private suspend fun FlowCollector<Delta>.value(value: Any) {
+            Group.of(value)?.takeIf { it.isSent }?.let { group -> coroutineScope { group.calls.map { async { collected { it.await() } } }.awaitAll() } }
+            result = value
+            output = left { if (value is ChatWidget) value.transcript() else rendered(value) }
+            pass(Delta.Text(left { value.toString() }))
         }
 
         /** Passes [values] on, which may block: after a stop they are interrupted, and not waited for. */
         private suspend fun FlowCollector<Delta>.pull(values: Flow<*>) {
-            val arrived = Channel<Any?>(Channel.BUFFERED)
+            val arrived = Channel<Delta>(Channel.BUFFERED)
             val interrupter = Interrupter()
             val pulling = CoroutineScope(threads + interrupter).launch {
-                arrived.close(failureOf { values.collect { arrived.send(it) } })
+                arrived.close(failureOf { values.collect { arrived.send(it as? Delta ?: Delta.Text(it.toString())) } })
             }
             try {
-                for (value in arrived) pass(value as? Delta ?: Delta.Text(value.toString()))
+                for (delta in arrived) pass(delta)
             } finally {
                 pulling.cancel()
                 interrupter.interrupt()
@@ -172,6 +189,8 @@ internal class FunctionAnswerer(
     }
 
     companion object {
+        private val UNKNOWN = Cost.Unknown("the calls of the function are not counted here; costs() has them")
+
         private fun configOf(request: ChatRequest) =
             ChatConfig(request.maxTokens, request.temperature, request.topP, request.topK, request.frequencyPenalty, request.presencePenalty)
 

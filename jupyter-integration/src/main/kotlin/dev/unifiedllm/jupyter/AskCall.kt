@@ -13,7 +13,6 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.flow.consumeAsFlow
 import kotlinx.coroutines.future.future
-import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import java.util.concurrent.CompletableFuture
@@ -50,7 +49,7 @@ internal class AskCall(private val session: WidgetSession, private val message: 
     }
 
     override fun get(): ChatMessage = try {
-        runBlocking { await() }
+        blocking { await() }
     } catch (interrupted: InterruptedException) {
         Thread.currentThread().interrupt()
         throw LlmException.Cancelled("The thread that waited for the answer was interrupted.", interrupted)

@@ -62,7 +62,7 @@ internal class CallReader(private val code: String, private val constants: Map<S
         val from = index + 1
         val named = constants[identifier(spaces(from))]?.let { Text(it, false) }
         val arguments = listOfNotNull(named) + bracket()
-        val models = if (function == "compare") CallReader(code.substring(from, (index - 1).coerceAtLeast(from)), constants).values() else emptyList()
+        val models = if (function == "compare") CallReader(argumentsFrom(from), constants).values() else emptyList()
         val firstIsText = named != null || (code.getOrNull(spaces(from)) == '"' && arguments.firstOrNull()?.isTemplate == false)
         val blockFrom = spaces(index).coerceAtMost(code.length)
         val block = if (code.getOrNull(blockFrom) == '{') {
@@ -76,11 +76,17 @@ internal class CallReader(private val code: String, private val constants: Map<S
         return CodeCall(function, arguments.map { it.value }, models, texts.map { it.value }, texts.any { it.isTemplate }, firstIsText, isInBlock, maxTokens)
     }
 
+    /** The code of the arguments from [from] to the bracket that was read last, which may not be closed. */
+    private fun argumentsFrom(from: Int): String {
+        val read = code.substring(from.coerceAtMost(code.length), index.coerceIn(from.coerceAtMost(code.length), code.length))
+        return read.removeSuffix(")")
+    }
+
     /** The values of the arguments that this code is; null for one that is not a text. */
     private fun values(): List<String?> = buildList {
         var depth = 0
         var from = 0
-        fun argument() = code.substring(from, index).trim().let { if (it.isNotEmpty()) add(valueOf(it)) }
+        fun argument() = code.substring(from.coerceAtMost(code.length), index.coerceAtMost(code.length)).trim().let { if (it.isNotEmpty()) add(valueOf(it)) }
         while (index < code.length) {
             if (skipped()) continue
             val char = code[index]

@@ -64,12 +64,18 @@ internal object ChatKernel {
         val model = AnyWidget(widget.id, session, WidgetProtocol(session, scope) { isBusy }) { comm.send(it) }
         val state = model.state()
         val data = json("state" to state, "buffer_paths" to emptyList<String>())
-        comm = comms?.open("jupyter.widget", data, json("version" to "2.1.0")) { message ->
+        comm = comms?.open("jupyter.widget", data, json("version" to "2.1.0"), { closed(widget) }) { message ->
             isBusy = false // a message is read only when no cell runs
             model.receive(message)
         } ?: return null
         session.connect(model, state)
         return comm.id
+    }
+
+    /** The front end has closed the comm: the next cell that shows [widget] opens another one. */
+    private fun closed(widget: ChatWidget) {
+        widget.model = null
+        widget.session().port = null
     }
 
     /** The key for [model], typed in by the user of the running cell, if its provider needs one and there is none; else null. It is not stored. */

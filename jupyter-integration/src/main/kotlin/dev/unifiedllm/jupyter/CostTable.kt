@@ -18,7 +18,8 @@ internal fun costTable(report: CostReport): Rendered {
     val ofDemo = demo.map { cells(it, report.demoTotal) }
     val demoTotal = if (demo.size < 2) emptyList() else listOf(total(heads, "All demo models", demo, report.demoTotal.toDisplayString(), isDemo = true))
     return tableOutput(
-        tableHtml("ullm-costs", report.title, heads, real.map { cells(it, report.total) }, foot + ofDemo + demoTotal),
+        tableHtml("ullm-costs", report.title, heads, real.take(MAX_ROWS).map { cells(it, report.total) }, foot + ofDemo + demoTotal),
+        note(rest(real.size, "row")?.let { "$it toCsv() has all of them." }),
         note("The costs of demo models are made up and in no total.".takeIf { demo.isNotEmpty() }),
         note(ended(report)),
         unpriced(report),

@@ -78,6 +78,7 @@ internal fun List<Entry>.totals(): String {
     val usage = answers.mapNotNull { it.usage }.reduceOrNull(Usage::plus)
     val (demo, real) = answers.partition { it.isDemo }
     val amount = when {
+        answers.all { it.model == FunctionAnswerer.ID && it.usage == null } -> null // what their calls cost is in costs()
         real.isEmpty() -> demo.mapNotNull { it.cost?.usd() }.fold(Usd.ZERO, Usd::plus).toDisplayString() + " (demo)"
         real.all { it.cost is Cost.Free } -> cost(Cost.Free)
         else -> {
@@ -88,4 +89,4 @@ internal fun List<Entry>.totals(): String {
     return listOfNotNull(count(answers.size, "answer"), usage?.let(::tokens), amount).joinToString(" · ")
 }
 
-private const val DEMO = "demo"
+internal const val DEMO: String = "demo"

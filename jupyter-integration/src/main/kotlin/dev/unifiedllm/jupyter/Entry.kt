@@ -31,7 +31,9 @@ internal class Entry(val message: ChatMessage, val parts: List<ShownPart>, val n
     val footer: String? get() {
         val response = message.response
         if (response == null || message.state == ChatMessage.State.STREAMING) return null
-        return footerLine(response.model?.toString() ?: "no model answered", answerFacts(response, message.cost), html = false)
+        val isFunction = response.model == FunctionAnswerer.ID && response.usage == null // what its calls cost is in costs()
+        val facts = if (isFunction) listOf(seconds(response.latency)) else answerFacts(response, message.cost)
+        return footerLine(response.model?.toString() ?: "no model answered", facts, html = false)
     }
 
     companion object {
@@ -102,12 +104,12 @@ internal enum class AnswerEnd(val word: String) {
 }
 
 /** The small lines below an answer. @param hidden how many of its characters are not shown */
-internal fun answerNotes(response: ChatResponse?, hidden: Long): List<String> {
-    if (response == null) return emptyList()
+internal fun answerNotes(response: ChatResponse?, hidden: Long, failure: Throwable? = null): List<String> {
+    if (response == null) return attemptLines(null, failure, isOver = true)
     return listOfNotNull(
         "${count(hidden)} more characters are not shown. The property `text` of the message has them all.".takeIf { hidden > 0 },
         builtInTools(response),
-    ) + attemptLines(response.attempts, isOver = true) + response.warnings.map { "⚠ $it" }
+    ) + attemptLines(response, failure, isOver = true) + response.warnings.map { "⚠ $it" }
 }
 
 /** The failure of an answer in the protocol: its kind, its cause with the next step, and what else is known. */

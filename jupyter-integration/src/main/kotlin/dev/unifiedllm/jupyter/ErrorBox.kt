@@ -1,6 +1,7 @@
 package dev.unifiedllm.jupyter
 
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
 
 /** Renders [failure] as a card without an answer: with its attempts. */
@@ -34,7 +35,12 @@ internal fun failureText(failure: Throwable): String {
 }
 
 /** What happened, in a line: for the cell's error, whose card has the rest. */
-internal fun shortCause(failure: Throwable): String = parts(failure).first.lineSequence().first().capped("message", MAX_CAUSE)
+internal fun shortCause(failure: Throwable): String {
+    val lines = parts(failure).toList().flatMap { it.lines() }.map { it.trim() }.filter { it.isNotEmpty() }
+    val first = lines.firstOrNull().orEmpty()
+    val cause = if (first.endsWith(':')) "$first ${lines.getOrNull(1).orEmpty()}" else first // a list of failures follows
+    return cause.capped("message", MAX_CAUSE)
+}
 
 /** The first sentence of the message, and what follows it, without the provider's own words. */
 private fun parts(failure: Throwable): Pair<String, String> {
@@ -94,6 +100,12 @@ internal fun failureTitle(failure: Throwable): String = when (failure) {
 internal fun attemptNotes(attempts: List<Delta.Attempt>, isOver: Boolean, failure: Throwable? = null): String =
     attemptLines(attempts, isOver).dropLast(if (failure == null) 0 else 1).joinToString("") { "<div class=\"ullm-note\">${escape(it)}</div>" }
 
+/** The lines of the attempts of [response], and of the [failure] that ended it, whose last attempt the error box has. */
+internal fun attemptLines(response: ChatResponse?, failure: Throwable?, isOver: Boolean): List<String> {
+    val failed = (failure as? LlmException)?.attempts.orEmpty()
+    return if (failed.isEmpty()) attemptLines(response?.attempts.orEmpty(), isOver) else attemptLines(failed, isOver).dropLast(1)
+}
+
 /** The class name of [failure]; for an anonymous class that of its superclass. */
 internal fun className(failure: Throwable): String =
     generateSequence<Class<*>>(failure::class.java) { it.superclass }.first { it.simpleName.isNotEmpty() }.simpleName
@@ -101,4 +113,4 @@ internal fun className(failure: Throwable): String =
 private const val DETAILS = "\nDetails:\n"
 private const val MAX_DETAILS = 2_000
 private const val MAX_CAUSE = 300
-private val SENTENCE_END = Regex("""[.?!](?=\s+[A-Z(\[])""")
+private val SENTENCE_END = Regex("""[.?!](?=\s+[A-Z\[])""")

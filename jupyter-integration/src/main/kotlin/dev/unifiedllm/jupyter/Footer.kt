@@ -79,7 +79,6 @@ internal fun ending(reason: FinishReason?): String? {
     }
 }
 
-private const val DEMO = "demo"
 private const val MAX_REASON = 200
 private const val SHORT_MILLIS = 10
 private const val MILLIS = 1_000

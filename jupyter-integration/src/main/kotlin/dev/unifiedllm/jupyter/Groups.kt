@@ -60,7 +60,7 @@ internal class Group(val members: List<Pair<String?, Any>>) {
 internal fun messages(value: Any): Rendered? {
     val messages = (value as? List<*> ?: listOf(value)).filterIsInstance<Message>()
     if (messages.isEmpty() || (value is List<*> && value.size != messages.size)) return null
-    return transcript(count(messages.size, "message"), entriesOf(messages), "")
+    return transcript(count(messages.size, "message"), entriesOf(messages), "", isChat = false)
 }
 
 /** True for a call that has no result yet, or does not say. */

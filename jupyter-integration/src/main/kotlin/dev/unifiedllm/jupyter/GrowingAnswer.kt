@@ -76,7 +76,8 @@ internal class GrowingAnswer(private val nanoTime: () -> Long, private val newId
 
     /** The tool call that waits for an approval from now on. */
     fun awaiting(call: Part.ToolCall): GrowingPart.Tool? {
-        val tool = openCalls().firstOrNull { it.id == call.id && it.name == call.name && it.state == ToolState.RUNNING } ?: return null
+        val tool = openCalls().firstOrNull { it.id == call.id && it.name == call.name && it.state in UNDECIDED && !it.isDecided } ?: return null
+        openCalls().filter { it.state == ToolState.RUNNING && !it.isDecided }.forEach { it.state = ToolState.WAITING } // nothing runs before the decision
         tool.state = ToolState.AWAITING
         isRestructured = true
         phase = "waiting for your approval of ${call.name}"
@@ -86,6 +87,8 @@ internal class GrowingAnswer(private val nanoTime: () -> Long, private val newId
     fun decided(tool: GrowingPart.Tool, isApproved: Boolean) {
         tool.state = if (isApproved) ToolState.RUNNING else ToolState.DENIED
         tool.isDenied = !isApproved
+        tool.isDecided = true
+        openCalls().filter { it.state == ToolState.WAITING }.forEach { it.state = ToolState.RUNNING }
         isRestructured = true
         phase = null
     }
@@ -148,6 +151,7 @@ internal class GrowingAnswer(private val nanoTime: () -> Long, private val newId
     }
 
     private companion object {
+        val UNDECIDED = setOf(ToolState.RUNNING, ToolState.WAITING)
         const val MAX_RESULT = 20_000
         const val MAX_PHASE = 100
         const val MILLIS = 1e3

@@ -23,6 +23,7 @@ internal sealed class GrowingPart {
         var result: String? = null
         var seconds: Double? = null
         var state: ToolState = ToolState.GENERATING
+        var isDecided: Boolean = false
         var isDenied: Boolean = false
 
         override fun shown(isLast: Boolean): ShownPart =

@@ -2,8 +2,11 @@ package dev.unifiedllm.jupyter
 
 import dev.unifiedllm.Call
 import dev.unifiedllm.chat.Delta
+import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.job
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
 import org.jetbrains.kotlinx.jupyter.api.FieldValue
@@ -34,6 +37,9 @@ internal object KernelAdapter {
     /** True if code of this cell is scheduled that streams its value. */
     val isPending: Boolean get() = pending != null
 
+    /** True after the cell was interrupted: code of the user's that goes on sends no more. */
+    private var isInterrupted = false
+
     private val unsent = UnsentCalls()
 
     /** What was shown of flows: they are collected once. */
@@ -58,6 +64,7 @@ internal object KernelAdapter {
         unsent.beforeCell()
         pending = null
         shown = null
+        isInterrupted = false
     }
 
     /**
@@ -76,7 +83,10 @@ internal object KernelAdapter {
             is Flow<*> -> value !in flows && isOfDeltas(value, cell, result.name)
             else -> Group.of(value)?.isSent == true
         }
-        if (!isStreamed) return PinnedTotal.refresh()
+        if (!isStreamed) {
+            if ((value !is Flow<*> || value !in flows) && Group.of(value) == null) notSent(value)?.let { output().show(it) }
+            return PinnedTotal.refresh()
+        }
         pending = value
         host.scheduleExecution("dev.unifiedllm.jupyter.streamPending()")
     }
@@ -93,8 +103,8 @@ internal object KernelAdapter {
                 is Flow<*> -> stream { outputs -> followFlow(value as Flow<Delta>, outputs()) { flows[value] = it } }
                 else -> Group.of(value)?.let { group -> stream { followAll(group, it) } }
             }
-        } catch (failure: Exception) {
-            throw if (failure is InterruptedException || failure is CallFailed) failure else CallFailed(failure)
+        } catch (failure: Throwable) { // of any type: a user's model may throw anything
+            throw if (failure is InterruptedException || failure is CallFailed || failure is ThreadDeath) failure else CallFailed(failure)
         } finally {
             ChatKernel.afterCell()
         }
@@ -110,14 +120,20 @@ internal object KernelAdapter {
      */
     private fun stream(follow: suspend (outputs: () -> CellOutput) -> Unit) {
         val host = host() // of this cell, also when another one begins
-        runBlocking {
-            withContext(Dispatchers.IO) {
-                try {
-                    follow { HostOutput(host) }
-                } finally {
-                    PinnedTotal.refresh()
+        if (isInterrupted) throw InterruptedException("The cell was stopped.")
+        try {
+            blocking {
+                withContext(Dispatchers.IO) {
+                    try {
+                        follow { HostOutput(host) }
+                    } finally {
+                        PinnedTotal.refresh()
+                    }
                 }
             }
+        } catch (interrupted: InterruptedException) {
+            isInterrupted = true
+            throw interrupted
         }
     }
 
@@ -172,6 +188,22 @@ internal object KernelAdapter {
         override fun show(rendered: Rendered): Unit = host.display(display(rendered), id)
 
         override fun update(rendered: Rendered): Unit = host.updateDisplay(display(rendered), id)
+    }
+}
+
+/**
+ * Runs [block] and blocks until it ends, whatever ends it: the kernel interrupts the thread of a cell, and soon after that stops it by an error, with which
+ * `runBlocking` leaves its coroutines running.
+ */
+internal fun <T> blocking(block: suspend CoroutineScope.() -> T): T {
+    var job: Job? = null
+    try {
+        return runBlocking {
+            job = coroutineContext.job
+            block()
+        }
+    } finally {
+        job?.cancel()
     }
 }
 

@@ -21,23 +21,30 @@ internal class KernelComms(private val notebook: Notebook) {
      * Opens a comm of the target [target] with [data].
      *
      * @param receive gets the messages of the front end, on the thread of the kernel that runs cells
+     * @param closed called there when the front end has closed the comm
      * @return null if the kernel has no comms
      */
-    fun open(target: String, data: JsonObject, metadata: JsonObject, receive: (JsonObject) -> Unit): OpenComm? = orNull {
+    fun open(target: String, data: JsonObject, metadata: JsonObject, closed: () -> Unit, receive: (JsonObject) -> Unit): OpenComm? = orNull {
         val open = method(CommManager::class.java, "openComm", OPEN_PARAMETERS)
         val comm = open.invoke(manager, target, data, metadata, emptyList<ByteArray>()) as Comm
-        val listen = method(Comm::class.java, "onMessage", 1)
+        listen(comm, "onMessage") { (it as? JsonObject)?.let(receive) }
+        listen(comm, "onClose") { closed() }
+        OpenComm(comm, method(Comm::class.java, "send", SEND_PARAMETERS))
+    }
+
+    /** Registers [called] by the method [name], whose parameter is a callback: its type is not the same in all kernels. */
+    private fun listen(comm: Comm, name: String, called: (Any?) -> Unit) {
+        val listen = method(Comm::class.java, name, 1)
         val callback = listen.parameterTypes.single()
-        val listener = Proxy.newProxyInstance(callback.classLoader, arrayOf(callback)) { proxy, called, arguments ->
-            when (called.name) {
+        val listener = Proxy.newProxyInstance(callback.classLoader, arrayOf(callback)) { proxy, method, arguments ->
+            when (method.name) {
                 "equals" -> proxy === arguments[0]
                 "hashCode" -> System.identityHashCode(proxy)
-                "toString" -> "messages of $target"
-                else -> (arguments.firstOrNull() as? JsonObject)?.let(receive)
+                "toString" -> "$name of ${comm.target}"
+                else -> called(arguments.firstOrNull())
             }
         }
         listen.invoke(comm, listener)
-        OpenComm(comm, method(Comm::class.java, "send", SEND_PARAMETERS))
     }
 
     /** True while a cell runs whose front end answers questions of the kernel. */

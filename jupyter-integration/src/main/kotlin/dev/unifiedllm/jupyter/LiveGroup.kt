@@ -4,6 +4,7 @@ import dev.unifiedllm.Call
 import dev.unifiedllm.Reply
 import dev.unifiedllm.chat.Delta
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.coroutineScope
@@ -16,11 +17,18 @@ import kotlinx.coroutines.flow.Flow
  */
 internal suspend fun followAll(group: Group, outputs: () -> CellOutput) {
     val failures = coroutineScope {
+        var asked: Job? = null // the calls of chat widgets are sent in their order
         group.members.map { (name, member) ->
             name?.let { outputs().show(label(it)) }
             val output = outputs()
             first(member)?.let(output::show) // now, so that the outputs are in order
-            async { (member as? Call<*>)?.let { call -> collected { follow(call, ShownOutput(output)) } } }
+            val before = asked
+            val following = async {
+                if (member is FollowedCall) before?.join()
+                (member as? Call<*>)?.let { call -> collected { follow(call, ShownOutput(output)) } }
+            }
+            if (member is FollowedCall) asked = following
+            following
         }.awaitAll().filterNotNull()
     }
     val first = failures.firstOrNull() ?: return

@@ -11,7 +11,9 @@ import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
+import java.nio.charset.CharacterCodingException
 import java.nio.file.Files
+import java.nio.file.NoSuchFileException
 import java.nio.file.Path
 
 /**
@@ -105,10 +107,15 @@ private fun estimated(cell: Int, call: CodeCall, model: String): NotebookCall {
 }
 
 private fun codeCells(path: Path): List<String> {
+    if (!Files.exists(path)) throw NoSuchFileException("$path", null, "there is no such file in ${Path.of("").toAbsolutePath()}")
     val cells = try {
         (Json.parseToJsonElement(Files.readString(path)) as? JsonObject)?.get("cells") as? JsonArray
     } catch (wrong: SerializationException) {
-        throw IllegalArgumentException("$path is no notebook: it is not JSON. Name a file that ends in .ipynb.", wrong)
+        throw notJson(path, wrong)
+    } catch (binary: CharacterCodingException) {
+        throw notJson(path, binary)
+    } catch (deep: StackOverflowError) {
+        throw notJson(path, deep)
     }
     requireNotNull(cells) { "$path is no notebook: it has no cells. Name a file that ends in .ipynb, of format 4." }
     return cells.filterIsInstance<JsonObject>().filter { (it["cell_type"] as? JsonPrimitive)?.content == "code" }.map { cell ->
@@ -119,6 +126,8 @@ private fun codeCells(path: Path): List<String> {
         }
     }
 }
+
+private fun notJson(path: Path, cause: Throwable) = IllegalArgumentException("$path is no notebook: it is not JSON. Name a file that ends in .ipynb.", cause)
 
 private val NOT_ESTIMATED = mapOf(
     "conversation" to "each turn sends the history",

@@ -2,10 +2,10 @@ package dev.unifiedllm.jupyter
 
 private val heads = listOf(
     Head("Cell", isShort = true),
-    Head("Model", isText = true),
+    Head("Model", isShort = true),
     Head("Call", leave = 2, isShort = true),
     Head("Tokens in", leave = 1),
-    Head("Cost", isText = true),
+    Head("Cost", isShort = true),
     Head("Not known", leave = 3, isText = true),
 )
 
@@ -15,10 +15,11 @@ internal fun notebookTable(notebook: NotebookEstimate): Rendered {
     val caption = "~$range if each call runs once" + if (notebook.unknown == 0) "" else ", without ${count(notebook.unknown, "call")} of unknown cost"
     val note = "Read from the code, which was not run. Loops, values in texts, the history of conversations, the steps of tools and widgets are not counted."
     return tableOutput(
-        tableHtml("ullm-notebook", caption, heads, notebook.map { call -> TableRow(cells(call).map(::escape)) }),
+        tableHtml("ullm-notebook", caption, heads, notebook.take(MAX_ROWS).map { call -> TableRow(cells(call).map(::escape)) }),
+        note(rest(notebook.size, "call")),
         note("The prices of demo models are made up and not in the sum.".takeIf { notebook.any { it.estimate?.isDemo == true } }),
         note(note),
-        text = listOf(caption, "$notebook", note).joinToString("\n"),
+        text = listOfNotNull(caption, notebook.take(MAX_ROWS).joinToString("\n"), rest(notebook.size, "call"), note).joinToString("\n"),
     )
 }
 

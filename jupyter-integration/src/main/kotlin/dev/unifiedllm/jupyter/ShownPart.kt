@@ -33,6 +33,9 @@ internal sealed class ShownPart {
 internal enum class ToolState(val word: String, val description: String) {
     GENERATING("generating", "being called"),
     AWAITING("awaiting", "waiting for approval"),
+
+    /** Another call waits for an approval first. */
+    WAITING("waiting", "waiting"),
     RUNNING("running", "running"),
     DONE("done", "done"),
     FAILED("failed", "failed"),

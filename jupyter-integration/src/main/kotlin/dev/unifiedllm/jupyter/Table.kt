@@ -49,6 +49,12 @@ private fun attributes(column: Int, head: Head) = head.attribute + if (column ==
 internal fun tableOutput(vararg parts: String, text: String): Rendered =
     Rendered("${style("table")}<div class=\"ullm-root ullm-table $NO_MATHEMATICS\">${parts.joinToString("")}</div>", reveal(text))
 
+/** How many rows a table shows: a notebook file keeps its outputs. */
+internal const val MAX_ROWS: Int = 500
+
+/** What is said below a table with more than [MAX_ROWS] rows, each of which is one [noun]; null below another one. */
+internal fun rest(rows: Int, noun: String): String? = if (rows <= MAX_ROWS) null else "${count(rows - MAX_ROWS, "more $noun")} not shown here."
+
 /** A line below a table; nothing for null. @param text no HTML */
 internal fun note(text: String?): String = if (text == null) "" else "<div class=\"ullm-note\">${escape(text)}</div>"
 

@@ -8,20 +8,21 @@ import kotlin.time.Duration.Companion.seconds
 /**
  * Renders a chat as static HTML and as text: for front ends without widgets, and for saved notebooks. Pure.
  *
+ * @param title what the chat is with; without [isChat] the whole first line
  * @param id of the widget; where that is alive its transcript is hidden. Null for none
  * @param totals the last line; empty for none
  */
-internal fun transcript(title: String, entries: List<Entry>, totals: String, id: String? = null): Rendered {
+internal fun transcript(title: String, entries: List<Entry>, totals: String, id: String? = null, isChat: Boolean = true): Rendered {
     val pictures = Pictures()
     val html = buildString {
         append("<div class=\"ullm-root ullm-transcript $NO_MATHEMATICS\"${id?.let { " data-chat=\"${escape(it)}\"" }.orEmpty()}>")
-        append("<div class=\"ullm-title\">Chat with <b>${escape(title)}</b></div>")
+        append("<div class=\"ullm-title\">${if (isChat) "Chat with " else ""}<b>${escape(title)}</b></div>")
         if (entries.isEmpty()) append("<div class=\"ullm-note\">${escape(empty(id))}</div>")
         entries.forEachIndexed { index, entry -> turn(entry, entries.isUnanswered(index), pictures) }
         if (totals.isNotEmpty()) append("<div class=\"ullm-footer\">${escape(totals)}</div>")
         append("</div>")
     }
-    return Rendered(styled(html, "parts", "markdown", "transcript"), reveal(text(title, entries, totals, empty(id))))
+    return Rendered(styled(html, "parts", "markdown", "transcript"), reveal(text(if (isChat) "Chat with $title" else title, entries, totals, empty(id))))
 }
 
 private fun empty(id: String?) = "No messages yet." + if (id == null) "" else HINT
@@ -32,7 +33,8 @@ private const val HINT = " Where the widget is not shown, write chat.ask(\"…\"
 /** The transcript of [conversation]. */
 internal fun transcript(conversation: Conversation): Rendered {
     val entries = entriesOf(conversation.messages)
-    val cost = if (conversation.usage == null && conversation.unknownUsages == 0) null else amount(conversation)
+    val isDemo = entries.none { entry -> entry.message.messages.any { it.model != null && it.model?.provider != DEMO } } // its costs are made up
+    val cost = if (isDemo || (conversation.usage == null && conversation.unknownUsages == 0)) null else amount(conversation)
     return transcript(conversation.model.toString(), entries, listOfNotNull(conversation.usage?.let(::tokens), cost).joinToString(" · "))
 }
 
@@ -96,7 +98,7 @@ private fun thinking(part: ShownPart.Reasoning): String {
 }
 
 private fun text(title: String, entries: List<Entry>, totals: String, empty: String): String = buildString {
-    appendLine("Chat with $title")
+    appendLine(title)
     if (entries.isEmpty()) append(empty)
     entries.forEachIndexed { index, entry ->
         appendLine()

@@ -4,6 +4,7 @@ import dev.unifiedllm.Call
 import dev.unifiedllm.Comparison
 import dev.unifiedllm.Reply
 import dev.unifiedllm.SentMark
+import kotlinx.coroutines.flow.Flow
 import java.lang.ref.WeakReference
 import java.util.Collections
 import java.util.IdentityHashMap
@@ -59,3 +60,34 @@ internal fun unsentIn(values: List<Any>): Int {
         }
     }
 }
+
+/** What is to be said of [value], the value of a cell of which nothing is sent though it has calls; null for nothing. */
+internal fun notSent(value: Any): Rendered? {
+    val text = when {
+        value is Flow<*> && value.javaClass.name.startsWith("dev.unifiedllm.") ->
+            "This flow was not collected. To see the response, make the call itself the last expression, or collect the flow in runBlocking { … }."
+        else -> {
+            val calls = openCallsAmong(value)
+            if (calls == 0) return null
+            "${count(
+                calls,
+                "call",
+            )} of this value ${if (calls == 1) "was" else "were"} not sent, because it has other values, too. Send them by show() or get()."
+        }
+    }
+    return Rendered(styled("<div class=\"ullm-root ullm-note\">${escape(text)}</div>"), reveal(text))
+}
+
+private fun openCallsAmong(value: Any): Int {
+    val members = when (value) {
+        is Collection<*> -> value.take(MAX_SEARCHED)
+        is Array<*> -> value.take(MAX_SEARCHED)
+        is Map<*, *> -> value.values.take(MAX_SEARCHED)
+        is Pair<*, *> -> value.toList()
+        is Triple<*, *, *> -> value.toList()
+        else -> KernelAdapter.fields(value).map { it.second }
+    }
+    return if (members.all { it is Call<*> }) 0 else members.count { it is Reply && it.state == Reply.State.NEW }
+}
+
+private const val MAX_SEARCHED = 1_000

@@ -52,7 +52,7 @@ internal fun usageTable(usage: Usage): Rendered {
         "– images" to usage.imageTokens,
     ).mapNotNull { (name, tokens) -> tokens?.let { name to count(it) } }
     val note = if (usage.estimated) "Estimated, not reported by the provider." else null
-    val caption = if (counters.isEmpty()) "The provider reported no tokens." else "Tokens of one response"
+    val caption = if (counters.isEmpty()) "The provider reported no tokens." else "Tokens"
     if (counters.isEmpty()) return tableOutput(note(caption), text = caption)
     return tableOutput(
         tableHtml("ullm-usage", caption, listOf(Head("Counter"), Head("Tokens")), counters.map { (name, tokens) -> TableRow(listOf(name, tokens)) }),

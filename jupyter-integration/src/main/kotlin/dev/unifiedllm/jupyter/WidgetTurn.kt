@@ -91,12 +91,8 @@ internal class WidgetTurn(
             answering.result.takeIf { isDone },
             if (isDone) null else answering.estimate,
         )
-        val output = try {
-            message.result?.let(::rendered)?.let { listOf(ShownPart.Output(it)) }
-        } catch (_: Exception) { // of the user's class: its text is shown
-            null
-        }
-        return Entry(message, output ?: growing.ended(), notes + answerNotes(response, growing.hidden))
+        val output = answering.output?.takeIf { isDone }?.let { listOf(ShownPart.Output(it)) }
+        return Entry(message, output ?: growing.ended(), notes + answerNotes(response, growing.hidden, message.failure))
     }
 }
 

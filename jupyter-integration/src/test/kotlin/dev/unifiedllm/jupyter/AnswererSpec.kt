@@ -52,13 +52,13 @@ class AnswererSpec : FunSpec({
         }
     }
 
-    test("it gets the history, and its cost is free") {
+    test("it gets the history; what its calls cost is not known here") {
         val seen = mutableListOf<List<String>>()
         functionTest({ history -> "n${history.size}".also { seen += history.map { message -> message.text } } }) {
             chat("one")
             chat("two")
             seen shouldContainExactly listOf(listOf("one"), listOf("one", "n1", "two"))
-            (front.state["totals"] as JsonObject).text("text") shouldBe "2 answers · free"
+            (front.state["totals"] as JsonObject).text("text") shouldBe "2 answers"
             (front.state["options"] as JsonObject).text("title") shouldBe "function"
         }
     }
@@ -71,6 +71,22 @@ class AnswererSpec : FunSpec({
             val part = front.messages.last().parts.single()
             part.text("type") shouldBe "html"
             part.text("html").orEmpty() shouldContain "ullm-error"
+        }
+    }
+
+    test("a group of calls is sent, and shown when all have ended; a widget is shown as its transcript") {
+        lateinit var llm: Llm
+        functionTest({ listOf(llm.chat(echo(), "a"), llm.chat(echo(), "b")) }) {
+            llm = Llm.builder().apply { context = StandardTestDispatcher(test.testScheduler) }.build()
+            chat("hi")
+            val html = front.messages.last().parts.single().text("html").orEmpty()
+            html shouldContain "echo a"
+            html shouldContain "echo b"
+            llm.close()
+        }
+        functionTest({ chatWidget("demo/echo") }) {
+            chat("hi")
+            front.messages.last().parts.single().text("html").orEmpty() shouldContain "ullm-transcript"
         }
     }
 

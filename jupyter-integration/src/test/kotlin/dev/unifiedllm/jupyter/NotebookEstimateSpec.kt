@@ -66,6 +66,9 @@ class NotebookEstimateSpec : FunSpec({
             """image("openai/dall-e-3", "a train")""" to listOf("image openai/dall-e-3"),
             """chat("openai/gpt-4o", "unfinished""" to listOf("chat openai/gpt-4o"),
             """chat(""" to listOf("chat null"),
+            """compare("openai/gpt-4o", "demo/echo"""" to listOf("compare openai/gpt-4o", "compare demo/echo"),
+            """compare("openai/gpt-4o", "demo/ec""" to listOf("compare openai/gpt-4o", "compare null"),
+            """compare(""" to listOf("compare null"),
         ) { (code, found) -> calls(code).map { "${it.function} ${it.model}" } shouldContainExactly found }
     }
 
@@ -126,6 +129,18 @@ class NotebookEstimateSpec : FunSpec({
         shouldThrow<IllegalArgumentException> { estimateNotebook(file) }.message shouldContain ".ipynb"
         file.toFile().writeText("{}")
         shouldThrow<IllegalArgumentException> { estimateNotebook(file) }.message shouldContain "no cells"
-        shouldThrow<NoSuchFileException> { estimateNotebook(Path.of("no-such-notebook.ipynb")) }
+        file.toFile().writeBytes(byteArrayOf(-1, -2, 0))
+        shouldThrow<IllegalArgumentException> { estimateNotebook(file) }.message shouldContain ".ipynb"
+        file.toFile().writeText("[".repeat(200_000))
+        shouldThrow<IllegalArgumentException> { estimateNotebook(file) }.message shouldContain ".ipynb"
+        shouldThrow<NoSuchFileException> { estimateNotebook(Path.of("no-such-notebook.ipynb")) }.message shouldContain "there is no such file in"
+    }
+
+    test("a table shows 500 calls, and says how many more there are") {
+        val file = tempfile(suffix = ".ipynb").toPath()
+        file.toFile().writeText("${notebook("chat(\"demo/echo\", \"hi\")\n".repeat(600))}")
+        val rendered = reportTable(estimateNotebook(file)).shouldNotBeNull()
+        safe(rendered.html).all("tbody tr").size shouldBe 500
+        rendered.text shouldContain "100 more calls not shown here."
     }
 })

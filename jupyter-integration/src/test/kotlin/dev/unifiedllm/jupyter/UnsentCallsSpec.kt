@@ -7,6 +7,8 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.booleans.shouldBeFalse
 import io.kotest.matchers.nulls.shouldBeNull
 import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldStartWith
+import kotlinx.coroutines.flow.flowOf
 import java.lang.ref.WeakReference
 
 /** Collects garbage until an object that was made before is collected. */
@@ -85,6 +87,17 @@ class UnsentCallsSpec : FunSpec({
             unsent.note(0, ::collectGarbage)?.text?.substringBefore(". ") shouldBe "2 calls of this cell were not sent: demo/echo, demo/assistant"
             llm.compare("demo/echo", "demo/echo") { user("?") }.replies.forEach { it.get() }
             unsent.note(0, ::collectGarbage).shouldBeNull()
+        }
+    }
+
+    test("a value that has calls beside other values says that they were not sent; so does a flow of texts") {
+        Llm.create().use { llm ->
+            val reply = llm.chat("demo/echo", "?")
+            for (value in listOf(listOf(reply, 3, null), mapOf("a" to reply, "b" to "text"), reply to 5)) {
+                notSent(value)?.text?.substringBefore(". ") shouldBe "1 call of this value was not sent, because it has other values, too"
+            }
+            notSent(reply.deltas())?.text.orEmpty() shouldStartWith "This flow was not collected."
+            for (value in listOf(listOf(1, 2), "text", mapOf("a" to 1), listOf(reply), flowOf(1))) notSent(value).shouldBeNull()
         }
     }
 })

@@ -20,6 +20,7 @@ import dev.unifiedllm.modelContract
 import dev.unifiedllm.says
 import dev.unifiedllm.store.MemoryRateStore
 import dev.unifiedllm.with
+import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
@@ -640,9 +641,9 @@ class RateLimitSpec : FunSpec({
             val limiter = RateLimiter(TimeSource.Monotonic, store)
             val started = Channel<String>(Channel.UNLIMITED)
             val valve = Semaphore(64, 64)
-            val ids = List(2) { ModelId("p$it", "m") }
-            val models = ids.map { id ->
-                val state = TargetState()
+            val states = List(2) { TargetState() }
+            val models = states.mapIndexed { index, state ->
+                val id = ModelId("p$index", "m")
                 val link = RateLimit(AttemptTarget(id, { state }, isUsers = true, isFree = false) { null }, limiter, listOf(all))
                 Scripted(id.toString()) {
                     started.send(it.messages.single().text)
@@ -658,7 +659,13 @@ class RateLimitSpec : FunSpec({
                         launch(Dispatchers.Default) {
                             models[model].stream(request(index)).collect { if (it is Delta.Waiting) waits.complete(Unit) }
                         }
-                        if (index < 2) started.receive() shouldBe "$index" else waits.await()
+                        if (index < 2) {
+                            started.receive() shouldBe "$index"
+                        } else {
+                            waits.await()
+                            // While its consumer has the event it is passed over: it must be back in its queue.
+                            eventually(10.seconds) { (states.map { it.queue } + all.queue).sumOf { it.aside.size } shouldBe 0 }
+                        }
                     }
                     for (index in 2 until order.size) {
                         valve.release() // one ends, so one begins
