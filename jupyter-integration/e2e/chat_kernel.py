@@ -176,6 +176,17 @@ def turns(kernel: Front, check: Checks, server: SlowOllama) -> None:
         assert "Welcome" in cell.displays[1]["text/html"]
 
 
+def closing(kernel: Front, check: Checks) -> None:
+    with check("a widget whose comm the front end has closed opens another one where it is shown again, with its history"):
+        first = kernel.show('val again = chatWidget("demo/echo")\nagain')
+        first.chat("one")
+        channel = kernel.client
+        channel.shell_channel.send(channel.session.msg("comm_close", {"comm_id": first.id, "data": {}}))
+        second = kernel.show("again")
+        assert second.id != first.id and [words(message) for message in second.messages][0] == "one", second.messages
+        assert "two" in words(second.chat("two"))
+
+
 def cells(kernel: Front, check: Checks, slow: SlowOllama) -> None:
     chat = kernel.show('%use unified-llm\nval slow = chatWidget("ollama/llama3")\nslow')
     with check("stop: the partial answer stays, the server sees the closed connection, nothing comes later"):
@@ -348,6 +359,7 @@ def main() -> None:
         turns(kernel, check, quick)
     with SlowOllama(words=500) as slow, Front({**plain, "OLLAMA_API_BASE": slow.url}) as kernel:
         cells(kernel, check, slow)
+        closing(kernel, check)
         models(kernel, check)
         with check("the end of the kernel closes the connections of its answers"):
             chat = kernel.show('val last = chatWidget("ollama/llama3")\nlast')
