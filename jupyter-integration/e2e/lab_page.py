@@ -75,6 +75,7 @@ class Lab:
         notebook = Notebook(page, name)
         notebook.command("docmanager:open", path=name, kernelPreference={"shouldStart": False, "canStart": False, "autoStartDefault": False})
         notebook.first.node.wait_for()
+        page.wait_for_function("window.jupyterapp.shell.currentWidget?.content?.model")
         return notebook
 
 

@@ -64,7 +64,7 @@ internal fun codeBlock(language: String, code: String): String {
 internal const val COPY_SCRIPT =
     "var c=this.parentNode.querySelector('code');getSelection().selectAllChildren(c);" +
         "navigator.clipboard&&navigator.clipboard.writeText(c.textContent).then(()=>{this.textContent='Copied'})"
-private const val COPY_BUTTON = "<button type=\"button\" class=\"ullm-copy\" hidden onclick=\"$COPY_SCRIPT\">Copy</button>"
+private const val COPY_BUTTON = "<button type=\"button\" class=\"ullm-copy\" hidden=\"hidden\" onclick=\"$COPY_SCRIPT\">Copy</button>"
 
 private const val PRE = "white-space:pre;overflow:auto;padding:8px 12px;border-radius:4px;background:rgba(128,128,128,0.12)"
 private const val CODE = "white-space:pre;background:transparent"

@@ -87,7 +87,7 @@ internal class Page(private val html: String) {
             "details" to mapOf("class" to Regex("ullm-(reasoning|question)"), "open" to EMPTY),
             "pre" to mapOf("tabindex" to Regex("0"), "style" to Regex("[a-z0-9:;,.() -]+")),
             "button" to
-                mapOf("class" to Regex("ullm-copy"), "type" to Regex("button"), "hidden" to EMPTY, "onclick" to Regex.fromLiteral(COPY_SCRIPT)),
+                mapOf("class" to Regex("ullm-copy"), "type" to Regex("button"), "hidden" to Regex("hidden"), "onclick" to Regex.fromLiteral(COPY_SCRIPT)),
             "code" to mapOf("style" to Regex("white-space:pre")),
             "li" to mapOf("class" to Regex("ullm-task")),
             "span" to mapOf("aria-hidden" to Regex("true"), "class" to Regex("ullm-caret|ullm-quiet|$MATHEMATICS")),

@@ -43,7 +43,7 @@ private fun isSafe(element: String, attribute: String, value: String, owner: Ele
     "class" -> value.split(' ').all { it.startsWith("ullm-") || it in MATHJAX }
     "style" -> STYLE.matches(value) && FORBIDDEN.none { it in value }
     "onclick" -> element == "button" && value == COPY_SCRIPT
-    "hidden", "type" -> element == "button" && owner.className() == "ullm-copy" && value in listOf("", "button")
+    "hidden", "type" -> element == "button" && owner.className() == "ullm-copy" && value in listOf("hidden", "button")
     "target" -> value == "_blank"
     "rel" -> value == "noopener noreferrer"
     else -> attribute in ATTRIBUTES || attribute.startsWith("data-ullm-") || attribute.startsWith("aria-")
