@@ -29,7 +29,7 @@ internal object ConversationJson {
             put("model", model.toString())
             put("cost", past.cost.amount.toPlainString())
             put("unknownCosts", past.unknownCosts)
-            past.usage?.let { put("usage", usage(it)) }
+            past.usage?.let { put("usage", usageJson(it)) }
             put("unknownUsages", past.unknownUsages)
             put("messages", JsonArray(past.messages.map(::message)))
         },
@@ -73,24 +73,6 @@ internal object ConversationJson {
         )
     }
 
-    private fun usage(usage: Usage): JsonObject = buildJsonObject {
-        counters(usage).forEach { (name, count) -> count?.let { put(name, it) } }
-        if (usage.estimated) put("estimated", true)
-    }
-
-    private fun counters(usage: Usage): List<Pair<String, Long?>> = listOf(
-        "inputTokens" to usage.inputTokens,
-        "outputTokens" to usage.outputTokens,
-        "cacheReadTokens" to usage.cacheReadTokens,
-        "cacheWriteTokens" to usage.cacheWriteTokens,
-        "cacheWrite5mTokens" to usage.cacheWrite5mTokens,
-        "cacheWrite1hTokens" to usage.cacheWrite1hTokens,
-        "reasoningTokens" to usage.reasoningTokens,
-        "audioInputTokens" to usage.audioInputTokens,
-        "audioOutputTokens" to usage.audioOutputTokens,
-        "imageTokens" to usage.imageTokens,
-    )
-
     private fun usage(json: SavedObject): Usage = Usage.build {
         val count = json::countOrNull
         inputTokens = count("inputTokens")
@@ -118,3 +100,24 @@ internal object ConversationJson {
     private fun modelId(text: String): ModelId =
         if ('/' in text) ModelId(text.substringBefore('/'), text.substringAfter('/')) else ModelId("", text)
 }
+
+/** The counters of [usage] that are known, as a saved conversation has them. */
+@InternalLlmApi
+@JvmSynthetic
+public fun usageJson(usage: Usage): JsonObject = buildJsonObject {
+    counters(usage).forEach { (name, count) -> count?.let { put(name, it) } }
+    if (usage.estimated) put("estimated", true)
+}
+
+private fun counters(usage: Usage): List<Pair<String, Long?>> = listOf(
+    "inputTokens" to usage.inputTokens,
+    "outputTokens" to usage.outputTokens,
+    "cacheReadTokens" to usage.cacheReadTokens,
+    "cacheWriteTokens" to usage.cacheWriteTokens,
+    "cacheWrite5mTokens" to usage.cacheWrite5mTokens,
+    "cacheWrite1hTokens" to usage.cacheWrite1hTokens,
+    "reasoningTokens" to usage.reasoningTokens,
+    "audioInputTokens" to usage.audioInputTokens,
+    "audioOutputTokens" to usage.audioOutputTokens,
+    "imageTokens" to usage.imageTokens,
+)

@@ -38,7 +38,7 @@ internal class AnswerCard(
     private fun html(showQuestion: Boolean, showModel: Boolean) = buildString {
         append("<div class=\"ullm-card$border $NO_MATHEMATICS\" data-state=\"$word\">")
         if (showQuestion) facts.question?.let { append(questionLine(it)) }
-        append(attempts())
+        append(notes(attemptLines(response, failure, isOver)))
         if (response != null) content(response)
         append(body())
         if (response != null) additions(response)
@@ -46,8 +46,6 @@ internal class AnswerCard(
         end()?.let { append("<div class=\"ullm-note\">${escape(it)}</div>") }
         append("<div class=\"ullm-footer\">${footer(html = true, showModel)}</div></div>")
     }
-
-    private fun attempts(): String = attemptLines(response, failure, isOver).joinToString("") { "<div class=\"ullm-note\">${escape(it)}</div>" }
 
     /** What comes before the text. */
     private fun StringBuilder.content(response: ChatResponse) {

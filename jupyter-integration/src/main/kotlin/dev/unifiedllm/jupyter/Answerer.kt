@@ -149,7 +149,7 @@ internal class FunctionAnswerer(
         private suspend fun FlowCollector<Delta>.value(value: Any) {
             Group.of(value)?.takeIf { it.isSent }?.let { group -> coroutineScope { group.calls.map { async { collected { it.await() } } }.awaitAll() } }
             result = value
-            output = left { if (value is ChatWidget) value.transcript() else rendered(value) }
+            output = left { renderedWithin(value) }
             pass(Delta.Text(left { value.toString() }))
         }
 

@@ -123,7 +123,7 @@ internal class AskCall(private val session: WidgetSession, private val message: 
 
 /** The card of a message of a widget: of an answer as of any other answer. */
 internal fun messageCard(message: ChatMessage, facts: CardFacts = CardFacts.NONE): Rendered {
-    message.result?.let { rendered(it) }?.let { return it }
+    message.result?.let(::renderedWithin)?.let { return it }
     val state = when (message.state) {
         ChatMessage.State.DONE -> CardState.DONE
         ChatMessage.State.STREAMING -> CardState.STREAMING

@@ -28,7 +28,7 @@ internal class CallCard(
         }
         append("<div class=\"ullm-card$border $NO_MATHEMATICS\" data-state=\"${state.word}\">")
         question?.let { append(questionLine(it)) }
-        append(attemptNotes(attempts, isOver = true))
+        append(notes(attemptLines(attempts, isOver = true)))
         append("<div class=\"ullm-text\">${body.html}</div>")
         append(warningNotes(warnings))
         failure?.let { append(errorBox(it)) }

@@ -23,7 +23,7 @@ internal fun attemptLines(attempts: List<Delta.Attempt>, isOver: Boolean): List<
 }
 
 internal fun warningNotes(warnings: List<String>): String =
-    warnings.joinToString("") { "<div class=\"ullm-note\">⚠ ${escape(it.capped("warnings"))}</div>" }
+    notes(warnings.map { "⚠ ${it.capped("warnings")}" })
 
 /** What was asked, as one line; a longer text is folded behind its beginning. */
 internal fun questionLine(question: String): String {

@@ -4,6 +4,7 @@ import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.defaultConversation
+import dev.unifiedllm.usageJson
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -61,7 +62,7 @@ private fun spent(answers: List<ChatMessage>): JsonObject {
     val fields = json(
         "cost" to cost.amount.toPlainString(),
         "unknownCosts" to answers.count { !it.isDemo && it.cost?.usd() == null },
-        "usage" to usage?.let(::usage),
+        "usage" to usage?.let(::usageJson),
         "unknownUsages" to answers.count { it.usage == null },
     )
     return JsonObject(fields.filterValues { it !is JsonNull })
@@ -74,27 +75,11 @@ private fun exported(entry: Entry): JsonObject {
         "state" to message.state.name.lowercase(),
         "text" to message.text,
         "model" to message.model,
-        "usage" to message.usage?.let(::usage),
+        "usage" to message.usage?.let(::usageJson),
         "cost" to message.cost?.usd()?.amount?.toPlainString(),
         "seconds" to message.latency?.toDouble(DurationUnit.SECONDS),
         "error" to message.failure?.let(::failureText),
     ).let { fields -> if (message.role == Role.ASSISTANT) fields else JsonObject(fields.filterKeys { it in OF_ALL }) }
 }
-
-private fun usage(usage: Usage): JsonObject = JsonObject(
-    json(
-        "inputTokens" to usage.inputTokens,
-        "outputTokens" to usage.outputTokens,
-        "cacheReadTokens" to usage.cacheReadTokens,
-        "cacheWriteTokens" to usage.cacheWriteTokens,
-        "cacheWrite5mTokens" to usage.cacheWrite5mTokens,
-        "cacheWrite1hTokens" to usage.cacheWrite1hTokens,
-        "reasoningTokens" to usage.reasoningTokens,
-        "audioInputTokens" to usage.audioInputTokens,
-        "audioOutputTokens" to usage.audioOutputTokens,
-        "imageTokens" to usage.imageTokens,
-        "estimated" to true.takeIf { usage.estimated },
-    ).filterValues { it !is JsonNull },
-)
 
 private val OF_ALL = setOf("role", "state", "text")

@@ -6,7 +6,7 @@ import dev.unifiedllm.chat.Delta
 
 /** Renders [failure] as a card without an answer: with its attempts. */
 internal fun errorCard(failure: LlmException): Rendered {
-    val notes = attemptNotes(failure.attempts, isOver = true, failure)
+    val notes = notes(attemptLines(null, failure, isOver = true))
     val html = "<div class=\"ullm-card ullm-failure $NO_MATHEMATICS\" data-state=\"failed\">$notes${errorBox(failure)}" +
         "<div class=\"ullm-footer\">${footerLine(failure.model?.toString(), listOf("failed"), html = true)}</div></div>"
     return Rendered(styled(html, "parts"), reveal(failureText(failure)))
@@ -91,14 +91,8 @@ internal fun failureTitle(failure: Throwable): String = when (failure) {
     else -> className(failure)
 }
 
-/**
- * The attempts that failed, a line each, and what was tried next.
- *
- * @param isOver false while the next one may still come
- * @param failure what the call failed with: the error box has the last attempt then; null if it did not fail
- */
-internal fun attemptNotes(attempts: List<Delta.Attempt>, isOver: Boolean, failure: Throwable? = null): String =
-    attemptLines(attempts, isOver).dropLast(if (failure == null) 0 else 1).joinToString("") { "<div class=\"ullm-note\">${escape(it)}</div>" }
+/** [lines] as small grey lines. */
+internal fun notes(lines: List<String>): String = lines.joinToString("") { "<div class=\"ullm-note\">${escape(it)}</div>" }
 
 /** The lines of the attempts of [response], and of the [failure] that ended it, whose last attempt the error box has. */
 internal fun attemptLines(response: ChatResponse?, failure: Throwable?, isOver: Boolean): List<String> {

@@ -76,7 +76,7 @@ internal object KernelAdapter {
      */
     fun afterCell(host: KotlinKernelHost, cell: Any?, result: FieldValue) {
         this.host = host
-        unsent.note(unsentIn(values(cell) + listOfNotNull(result.value)))?.let { output().show(it) }
+        unsent.note({ unsentIn(values(cell) + listOfNotNull(result.value)) })?.let { output().show(it) }
         val value = result.value ?: return PinnedTotal.refresh()
         val isStreamed = when (value) {
             is Call<*> -> isOpen(value)

@@ -18,6 +18,13 @@ import org.jetbrains.kotlinx.jupyter.api.libraries.ExecutionHost
 /** The output for [value] as the value of a cell; null for a value that the kernel renders. Sends nothing. */
 internal fun rendered(value: Any): Rendered? = if (KernelAdapter.isShown(value)) Rendered.NOTHING else card(value)
 
+/** The output for [value] within another one: a chat widget is shown by its transcript. Null for a value without one, and if code of the user's fails. */
+internal fun renderedWithin(value: Any): Rendered? = try {
+    if (value is ChatWidget) value.transcript() else rendered(value)
+} catch (_: Exception) { // of the user's class
+    null
+}
+
 private fun card(value: Any): Rendered? = when (value) {
     is Reply -> finalCard(value)
     is Comparison -> comparisonCard(value)

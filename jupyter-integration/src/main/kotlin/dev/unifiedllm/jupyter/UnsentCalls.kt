@@ -27,12 +27,12 @@ internal class UnsentCalls {
     /**
      * What is to be said after the cell; null for nothing. Collects garbage if a call may have been dropped.
      *
-     * @param kept how many calls that are not sent the cell has in its value and its variables
+     * @param kept how many calls that are not sent the cell has in its value and its variables; asked only if the cell has made such calls
      */
-    fun note(kept: Int, collectGarbage: () -> Unit = System::gc): Rendered? {
+    fun note(kept: () -> Int, collectGarbage: () -> Unit = System::gc): Rendered? {
         val unsent = made.filterNot { (_, mark) -> mark.isSent }
         made.clear()
-        if (unsent.size <= kept) return null
+        if (unsent.isEmpty() || unsent.size <= kept()) return null
         collectGarbage()
         val dropped = unsent.filter { (call, mark) -> call.get() == null && !mark.isSent }.map { (_, mark) -> mark.model.toString() }
         if (dropped.isEmpty()) return null

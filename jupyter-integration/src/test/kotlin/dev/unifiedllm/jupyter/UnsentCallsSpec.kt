@@ -35,17 +35,17 @@ class UnsentCallsSpec : FunSpec({
     test("a call that was made and dropped is named") {
         observed { llm, unsent ->
             drop(llm, "demo/echo")
-            val note = unsent.note(0, ::collectGarbage)
+            val note = unsent.note({ 0 }, ::collectGarbage)
             note?.text shouldBe
                 "1 call of this cell was not sent: demo/echo. A call is sent when it is the last expression of a cell, or by show(), get() or await()."
-            unsent.note(0, ::collectGarbage).shouldBeNull() // it is said once
+            unsent.note({ 0 }, ::collectGarbage).shouldBeNull() // it is said once
         }
     }
 
     test("several are counted; of the models each is named once") {
         observed { llm, unsent ->
             repeat(3) { drop(llm, "demo/echo") }
-            unsent.note(0, ::collectGarbage)?.text?.substringBefore(". ") shouldBe "3 calls of this cell were not sent: demo/echo"
+            unsent.note({ 0 }, ::collectGarbage)?.text?.substringBefore(". ") shouldBe "3 calls of this cell were not sent: demo/echo"
         }
     }
 
@@ -54,7 +54,7 @@ class UnsentCallsSpec : FunSpec({
             val kept = llm.chat("demo/echo", "?")
             llm.chat("demo/echo", "?").get()
             llm.chat("demo/echo", "?").cancel()
-            unsent.note(0, ::collectGarbage).shouldBeNull()
+            unsent.note({ 0 }, ::collectGarbage).shouldBeNull()
             kept.state shouldBe Reply.State.NEW
         }
     }
@@ -64,7 +64,7 @@ class UnsentCallsSpec : FunSpec({
             drop(llm, "demo/echo")
             unsent.beforeCell()
             var isCollected = false
-            unsent.note(0) { isCollected = true }.shouldBeNull()
+            unsent.note({ 0 }) { isCollected = true }.shouldBeNull()
             isCollected.shouldBeFalse()
         }
     }
@@ -76,7 +76,7 @@ class UnsentCallsSpec : FunSpec({
             val comparison = llm.compare("demo/echo", "demo/assistant") { user("?") }
             unsentIn(listOf(reply, list, comparison, reply, "text", list)) shouldBe 5
             var isCollected = false
-            unsent.note(5) { isCollected = true }.shouldBeNull()
+            unsent.note({ 5 }) { isCollected = true }.shouldBeNull()
             isCollected.shouldBeFalse()
         }
     }
@@ -84,9 +84,9 @@ class UnsentCallsSpec : FunSpec({
     test("of a comparison that is dropped each call is counted once; one whose replies were sent is not named") {
         observed { llm, unsent ->
             llm.compare("demo/echo", "demo/assistant") { user("?") }
-            unsent.note(0, ::collectGarbage)?.text?.substringBefore(". ") shouldBe "2 calls of this cell were not sent: demo/echo, demo/assistant"
+            unsent.note({ 0 }, ::collectGarbage)?.text?.substringBefore(". ") shouldBe "2 calls of this cell were not sent: demo/echo, demo/assistant"
             llm.compare("demo/echo", "demo/echo") { user("?") }.replies.forEach { it.get() }
-            unsent.note(0, ::collectGarbage).shouldBeNull()
+            unsent.note({ 0 }, ::collectGarbage).shouldBeNull()
         }
     }
 

@@ -41,7 +41,7 @@ public fun sumOfSpends(name: String, spends: List<Spend>): Spend {
  *
  * Calls of unknown cost are not in it.
  *
- * @property starts when the parts begin, oldest first; empty without calls. A report of some days has all of them, but at most 366 days before the first cost
+ * @property starts when the parts begin, oldest first; empty if no call has a known cost. A report of some days has all of them, but at most 366 days before the first cost
  * @property step the length of a part
  * @property models the models with a cost above zero, the most expensive first, demo models last
  */
