@@ -1,6 +1,5 @@
 package dev.unifiedllm
 
-import dev.unifiedllm.chat.CallRules
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.pricing.Price
@@ -21,7 +20,7 @@ import kotlin.coroutines.CoroutineContext
  * Keys, base URLs and the default model that are not set here come from the environment; other settings have defaults.
  */
 @LlmDsl
-public class LlmBuilder @InternalLlmApi constructor() : CallRules<LlmBuilder>(null) {
+public class LlmBuilder @InternalLlmApi constructor() : StoreSettings<LlmBuilder>() {
     @get:JvmSynthetic
     internal val providers: MutableMap<String, ProviderSettings> = linkedMapOf()
 

@@ -21,7 +21,8 @@ private val ofWire = setOf(
 
 /** What the root package's client files may import: they put everything together. */
 private val ANY = setOf(
-    "annotation", "error", "model", "chat", "provider", "pricing", "store", "transport", "transport.error", "transport.framing", "transport.credential",
+    "annotation", "error", "model", "chat", "provider", "pricing", "store", "store.sql", "store.redis",
+    "transport", "transport.error", "transport.framing", "transport.credential",
     "transport.fetch", "protocol", "protocol.json", "middleware", "demo", "schema", "tool",
 ) + wires
 
@@ -35,6 +36,8 @@ private val allowed = mapOf(
     "provider" to setOf("annotation", "error", "chat"),
     "pricing" to setOf("annotation", "error", "chat"),
     "store" to setOf("annotation", "error", "chat"),
+    "store.sql" to setOf("annotation", "error", "chat", "store"), // SQLite and PostgreSQL, by their optional drivers
+    "store.redis" to setOf("annotation", "error", "chat", "store"), // by the optional Jedis
     "transport.framing" to emptySet(),
     "transport.error" to setOf("annotation", "error", "chat", "provider", "transport.framing"), // HttpErrors names the target in its remedies
     "transport" to setOf("annotation", "error", "chat", "transport.error"),
