@@ -1,9 +1,7 @@
 package dev.unifiedllm
 
-import dev.unifiedllm.chat.CallRules
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Timeouts
-import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderSettings
@@ -21,18 +19,12 @@ import kotlin.coroutines.CoroutineContext
  * Keys, base URLs and the default model that are not set here come from the environment; other settings have defaults.
  */
 @LlmDsl
-public class LlmBuilder @InternalLlmApi constructor() : CallRules<LlmBuilder>(null) {
+public class LlmBuilder @InternalLlmApi constructor() : PriceSettings<LlmBuilder>(null) {
     @get:JvmSynthetic
     internal val providers: MutableMap<String, ProviderSettings> = linkedMapOf()
 
     @get:JvmSynthetic
     internal val rows: MutableMap<String, Provider> = linkedMapOf()
-
-    @get:JvmSynthetic
-    internal val aliases: MutableMap<String, String> = linkedMapOf()
-
-    @get:JvmSynthetic
-    internal val prices: MutableMap<ModelId, Price> = linkedMapOf()
 
     @get:JvmSynthetic
     internal val interceptors: MutableList<Pair<Level, Interceptor>> = mutableListOf()
@@ -41,9 +33,6 @@ public class LlmBuilder @InternalLlmApi constructor() : CallRules<LlmBuilder>(nu
     internal val modelTimeouts: MutableMap<String, Timeouts> = linkedMapOf()
 
     @get:JvmSynthetic internal val limits: MutableMap<String, RateLimitBuilder> = linkedMapOf()
-
-    @get:JvmSynthetic
-    internal val routes: RouteBuilder = RouteBuilder()
 
     @get:JvmSynthetic @set:JvmSynthetic
     internal var variables: Environment = Environment(System::getenv)
@@ -172,13 +161,6 @@ public class LlmBuilder @InternalLlmApi constructor() : CallRules<LlmBuilder>(nu
     public fun limit(name: String, block: Consumer<RateLimitBuilder>): LlmBuilder = limit(name) { block.accept(this) }
 
     public fun limit(block: Consumer<RateLimitBuilder>): LlmBuilder = limit("", block)
-
-    /** The price of [model]. It replaces that of the catalogue. @throws IllegalArgumentException if a required rate is missing or a rate is negative */
-    @JvmSynthetic
-    public fun price(model: String, block: Price.Builder.() -> Unit): LlmBuilder =
-        apply { prices[ModelId.parse(model)] = Price.Builder().apply(block).build("user") }
-
-    public fun price(model: String, block: Consumer<Price.Builder>): LlmBuilder = price(model) { block.accept(this) }
 
     /** Puts [interceptor] around each step of a call. The first one added is the outermost. */
     public fun intercept(interceptor: Interceptor): LlmBuilder = intercept(interceptor, Level.STEP)

@@ -8,6 +8,7 @@ import dev.unifiedllm.store.By
 import dev.unifiedllm.store.CostReport
 import dev.unifiedllm.store.UsageReport
 import dev.unifiedllm.store.total
+import java.nio.file.Path
 import java.util.function.Consumer
 
 /** What an [Llm] tells about models, providers, prices and the costs of its calls. */
@@ -61,6 +62,28 @@ public abstract class LlmReports internal constructor(
     public fun estimate(block: Consumer<ChatRequestBuilder>): CostEstimate = estimate(DefaultModel) { block.accept(this) }
 
     public fun estimate(request: ChatRequest): CostEstimate = client.queries.costEstimate(request)
+
+    /**
+     * Replaces the price catalogue of this client by the one at [fileOrUrl], a file or an https:// URL, or http:// on this machine: LiteLLM's
+     * `model_prices_and_context_window.json`, or another file in the forms of `prices(file)`. Nothing is ever read unless this is called. Prices that are set in
+     * code or in files count before it; prices of images by their size stay those of the release.
+     *
+     * No credentials are sent, at most 32 MiB are read, within 60 seconds. The prices apply at once, also to calls that run. If they cannot be read, are
+     * wrong, or are of fewer than half of the models that have a price now, the call fails with [LlmException.Configuration] (a connection that fails:
+     * [LlmException.Network], [LlmException.Timeout]), and the prices in use stay.
+     */
+    public fun refreshPrices(fileOrUrl: String): Call<PriceRefresh> = priceRefresh({ client }, fileOrUrl)
+
+    /** Replaces the price catalogue of this client by the one in [file]: see the form with a text. */
+    public fun refreshPrices(file: Path): Call<PriceRefresh> = priceRefresh({ client }, file.toAbsolutePath().toString())
+
+    /**
+     * Takes the prices that the LiteLLM proxy at [provider] knows for its models, as in `importPrices("litellm_proxy")`. Calls no model. What the proxy reports
+     * for a call counts before them, and so do prices that are set. A model whose deployments differ in their prices has none.
+     *
+     * @throws IllegalArgumentException if [provider] is blank
+     */
+    public fun importPrices(provider: String): Call<PriceRefresh> = priceImport({ client }, provider)
 
     /** The providers, and what this client knows to call them: those with a key first. Sends nothing. */
     public fun providers(): List<ProviderStatus> = client.queries.providers()
