@@ -4,6 +4,7 @@ import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FetchedMedia
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.OnInterrupted
 import dev.unifiedllm.chat.Request
@@ -15,6 +16,7 @@ import dev.unifiedllm.chat.hasImages
 import dev.unifiedllm.middleware.AttemptTarget
 import dev.unifiedllm.middleware.ChainRules
 import dev.unifiedllm.middleware.CostTracking
+import dev.unifiedllm.middleware.DefaultMaxTokens
 import dev.unifiedllm.middleware.HealthTracking
 import dev.unifiedllm.middleware.RequireFinish
 import dev.unifiedllm.middleware.RequireMessage
@@ -75,7 +77,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private val perStep: List<Interceptor> = users(Level.STEP)
 
     private fun perTarget(target: AttemptTarget): List<Interceptor> =
-        users(Level.TARGET) + StructuredOutput(target) + EmbeddingBatches(target.embeddingLimits) + Retry(retry, retryBudget, target)
+        listOfNotNull(outputLimits[target.id]) + users(Level.TARGET) + StructuredOutput(target) + EmbeddingBatches(target.embeddingLimits) + Retry(retry, retryBudget, target)
 
     private fun perAttempt(target: AttemptTarget): List<Interceptor> =
         users(Level.ATTEMPT) + listOfNotNull(
@@ -87,6 +89,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
             tags.takeIf { thinkTags ?: target.mayWriteThinkTags },
         )
 
+    private val outputLimits: Map<ModelId, Interceptor> = binder.outputLimits.mapValues { DefaultMaxTokens(it.value) }
     private val tags = ThinkTags()
     private val limits = ClientLimits(builder)
 

@@ -2,7 +2,6 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Timeouts
-import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderSettings
@@ -28,21 +27,12 @@ public class LlmBuilder @InternalLlmApi constructor() : StoreSettings<LlmBuilder
     internal val rows: MutableMap<String, Provider> = linkedMapOf()
 
     @get:JvmSynthetic
-    internal val aliases: MutableMap<String, String> = linkedMapOf()
-
-    @get:JvmSynthetic
-    internal val prices: MutableMap<ModelId, Price> = linkedMapOf()
-
-    @get:JvmSynthetic
     internal val interceptors: MutableList<Pair<Level, Interceptor>> = mutableListOf()
 
     @get:JvmSynthetic
     internal val modelTimeouts: MutableMap<String, Timeouts> = linkedMapOf()
 
     @get:JvmSynthetic internal val limits: MutableMap<String, RateLimitBuilder> = linkedMapOf()
-
-    @get:JvmSynthetic
-    internal val routes: RouteBuilder = RouteBuilder()
 
     @get:JvmSynthetic @set:JvmSynthetic
     internal var variables: Environment = Environment(System::getenv)
@@ -171,13 +161,6 @@ public class LlmBuilder @InternalLlmApi constructor() : StoreSettings<LlmBuilder
     public fun limit(name: String, block: Consumer<RateLimitBuilder>): LlmBuilder = limit(name) { block.accept(this) }
 
     public fun limit(block: Consumer<RateLimitBuilder>): LlmBuilder = limit("", block)
-
-    /** The price of [model]. It replaces that of the catalogue. @throws IllegalArgumentException if a required rate is missing or a rate is negative */
-    @JvmSynthetic
-    public fun price(model: String, block: Price.Builder.() -> Unit): LlmBuilder =
-        apply { prices[ModelId.parse(model)] = Price.Builder().apply(block).build("user") }
-
-    public fun price(model: String, block: Consumer<Price.Builder>): LlmBuilder = price(model) { block.accept(this) }
 
     /** Puts [interceptor] around each step of a call. The first one added is the outermost. */
     public fun intercept(interceptor: Interceptor): LlmBuilder = intercept(interceptor, Level.STEP)

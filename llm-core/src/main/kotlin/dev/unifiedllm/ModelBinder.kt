@@ -77,6 +77,9 @@ internal class ModelBinder(
     private val groups = GroupBinder(this, client.threadContext, rules)
     private val routes: Map<String, ModelRef> = builder.routes.tasks.toMap()
 
+    /** The most output tokens of models that were registered with a limit. */
+    val outputLimits: Map<ModelId, Int> get() = names.outputLimits
+
     /** What the client asks providers beside the calls of models. */
     val queries: ProviderQueries = ProviderQueries(names, prices, wires, client, ::members)
 
@@ -212,7 +215,9 @@ internal class ModelBinder(
             mayWriteThinkTags = target.mayWriteThinkTags,
             embeddingLimits = target.embeddingLimits,
             continuesText = target.wire.continuesText && abilities(target.id)?.prefill == true,
-        ) { reported -> prices.of(target, reported) }
+            priceOf = { name -> prices.ofOther(target, name) },
+            whyUnpriced = { reported -> prices.billing(target, reported).why },
+        ) { reported -> prices.billing(target, reported).price }
     }
 
     private fun demoTarget(id: ModelId) = AttemptTarget(id, { state(id) }, isUsers = false, isFree = false) { prices.demo(id) }

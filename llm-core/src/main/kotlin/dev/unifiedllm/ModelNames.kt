@@ -31,6 +31,9 @@ internal class ModelNames(builder: LlmBuilder) {
         catalogue = { PriceCatalog.packed.models },
     )
 
+    /** The most output tokens of models that were registered with a limit. */
+    val outputLimits: Map<ModelId, Int> = builder.maxTokens.mapKeys { (id, _) -> billed(id) }
+
     fun aliased(id: ModelId): ModelId = aliases[id.toString()] ?: id
 
     /**
@@ -63,6 +66,9 @@ internal class ModelNames(builder: LlmBuilder) {
 
     /** [id] as this client's prices are keyed: with the provider's own id instead of an alias. */
     fun canonical(id: ModelId): ModelId = registry.find(id.provider)?.let { ModelId(it.id, id.name) } ?: id
+
+    /** The model of which [id] is a name in the settings of prices: that of an alias, of a family, or with the provider's own id. */
+    fun billed(id: ModelId): ModelId = aliased(id).let { if (it.provider.isEmpty()) found(it) else canonical(it) }
 
     /**
      * The model that `openai("ollama/llama3")` means: a known prefix inside the name wins, unless the outer provider has a model of that name. Null if there

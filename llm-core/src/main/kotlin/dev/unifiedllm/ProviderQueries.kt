@@ -9,6 +9,8 @@ import dev.unifiedllm.demo.DemoKind
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.demo.DemoScript
 import dev.unifiedllm.demo.demoPrice
+import dev.unifiedllm.pricing.PriceFile
+import dev.unifiedllm.protocol.Exchange
 import dev.unifiedllm.protocol.ListedModel
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
@@ -111,7 +113,10 @@ internal class ProviderQueries(
     /** The model that [model] means, by its provider's own name. Needs neither key nor base URL. */
     fun found(model: UnboundModel): ModelId = names.named(model).let { names.found(names.innerOf(model, it) ?: it) }
 
-    private fun exchange(target: Target, timeouts: Timeouts?) = wires.exchange(target, timeouts)
+    fun exchange(target: Target, timeouts: Timeouts?): Exchange = wires.exchange(target, timeouts)
+
+    /** The prices at [url]. */
+    suspend fun priceFile(url: String): PriceFile = wires.priceFetcher.prices(url)
 
     /** True for a server that may have its wire without all of its endpoints: one that users run, or another than the provider's own. */
     private val Target.mayLackEndpoint: Boolean

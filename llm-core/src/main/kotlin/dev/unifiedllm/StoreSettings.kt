@@ -1,10 +1,8 @@
 package dev.unifiedllm
 
-import dev.unifiedllm.chat.CallRules
-
 /** Where a client keeps what outlives its calls: the ledger of costs, cached responses, and the state that processes share. */
 @LlmDsl
-public abstract class StoreSettings<B : StoreSettings<B>> @InternalLlmApi constructor() : CallRules<B>(null) {
+public abstract class StoreSettings<B : StoreSettings<B>> @InternalLlmApi constructor() : PriceSettings<B>(null) {
     @get:JvmSynthetic @set:JvmSynthetic
     internal var stateUrl: String? = null
 

@@ -13,7 +13,6 @@ import dev.unifiedllm.chat.Request
 import dev.unifiedllm.linkFlow
 import dev.unifiedllm.pricing.MadeImages
 import dev.unifiedllm.pricing.imageCost
-import dev.unifiedllm.pricing.setPrice
 import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.store.LedgerRow.Status
@@ -100,11 +99,6 @@ internal class CostTracking(
         else -> Cost.Unknown("the request was sent, but no response came")
     }
 
-    private fun unlisted(reportedModel: String?): String {
-        val answered = reportedModel?.takeIf { it != target.id.name }?.let { ", which responded as \"$it\"" }.orEmpty()
-        return "no price is known for ${target.id}$answered; ${setPrice(target.id.toString())}"
-    }
-
     /**
      * @param hasAnswer true if the response had text, reasoning, tool calls or media, none of which take zero tokens
      * @param images how many images it had
@@ -114,11 +108,12 @@ internal class CostTracking(
         target.isFree -> Cost.Free
         request is ImageRequest -> {
             val made = MadeImages(images, request.size, request.quality, request.sources.isNotEmpty())
-            imageCost(finish.usage, target.price(reportedModel), target.imagePrices(), made) ?: Cost.Unknown(unlisted(reportedModel))
+            imageCost(finish.usage, target.price(reportedModel), target.imagePrices(), made) ?: Cost.Unknown(target.whyUnpriced(reportedModel))
         }
         hasAnswer && finish.usage?.outputTokens == 0L -> Cost.Unknown("the provider counted no output tokens for a response with content")
         hasAnswer && finish.usage?.inputTokens == 0L -> Cost.Unknown("the provider counted no input tokens")
-        else -> target.price(reportedModel)?.cost(finish.usage) ?: Cost.Unknown(finish.usage?.billing?.unpriced ?: unlisted(reportedModel))
+        else -> target.price(reportedModel)?.cost(finish.usage, target.priceOf)
+            ?: Cost.Unknown(finish.usage?.billing?.unpriced ?: target.whyUnpriced(reportedModel))
     }
 }
 
