@@ -23,7 +23,7 @@ import java.util.function.Consumer
  *
  * What it makes is a lazy [Call]: before the first terminal nothing is sent, and nothing is thrown but a mistake of the caller.
  */
-public class Llm private constructor(@get:JvmSynthetic internal val client: Client) : AutoCloseable {
+public class Llm private constructor(client: Client) : LlmChecks(client, FromKotlin.CALL), AutoCloseable {
     /** A chat call to [model], which is "provider/model". */
     @JvmSynthetic
     public fun chat(model: String, block: ChatRequestBuilder.() -> Unit): Reply = chat(ModelId.parse(model), block)
@@ -214,13 +214,7 @@ public class Llm private constructor(@get:JvmSynthetic internal val client: Clie
 
     public fun estimate(block: Consumer<ChatRequestBuilder>): CostEstimate = estimate(DefaultModel) { block.accept(this) }
 
-    public fun estimate(request: ChatRequest): CostEstimate = client.queries.costEstimate(request)
-
-    /** The providers, and what this client knows to call them: those with a key first. Sends nothing. */
-    public fun providers(): List<ProviderStatus> = client.queries.providers()
-
-    /** Checks the set-up: asks each provider with a key, and each server that needs none, for its models. Costs nothing; each has 10 seconds. */
-    public fun doctor(): Call<DoctorReport> = doctor { client }
+    public fun estimate(request: ChatRequest): CostEstimate = client.estimate(request)
 
     /** The model called [id], bound to this client. */
     public fun model(id: String): Model = BoundModel(client, ModelId.parse(id))
@@ -274,13 +268,17 @@ public class Llm private constructor(@get:JvmSynthetic internal val client: Clie
             new
         }
 
-        /** A client that takes everything from the environment. */
+        /** A client that takes everything from the environment: the variables of the process, then those in the file `.env` in its working folder. */
         @JvmStatic
         public fun create(): Llm = builder().build()
 
         /** A client that takes everything from the environment. */
         @JvmStatic
         public fun fromEnv(): Llm = create()
+
+        /** A client with the settings in [file]: see [LlmBuilder.config]. What it does not set comes from the environment. */
+        @JvmStatic
+        public fun fromConfig(file: Path): Llm = builder().config(file).build()
 
         /** Builds a client. What is not set comes from the environment. */
         @JvmStatic

@@ -4,7 +4,7 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ApiKey
 import dev.unifiedllm.chat.ModelId
 
-/** An API key. @property variable that it came from; null if the user set it in code */
+/** An API key. @property variable that it came from; null if the user set it in code, or it is the one that the server has from its documentation */
 internal class ResolvedKey(val key: ApiKey, val variable: String?)
 
 /** Finds the API key for a model: set in code, else in a variable of the provider's row. */
@@ -18,23 +18,35 @@ internal class KeyResolver(private val environment: Environment) {
      */
     fun resolve(row: Provider, requestedRow: Provider, model: ModelId, settings: ProviderSettings, baseUrl: BaseUrl): ResolvedKey? {
         settings.apiKey?.let { return ResolvedKey(it, variable = null) }
+        settings.keyVariable?.let { return named(it, model) }
         if (row.auth == Provider.Auth.AWS && settings.aws?.isIdentity == true) return null
         if (row.auth == Provider.Auth.NONE || row.apiKeyEnv.isEmpty()) return null
         if (row.isKeptFrom(baseUrl)) {
             if (row.auth == Provider.Auth.OPTIONAL || row.auth == Provider.Auth.AWS) return null
             throw LlmException.Configuration(
-                "The base URL for $model was set in code, so its key is not taken from the environment. Set apiKey beside baseUrl: " +
-                    "${inCode(requestedRow.id, "apiKey", "\"…\"")}.",
+                "The base URL for $model was set in ${settings.place ?: "code"}, so its key is not taken from the environment. " +
+                    "${besideBaseUrl(requestedRow.id, settings)}.",
                 details = LlmException.Details(model),
             )
         }
         variable(row, requestedRow, settings, baseUrl)?.let { return ResolvedKey(parsed(it, model), it.name) }
+        if (row.sampleKey != null && baseUrl.url.removeSuffix("/v1") == row.baseUrl) return ResolvedKey(ApiKey.of(row.sampleKey), variable = null)
         if (row.auth in WITHOUT_KEY || environment.first(row.azure?.tokenEnv.orEmpty()) != null) return null
         throw noKey(row, requestedRow, model)
     }
 
+    /** The key in the variable that the user has named for it. */
+    private fun named(name: String, model: ModelId): ResolvedKey {
+        val variable = environment.first(listOf(name)) ?: throw LlmException.Configuration(
+            "No API key for $model. ${if (environment.isEmpty(name)) "The variable $name is set, but empty. Set it to the key" else "Set the variable $name"}.",
+            details = LlmException.Details(model),
+        )
+        return ResolvedKey(parsed(variable, model), name)
+    }
+
     /** The variable whose key is sent to [baseUrl]; null if there is none. */
     fun variable(row: Provider, requestedRow: Provider, settings: ProviderSettings, baseUrl: BaseUrl): Variable? {
+        settings.keyVariable?.let { return environment.first(listOf(it)) }
         if (row.auth == Provider.Auth.AWS && settings.aws?.isIdentity == true) return null
         if (row.auth == Provider.Auth.NONE || row.apiKeyEnv.isEmpty() || row.isKeptFrom(baseUrl)) return null
         // Where a variable of OpenAI's names a resource on Azure, the key may stand in OpenAI's variable, too.
@@ -48,7 +60,7 @@ internal class KeyResolver(private val environment: Environment) {
         ApiKey.of(variable.value)
     } catch (wrong: IllegalArgumentException) {
         val problem = "${wrong.message}.".replace("?.", "?")
-        throw LlmException.Configuration("The key for $model in the variable ${variable.name} cannot be used: $problem", details = LlmException.Details(model))
+        throw LlmException.Configuration("The key for $model in the variable ${variable.place} cannot be used: $problem", details = LlmException.Details(model))
     }
 
     private fun noKey(row: Provider, requestedRow: Provider, model: ModelId): LlmException.Configuration {
