@@ -6,7 +6,6 @@ import dev.unifiedllm.config.readSettings
 import dev.unifiedllm.provider.Environment
 import java.nio.file.Path
 import java.util.function.Consumer
-import java.util.function.Function
 
 /** Where the settings of a client come from beside the code, and what its requests have by default. */
 @LlmDsl
@@ -39,10 +38,6 @@ public abstract class ConfigurationRules<B : ConfigurationRules<B>> @InternalLlm
      * @throws LlmException.Configuration if it cannot be read, or a setting is wrong; the message names the file, the line and the key
      */
     public fun config(file: Path): B = self.apply { sources = sources.copy(file = readSettings(file, Protocols.names)) }
-
-    /** Looks up variables, instead of the environment of the process and of `.env`. Null: the variable is not set. */
-    public fun environment(variables: Function<String, String?>): B =
-        self.apply { sources = sources.copy(process = Environment(variables::apply), isReplaced = true) }
 
     /**
      * Whether variables that the process does not have are read from the file `.env` in its working folder: true by default, unless the variable

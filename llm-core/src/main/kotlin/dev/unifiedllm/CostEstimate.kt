@@ -113,9 +113,9 @@ private fun cost(billed: Billed, input: Long, output: Long): Cost =
     billed.price?.cost(Usage.of(input, output)) ?: Cost.Unknown("no price is known for ${billed.id}; ${setPrice(billed.id.toString())}")
 
 /** An estimate with the defaults of this client. */
-internal fun Client.estimate(request: ChatRequest): CostEstimate = queries.costEstimate(settled.over(request) as ChatRequest)
+internal fun Client.estimatedCost(request: ChatRequest): CostEstimate = queries.costEstimate(settled.over(request) as ChatRequest)
 
 /** An estimate by the client that is the default now. */
 @InternalLlmApi
 @JvmSynthetic
-public fun defaultEstimate(request: ChatRequest): CostEstimate = Llm.default.client.estimate(request)
+public fun defaultEstimate(request: ChatRequest): CostEstimate = Llm.default.client.estimatedCost(request)

@@ -20,13 +20,13 @@ internal fun library(): DoctorCheck {
 internal fun ProviderQueries.files(): List<DoctorCheck> {
     val dotEnv = settled.dotEnv?.let { file ->
         val names = file.names.sorted().joinToString().ifEmpty { "no variable" }
-        check("${file.file.fileName}", status(file.warnings), (listOf("has $names") + file.warnings).joinToString("; "))
+        check("${file.file.fileName}", severity(file.warnings), (listOf("has $names") + file.warnings).joinToString("; "))
     }
-    val config = settled.file?.let { check("${it.file.fileName}", status(it.warnings), (listOf("is read") + it.warnings).joinToString("; ")) }
+    val config = settled.file?.let { check("${it.file.fileName}", severity(it.warnings), (listOf("is read") + it.warnings).joinToString("; ")) }
     return listOfNotNull(config, dotEnv)
 }
 
-private fun status(warnings: List<String>) = if (warnings.isEmpty()) CheckStatus.OK else CheckStatus.WARNING
+private fun severity(warnings: List<String>) = if (warnings.isEmpty()) CheckStatus.OK else CheckStatus.WARNING
 
 /** Issue 13: here the lines with the path of the ledger and with the budgets are added. */
 internal fun money(): List<DoctorCheck> = emptyList()

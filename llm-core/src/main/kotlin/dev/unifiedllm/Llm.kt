@@ -214,7 +214,7 @@ public class Llm private constructor(client: Client) : LlmChecks(client, FromKot
 
     public fun estimate(block: Consumer<ChatRequestBuilder>): CostEstimate = estimate(DefaultModel) { block.accept(this) }
 
-    public fun estimate(request: ChatRequest): CostEstimate = client.estimate(request)
+    public fun estimate(request: ChatRequest): CostEstimate = client.estimatedCost(request)
 
     /** The model called [id], bound to this client. */
     public fun model(id: String): Model = BoundModel(client, ModelId.parse(id))

@@ -3,12 +3,14 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.pricing.Price
+import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.readProviders
 import io.ktor.client.HttpClient
 import java.nio.file.Path
 import java.util.function.Consumer
+import java.util.function.Function
 import javax.net.ssl.SSLContext
 import kotlin.coroutines.CoroutineContext
 
@@ -184,6 +186,10 @@ public class LlmBuilder @InternalLlmApi constructor() : ConfigurationRules<LlmBu
 
     /** Puts [interceptor] around the part of each call that [level] names. Of one level, the first one added is the outermost. */
     public fun intercept(interceptor: Interceptor, level: Level): LlmBuilder = apply { interceptors += level to interceptor }
+
+    /** Looks up variables, instead of the environment of the process and of `.env`. Null: the variable is not set. */
+    public fun environment(variables: Function<String, String?>): LlmBuilder =
+        apply { sources = sources.copy(process = Environment(variables::apply), isReplaced = true) }
 
     public fun defaultModel(model: String): LlmBuilder = apply { defaultModel = model }
 

@@ -17,6 +17,7 @@ import dev.unifiedllm.provider.count
 import dev.unifiedllm.provider.flag
 import dev.unifiedllm.provider.numberWithin
 import dev.unifiedllm.provider.word
+import java.nio.file.Path
 import java.util.concurrent.atomic.AtomicBoolean
 
 /**
@@ -76,8 +77,9 @@ internal class MoneySettings(
 
 /** Finds what counts, and fills what the code has not set from the file. */
 internal fun LlmBuilder.settle(): Settled {
-    val dotEnv = readDotEnv()
-    val environment = sources.process.between(sources.file?.layer, dotEnv?.layer)
+    val dotEnvFile = dotEnvFile()
+    val dotEnv = dotEnvFile?.let { file -> DotEnv.read(file, isExpected = sources.dotEnv != null) { it in keyVariables || SECRET.containsMatchIn(it) } }
+    val environment = sources.process.between(sources.file?.layer, dotEnv?.layer, dotEnvFile?.toAbsolutePath()?.normalize()?.toString())
     val file = sources.file
     val settings = settings(file, environment)
     val money = MoneySettings(
@@ -109,9 +111,10 @@ private fun LlmBuilder.connect(money: MoneySettings): List<String> = listOfNotNu
     "state".takeIf { money.state != null },
 ).map { "the setting $it has no effect in this version" }
 
-private fun LlmBuilder.readDotEnv(): DotEnv? {
-    if (!(sources.readsDotEnv ?: (!sources.isReplaced && sources.process.flag(DotEnv.SWITCH) ?: true))) return null
-    return DotEnv.read(sources.dotEnv ?: DotEnv.usual, isExpected = sources.dotEnv != null) { it in keyVariables || SECRET.containsMatchIn(it) }
+/** The file whose variables count after those of the process; null if none is read. */
+private fun LlmBuilder.dotEnvFile(): Path? {
+    val isOn = sources.readsDotEnv ?: (!sources.isReplaced && sources.process.flag(DotEnv.SWITCH) ?: true)
+    return if (isOn) sources.dotEnv ?: DotEnv.usual else null
 }
 
 private fun deployed(name: String, models: List<Deployment>): ModelRef {

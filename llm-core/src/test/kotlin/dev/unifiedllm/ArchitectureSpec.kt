@@ -22,7 +22,7 @@ private val ofWire = setOf(
 /** What the root package's client files may import: they put everything together. */
 private val ANY = setOf(
     "annotation", "error", "model", "chat", "provider", "pricing", "store", "transport", "transport.error", "transport.framing", "transport.credential",
-    "transport.fetch", "protocol", "protocol.json", "middleware", "demo", "schema", "tool",
+    "transport.fetch", "protocol", "protocol.json", "middleware", "demo", "schema", "tool", "config",
 ) + wires
 
 /** What each package may import; the packages of CONTRIBUTING's map, of which the root is divided by file. */
@@ -47,6 +47,7 @@ private val allowed = mapOf(
     ),
     "middleware" to setOf("annotation", "error", "model", "chat", "provider", "pricing", "store"),
     "tool" to setOf("annotation", "error", "model", "chat", "provider", "schema", "middleware", "protocol.json"),
+    "config" to setOf("annotation", "error", "chat", "provider", "pricing"), // files of settings, as values: the client applies them
     "demo" to setOf("annotation", "error", "model", "chat", "pricing"), // a Model as any other, and what it would cost
 ) + wires.associateWith { ofWire } + mapOf("client" to ANY)
 

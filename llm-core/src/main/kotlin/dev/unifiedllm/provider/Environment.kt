@@ -4,8 +4,10 @@ package dev.unifiedllm.provider
  * The variables that a client reads, from one layer or several. A variable of the first layer that has it counts, also if it is empty there.
  *
  * Values are trimmed; a variable whose value is empty then counts as absent.
+ *
+ * @property alsoReads the file in which a variable may stand, too, whether it is there or not; null for none
  */
-internal class Environment(private val layers: List<Layer>) {
+internal class Environment(private val layers: List<Layer>, val alsoReads: String? = null) {
     constructor(lookup: (String) -> String?) : this(listOf(Layer(lookup)))
 
     /**
@@ -26,9 +28,12 @@ internal class Environment(private val layers: List<Layer>) {
     /** [name], and where the variable is if that is not the process: `MODEL in .env, line 3`. For messages. */
     fun place(name: String): String = found(name)?.first?.place?.invoke(name)?.let { "$name in $it" } ?: name
 
-    /** These variables between those of [above] and [below]. */
-    fun between(above: Layer?, below: Layer?): Environment =
-        if (above == null && below == null) this else Environment(listOfNotNull(above) + layers + listOfNotNull(below))
+    /** These variables between those of [above] and [below]. @param alsoReads as the property */
+    fun between(above: Layer?, below: Layer?, alsoReads: String?): Environment =
+        Environment(listOfNotNull(above) + layers + listOfNotNull(below), alsoReads)
+
+    /** How to set the variable [name], for messages. */
+    fun remedy(name: String): String = "Set the variable $name" + alsoReads?.let { ", or write it to $it" }.orEmpty()
 
     private fun found(name: String): Pair<Layer, String>? = layers.firstNotNullOfOrNull { layer -> layer.lookup(name)?.let { layer to it } }
 }

@@ -38,7 +38,7 @@ internal class KeyResolver(private val environment: Environment) {
     /** The key in the variable that the user has named for it. */
     private fun named(name: String, model: ModelId): ResolvedKey {
         val variable = environment.first(listOf(name)) ?: throw LlmException.Configuration(
-            "No API key for $model. ${if (environment.isEmpty(name)) "The variable $name is set, but empty. Set it to the key" else "Set the variable $name"}.",
+            "No API key for $model. ${if (environment.isEmpty(name)) "The variable $name is set, but empty. Set it to the key" else environment.remedy(name)}.",
             details = LlmException.Details(model),
         )
         return ResolvedKey(parsed(variable, model), name)
@@ -65,7 +65,7 @@ internal class KeyResolver(private val environment: Environment) {
 
     private fun noKey(row: Provider, requestedRow: Provider, model: ModelId): LlmException.Configuration {
         val empty = row.apiKeyEnv.firstOrNull(environment::isEmpty)
-        val remedy = if (empty != null) "The variable $empty is set, but empty. Set it to the key" else "Set the variable ${row.apiKeyEnv.first()}"
+        val remedy = if (empty != null) "The variable $empty is set, but empty. Set it to the key" else environment.remedy(row.apiKeyEnv.first())
         return LlmException.Configuration(
             "No API key for $model. $remedy; or in code: ${inCode(requestedRow.id, "apiKey", "\"…\"")}.",
             details = LlmException.Details(model),
