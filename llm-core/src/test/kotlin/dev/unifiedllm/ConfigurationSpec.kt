@@ -78,7 +78,7 @@ private fun keyRow(variable: String, model: String) = Row(variable) {
 private fun calls() = Scripted("test/calls") {
     emit(Delta.Start(null, ModelId("test", "calls")))
     emit(Delta.ToolCallDelta(0, "c1", "again", "{}"))
-    emit(Delta.Finish(FinishReason.TOOL_CALLS, Usage.of(1, 1)))
+    emit(Delta.Finish(FinishReason(FinishReason.Kind.TOOL_CALLS, "tool_calls"), Usage.of(1, 1)))
 }
 
 private suspend fun errorOutput(block: suspend () -> Unit): String {
@@ -195,7 +195,7 @@ private val variables = listOf(
         llm("MAX_ITERATIONS" to "3").use { llm ->
             llm.chat(model) {
                 user("hi")
-                tool("again", "Calls itself", Json.parseToJsonElement("""{"type":"object"}""").jsonObject) { _ -> "once more" }
+                tool("again", "Calls itself", """{"type":"object"}""") { _ -> "once more" }
             }.await()
         }
         model.calls shouldBe 3

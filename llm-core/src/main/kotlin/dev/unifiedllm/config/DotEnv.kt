@@ -15,7 +15,8 @@ import java.nio.file.attribute.PosixFilePermission
 internal class DotEnv private constructor(val file: Path, private val entries: Map<String, Placed<String>>, val warnings: List<String>) {
     val names: Set<String> get() = entries.keys
 
-    val layer: Environment.Layer get() = Environment.Layer({ entries[it]?.value }, { entries[it]?.place })
+    /** @param isOfFolder true if nobody has named the file */
+    fun layer(isOfFolder: Boolean): Environment.Layer = Environment.Layer({ entries[it]?.value }, isOfFolder) { entries[it]?.place }
 
     companion object {
         /** The variable that turns the reading of `.env` off. */

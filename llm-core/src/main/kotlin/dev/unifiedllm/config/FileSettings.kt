@@ -51,7 +51,7 @@ internal class FileSettings(val file: Path) {
     var ledger: Placed<String>? = null
     var state: Placed<String>? = null
 
-    val layer: Environment.Layer? get() = if (variables.isEmpty()) null else Environment.Layer({ variables[it]?.value }, { variables[it]?.place })
+    val layer: Environment.Layer? get() = if (variables.isEmpty()) null else Environment.Layer({ variables[it]?.value }) { variables[it]?.place }
 }
 
 /** A model at a provider, with settings that hold for it alone. */

@@ -12,15 +12,16 @@ internal class Environment(private val layers: List<Layer>, val alsoReads: Strin
 
     /**
      * @property lookup returns the value of a variable; null if the layer does not have it
+     * @property isOfFolder true for a file that was found in the working folder, which may be somebody else's
      * @property place of a variable that it has, for messages; null: the variable alone says where it is, as one of the process does
      */
-    class Layer(val lookup: (String) -> String?, val place: (String) -> String? = { null })
+    class Layer(val lookup: (String) -> String?, val isOfFolder: Boolean = false, val place: (String) -> String? = { null })
 
     /** The value of the variable [name]; null if it is absent or empty. */
     operator fun get(name: String): String? = found(name)?.second?.trim()?.ifEmpty { null }
 
     /** The first of [names] that has a value; null if none has. */
-    fun first(names: Iterable<String>): Variable? = names.firstNotNullOfOrNull { name -> get(name)?.let { Variable(name, it, place(name)) } }
+    fun first(names: Iterable<String>): Variable? = names.firstNotNullOfOrNull { name -> get(name)?.let { Variable(name, it, place(name), found(name)!!.first.isOfFolder) } }
 
     /** True if the variable [name] exists and has no value: a user may have meant to set it. */
     fun isEmpty(name: String): Boolean = found(name)?.second?.isBlank() == true
@@ -38,7 +39,7 @@ internal class Environment(private val layers: List<Layer>, val alsoReads: Strin
     private fun found(name: String): Pair<Layer, String>? = layers.firstNotNullOfOrNull { layer -> layer.lookup(name)?.let { layer to it } }
 }
 
-/** A variable that has a value. @property place its name and where it is, for messages */
-internal class Variable(val name: String, val value: String, val place: String = name) {
+/** A variable that has a value. @property place its name and where it is, for messages @property isOfFolder as of its layer */
+internal class Variable(val name: String, val value: String, val place: String = name, val isOfFolder: Boolean = false) {
     override fun toString(): String = place
 }

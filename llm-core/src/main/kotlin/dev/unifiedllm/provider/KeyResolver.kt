@@ -17,8 +17,15 @@ internal class KeyResolver(private val environment: Environment) {
      * @throws LlmException.Configuration if the provider needs a key and there is none, or it cannot be used
      */
     fun resolve(row: Provider, requestedRow: Provider, model: ModelId, settings: ProviderSettings, baseUrl: BaseUrl): ResolvedKey? {
-        settings.apiKey?.let { return ResolvedKey(it, variable = null) }
-        settings.keyVariable?.let { return named(it, model) }
+        settings.apiKey?.let { key ->
+            requireOnePlace(row, model, baseUrl, "the key in ${settings.place ?: "code"}")
+            return ResolvedKey(key, variable = null)
+        }
+        settings.keyVariable?.let { name ->
+            val variable = environment.first(listOf(name)) ?: throw noKey(name, model)
+            if (!variable.isOfFolder) requireOnePlace(row, model, baseUrl, name)
+            return ResolvedKey(parsed(variable, model), name)
+        }
         if (row.auth == Provider.Auth.AWS && settings.aws?.isIdentity == true) return null
         if (row.auth == Provider.Auth.NONE || row.apiKeyEnv.isEmpty()) return null
         if (row.isKeptFrom(baseUrl)) {
@@ -29,20 +36,35 @@ internal class KeyResolver(private val environment: Environment) {
                 details = LlmException.Details(model),
             )
         }
-        variable(row, requestedRow, settings, baseUrl)?.let { return ResolvedKey(parsed(it, model), it.name) }
+        variable(row, requestedRow, settings, baseUrl)?.let {
+            if (!it.isOfFolder) requireOnePlace(row, model, baseUrl, it.name)
+            return ResolvedKey(parsed(it, model), it.name)
+        }
+        if (row.auth == Provider.Auth.GOOGLE) requireOnePlace(row, model, baseUrl, "a token of Google")
         if (row.sampleKey != null && baseUrl.url.removeSuffix("/v1") == row.baseUrl) return ResolvedKey(ApiKey.of(row.sampleKey), variable = null)
         if (row.auth in WITHOUT_KEY || environment.first(row.azure?.tokenEnv.orEmpty()) != null) return null
         throw noKey(row, requestedRow, model)
     }
 
-    /** The key in the variable that the user has named for it. */
-    private fun named(name: String, model: ModelId): ResolvedKey {
-        val variable = environment.first(listOf(name)) ?: throw LlmException.Configuration(
-            "No API key for $model. ${if (environment.isEmpty(name)) "The variable $name is set, but empty. Set it to the key" else environment.remedy(name)}.",
+    /**
+     * A file in the working folder may be somebody else's: a key that does not stand in it is not sent to the host that it names.
+     *
+     * @param key what would be sent, for the message
+     */
+    private fun requireOnePlace(row: Provider, model: ModelId, baseUrl: BaseUrl, key: String) {
+        if (!baseUrl.isOfFolder || isLoopback(baseUrl.host) || row.isOwnHost(baseUrl.host)) return
+        throw LlmException.Configuration(
+            "The base URL for $model is set by ${baseUrl.origin}, a file in the working folder, so $key is not sent to ${baseUrl.host}. " +
+                "Set both in that file, or the base URL as a variable of the process.",
             details = LlmException.Details(model),
         )
-        return ResolvedKey(parsed(variable, model), name)
     }
+
+    private fun noKey(variable: String, model: ModelId) = LlmException.Configuration(
+        "No API key for $model. " +
+            if (environment.isEmpty(variable)) "The variable $variable is set, but empty. Set it to the key." else "${environment.remedy(variable)}.",
+        details = LlmException.Details(model),
+    )
 
     /** The variable whose key is sent to [baseUrl]; null if there is none. */
     fun variable(row: Provider, requestedRow: Provider, settings: ProviderSettings, baseUrl: BaseUrl): Variable? {

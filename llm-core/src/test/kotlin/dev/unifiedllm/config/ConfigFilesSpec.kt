@@ -35,7 +35,7 @@ class ConfigFilesSpec : FunSpec({
 
     suspend fun atServer(text: String, name: String, vararg variables: Pair<String, String>, block: LlmBuilder.() -> Unit = {}, test: suspend (Llm, List<Asked>) -> Unit) =
         TinyServer().use { server ->
-            val file = file(name, text.replace("URL", server.url))
+            val file = file(name, text.replace(Regex("(?<![A-Z_])URL"), server.url))
             client(*variables.map { (name, value) -> name to value.replace("URL", server.url) }.toTypedArray()) { config(file).block() }.use { test(it, server.asked) }
         }
 

@@ -2,9 +2,16 @@ package dev.unifiedllm.config
 
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.Protocols
+import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.client
 import dev.unifiedllm.docs.runJava
 import dev.unifiedllm.docs.testClassPath
+import dev.unifiedllm.provider.Environment
+import dev.unifiedllm.provider.ProviderRegistry
+import dev.unifiedllm.provider.ProviderSettings
+import dev.unifiedllm.provider.TargetResolver
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
@@ -38,11 +45,11 @@ class DotEnvSpec : FunSpec({
         DotEnv.read(file) { it.endsWith("_KEY") }!!
     }
 
-    fun values(text: String): Map<String, String?> = read(text).let { env -> env.names.associateWith { env.layer.lookup(it) } }
+    fun values(text: String): Map<String, String?> = read(text).let { env -> env.names.associateWith { env.layer(false).lookup(it) } }
 
     context("a line gives a variable:") {
         withData<Pair<String, String?>>(
-            { (line) -> line.replace("\n", "\\n").replace("\t", "\\t") },
+            { (line) -> line.map { if (it < ' ' || it > '~') "\\u%04x".format(it.code) else "$it" }.joinToString("") },
             "A=1" to "1",
             "A = 1 " to "1",
             "export A=1" to "1",
@@ -83,7 +90,7 @@ class DotEnvSpec : FunSpec({
         val env = read("A=1\n\nnothing\nB='open\nC=3\nD=\"x\ny\"\nE F\nG=7\n")
         env.names shouldBe setOf("A", "C", "D", "G")
         env.warnings.single() shouldContain ".env has lines that are not of the form NAME=value, and were left out: 3, 4, 8."
-        env.layer.place("G") shouldBe ".env, line 9"
+        env.layer(false).place("G") shouldBe ".env, line 9"
         read(List(9) { "wrong $SECRET" }.joinToString("\n")).warnings.single().let {
             it shouldContain "1, 2, 3, 4, 5 and 4 more"
             it shouldNotContain SECRET
@@ -112,7 +119,7 @@ class DotEnvSpec : FunSpec({
         val real = folder.resolve("real.env").also { it.writeText("A=1") }
         file.createSymbolicLinkPointingTo(real)
         DotEnv.read(file) { false }!!.let {
-            it.layer.lookup("A") shouldBe "1"
+            it.layer(false).lookup("A") shouldBe "1"
             it.warnings.single() shouldContain "is a symbolic link"
         }
         Files.delete(file)
@@ -154,6 +161,39 @@ class DotEnvSpec : FunSpec({
         client { dotEnv(file) }.use { llm ->
             shouldThrow<LlmException.Configuration> { llm.chat("openai/gpt-4o", "hi").await() }.message!! shouldContain
                 "Set the variable OPENAI_API_KEY, or write it to ${file.toAbsolutePath().normalize()}"
+        }
+    }
+
+    context("a base URL in the working folder's .env gets no key from elsewhere, unless it is the provider's own host or this machine:") {
+        fun resolve(process: Map<String, String>, file: Map<String, String>, model: String = "openai/m", own: ProviderSettings? = null) = TargetResolver(
+            ProviderRegistry.packed,
+            Protocols,
+            Environment(listOf(Environment.Layer(process::get), Environment.Layer(file::get, isOfFolder = true) { ".env, line 1" })),
+            own?.let { mapOf("openai" to it) }.orEmpty(),
+        ).resolve(ModelId.parse(model))
+        val elsewhere = mapOf("OPENAI_BASE_URL" to "https://elsewhere.example.com/v1")
+        val key = mapOf("OPENAI_API_KEY" to SECRET)
+        test("the failure says which is where") {
+            shouldThrow<LlmException.Configuration> { resolve(key, elsewhere) }.message!!.let {
+                it shouldContain "The base URL for openai/m is set by OPENAI_BASE_URL in .env, line 1, a file in the working folder, so OPENAI_API_KEY is not sent to"
+                it shouldNotContain SECRET
+            }
+            shouldThrow<LlmException.Configuration> {
+                resolve(mapOf("AZURE_API_KEY" to SECRET), mapOf("AZURE_RESOURCE_NAME" to "evil.example.com/"), "azure/m")
+            }.message!! shouldContain "is not sent to evil.example.com"
+            shouldThrow<LlmException.Configuration> {
+                resolve(mapOf("VERTEXAI_PROJECT" to "p"), mapOf("VERTEXAI_API_BASE" to "https://evil.example.com"), "vertex_ai/gemini-3-flash")
+            }.message!! shouldContain "so a token of Google is not sent"
+            for (own in listOf(ProviderSettings(ApiKey.of(SECRET)), ProviderSettings(keyVariable = "TEAM_KEY"))) {
+                shouldThrow<LlmException.Configuration> { resolve(mapOf("TEAM_KEY" to SECRET), elsewhere, own = own) }.message!! shouldContain "Set both in that file"
+            }
+        }
+        test("both in the file, both of the process, or a harmless host") {
+            resolve(emptyMap(), elsewhere + key).key.shouldNotBeNull()
+            resolve(elsewhere + key, emptyMap()).key.shouldNotBeNull()
+            resolve(elsewhere, key).key.shouldNotBeNull()
+            for (url in listOf("http://localhost:4000/v1", "https://api.openai.com/v1")) resolve(key, mapOf("OPENAI_BASE_URL" to url)).key.shouldNotBeNull()
+            resolve(mapOf("AZURE_API_KEY" to SECRET), mapOf("AZURE_RESOURCE_NAME" to "acme"), "azure/m").key.shouldNotBeNull()
         }
     }
 
