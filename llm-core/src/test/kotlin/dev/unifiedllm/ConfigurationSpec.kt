@@ -39,7 +39,7 @@ private const val KEY = "sk-test-of-configuration"
 private const val PNG = "data:image/png;base64,iVBORw0KGgo="
 
 /** Makes clients of a server on this machine, and shows what they sent. */
-private class Probe(private val server: TinyServer, private val folder: Path) {
+private class Probe(private val server: TinyServer, val folder: Path) {
     val url: String get() = server.url
     val asked: List<Asked> get() = server.asked
 
@@ -260,6 +260,74 @@ private val variables = listOf(
     },
 )
 
+/** A variable that fills the header [name] of requests to [model]. */
+private fun headerRow(variable: String, model: String, name: String) = Row(variable) {
+    llm("OPENAI_API_KEY" to KEY, "OPENROUTER_API_KEY" to KEY, variable to "acme").use { it.target(model).provider.quirks.extraHeaders[name] shouldBe "acme" }
+}
+
+/** Variables that providers read, as far as no spec of theirs sets them. */
+private val ofProviders = listOf(
+    headerRow("OPENAI_ORGANIZATION", "openai/m", "OpenAI-Organization"),
+    headerRow("OPENAI_ORG_ID", "openai/m", "OpenAI-Organization"),
+    headerRow("OPENAI_PROJECT", "openai/m", "OpenAI-Project"),
+    headerRow("OPENAI_PROJECT_ID", "openai/m", "OpenAI-Project"),
+    headerRow("OR_SITE_URL", "openrouter/a/b", "HTTP-Referer"),
+    headerRow("OR_APP_NAME", "openrouter/a/b", "X-Title"),
+    Row("OPENAI_API_BASE") { llm("OPENAI_API_KEY" to KEY, "OPENAI_API_BASE" to "URL").use { it.target("openai/m").baseUrl shouldBe url } },
+    Row("OPENAI_API_VERSION") {
+        llm("AZURE_API_KEY" to KEY, "AZURE_RESOURCE" to "acme", "OPENAI_API_VERSION" to "2025-01-01-preview").use {
+            it.target("azure/m").query["api-version"] shouldBe "2025-01-01-preview"
+        }
+    },
+    Row("AZURE_AI_API_VERSION") {
+        llm("AZURE_API_KEY" to KEY, "AZURE_AI_API_BASE" to "https://acme.services.ai.azure.com", "AZURE_AI_API_VERSION" to "2024-08-01-preview").use {
+            it.target("azure_ai/m").query["api-version"] shouldBe "2024-08-01-preview"
+        }
+    },
+    Row("AZURE_RESOURCE") {
+        llm("AZURE_API_KEY" to KEY, "AZURE_RESOURCE" to "acme").use { it.target("azure/m").baseUrl shouldContain "https://acme.openai.azure.com/" }
+    },
+    Row("WX_PROJECT_ID") {
+        llm("WATSONX_APIKEY" to KEY, "WATSONX_URL" to "https://wx.example.com", "WX_PROJECT_ID" to "p-1").use {
+            it.target("watsonx/m").provider.quirks.extraBody["project_id"] shouldBe "p-1"
+        }
+    },
+    Row("AZURE_SCOPE") {
+        LoopbackServer { request ->
+            if ("oauth2" in request.path) {
+                whole("""{"access_token":"t","expires_in":3600}""")
+            } else {
+                whole("""{"id":"1","choices":[{"index":0,"message":{"content":"ok"},"finish_reason":"stop"}]}""")
+            }
+        }.use { server ->
+            llm(
+                "AZURE_API_BASE" to server.url,
+                "AZURE_TENANT_ID" to "tenant",
+                "AZURE_CLIENT_ID" to "id",
+                "AZURE_CLIENT_SECRET" to "secret",
+                "AZURE_AUTHORITY_HOST" to server.url,
+                "AZURE_SCOPE" to "api://acme/.default",
+            ).ask("azure/m").text shouldBe "ok"
+            server.requests.first { "oauth2" in it.path }.body shouldContain "scope=api%3A%2F%2Facme%2F.default"
+        }
+    },
+    Row("AWS_DEFAULT_PROFILE") {
+        val file = folder.resolve("aws-config").also { it.writeText("[profile dev]\nregion = eu-west-3\n") }
+        llm("AWS_CONFIG_FILE" to "$file", "AWS_DEFAULT_PROFILE" to "dev").use { it.target("bedrock/m").region shouldBe "eu-west-3" }
+    },
+    Row("APPDATA") {
+        java.nio.file.Files.createDirectories(folder.resolve("gcloud")).resolve("application_default_credentials.json").writeText("{}")
+        val vertex = arrayOf("VERTEXAI_PROJECT" to "p")
+        shouldThrow<LlmException.Configuration> { llm(*vertex, "APPDATA" to "$folder").ask("vertex_ai/gemini-3-flash") }.message!! shouldContain
+            "gcloud's application default credentials"
+        shouldThrow<LlmException.Configuration> { llm(*vertex).ask("vertex_ai/gemini-3-flash") }.message!! shouldContain "needs Google credentials"
+    },
+    Row("USERPROFILE") {
+        java.nio.file.Files.createDirectories(folder.resolve(".aws")).resolve("config").writeText("[default]\nregion = eu-south-1\n")
+        llm("USERPROFILE" to "$folder").use { it.target("bedrock/m").region shouldBe "eu-south-1" }
+    },
+)
+
 private fun Cost?.shouldBeUnset() = (this == null || this is Cost.Unknown).shouldBeTrue()
 
 /** Each key of our own file, and what it sets. */
@@ -413,6 +481,10 @@ class ConfigurationSpec : FunSpec({
 
     context("the variable changes the client:") {
         withData<Row>({ it.name }, variables) { probe(it) }
+    }
+
+    context("the variable of a provider changes the client:") {
+        withData<Row>({ it.name }, ofProviders) { probe(it) }
     }
 
     context("the key of our file sets:") {

@@ -26,6 +26,9 @@ internal class Environment(private val layers: List<Layer>, val alsoReads: Strin
     /** True if the variable [name] exists and has no value: a user may have meant to set it. */
     fun isEmpty(name: String): Boolean = found(name)?.second?.isBlank() == true
 
+    /** True if the variable [name] stands in a file that was found in the working folder. */
+    fun isOfFolder(name: String): Boolean = found(name)?.first?.isOfFolder == true
+
     /** [name], and where the variable is if that is not the process: `MODEL in .env, line 3`. For messages. */
     fun place(name: String): String = found(name)?.first?.place?.invoke(name)?.let { "$name in $it" } ?: name
 

@@ -179,7 +179,7 @@ class DotEnvSpec : FunSpec({
                 it shouldNotContain SECRET
             }
             shouldThrow<LlmException.Configuration> {
-                resolve(mapOf("AZURE_API_KEY" to SECRET), mapOf("AZURE_RESOURCE_NAME" to "evil.example.com/"), "azure/m")
+                resolve(mapOf("AZURE_API_KEY" to SECRET), mapOf("AZURE_RESOURCE_NAME" to "evil.example.com/x"), "azure/m")
             }.message!! shouldContain "is not sent to evil.example.com"
             shouldThrow<LlmException.Configuration> {
                 resolve(mapOf("VERTEXAI_PROJECT" to "p"), mapOf("VERTEXAI_API_BASE" to "https://evil.example.com"), "vertex_ai/gemini-3-flash")
