@@ -46,11 +46,12 @@ import java.util.UUID
  * retries and fallbacks.
  */
 internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Client) : AutoCloseable {
+    private val settled = client.settled
     private val timeouts = ModelTimeouts(builder)
     private val retry: RetryRules = retryPolicy(builder).over(RetryRules.DEFAULT)
     private val retryBudget = RetryBudget()
     private val users: Map<Level, List<Interceptor>> = builder.interceptors.groupBy({ it.first }, { it.second })
-    private val ledger: MemoryLedger? = ledger.takeIf { builder.enableCostTracking }
+    private val ledger: MemoryLedger? = ledger.takeIf { builder.enableCostTracking ?: builder.variables.flag(COST_TRACKING) ?: true }
     private val fallbacks: List<ModelRef> = builder.callSettings.fallbacks.toList()
     private val contextWindowFallbacks: List<ModelRef> = builder.callSettings.contextWindowFallbacks.toList()
     private val contentPolicyFallbacks: List<ModelRef> = builder.callSettings.contentPolicyFallbacks.toList()
@@ -69,7 +70,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
         }
         val first = candidates.first()
         val models = { candidates.flatMap { it.targets() } }
-        val warnings = listOfNotNull(timeouts.warning) + timeouts.warnings { candidates.map { it.model.id } + models() } + limits.warnings(models)
+        val warnings = settled.untold() + listOfNotNull(timeouts.warning) + timeouts.warnings { candidates.map { it.model.id } + models() } + limits.warnings(models)
         return listOfNotNull(TotalDeadline(timeouts.ofCall(first.model.id, first.targets), warnings), history) + checks +
             users(Level.CALL) + listOfNotNull(TypedAnswer.takeIf { request.context.answerType != null }, toolLoop.takeIf { request.runsTools })
     }
@@ -98,7 +99,8 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private fun links(target: AttemptTarget): List<Interceptor> = perTarget(target) + perAttempt(target)
 
     /** The call to [model], its failures not yet described. @param history the link of a conversation's turn; null for a call that stands alone */
-    fun prepare(model: ModelRef, request: Request, history: Interceptor?): PreparedCall {
+    fun prepare(model: ModelRef, asked: Request, history: Interceptor?): PreparedCall {
+        val request = settled.over(asked)
         val context = request.context.with {
             if (callId == null) callId = UUID.randomUUID().toString()
             if (cell == null) cell = ledger?.cell
@@ -151,6 +153,7 @@ private fun Model.with(interceptors: List<Interceptor>): Model = if (interceptor
 private const val MAX_ITERATIONS = "MAX_ITERATIONS"
 private const val MAX_RETRY = "MAX_RETRY"
 private const val FALLBACK_ENABLED = "LITELLM_FALLBACK_ENABLED"
+private const val COST_TRACKING = "LITELLM_COST_TRACKING"
 
 /** @throws LlmException.Configuration if the variable is set to something else than a positive number */
 private fun environmentIterations(environment: Environment): Int? = environment.count(MAX_ITERATIONS)

@@ -118,7 +118,10 @@ private fun costEstimate(request: ChatRequest, billed: Billed, systemMessage: St
 private fun cost(billed: Billed, input: Long, output: Long): Cost =
     billed.price?.cost(Usage.of(input, output)) ?: Cost.Unknown(billed.whyUnpriced)
 
+/** An estimate with the defaults of this client. */
+internal fun Client.estimatedCost(request: ChatRequest): CostEstimate = queries.costEstimate(settled.over(request) as ChatRequest)
+
 /** An estimate by the client that is the default now. */
 @InternalLlmApi
 @JvmSynthetic
-public fun defaultEstimate(request: ChatRequest): CostEstimate = Llm.default.client.queries.costEstimate(request)
+public fun defaultEstimate(request: ChatRequest): CostEstimate = Llm.default.client.estimatedCost(request)

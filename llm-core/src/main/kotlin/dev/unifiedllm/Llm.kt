@@ -197,13 +197,17 @@ public class Llm private constructor(client: Client) :
             new
         }
 
-        /** A client that takes everything from the environment. */
+        /** A client that takes everything from the environment: the variables of the process, then those in the file `.env` in its working folder. */
         @JvmStatic
         public fun create(): Llm = builder().build()
 
         /** A client that takes everything from the environment. */
         @JvmStatic
         public fun fromEnv(): Llm = create()
+
+        /** A client with the settings in [file]: see [LlmBuilder.config]. What it does not set comes from the environment. */
+        @JvmStatic
+        public fun fromConfig(file: Path): Llm = builder().config(file).build()
 
         /** Builds a client. What is not set comes from the environment. */
         @JvmStatic

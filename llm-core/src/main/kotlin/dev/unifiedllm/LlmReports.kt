@@ -12,10 +12,7 @@ import java.nio.file.Path
 import java.util.function.Consumer
 
 /** What an [Llm] tells about models, providers, prices and the costs of its calls. */
-public abstract class LlmReports internal constructor(
-    @get:JvmSynthetic internal val client: Client,
-    @Suppress("UNUSED_PARAMETER") from: FromKotlin,
-) {
+public abstract class LlmReports internal constructor(client: Client, from: FromKotlin) : LlmChecks(client, from) {
     /**
      * Counts the tokens of a request to [model] without sending it to the model: the provider counts if it has an endpoint for that, else the count is an
      * estimate, and says so.
@@ -61,7 +58,7 @@ public abstract class LlmReports internal constructor(
 
     public fun estimate(block: Consumer<ChatRequestBuilder>): CostEstimate = estimate(DefaultModel) { block.accept(this) }
 
-    public fun estimate(request: ChatRequest): CostEstimate = client.queries.costEstimate(request)
+    public fun estimate(request: ChatRequest): CostEstimate = client.estimatedCost(request)
 
     /**
      * Replaces the price catalogue of this client by the one at [fileOrUrl], a file or an https:// URL, or http:// on this machine: LiteLLM's
@@ -84,12 +81,6 @@ public abstract class LlmReports internal constructor(
      * @throws IllegalArgumentException if [provider] is blank
      */
     public fun importPrices(provider: String): Call<PriceRefresh> = priceImport({ client }, provider)
-
-    /** The providers, and what this client knows to call them: those with a key first. Sends nothing. */
-    public fun providers(): List<ProviderStatus> = client.queries.providers()
-
-    /** Checks the set-up: asks each provider with a key, and each server that needs none, for its models. Costs nothing; each has 10 seconds. */
-    public fun doctor(): Call<DoctorReport> = doctor { client }
 
     /** The costs of this client's calls, by model. */
     public fun costs(): CostReport = costs(By.MODEL)

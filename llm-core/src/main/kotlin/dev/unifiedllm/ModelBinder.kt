@@ -144,8 +144,8 @@ internal class ModelBinder(
         is ChainModel -> model.members.flatMap(::members)
         is DefaultModel -> members(names.default())
         is DefaultImageModel -> members(names.defaultImageModel())
-        is ModelId -> listOf(names.aliased(model))
-        is BoundModel -> listOf(if (model.client === client) names.aliased(model.id) else model)
+        is ModelId -> names.deployments[model.toString()]?.let(::members) ?: listOf(names.aliased(model))
+        is BoundModel -> if (model.client === client) members(model.id) else listOf(model)
         else -> listOf(model)
     }
 

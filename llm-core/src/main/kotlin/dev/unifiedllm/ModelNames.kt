@@ -1,9 +1,12 @@
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.pricing.PriceCatalog
+import dev.unifiedllm.provider.BaseUrl
 import dev.unifiedllm.provider.Environment
+import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
@@ -16,6 +19,9 @@ internal class ModelNames(builder: LlmBuilder) {
     val environment: Environment = builder.variables
     private val aliases: Map<String, ModelId> = builder.aliases.mapValues { ModelId.parse(it.value) }
     private val defaultModel: String? = builder.defaultModel
+
+    /** Names that stand for models with settings of their own. */
+    val deployments: Map<String, ModelRef> = builder.settled?.deployments.orEmpty()
 
     val registry: ProviderRegistry = if (builder.rows.isEmpty()) ProviderRegistry.packed else ProviderRegistry.packed.plus(builder.rows.values.toList())
 
@@ -37,17 +43,32 @@ internal class ModelNames(builder: LlmBuilder) {
     fun aliased(id: ModelId): ModelId = aliases[id.toString()] ?: id
 
     /**
-     * The default model: that of the client, then that of the environment, which may name another one for requests with images.
+     * The default model: that of the client, then that of the environment, which may name another one for requests with images. A name without prefix that
+     * Azure may have is Azure's, if Azure is set up.
      *
      * @throws LlmException.Configuration if none is set
      */
     fun default(hasImages: Boolean = false): ModelId {
-        defaultModel?.let { return ModelId.parse(it) }
-        return ofVariable(if (hasImages) VISION_VARIABLES else DEFAULT_VARIABLES) ?: throw LlmException.Configuration(
+        defaultModel?.let { return chosen(ModelId.parse(it)) }
+        return ofVariable(if (hasImages) VISION_VARIABLES else DEFAULT_VARIABLES)?.let(::chosen) ?: throw LlmException.Configuration(
             "No model was named and there is no default model. Set the variable ${DEFAULT_VARIABLES.first()}, or name a model, as in " +
                 "chat(\"ollama/llama3\") { … } (Kotlin) or llm.chat(\"ollama/llama3\", c -> …) (Java).",
         )
     }
+
+    private fun chosen(id: ModelId): ModelId {
+        val isAlias = id.toString().let { it in aliases || it in deployments }
+        return if (isAlias || !resolver.isAzuresDefault(id)) id else ModelId("azure", id.name)
+    }
+
+    /** The provider that gets names without prefix that no family has; null if none of them is set up. */
+    fun byWhatIsSet(): Provider? = resolver.byWhatIsSet()
+
+    /** The base URL of [id], and where it was set. @throws LlmException.Configuration if there is none, or it cannot be used */
+    fun baseUrl(id: ModelId, settings: ProviderSettings): BaseUrl = resolver.baseUrl(id, settings)
+
+    /** [id] with its provider's own id. @throws LlmException.Configuration if no provider is known */
+    fun known(id: ModelId): ModelId = resolver.found(id)
 
     /** The model of the variable LITELLM_DEFAULT_IMAGE_MODEL. @throws LlmException.Configuration if it is not set */
     fun defaultImageModel(): ModelId = ofVariable(listOf(IMAGE_VARIABLE)) ?: throw LlmException.Configuration(
@@ -60,7 +81,7 @@ internal class ModelNames(builder: LlmBuilder) {
         return try {
             ModelId.parse(variable.value)
         } catch (wrong: IllegalArgumentException) {
-            throw LlmException.Configuration("The variable ${variable.name} names no model: ${wrong.message}. Correct it or unset it.", wrong)
+            throw LlmException.Configuration("The variable ${variable.place} names no model: ${wrong.message}. Correct it or unset it.", wrong)
         }
     }
 

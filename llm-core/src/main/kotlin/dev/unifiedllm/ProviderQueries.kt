@@ -12,6 +12,7 @@ import dev.unifiedllm.demo.demoPrice
 import dev.unifiedllm.pricing.PriceFile
 import dev.unifiedllm.protocol.Exchange
 import dev.unifiedllm.protocol.ListedModel
+import dev.unifiedllm.protocol.getJson
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
@@ -31,6 +32,9 @@ internal class ProviderQueries(
     private val client: Client,
     val members: (ModelRef) -> List<ModelRef>,
 ) {
+    /** The settings of the client, with their sources. */
+    val settled: Settled get() = client.settled
+
     /** Counts by the provider of the first model of [request]; estimates if it has no endpoint for it. */
     suspend fun count(request: ChatRequest, model: ModelRef = request.modelRef): TokenCount =
         when (val member = members(model).first()) {
@@ -79,6 +83,20 @@ internal class ProviderQueries(
             throw LlmException.NotFound("${target.provider.id} has no list of models at ${target.baseUrl}.$OF_ADDRESS", missing, details)
         }
         return listed.map { info(it, target) }
+    }
+
+    /** True if the LiteLLM proxy that [any] names says that it runs. False for other servers. */
+    suspend fun isAlive(any: ModelId): Boolean {
+        if (any.provider.substringBefore('/') != "litellm_proxy") return false
+        val target = names.target(any, null, ProviderSettings())
+        return try {
+            exchange(target, null).send(getJson(target, target.baseUrl.removeSuffix("/v1") + LIVENESS))
+            true
+        } catch (_: LlmException.MalformedResponse) { // status 200, with a text
+            true
+        } catch (_: LlmException) { // the list of its models says what is wrong
+            false
+        }
     }
 
     private fun info(listed: ListedModel, target: Target): ModelInfo {

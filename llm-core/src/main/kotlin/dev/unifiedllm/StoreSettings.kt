@@ -2,7 +2,7 @@ package dev.unifiedllm
 
 /** Where a client keeps what outlives its calls: the ledger of costs, cached responses, and the state that processes share. */
 @LlmDsl
-public abstract class StoreSettings<B : StoreSettings<B>> @InternalLlmApi constructor() : PriceSettings<B>(null) {
+public abstract class StoreSettings<B : StoreSettings<B>> @InternalLlmApi constructor() : ConfigurationRules<B>() {
     @get:JvmSynthetic @set:JvmSynthetic
     internal var stateUrl: String? = null
 

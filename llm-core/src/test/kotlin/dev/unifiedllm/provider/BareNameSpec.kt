@@ -61,7 +61,8 @@ class BareNameSpec : FunSpec({
             error.message shouldContain "does not name a provider"
             error.message shouldContain "\"cerebras/llama-3.3-70b\""
         }
-        shouldThrow<LlmException.Configuration> { resolved("zzz") }.message shouldContain "OPENAI_BASE_URL"
+        val withoutKeys = TargetResolver(ProviderRegistry.packed, { null }, emptyMap(), catalogue = { PriceCatalog.packed.models })
+        shouldThrow<LlmException.Configuration> { withoutKeys.resolve(ModelId.parse("zzz")) }.message shouldContain "OPENAI_BASE_URL"
     }
 
     test("the error for a provider's name alone asks for one of its models") {
@@ -99,5 +100,28 @@ class BareNameSpec : FunSpec({
         resolved("groq/llama3-8b-8192", variables) shouldBe "litellm_proxy/groq/llama3-8b-8192"
         resolved("litellm_proxy/mine", variables) shouldBe "litellm_proxy/mine"
         resolved("gpt-4o", mapOf("USE_LITELLM_PROXY" to "false")) shouldBe "openai/gpt-4o"
+    }
+
+    context("a name without prefix and family goes to the first of Azure, OpenAI and Anthropic that is set up:") {
+        val azure = mapOf("AZURE_API_KEY" to "k", "AZURE_API_BASE" to "https://acme.openai.azure.com")
+        val openai = mapOf("OPENAI_API_KEY" to "k")
+        val server = openai + ("OPENAI_BASE_URL" to "http://localhost:4000/v1")
+        val anthropic = mapOf("ANTHROPIC_API_KEY" to "k")
+        withData<Triple<String, Map<String, String>, String>>(
+            { (name, variables, found) -> "$name with ${variables.keys} is $found" },
+            Triple("zz-deployment", azure + server + anthropic, "azure/zz-deployment"),
+            Triple("zz-deployment", mapOf("AZURE_API_KEY" to "k", "AZURE_RESOURCE_NAME" to "acme") + openai, "azure/zz-deployment"),
+            Triple("zz-deployment", server + anthropic, "openai/zz-deployment"),
+            Triple("zz-deployment", openai + anthropic, "openai/zz-deployment"),
+            Triple("zz-deployment", anthropic, "anthropic/zz-deployment"),
+            Triple("zz-deployment", mapOf("AZURE_API_KEY" to "k") + anthropic, "anthropic/zz-deployment"), // without an address
+            Triple("gpt-4o", azure, "azure/gpt-4o"), // OpenAI is not set up
+            Triple("gpt-4o", azure + openai, "openai/gpt-4o"), // its family
+            Triple("claude-3-opus", azure + anthropic, "anthropic/claude-3-opus"),
+            Triple("llama-3.3-70b", azure, "azure/llama-3.3-70b"), // a deployment may have any name
+        ) { (name, variables, found) ->
+            TargetResolver(ProviderRegistry.packed, variables::get, emptyMap(), catalogue = { PriceCatalog.packed.models })
+                .resolve(ModelId.parse(name)).id.toString() shouldBe found
+        }
     }
 })
