@@ -265,7 +265,7 @@ class DoctorSpec : FunSpec({
         checks.getValue("ollama").status shouldBe CheckStatus.OK
         checks.getValue("default model").let {
             it.status shouldBe CheckStatus.OK
-            it.finding shouldBe "ollama/llama3; ollama lists it; free, as it runs on this machine"
+            it.finding shouldBe "ollama/llama3; ollama lists it; free: the server at 127.0.0.1 runs on this machine"
         }
         val missing = examined("OLLAMA_API_BASE" to "URL", "MODEL" to "ollama/lama3", answer = { whole("""{"models":[{"name":"llama3"}]}""") })
         missing.getValue("default model").let {
