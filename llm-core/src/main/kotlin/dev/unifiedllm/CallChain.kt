@@ -14,6 +14,7 @@ import dev.unifiedllm.chat.RunningFunctions
 import dev.unifiedllm.chat.ToolSettings
 import dev.unifiedllm.chat.hasImages
 import dev.unifiedllm.middleware.AttemptTarget
+import dev.unifiedllm.middleware.Caller
 import dev.unifiedllm.middleware.ChainRules
 import dev.unifiedllm.middleware.CostTracking
 import dev.unifiedllm.middleware.DefaultMaxTokens
@@ -38,6 +39,7 @@ import dev.unifiedllm.tool.TypedAnswer
 import dev.unifiedllm.tool.runsTools
 import kotlinx.coroutines.flow.Flow
 import java.util.UUID
+import java.util.concurrent.atomic.AtomicInteger
 
 /**
  * The links of a call, outermost first: those around the call, around each step of a tool loop, around each target and around each attempt at it.
@@ -70,7 +72,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
         }
         val first = candidates.first()
         val models = { candidates.flatMap { it.targets() } }
-        val warnings = settled.untold() + listOfNotNull(timeouts.warning) + timeouts.warnings { candidates.map { it.model.id } + models() } + limits.warnings(models)
+        val warnings = settled.untold() + listOfNotNull(ledger?.lasting?.untold(), timeouts.warning) + timeouts.warnings { candidates.map { it.model.id } + models() } + limits.warnings(models)
         return listOfNotNull(TotalDeadline(timeouts.ofCall(first.model.id, first.targets), warnings), history) + checks +
             users(Level.CALL) + listOfNotNull(TypedAnswer.takeIf { request.context.answerType != null }, toolLoop.takeIf { request.runsTools })
     }
@@ -85,12 +87,13 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
             HealthTracking(target.id) { target.state.health },
             limits.link(target),
             RequireVectors,
-            ledger?.let { CostTracking(it, target) },
+            ledger?.let { CostTracking(it, target, caller = caller) },
             RequireFinish.takeIf { target.isUsers },
             tags.takeIf { thinkTags ?: target.mayWriteThinkTags },
         )
 
     private val outputLimits: Map<ModelId, Interceptor> = binder.outputLimits.mapValues { DefaultMaxTokens(it.value) }
+    private val caller = Caller(UUID.randomUUID().toString(), SESSION_ID, NOTEBOOK)
     private val tags = ThinkTags()
     private val limits = ClientLimits(builder)
 
@@ -106,6 +109,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
             if (cell == null) cell = ledger?.cell
             functions = RunningFunctions()
             fetched = FetchedMedia()
+            attempts = AtomicInteger()
         }
         val mayFallBack = context.enableFallback ?: enableFallback
         val others = if (mayFallBack) context.fallbacks.ifEmpty { fallbacks } else emptyList()

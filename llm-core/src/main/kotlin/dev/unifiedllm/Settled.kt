@@ -107,7 +107,6 @@ private fun LlmBuilder.connect(money: MoneySettings): List<String> = listOfNotNu
     "cacheApiCalls".takeIf { money.cacheApiCalls == true },
     "cache".takeIf { money.cache != null },
     "budget".takeIf { money.budget != null },
-    "ledger".takeIf { money.ledger != null },
     "state".takeIf { money.state != null },
 ).map { "the setting $it has no effect in this version" }
 

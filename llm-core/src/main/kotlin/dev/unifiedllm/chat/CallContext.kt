@@ -5,6 +5,7 @@ package dev.unifiedllm.chat
 import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.LlmDsl
 import dev.unifiedllm.schema.JsonType
+import java.util.concurrent.atomic.AtomicInteger
 import java.util.function.Consumer
 import kotlin.time.TimeMark
 
@@ -25,6 +26,10 @@ public class CallContext private constructor(builder: Builder) {
 
     @get:JvmSynthetic
     internal val functions: RunningFunctions? = builder.functions
+
+    /** Counts the attempts of the call; null before it starts. */
+    @get:JvmSynthetic
+    internal val attempts: AtomicInteger? = builder.attempts
 
     /** The media that the call has fetched; null before it starts. */
     @get:JvmSynthetic
@@ -118,6 +123,9 @@ public class CallContext private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var fetched: FetchedMedia? = from?.fetched
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var attempts: AtomicInteger? = from?.attempts
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var tools: ToolSettings? = from?.tools

@@ -21,6 +21,11 @@ internal sealed class DatabaseUrl(val dialect: Dialect, val address: String) {
     /** @throws StoreException if it cannot be opened @throws LlmException.Configuration if the driver is not on the class path */
     abstract fun connect(): Connection
 
+    /** @throws LlmException.Configuration if the driver is not on the class path */
+    fun checkDriver() {
+        driver { if (dialect == Dialect.SQLITE) org.sqlite.JDBC.isValidURL(address) else org.postgresql.Driver.parseURL(address, null) }
+    }
+
     /** A file of this user's. Its folder is made if it is missing. The journal is a write-ahead log, so that processes can read and write at a time. */
     private class SqliteFile(private val file: Path) : DatabaseUrl(Dialect.SQLITE, file.toString()) {
         override fun connect(): Connection {
