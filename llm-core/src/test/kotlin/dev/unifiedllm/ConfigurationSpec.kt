@@ -528,7 +528,7 @@ class ConfigurationSpec : FunSpec({
         }
     }
 
-    test("the default model without prefix is Azure's if Azure is set up, unless another provider has the name, or it is an alias") {
+    test("the provider of a default model without prefix is chosen by what is set: Azure, then OpenAI or the server in its place, then Anthropic") {
         val azure = arrayOf("AZURE_API_KEY" to KEY, "AZURE_API_BASE" to "https://acme.openai.azure.com", "OPENAI_API_KEY" to KEY, "ANTHROPIC_API_KEY" to KEY)
         fun default(model: String, vararg more: Pair<String, String>, block: LlmBuilder.() -> Unit = {}) =
             client(*azure, "MODEL" to model, *more, block = block).use { "${it.client.queries.names.default()}" }
@@ -538,6 +538,14 @@ class ConfigurationSpec : FunSpec({
         default("openai/gpt-4o") shouldBe "openai/gpt-4o"
         default("gpt-4o", "USE_LITELLM_PROXY" to "true") shouldBe "gpt-4o"
         default("gpt-4o") { alias("gpt-4o", "openai/gpt-4o") } shouldBe "gpt-4o"
-        client("MODEL" to "gpt-4o", "OPENAI_API_KEY" to KEY).use { "${it.client.queries.names.default()}" } shouldBe "gpt-4o"
+        fun other(model: String, vararg variables: Pair<String, String>) = client("MODEL" to model, *variables).use { "${it.client.queries.names.default()}" }
+        val openai = "OPENAI_API_KEY" to KEY
+        val anthropic = "ANTHROPIC_API_KEY" to KEY
+        other("gpt-4o", openai) shouldBe "gpt-4o"
+        other("zz-model", anthropic, openai) shouldBe "openai/zz-model"
+        other("zz-model", anthropic) shouldBe "anthropic/zz-model"
+        other("zz-model", anthropic, "OPENAI_BASE_URL" to "http://localhost:4000/v1") shouldBe "openai/zz-model"
+        other("zz-model") shouldBe "zz-model"
+        other("llama-3.3-70b", openai) shouldBe "llama-3.3-70b" // an error lists its providers
     }
 })

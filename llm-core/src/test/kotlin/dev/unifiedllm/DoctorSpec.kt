@@ -282,10 +282,10 @@ class DoctorSpec : FunSpec({
             it.getValue("names without prefix").finding shouldContain "are not set up"
         }
         examined("OPENAI_API_KEY" to SECRET, *azure, "MODEL" to "gpt-4o").let {
-            it.getValue("names without prefix").finding shouldContain "others to azure"
+            it.getValue("names without prefix").finding shouldContain "a default model of no family to azure"
             it.getValue("default model").finding shouldStartWith "azure/gpt-4o; price: USD 2.5 in and 10 out per million tokens"
         }
-        examined("ANTHROPIC_API_KEY" to SECRET).getValue("names without prefix").finding shouldContain "others to anthropic"
+        examined("ANTHROPIC_API_KEY" to SECRET).getValue("names without prefix").finding shouldContain "a default model of no family to anthropic"
         examined("ANTHROPIC_API_KEY" to SECRET, "USE_LITELLM_PROXY" to "true").getValue("names without prefix").finding shouldContain "all names go to litellm_proxy"
     }
 
