@@ -40,8 +40,10 @@ internal class ProviderLookup(
     }
 
     /** True if [id] names no provider, Azure is set up, and no other provider's family has the name. */
-    private fun mayBeAzures(id: ModelId): Boolean =
-        id.provider.isEmpty() && throughProxy(id) == null && registry.find(id.name) == null && family(id) in AZURES && registry.find(AZURE)?.let(::isSetUp) == true
+    private fun mayBeAzures(id: ModelId): Boolean = when {
+        id.provider.isNotEmpty() || throughProxy(id) != null || registry.find(id.name) != null -> false
+        else -> family(id) in AZURES && registry.find(AZURE)?.let(::isSetUp) == true
+    }
 
     /** `USE_LITELLM_PROXY` sends every model to the proxy, under its whole id. */
     private fun throughProxy(id: ModelId): ProviderModelName? {
