@@ -70,7 +70,8 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
         }
         val first = candidates.first()
         val models = { candidates.flatMap { it.targets() } }
-        val warnings = settled.untold() + listOfNotNull(timeouts.warning) + timeouts.warnings { candidates.map { it.model.id } + models() } + limits.warnings(models)
+        val ofTimeouts = listOfNotNull(timeouts.warning) + timeouts.warnings { candidates.map { it.model.id } + models() }
+        val warnings = settled.untold() + ofTimeouts + limits.warnings(models)
         return listOfNotNull(TotalDeadline(timeouts.ofCall(first.model.id, first.targets), warnings), history) + checks +
             users(Level.CALL) + listOfNotNull(TypedAnswer.takeIf { request.context.answerType != null }, toolLoop.takeIf { request.runsTools })
     }

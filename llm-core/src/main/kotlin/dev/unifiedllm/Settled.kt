@@ -79,7 +79,8 @@ internal class MoneySettings(
 internal fun LlmBuilder.settle(): Settled {
     val dotEnvFile = dotEnvFile()
     val dotEnv = dotEnvFile?.let { file -> DotEnv.read(file, isExpected = sources.dotEnv != null) { it in keyVariables || SECRET.containsMatchIn(it) } }
-    val environment = sources.process.between(sources.file?.layer, dotEnv?.layer(isOfFolder = sources.dotEnv == null), dotEnvFile?.toAbsolutePath()?.normalize()?.toString())
+    val alsoReads = dotEnvFile?.toAbsolutePath()?.normalize()?.toString()
+    val environment = sources.process.between(sources.file?.layer, dotEnv?.layer(isOfFolder = sources.dotEnv == null), alsoReads)
     val file = sources.file
     val settings = settings(file, environment)
     val money = MoneySettings(
