@@ -56,7 +56,7 @@ internal class Cache(
     suspend fun find(key: String, use: Use, warnings: MutableList<String>): CacheEntry? {
         for ((index, layer) in layers.withIndex()) {
             val bytes = layer.run("read", warnings) { get(key, warnings) } ?: continue
-            val entry = CacheEntry.of(bytes)
+            val entry = CacheEntry.of(key, bytes)
             if (entry == null) {
                 warnings += "a cached response was damaged, and is not used"
                 layer.run("changed", warnings) { remove(key) }

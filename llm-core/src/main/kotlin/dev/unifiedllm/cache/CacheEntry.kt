@@ -27,8 +27,8 @@ internal class CacheEntry(val deltas: List<Delta>, val head: ResponseHead?, val 
         return age >= -SKEW && listOfNotNull(ttl, maxAge).all { age < it }
     }
 
-    /** A digest, then the entry as JSON. */
-    fun toBytes(): ByteArray {
+    /** A digest of [key] and the entry, then the entry as JSON. */
+    fun toBytes(key: String): ByteArray {
         val json = buildJsonObject {
             put("version", VERSION)
             put("storedAt", storedAt.toEpochMilli())
@@ -38,7 +38,7 @@ internal class CacheEntry(val deltas: List<Delta>, val head: ResponseHead?, val 
             put("deltas", JsonArray(deltas.map(DeltaJson::write)))
         }
         val text = json.toString().encodeToByteArray()
-        return digest(text, 0) + text
+        return digest(key, text, 0) + text
     }
 
     companion object {
@@ -49,9 +49,9 @@ internal class CacheEntry(val deltas: List<Delta>, val head: ResponseHead?, val 
         /** By how much the clocks of two machines may differ. */
         private val SKEW = 1.minutes
 
-        /** Null if [bytes] are no entry, or damaged. */
-        fun of(bytes: ByteArray): CacheEntry? {
-            if (bytes.size <= DIGEST_BYTES || !digest(bytes, DIGEST_BYTES).contentEquals(bytes.copyOf(DIGEST_BYTES))) return null
+        /** Null if [bytes] are not the entry of [key], or damaged: a store whose index is damaged can give the entry of another key. */
+        fun of(key: String, bytes: ByteArray): CacheEntry? {
+            if (bytes.size <= DIGEST_BYTES || !digest(key, bytes, DIGEST_BYTES).contentEquals(bytes.copyOf(DIGEST_BYTES))) return null
             return try {
                 read(Json.parseToJsonElement(String(bytes, DIGEST_BYTES, bytes.size - DIGEST_BYTES, Charsets.UTF_8)).jsonObject)
             } catch (_: SerializationException) {
@@ -77,7 +77,10 @@ internal class CacheEntry(val deltas: List<Delta>, val head: ResponseHead?, val 
             )
         }
 
-        private fun digest(bytes: ByteArray, from: Int): ByteArray =
-            MessageDigest.getInstance("SHA-256").apply { update(bytes, from, bytes.size - from) }.digest()
+        private fun digest(key: String, bytes: ByteArray, from: Int): ByteArray = MessageDigest.getInstance("SHA-256").run {
+            update(key.encodeToByteArray())
+            update(bytes, from, bytes.size - from)
+            digest()
+        }
     }
 }

@@ -63,17 +63,29 @@ internal class DiskCache(
                         "entry = excluded.entry, size = excluded.size, expires = excluded.expires, used = excluded.used",
                     key, entry, entry.size, expires, time,
                 )
-                evict(connection, time)
+                evict(connection, key, time)
             }
         }
     }
 
-    private fun evict(connection: Connection, time: Long) {
-        fun isFull() = connection.query("SELECT entries, bytes FROM response_totals") { it.getLong(1) > maxEntries || it.getLong(2) > maxBytes }.single()
-        if (!isFull()) return
-        connection.update("DELETE FROM responses WHERE expires <> $NEVER AND expires <= ?", time)
-        val step = (maxEntries / PARTS).coerceAtLeast(1) // some at a time, so that not every put must evict
-        while (isFull()) connection.update("DELETE FROM responses WHERE key IN (SELECT key FROM responses ORDER BY used, key LIMIT ?)", step)
+    /** Makes room after an entry for [key] was added: some more than is needed, so that not every put must evict. */
+    private fun evict(connection: Connection, key: String, time: Long) {
+        fun totals() = connection.query("SELECT entries, bytes FROM response_totals") { it.getLong(1) - maxEntries to it.getLong(2) - maxBytes }.single()
+        if (totals().let { it.first <= 0 && it.second <= 0 }) return
+        connection.update("DELETE FROM responses WHERE expires <> $NEVER AND expires <= ? AND key <> ?", time, key)
+        var (entries, bytes) = totals()
+        if (entries > 0) entries += maxEntries / PARTS
+        if (bytes > 0) bytes += maxBytes / PARTS
+        while (entries > 0 || bytes > 0) {
+            val oldest = connection.query("SELECT key, size FROM responses WHERE key <> ? ORDER BY used, key LIMIT $PARTS", key) { it.getString(1) to it.getLong(2) }
+            if (oldest.isEmpty()) return
+            for ((old, size) in oldest) {
+                if (entries <= 0 && bytes <= 0) return
+                connection.update("DELETE FROM responses WHERE key = ?", old)
+                entries--
+                bytes -= size
+            }
+        }
     }
 
     override suspend fun remove(key: String) {
@@ -93,7 +105,7 @@ internal class DiskCache(
     @Synchronized
     private fun database(): Database {
         if (isClosed) throw StoreException("$path was closed.")
-        return open ?: Database.open(DatabaseUrl.of(file)).also { database ->
+        return open ?: connected().also { database ->
             try {
                 database.migrate("responses", STEPS)
             } catch (failure: StoreException) {
@@ -102,6 +114,12 @@ internal class DiskCache(
             }
             open = database
         }
+    }
+
+    private fun connected(): Database = try {
+        Database.open(DatabaseUrl.of(file))
+    } catch (failure: UnsatisfiedLinkError) { // it is unpacked to a temporary folder, which may be full
+        throw StoreException("The native library of SQLite cannot be loaded: ${failure.message}", failure)
     }
 
     /** Begins a new file, unless another process has just done so. */
@@ -152,7 +170,7 @@ internal class DiskCache(
 
         val STEPS = listOf(
             "CREATE TABLE responses (key TEXT PRIMARY KEY, entry BLOB NOT NULL, size INTEGER NOT NULL, expires INTEGER NOT NULL, used INTEGER NOT NULL);\n" +
-                "CREATE INDEX responses_used ON responses (used);\n" +
+                "CREATE INDEX responses_used ON responses (used, key, size);\n" +
                 "CREATE TABLE response_totals (entries INTEGER NOT NULL, bytes INTEGER NOT NULL);\n" +
                 "INSERT INTO response_totals VALUES (0, 0);\n" +
                 "CREATE TRIGGER responses_added AFTER INSERT ON responses BEGIN " +

@@ -35,10 +35,10 @@ internal class Recorder(private val maxBytes: Long) {
         }
     }
 
-    /** What is stored if the response ends with [finish]; null if nothing is. */
-    fun entry(finish: Delta.Finish, storedAt: Instant, ttl: Duration?): ByteArray? {
+    /** What is stored for [key] if the response ends with [finish]; null if nothing is. */
+    fun entry(key: String, finish: Delta.Finish, storedAt: Instant, ttl: Duration?): ByteArray? {
         if (isOut || !hasStarted || !hasContent || finish.reason.kind !in COMPLETE) return null
-        return CacheEntry(joined(deltas) + finish, head, storedAt, ttl).toBytes().takeIf { it.size <= maxBytes }
+        return CacheEntry(joined(deltas) + finish, head, storedAt, ttl).toBytes(key).takeIf { it.size <= maxBytes }
     }
 
     private fun keep(delta: Delta) {

@@ -81,9 +81,9 @@ internal class ResponseCache(
             val recorder = Recorder(cache.maxEntryBytes)
             next.stream(request).collect { delta ->
                 if (delta is Delta.Finish) {
-                    val entry = if (use.stores) recorder.entry(delta, cache.now(), use.ttl) else null
+                    val entry = if (use.stores) recorder.entry(key, delta, cache.now(), use.ttl) else null
                     if (entry != null) warning { cache.store(key, entry, use, it) }
-                    landed?.invoke(entry?.let(CacheEntry::of)?.let(Landing::Stored) ?: Landing.NotShared)
+                    landed?.invoke(entry?.let { CacheEntry.of(key, it) }?.let(Landing::Stored) ?: Landing.NotShared)
                 } else if (use.stores) {
                     recorder.add(delta)
                 }
