@@ -20,7 +20,11 @@ public class CacheBuilder @InternalLlmApi constructor() {
     @get:JvmSynthetic @set:JvmSynthetic
     internal var usesRedis: Boolean = false
 
-    /** How long a response is kept, and how old one may be that is taken; null: for as long as there is room. @throws IllegalArgumentException if it is not positive */
+    /**
+     * How long a response is kept, and how old one may be that is taken; null: for as long as there is room.
+     *
+     * @throws IllegalArgumentException if it is not positive
+     */
     @get:JvmSynthetic @set:JvmSynthetic
     public var ttl: Duration? = null
         set(value) {

@@ -51,7 +51,7 @@ private fun userCache() = CacheBuilder().memory().disk().anyTemperature(true)
 private fun stores(settings: CacheBuilder, builder: LlmBuilder): List<CacheStore> {
     val memory = settings.memory ?: CacheBuilder().memory().memory.takeIf { settings.disk == null && !settings.usesRedis }
     val disk = settings.disk?.let {
-        DatabaseUrl.requireSqlite("A cache on disk")
+        DatabaseUrl.requireSqlite("A cache on disk, by disk() or $CACHE_API_CALLS=true,")
         DiskCache(it.path ?: userFile(builder.variables), it.maxEntries, it.maxBytes)
     }
     val redis = if (settings.usesRedis) RedisCache(Redis.of(builder.stateUrl ?: throw noState())) else null

@@ -220,7 +220,10 @@ internal class ModelBinder(
         ) { reported -> prices.of(target, reported) }
     }
 
-    private fun demoTarget(id: ModelId) = AttemptTarget(id, { state(id) }, isUsers = false, isFree = false, canonical = { canonical(id.toString(), it) }) { prices.demo(id) }
+    private fun demoTarget(id: ModelId): AttemptTarget {
+        val form: suspend (Request) -> String = { canonical(id.toString(), it) }
+        return AttemptTarget(id, { state(id) }, isUsers = false, isFree = false, canonical = form) { prices.demo(id) }
+    }
 
     private fun usersTarget(model: Model): AttemptTarget {
         val isFree = model is FunctionModel && !prices.isSet(model.id)

@@ -8,6 +8,7 @@ import dev.unifiedllm.store.StoreException
 import java.security.MessageDigest
 import java.time.Instant
 import java.util.HexFormat
+import java.util.concurrent.ConcurrentHashMap
 import kotlin.time.Duration
 
 /**
@@ -76,14 +77,14 @@ internal class Cache(
 
     /** A store whose failures are told once, until it works again. */
     private class Layer(val store: CacheStore) {
-        @Volatile
-        private var hasFailed = false
+        private val failing = ConcurrentHashMap.newKeySet<String>()
 
+        /** @param done what [block] does, as in `read` @return null if it fails */
         suspend fun <T> run(done: String, warnings: MutableList<String>, block: suspend CacheStore.() -> T): T? = try {
-            store.block().also { if (done == "written" || it != null) hasFailed = false }
+            store.block().also { failing -= done }
         } catch (failure: StoreException) {
-            if (!hasFailed) warnings += "the cache could not be $done: ${failure.message}"
-            hasFailed = true
+            if (failing.isEmpty()) warnings += "the cache could not be $done: ${failure.message}"
+            failing += done
             null
         }
     }

@@ -104,7 +104,12 @@ internal object DeltaJson {
         "text" -> Delta.Text(json.text("text"), json.choice)
         "reasoning" -> Delta.Reasoning(json.text("text"), json.textOrNull("signature"), json.choice, json.flag("redacted"))
         "call" -> Delta.ToolCallDelta(
-            json.int("index"), json.textOrNull("id"), json.textOrNull("name"), json.text("arguments"), json.choice, json.textOrNull("signature"),
+            json.int("index"),
+            json.textOrNull("id"),
+            json.textOrNull("name"),
+            json.text("arguments"),
+            json.choice,
+            json.textOrNull("signature"),
         )
         "raw" -> Delta.Raw(json.text("type"), json.text("json"), json.text("protocol"), json.choice)
         "source" -> Delta.Source(json.text("url"), json.textOrNull("title"))

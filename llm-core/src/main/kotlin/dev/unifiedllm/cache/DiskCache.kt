@@ -61,7 +61,11 @@ internal class DiskCache(
                 connection.update(
                     "INSERT INTO responses (key, entry, size, expires, used) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET " +
                         "entry = excluded.entry, size = excluded.size, expires = excluded.expires, used = excluded.used",
-                    key, entry, entry.size, expires, time,
+                    key,
+                    entry,
+                    entry.size,
+                    expires,
+                    time,
                 )
                 evict(connection, key, time)
             }
@@ -77,7 +81,8 @@ internal class DiskCache(
         if (entries > 0) entries += maxEntries / PARTS
         if (bytes > 0) bytes += maxBytes / PARTS
         while (entries > 0 || bytes > 0) {
-            val oldest = connection.query("SELECT key, size FROM responses WHERE key <> ? ORDER BY used, key LIMIT $PARTS", key) { it.getString(1) to it.getLong(2) }
+            val select = "SELECT key, size FROM responses WHERE key <> ? ORDER BY used, key LIMIT $PARTS"
+            val oldest = connection.query(select, key) { it.getString(1) to it.getLong(2) }
             if (oldest.isEmpty()) return
             for ((old, size) in oldest) {
                 if (entries <= 0 && bytes <= 0) return

@@ -25,7 +25,11 @@ internal class Recorder(private val maxBytes: Long) {
             is Delta.Waiting -> return
             is Delta.Attempt -> if (hasContent) leave() // the next attempt continues this one: two responses
             Delta.Reset -> reset()
-            is Delta.Media -> if (!delta.url.startsWith("data:")) leave() else if (!delta.isPartial) keep(delta)
+            is Delta.Media -> if (!delta.url.startsWith("data:")) {
+                leave()
+            } else if (!delta.isPartial) {
+                keep(delta)
+            }
             is Delta.Start -> {
                 hasStarted = true
                 head = delta.head

@@ -78,7 +78,7 @@ public class ChatResponse private constructor(fold: ResponseFold, now: Long) {
     @get:JvmName("reportedModel")
     public val reportedModel: String? = fold.start?.reportedModel
 
-    /** True if the response comes from the cache of the client, in all of its steps: no request was sent. Its [cost] is then zero, [usage] that of the original. */
+    /** True if the response comes from the cache of the client, in all of its steps: no request was sent. [cost] is zero, [usage] that of the original. */
     @get:JvmName("cached")
     public val cached: Boolean = fold.starts.isNotEmpty() && fold.starts.all { it.isCached }
 

@@ -155,7 +155,10 @@ private val parts: List<Pair<Part, Map<String, Part>>> = listOf(
     Part.CacheBreakpoint(CacheTtl.FIVE_MINUTES).let { it to mapOf("ttl" to it.copy(ttl = CacheTtl.ONE_HOUR)) },
     Part.ToolCall("1", "a", "{}", "s").let {
         it to mapOf(
-            "id" to it.copy(id = "2"), "name" to it.copy(name = "b"), "arguments" to it.copy(arguments = "{ }"), "signature" to it.copy(signature = "t"),
+            "id" to it.copy(id = "2"),
+            "name" to it.copy(name = "b"),
+            "arguments" to it.copy(arguments = "{ }"),
+            "signature" to it.copy(signature = "t"),
         )
     },
     Part.Raw("a", "{}", "anthropic-messages").let {
@@ -163,7 +166,9 @@ private val parts: List<Pair<Part, Map<String, Part>>> = listOf(
     },
     Part.ToolResult("1", "a", "text").let {
         it to mapOf(
-            "id" to it.copy(id = "2"), "name" to it.copy(name = "b"), "content" to it.copy(content = listOf(Part.Text("other"))),
+            "id" to it.copy(id = "2"),
+            "name" to it.copy(name = "b"),
+            "content" to it.copy(content = listOf(Part.Text("other"))),
             "isError" to it.copy(isError = true),
         )
     },
@@ -218,12 +223,18 @@ class CacheKeySpec : FunSpec({
         for ((part, changes) in parts) {
             withClue(part.javaClass.simpleName) {
                 changes.keys shouldContainExactlyInAnyOrder fields(part.javaClass)
-                for ((field, changed) in changes) withClue(field) { form(Message(Role.USER, listOf(changed))) shouldNotBe form(Message(Role.USER, listOf(part))) }
+                for ((field, changed) in changes) {
+                    withClue(field) {
+                        form(Message(Role.USER, listOf(changed))) shouldNotBe form(Message(Role.USER, listOf(part)))
+                    }
+                }
             }
         }
         fun form(tool: Tool) = requestForm(ChatRequest.build(MODEL) { tool(tool) })
         val tool = Tool.of("a", "b", schema("c"))
-        for (changed in listOf(Tool.of("b", "b", schema("c")), Tool.of("a", null, schema("c")), Tool.of("a", "b", schema("d")))) form(changed) shouldNotBe form(tool)
+        for (changed in listOf(Tool.of("b", "b", schema("c")), Tool.of("a", null, schema("c")), Tool.of("a", "b", schema("d")))) {
+            form(changed) shouldNotBe form(tool)
+        }
     }
 
     test("fault 180: the model, the provider and the base URL are part of the key") {
@@ -297,7 +308,9 @@ class CacheKeySpec : FunSpec({
                     { maxParallelTools = 3 },
                     { cache { ttl = 5.minutes } },
                     { delivery = Delivery.WHOLE },
-                )) ask(change) shouldBe true
+                )) {
+                    ask(change) shouldBe true
+                }
                 server.served shouldBe 1
             }
         }

@@ -89,7 +89,8 @@ class CacheReplaySpec : FunSpec({
         println("cache: $complete recorded responses of ${wires.sorted()} replayed")
         wrong.shouldBeEmpty()
         complete shouldBeGreaterThan 100
-        wires shouldContainAll listOf("openai-chat", "openai-responses", "anthropic-messages", "gemini-generate", "bedrock-converse", "cohere-chat", "ollama-chat")
+        wires shouldContainAll
+            listOf("openai-chat", "openai-responses", "anthropic-messages", "gemini-generate", "bedrock-converse", "cohere-chat", "ollama-chat")
     }
 
     test("every delta of a response survives, with all its fields") {
@@ -131,7 +132,12 @@ class CacheReplaySpec : FunSpec({
     }
 
     test("an entry with any byte changed, cut anywhere, or of another key is none") {
-        val bytes = CacheEntry(listOf(Delta.Start(null, ModelId("p", "m")), Delta.Text("hello"), Delta.Finish(FinishReason.STOP, null)), null, Instant.EPOCH, null)
+        val bytes = CacheEntry(
+            listOf(Delta.Start(null, ModelId("p", "m")), Delta.Text("hello"), Delta.Finish(FinishReason.STOP, null)),
+            null,
+            Instant.EPOCH,
+            null,
+        )
             .toBytes("k")
         (CacheEntry.of("k", bytes) != null) shouldBe true
         CacheEntry.of("l", bytes) shouldBe null
@@ -147,7 +153,8 @@ class CacheReplaySpec : FunSpec({
         val demo = DemoModel("echo")
         val store = CountedStore(MemoryCache(100, 1_000_000))
         val link = demo.with(ResponseCache(Cache(listOf(store), anyTemperature = true), target(demo.id), null))
-        runBlocking { // the response that the contract gets from the cache
+        runBlocking {
+            // the response that the contract gets from the cache
             answer(
                 link,
                 dev.unifiedllm.chat.ChatRequest.build(demo) {

@@ -2,7 +2,6 @@ package dev.unifiedllm.cache
 
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmBuilder
-import dev.unifiedllm.client as newClient
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.transport.LoopbackExchange
 import dev.unifiedllm.transport.LoopbackRequest
@@ -11,6 +10,7 @@ import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
 import java.util.concurrent.atomic.AtomicInteger
+import dev.unifiedllm.client as newClient
 
 internal const val MODEL = "openai/gpt-4o-mini"
 

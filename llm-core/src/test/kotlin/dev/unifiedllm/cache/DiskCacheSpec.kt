@@ -187,7 +187,12 @@ class DiskCacheSpec : FunSpec({
         while (isKilled < KILLS) {
             val running = List(minOf(4, KILLS - isKilled)) { writer(file, NUMBERS) }
             for (process in running) {
-                process.inputStream.bufferedReader().lineSequence().first { !it.startsWith("SLF4J") }.let { withClue(it) { it.startsWith("written") shouldBe true } }
+                process.inputStream.bufferedReader().lineSequence().first { !it.startsWith("SLF4J") }.let {
+                    withClue(it) {
+                        it.startsWith("written") shouldBe
+                            true
+                    }
+                }
             }
             TimeUnit.MILLISECONDS.sleep(random.nextLong(150)) // at any place of a write
             for (process in running) {
@@ -197,9 +202,11 @@ class DiskCacheSpec : FunSpec({
             DiskCache(file, 100_000, Long.MAX_VALUE).use { cache ->
                 val warnings = mutableListOf<String>()
                 var found = 0
-                for (n in 0 until NUMBERS) cache.get(keyOf(n), warnings)?.let {
-                    it.contentEquals(numbered(n)) shouldBe true
-                    found++
+                for (n in 0 until NUMBERS) {
+                    cache.get(keyOf(n), warnings)?.let {
+                        it.contentEquals(numbered(n)) shouldBe true
+                        found++
+                    }
                 }
                 warnings.shouldBeEmpty()
                 found shouldBeGreaterThan 0

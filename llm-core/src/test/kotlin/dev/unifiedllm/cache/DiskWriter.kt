@@ -49,7 +49,8 @@ fun main(vararg arguments: String) {
 internal fun writer(file: Path, of: Int, count: Int = 0, limit: Int? = null): Process {
     val classes = System.getProperty("surefire.test.class.path") ?: System.getProperty("java.class.path")
     val java = Path.of(System.getProperty("java.home"), "bin", "java").toString()
-    val command = listOf(java, "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx128m", "-cp", classes, "dev.unifiedllm.cache.DiskWriterKt", "$file", "$of", "$count")
+    val command =
+        listOf(java, "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx128m", "-cp", classes, "dev.unifiedllm.cache.DiskWriterKt", "$file", "$of", "$count")
     val limited = if (limit == null) command else listOf("bash", "-c", "ulimit -f $limit; exec \"$@\"", "bash") + command
     return ProcessBuilder(limited).redirectErrorStream(true).redirectInput(ProcessBuilder.Redirect.from(File("/dev/null"))).start()
 }

@@ -108,8 +108,14 @@ class ResponseCacheSpec : FunSpec({
         cached { server, llm ->
             for (temperature in listOf(null, 0.7)) repeat(2) { llm.ask { this.temperature = temperature }.cached shouldBe false }
             server.served shouldBe 4
-            llm.ask { temperature = 0.7; cache(true) }.cached shouldBe false
-            llm.ask { temperature = 0.7; cache { ttl = 1.hours } }.cached shouldBe true
+            llm.ask {
+                temperature = 0.7
+                cache(true)
+            }.cached shouldBe false
+            llm.ask {
+                temperature = 0.7
+                cache { ttl = 1.hours }
+            }.cached shouldBe true
             llm.ask { temperature = 0.7 }.cached shouldBe false
             server.served shouldBe 6
         }
@@ -117,7 +123,10 @@ class ResponseCacheSpec : FunSpec({
             server.client { cache { anyTemperature = true } }.use { llm ->
                 llm.ask { temperature = 1.2 }.cached shouldBe false
                 llm.ask { temperature = 1.2 }.cached shouldBe true
-                llm.ask { temperature = 1.2; cache(false) }.cached shouldBe false
+                llm.ask {
+                    temperature = 1.2
+                    cache(false)
+                }.cached shouldBe false
             }
         }
     }
@@ -269,7 +278,9 @@ class ResponseCacheSpec : FunSpec({
         var clock = Instant.parse("2026-01-01T00:00:00Z")
         val cache = Cache(listOf(MemoryCache(10, 1_000_000)), 1.hours, anyTemperature = true, now = { clock })
         val model = saying("test/own", "hello")
-        val target = dev.unifiedllm.middleware.AttemptTarget(model.id, { dev.unifiedllm.middleware.TargetState() }, false, false, canonical = { "same" }) { null }
+        val target = dev.unifiedllm.middleware.AttemptTarget(model.id, {
+            dev.unifiedllm.middleware.TargetState()
+        }, false, false, canonical = { "same" }) { null }
         val link = model.with(ResponseCache(cache, target, null))
         suspend fun ask(block: ChatRequestBuilder.() -> Unit = {}): Int {
             link.stream(dev.unifiedllm.chat.ChatRequest.build(model.id) { user("hi").block() }).toList()
@@ -323,7 +334,12 @@ class ResponseCacheSpec : FunSpec({
     test("no prompt, response or key is in the name of a file, and the key of the account is in no file (fault 191)") {
         CachedServer().use { server ->
             val own = Files.createDirectories(folder.resolve("names"))
-            server.client { cache { disk(own); namespace = "../up\u0000" } }.use { llm -> llm.ask("../../secret prompt") }
+            server.client {
+                cache {
+                    disk(own)
+                    namespace = "../up\u0000"
+                }
+            }.use { llm -> llm.ask("../../secret prompt") }
             val files = Files.walk(own).filter(Files::isRegularFile).toList()
             files.map { "${it.fileName}" }.filterNot { it.startsWith("responses.db") }.shouldBeEmpty()
             for (file in files) {
@@ -383,7 +399,12 @@ class ResponseCacheSpec : FunSpec({
             val changing = Interceptor { request, next -> next.stream(request) }
             server.client { cache { disk(file) }.intercept(changing, Level.ATTEMPT) }.use { it.ask().cached shouldBe false }
             server.client { cache { disk(file) }.intercept(changing, Level.STEP) }.use { it.ask().cached shouldBe true }
-            server.client { cache { disk(file); namespace = "x" } }.use { it.ask().cached shouldBe false }
+            server.client {
+                cache {
+                    disk(file)
+                    namespace = "x"
+                }
+            }.use { it.ask().cached shouldBe false }
         }
     }
 
@@ -399,7 +420,12 @@ class ResponseCacheSpec : FunSpec({
         }.use { server ->
             server.client { cache { memory() } }.use { llm ->
                 var runs = 0
-                suspend fun ask() = llm.ask { tool("now", "The time", """{"type":"object","properties":{}}""") { runs++; "noon" } }
+                suspend fun ask() = llm.ask {
+                    tool("now", "The time", """{"type":"object","properties":{}}""") {
+                        runs++
+                        "noon"
+                    }
+                }
                 val first = ask()
                 val second = ask()
                 server.served shouldBe 2
