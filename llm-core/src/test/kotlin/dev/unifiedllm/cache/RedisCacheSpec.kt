@@ -43,8 +43,8 @@ class RedisCacheSpec : FunSpec({
                             redis.start()
                             withTimeout(10.seconds) { // a client asks the server again after a second
                                 while (!ask(one, "c").cached) delay(50)
+                                while (!ask(two, "c").cached) delay(50) // its connection was lost, too
                             }
-                            ask(two, "c").cached shouldBe true
                         }
                     }
                 }

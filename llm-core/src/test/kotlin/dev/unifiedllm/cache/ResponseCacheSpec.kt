@@ -16,6 +16,7 @@ import dev.unifiedllm.shape
 import dev.unifiedllm.store.By
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.transport.LoopbackExchange
+import dev.unifiedllm.transport.LoopbackRequest
 import dev.unifiedllm.with
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.assertions.withClue
@@ -57,7 +58,7 @@ class ResponseCacheSpec : FunSpec({
     val folder = Files.createTempDirectory("cache")
     afterSpec { folder.toFile().deleteRecursively() }
 
-    suspend fun cached(script: (LoopbackExchange.(dev.unifiedllm.transport.LoopbackRequest, String) -> Unit)? = null, test: suspend (CachedServer, Llm) -> Unit) {
+    suspend fun cached(script: (LoopbackExchange.(LoopbackRequest, String) -> Unit)? = null, test: suspend (CachedServer, Llm) -> Unit) {
         CachedServer(script).use { server -> server.client { cache { memory() } }.use { test(server, it) } }
     }
 
@@ -166,7 +167,7 @@ class ResponseCacheSpec : FunSpec({
     }
 
     context("fault 182: what is not complete is never stored:") {
-        withData<Pair<String, LoopbackExchange.(dev.unifiedllm.transport.LoopbackRequest, String) -> Unit>>(
+        withData<Pair<String, LoopbackExchange.(LoopbackRequest, String) -> Unit>>(
             { it.first },
             "a cut at the limit of tokens" to { request, text -> answer(request, text, "length") },
             "a content filter" to { request, text -> answer(request, text, "content_filter") },
