@@ -27,6 +27,8 @@ internal class LedgerRow(
     val isLocal: Boolean = false,
     /** The number of the cell of a notebook that ran when the call started; null for none. */
     val cell: Int? = null,
+    /** True if the response came from the cache: no request was sent. */
+    val cached: Boolean = false,
 ) {
     enum class Status { DONE, FAILED, CANCELLED }
 
