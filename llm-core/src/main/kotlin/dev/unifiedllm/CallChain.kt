@@ -1,5 +1,7 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.cache.Cache
+import dev.unifiedllm.cache.ResponseCache
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
@@ -53,6 +55,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private val retry: RetryRules = retryPolicy(builder).over(RetryRules.DEFAULT)
     private val retryBudget = RetryBudget()
     private val users: Map<Level, List<Interceptor>> = builder.interceptors.groupBy({ it.first }, { it.second })
+    private val cache: Cache? = clientCache(builder, hasInterceptors = !users[Level.ATTEMPT].isNullOrEmpty())
     private val ledger: MemoryLedger? = ledger.takeIf { builder.enableCostTracking ?: builder.variables.flag(COST_TRACKING) ?: true }
     private val fallbacks: List<ModelRef> = builder.callSettings.fallbacks.toList()
     private val contextWindowFallbacks: List<ModelRef> = builder.callSettings.contextWindowFallbacks.toList()
@@ -72,7 +75,9 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
         }
         val first = candidates.first()
         val models = { candidates.flatMap { it.targets() } }
-        val warnings = settled.untold() + listOfNotNull(ledger?.lasting?.untold(), timeouts.warning) + timeouts.warnings { candidates.map { it.model.id } + models() } + limits.warnings(models)
+        val ofTimeouts = listOfNotNull(ledger?.lasting?.untold(), timeouts.warning) + timeouts.warnings { candidates.map { it.model.id } + models() }
+        val noCache = if (cache == null) missingCache(request.context.cache) else null
+        val warnings = settled.untold() + ofTimeouts + limits.warnings(models) + listOfNotNull(noCache)
         return listOfNotNull(TotalDeadline(timeouts.ofCall(first.model.id, first.targets), warnings), history) + checks +
             users(Level.CALL) + listOfNotNull(TypedAnswer.takeIf { request.context.answerType != null }, toolLoop.takeIf { request.runsTools })
     }
@@ -80,7 +85,8 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private val perStep: List<Interceptor> = users(Level.STEP)
 
     private fun perTarget(target: AttemptTarget): List<Interceptor> =
-        listOfNotNull(outputLimits[target.id]) + users(Level.TARGET) + StructuredOutput(target) + EmbeddingBatches(target.embeddingLimits) + Retry(retry, retryBudget, target)
+        listOfNotNull(outputLimits[target.id]) + users(Level.TARGET) + StructuredOutput(target) + EmbeddingBatches(target.embeddingLimits) +
+            listOfNotNull(cache?.let { ResponseCache(it, target, ledger) }, Retry(retry, retryBudget, target))
 
     private fun perAttempt(target: AttemptTarget): List<Interceptor> =
         users(Level.ATTEMPT) + listOfNotNull(
@@ -149,7 +155,10 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
         return PreparedCall(model.with(TotalDeadline(limits, listOfNotNull(timeouts.warning))).stream(request), runsUserCode = true)
     }
 
-    override fun close(): Unit = binder.close()
+    override fun close() {
+        binder.close()
+        cache?.close()
+    }
 }
 
 private fun Model.with(interceptors: List<Interceptor>): Model = if (interceptors.isEmpty()) this else with(*interceptors.toTypedArray())

@@ -110,7 +110,10 @@ private suspend fun ProviderQueries.lists(provider: ProviderStatus): ListAnswer?
         val models = withTimeoutOrNull(PATIENCE) { models(any) }
         val listing = "models(\"${provider.id}\") lists"
         when {
-            models == null -> ListAnswer(check(provider.id, ifFailed, "${before}no list of its models within $PATIENCE. Is it reachable from this machine?"), null)
+            models == null -> {
+                val finding = "${before}no list of its models within $PATIENCE. Is it reachable from this machine?"
+                ListAnswer(check(provider.id, ifFailed, finding), null)
+            }
             else -> ListAnswer(
                 check(provider.id, CheckStatus.OK, "${before.ifEmpty { "answers; " }}$listing ${models.size} ${if (models.size == 1) "model" else "models"}"),
                 models,

@@ -32,8 +32,10 @@ internal fun ProviderQueries.withoutPrefix(): DoctorCheck {
     val row = names.byWhatIsSet()
     val finding = when {
         names.environment["USE_LITELLM_PROXY"].toBoolean() -> "all names go to litellm_proxy: USE_LITELLM_PROXY is set"
-        row == null -> "a name without prefix goes to the provider of its family; Azure, OpenAI and Anthropic are not set up for others"
-        else -> "a name without prefix goes to the provider of its family, others to ${row.id}: it is the first of azure, openai, anthropic that is set up"
+        row == null -> "a name without prefix goes to the provider of its family; for others, azure, openai and anthropic are not set up"
+        else ->
+            "a name without prefix goes to the provider of its family, a default model of no family to ${row.id}: it is the first of azure, openai and " +
+                "anthropic that is set up"
     }
     return check("names without prefix", CheckStatus.OK, finding)
 }

@@ -15,6 +15,7 @@ import dev.unifiedllm.middleware.Fallback
 import dev.unifiedllm.middleware.SpecialFallbacks
 import dev.unifiedllm.middleware.TargetState
 import dev.unifiedllm.middleware.TargetStates
+import dev.unifiedllm.protocol.ProtocolModel
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
@@ -75,6 +76,8 @@ internal class ModelBinder(
     private val states = TargetStates()
     private val usersStates: MutableMap<Model, TargetState> = Collections.synchronizedMap(WeakHashMap())
     private val groups = GroupBinder(this, client.threadContext, rules)
+    private val thinkTags: Boolean? = builder.thinkTags
+    private val accounts = Accounts(builder.variables)
     private val routes: Map<String, ModelRef> = builder.routes.tasks.toMap()
 
     /** The most output tokens of models that were registered with a limit. */
@@ -192,7 +195,8 @@ internal class ModelBinder(
         val meant = inner ?: name
         if (meant.provider == DemoModel.PROVIDER) return DemoModel(meant.name).let { linked(it, demoTarget(it.id)) }
         val target = names.target(name, inner, settings)
-        return linked(wires.model(target) { state(target.identity).rateLimits = it }, providersTarget(target))
+        val model = wires.model(target) { state(target.identity).rateLimits = it }
+        return linked(model, providersTarget(target, model))
     }
 
     private fun linked(model: Model, target: AttemptTarget) = ResolvedModel(around(model, target), target)
@@ -202,7 +206,7 @@ internal class ModelBinder(
         return if (links.isEmpty()) model else model.with(*links.toTypedArray())
     }
 
-    private fun providersTarget(target: Target): AttemptTarget {
+    private fun providersTarget(target: Target, model: ProtocolModel): AttemptTarget {
         val isFree = prices.isFree(target)
         return AttemptTarget(
             target.id,
@@ -217,15 +221,19 @@ internal class ModelBinder(
             continuesText = target.wire.continuesText && abilities(target.id)?.prefill == true,
             priceOf = { name -> prices.ofOther(target, name) },
             whyUnpriced = { reported -> prices.billing(target, reported).why },
+            canonical = { canonical(model, target, accounts, thinkTags ?: target.mayWriteThinkTags, it) },
         ) { reported -> prices.billing(target, reported).price }
     }
 
-    private fun demoTarget(id: ModelId) = AttemptTarget(id, { state(id) }, isUsers = false, isFree = false) { prices.demo(id) }
+    private fun demoTarget(id: ModelId): AttemptTarget {
+        val form: suspend (Request) -> String = { canonical(id.toString(), it) }
+        return AttemptTarget(id, { state(id) }, isUsers = false, isFree = false, canonical = form) { prices.demo(id) }
+    }
 
     private fun usersTarget(model: Model): AttemptTarget {
         val isFree = model is FunctionModel && !prices.isSet(model.id)
         val state = usersStates.computeIfAbsent(model) { TargetState() }
-        return AttemptTarget(model.id, { state }, isUsers = true, isFree) { prices.set(model.id) }
+        return AttemptTarget(model.id, { state }, isUsers = true, isFree, canonical = { canonical("${model.id} ${state.id}", it) }) { prices.set(model.id) }
     }
 
     fun state(identity: Any): TargetState = states[identity]

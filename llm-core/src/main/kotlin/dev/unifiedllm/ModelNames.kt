@@ -43,8 +43,8 @@ internal class ModelNames(builder: LlmBuilder) {
     fun aliased(id: ModelId): ModelId = aliases[id.toString()] ?: id
 
     /**
-     * The default model: that of the client, then that of the environment, which may name another one for requests with images. A name without prefix that
-     * Azure may have is Azure's, if Azure is set up.
+     * The default model: that of the client, then that of the environment, which may name another one for requests with images. The provider of
+     * a name without prefix and family is chosen by what is set.
      *
      * @throws LlmException.Configuration if none is set
      */
@@ -58,10 +58,10 @@ internal class ModelNames(builder: LlmBuilder) {
 
     private fun chosen(id: ModelId): ModelId {
         val isAlias = id.toString().let { it in aliases || it in deployments }
-        return if (isAlias || !resolver.isAzuresDefault(id)) id else ModelId("azure", id.name)
+        return if (isAlias) id else resolver.ofDefault(id)?.let { ModelId(it.id, id.name) } ?: id
     }
 
-    /** The provider that gets names without prefix that no family has; null if none of them is set up. */
+    /** The provider of a default model without prefix and family; null if none of those that may be is set up. */
     fun byWhatIsSet(): Provider? = resolver.byWhatIsSet()
 
     /** The base URL of [id], and where it was set. @throws LlmException.Configuration if there is none, or it cannot be used */

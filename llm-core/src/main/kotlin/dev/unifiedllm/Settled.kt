@@ -79,7 +79,8 @@ internal class MoneySettings(
 internal fun LlmBuilder.settle(): Settled {
     val dotEnvFile = dotEnvFile()
     val dotEnv = dotEnvFile?.let { file -> DotEnv.read(file, isExpected = sources.dotEnv != null) { it in keyVariables || SECRET.containsMatchIn(it) } }
-    val environment = sources.process.between(sources.file?.layer, dotEnv?.layer(isOfFolder = sources.dotEnv == null), dotEnvFile?.toAbsolutePath()?.normalize()?.toString())
+    val alsoReads = dotEnvFile?.toAbsolutePath()?.normalize()?.toString()
+    val environment = sources.process.between(sources.file?.layer, dotEnv?.layer(isOfFolder = sources.dotEnv == null), alsoReads)
     val file = sources.file
     val settings = settings(file, environment)
     val money = MoneySettings(
@@ -98,17 +99,27 @@ internal fun LlmBuilder.settle(): Settled {
     return Settled(environment, file, dotEnv, settings, money, warnings, temperature, maxTokens, deployments).also { settled = it }
 }
 
-/**
- * Issue 13: here the settings of cache, budget, ledger and state meet the parts of the library that have them. Each one that is connected is taken out of the
- * list of those without an effect.
- */
-@Suppress("UnusedReceiverParameter") // the builder gets them
-private fun LlmBuilder.connect(money: MoneySettings): List<String> = listOfNotNull(
-    "cacheApiCalls".takeIf { money.cacheApiCalls == true },
-    "cache".takeIf { money.cache != null },
-    "budget".takeIf { money.budget != null },
-    "state".takeIf { money.state != null },
-).map { "the setting $it has no effect in this version" }
+/** Gives what the code has not set of cache, ledger and state to the builder. @return warnings */
+private fun LlmBuilder.connect(money: MoneySettings): List<String> {
+    if (cache == null && cacheEnabled == null) {
+        money.cache?.let { cache = cacheOf(it) }
+        cacheEnabled = money.cacheApiCalls
+    }
+    stateUrl = stateUrl ?: money.state
+    return if (money.budget == null) emptyList() else listOf("the setting budget has no effect in this version")
+}
+
+private fun cacheOf(settings: CacheSettings): CacheBuilder {
+    val cache = CacheBuilder().anyTemperature(true)
+    when (settings.store) {
+        "disk" -> cache.memory().disk()
+        "redis" -> cache.redis()
+        else -> settings.maxEntries?.let(cache::memory) ?: cache.memory()
+    }
+    cache.ttl = settings.ttl
+    settings.namespace?.let(cache::namespace)
+    return cache
+}
 
 /** The file whose variables count after those of the process; null if none is read. */
 private fun LlmBuilder.dotEnvFile(): Path? {

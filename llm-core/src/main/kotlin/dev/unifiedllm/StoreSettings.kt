@@ -1,6 +1,7 @@
 package dev.unifiedllm
 
 import java.nio.file.Path
+import java.util.function.Consumer
 
 /** Where a client keeps what outlives its calls: the ledger of costs, cached responses, and the state that processes share. */
 @LlmDsl
@@ -33,6 +34,37 @@ public abstract class StoreSettings<B : StoreSettings<B>> @InternalLlmApi constr
      * @throws LlmException.Configuration when the client is built, if [place] names no such database or the driver is absent
      */
     public fun ledger(place: String): B = self.apply { ledgerPlace = place }
+
+    /** Null: as [cacheEnabled] says. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    internal var cache: CacheBuilder? = null
+
+    /** Null: as the variable CACHE_API_CALLS says. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    internal var cacheEnabled: Boolean? = null
+
+    /**
+     * Keeps complete responses, and answers equal requests by them without a request to the provider. Without a store in [block] they are kept in memory.
+     *
+     * Cached are requests for embeddings, chats whose temperature is 0, images with a seed, and calls that have a `cache { }` of their own; all others only
+     * with [CacheBuilder.anyTemperature]. Replaces the variable CACHE_API_CALLS.
+     *
+     * @throws LlmException.Configuration when the client is built, if a library for a store is absent
+     */
+    @JvmSynthetic
+    public fun cache(block: CacheBuilder.() -> Unit): B = self.apply { cache = (cache ?: CacheBuilder()).apply(block) }
+
+    /** Keeps complete responses: see the other overload. */
+    public fun cache(block: Consumer<CacheBuilder>): B = cache { block.accept(this) }
+
+    /**
+     * True: the cache that the variable CACHE_API_CALLS turns on: in memory and in a file of this user's, for requests of every temperature. False: no cache,
+     * whatever the variable says.
+     */
+    public fun cache(enable: Boolean): B = self.apply {
+        cache = null
+        cacheEnabled = enable
+    }
 
     /**
      * Shares rate limits, budgets and cached responses with all processes that name the same Redis server: `redis://host:port/db`, `rediss://` for TLS. It

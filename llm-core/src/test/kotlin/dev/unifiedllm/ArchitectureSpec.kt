@@ -21,7 +21,7 @@ private val ofWire = setOf(
 
 /** What the root package's client files may import: they put everything together. */
 private val ANY = setOf(
-    "annotation", "error", "model", "chat", "provider", "pricing", "store", "store.sql", "store.redis",
+    "annotation", "error", "model", "chat", "provider", "pricing", "store", "store.sql", "store.redis", "cache",
     "transport", "transport.error", "transport.framing", "transport.credential",
     "transport.fetch", "protocol", "protocol.json", "middleware", "demo", "schema", "tool", "config",
 ) + wires
@@ -49,6 +49,7 @@ private val allowed = mapOf(
         "transport", "transport.error", "transport.framing", "transport.credential", "transport.fetch",
     ),
     "middleware" to setOf("annotation", "error", "model", "chat", "provider", "pricing", "store"),
+    "cache" to setOf("annotation", "error", "model", "chat", "middleware", "store", "store.sql", "store.redis"),
     "tool" to setOf("annotation", "error", "model", "chat", "provider", "schema", "middleware", "protocol.json"),
     "config" to setOf("annotation", "error", "chat", "provider", "pricing"), // files of settings, as values: the client applies them
     "demo" to setOf("annotation", "error", "model", "chat", "pricing"), // a Model as any other, and what it would cost

@@ -18,6 +18,8 @@ private val others = setOf(
 /** Packages that read no variables. */
 private val without = listOf("protocol", "chat", "middleware", "pricing", "demo", "schema", "tool", "store", "transport/framing")
 
+/** As `Proxies` names them. */
+private val PROXY = Regex("first\\(\"([a-z_]+_proxy)\"\\)")
 private val NAME = Regex("\"([A-Z][A-Z0-9_]{3,})\"")
 
 private fun sources(module: String): List<File> = File("../$module/src/main/kotlin/dev/unifiedllm").walk().filter { it.extension == "kt" }.toList()
@@ -26,7 +28,7 @@ private fun sources(module: String): List<File> = File("../$module/src/main/kotl
 private fun inCode(): Set<String> = listOf("llm-core", "llm-dsl", "jupyter-integration").flatMap(::sources)
     .filterNot { file -> without.any { "/dev/unifiedllm/$it/" in file.path } }
     .flatMap { file ->
-        val proxies = if (file.name == "Proxies.kt") Regex("first\\(\"([a-z_]+_proxy)\"\\)").findAll(file.readText()).map { it.groupValues[1].uppercase() } else emptySequence()
+        val proxies = PROXY.findAll(file.readText()).map { it.groupValues[1].uppercase() }
         file.readLines().filterNot { "Suppress(" in it }.flatMap { line -> NAME.findAll(line).map { it.groupValues[1] } } + proxies
     }.toSet() - others
 
@@ -35,7 +37,10 @@ private class DocRow(val names: List<String>, val cells: List<String>)
 /** The rows of the table below the heading [title]. */
 private fun table(title: String): List<DocRow> = File("../docs/configuration.md").readText().substringAfter("\n## $title\n").substringBefore("\n## ").lines()
     .filter { it.startsWith("| `") }
-    .map { line -> line.trim('|').split('|').map(String::trim).let { cells -> DocRow(Regex("`([^`]+)`").findAll(cells[0]).map { it.groupValues[1] }.toList(), cells) } }
+    .map { line ->
+        val cells = line.trim('|').split('|').map(String::trim)
+        DocRow(Regex("`([^`]+)`").findAll(cells[0]).map { it.groupValues[1] }.toList(), cells)
+    }
 
 class ConfigurationDocsSpec : FunSpec({
     val rows = table("Variables")
@@ -79,6 +84,7 @@ class ConfigurationDocsSpec : FunSpec({
 
     test("every key of config.ini has a row") {
         val documentedKeys = table("config.ini").flatMap { it.names }
-        documentedKeys shouldContainExactly listOf("PROVIDER", "API_TYPE", "MODEL", "MAX_TOKENS", "TEMPERATURE", "CACHE_API_CALLS", "ENABLE_FALLBACKS", "TIMEOUT")
+        documentedKeys shouldContainExactly
+            listOf("PROVIDER", "API_TYPE", "MODEL", "MAX_TOKENS", "TEMPERATURE", "CACHE_API_CALLS", "ENABLE_FALLBACKS", "TIMEOUT")
     }
 })

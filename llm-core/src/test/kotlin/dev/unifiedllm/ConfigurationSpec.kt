@@ -136,7 +136,8 @@ private val variables = listOf(
         }
         sent["temperature"] shouldBe "0.0"
         for (wrong in listOf("72.5", "-1", "warm", "NaN")) {
-            shouldThrow<LlmException.Configuration> { openai("TEMPERATURE" to wrong) }.message!! shouldContain "The variable TEMPERATURE must be a number from 0 to 2"
+            shouldThrow<LlmException.Configuration> { openai("TEMPERATURE" to wrong) }.message!! shouldContain
+                "The variable TEMPERATURE must be a number from 0 to 2"
         }
     },
     Row("MAX_TOKENS") {
@@ -358,8 +359,12 @@ private val keys = listOf(
         }
         sent["model"] shouldBe "second"
     },
-    Row("contextWindowFallback") { builder("""{"contextWindowFallback":["a/long"]}""").callSettings.contextWindowFallbacks shouldBe listOf(ModelId("a", "long")) },
-    Row("contentPolicyFallback") { builder("""{"contentPolicyFallback":["a/lax"]}""").callSettings.contentPolicyFallbacks shouldBe listOf(ModelId("a", "lax")) },
+    Row("contextWindowFallback") {
+        builder("""{"contextWindowFallback":["a/long"]}""").callSettings.contextWindowFallbacks shouldBe listOf(ModelId("a", "long"))
+    },
+    Row("contentPolicyFallback") {
+        builder("""{"contentPolicyFallback":["a/lax"]}""").callSettings.contentPolicyFallbacks shouldBe listOf(ModelId("a", "lax"))
+    },
     Row("defaults.temperature") {
         openai("TEMPERATURE" to "1") { config(file("""{"defaults":{"temperature":0.25}}""")) }.ask()
         sent["temperature"] shouldBe "0.25"
@@ -427,7 +432,8 @@ private val keys = listOf(
         }
     },
     Row("providers.*.protocol") {
-        llm { config(file("""{"providers":{"box":{"baseUrl":"URL","protocol":"anthropic-messages"}}}""")) }.use { it.target("box/m").protocol shouldBe "anthropic-messages" }
+        val json = """{"providers":{"box":{"baseUrl":"URL","protocol":"anthropic-messages"}}}"""
+        llm { config(file(json)) }.use { it.target("box/m").protocol shouldBe "anthropic-messages" }
     },
     Row("providers.*.allowInsecure") {
         val json = """{"providers":{"box":{"baseUrl":"http://gpu-box/v1","keyVariable":"K","allowInsecure":true}}}"""
@@ -459,7 +465,9 @@ private val keys = listOf(
     Row("cache.maxEntries") { builder("""{"cache":{"maxEntries":50}}""").settled!!.money.cache!!.maxEntries shouldBe 50 },
     Row("budget.amount") { builder("""{"budget":{"amount":"5.00"}}""").settled!!.money.budget!!.amount shouldBe BigDecimal("5.00") },
     Row("budget.per") { builder("""{"budget":{"amount":5,"per":"day"}}""").settled!!.money.budget!!.per shouldBe "DAY" },
-    Row("budget.warnAt") { builder("""{"budget":{"amount":5,"warnAt":[0.5,0.8]}}""").settled!!.money.budget!!.warnAt shouldBe listOf("0.5", "0.8").map(::BigDecimal) },
+    Row("budget.warnAt") {
+        builder("""{"budget":{"amount":5,"warnAt":[0.5,0.8]}}""").settled!!.money.budget!!.warnAt shouldBe listOf("0.5", "0.8").map(::BigDecimal)
+    },
     Row("ledger") { builder("""{"ledger":"jdbc:postgresql://127.0.0.1/costs"}""").settled!!.money.ledger shouldBe "jdbc:postgresql://127.0.0.1/costs" },
     Row("state") { builder("""{"state":"redis://127.0.0.1"}""").settled!!.money.state shouldBe "redis://127.0.0.1" },
 )
@@ -528,7 +536,7 @@ class ConfigurationSpec : FunSpec({
         }
     }
 
-    test("the default model without prefix is Azure's if Azure is set up, unless another provider has the name, or it is an alias") {
+    test("the provider of a default model without prefix is chosen by what is set: Azure, then OpenAI or the server in its place, then Anthropic") {
         val azure = arrayOf("AZURE_API_KEY" to KEY, "AZURE_API_BASE" to "https://acme.openai.azure.com", "OPENAI_API_KEY" to KEY, "ANTHROPIC_API_KEY" to KEY)
         fun default(model: String, vararg more: Pair<String, String>, block: LlmBuilder.() -> Unit = {}) =
             client(*azure, "MODEL" to model, *more, block = block).use { "${it.client.queries.names.default()}" }
@@ -538,6 +546,14 @@ class ConfigurationSpec : FunSpec({
         default("openai/gpt-4o") shouldBe "openai/gpt-4o"
         default("gpt-4o", "USE_LITELLM_PROXY" to "true") shouldBe "gpt-4o"
         default("gpt-4o") { alias("gpt-4o", "openai/gpt-4o") } shouldBe "gpt-4o"
-        client("MODEL" to "gpt-4o", "OPENAI_API_KEY" to KEY).use { "${it.client.queries.names.default()}" } shouldBe "gpt-4o"
+        fun other(model: String, vararg variables: Pair<String, String>) = client("MODEL" to model, *variables).use { "${it.client.queries.names.default()}" }
+        val openai = "OPENAI_API_KEY" to KEY
+        val anthropic = "ANTHROPIC_API_KEY" to KEY
+        other("gpt-4o", openai) shouldBe "gpt-4o"
+        other("zz-model", anthropic, openai) shouldBe "openai/zz-model"
+        other("zz-model", anthropic) shouldBe "anthropic/zz-model"
+        other("zz-model", anthropic, "OPENAI_BASE_URL" to "http://localhost:4000/v1") shouldBe "openai/zz-model"
+        other("zz-model") shouldBe "zz-model"
+        other("llama-3.3-70b", openai) shouldBe "llama-3.3-70b" // an error lists its providers
     }
 })

@@ -217,7 +217,13 @@ class DoctorSpec : FunSpec({
             { "${it.model} with ${it.variables.map { (name) -> name }}" },
             DefaultOfDoctor("openai/gpt-4o", CheckStatus.WARNING, "OPENAI_API_KEY"),
             DefaultOfDoctor("openai/m1", CheckStatus.OK, "openai/m1; openai lists it", "OPENAI_API_KEY" to SECRET, "OPENAI_BASE_URL" to "URL/v1"),
-            DefaultOfDoctor("openai/gpt-4o", CheckStatus.WARNING, "does not list it; price: USD 2.5", "OPENAI_API_KEY" to SECRET, "OPENAI_BASE_URL" to "URL/v1"),
+            DefaultOfDoctor(
+                "openai/gpt-4o",
+                CheckStatus.WARNING,
+                "does not list it; price: USD 2.5",
+                "OPENAI_API_KEY" to SECRET,
+                "OPENAI_BASE_URL" to "URL/v1",
+            ),
             DefaultOfDoctor("demo/echo", CheckStatus.OK, "demo/echo"),
             DefaultOfDoctor("demo/nobody", CheckStatus.WARNING, "There is no demo model \"nobody\""),
             DefaultOfDoctor("smart", CheckStatus.WARNING, "GROQ_API_KEY"),
@@ -248,7 +254,10 @@ class DoctorSpec : FunSpec({
             it.finding shouldBe "is alive (/health/liveliness); models(\"litellm_proxy\") lists 1 model"
         }
         paths.toSet() shouldBe setOf("/health/liveliness", "/models")
-        val refused = examined("LITELLM_PROXY_BASE_URL" to "URL", answer = { if (it.path == "/health/liveliness") whole("\"I'm alive!\"") else refuse(401, "no key") })
+        val refused = examined(
+            "LITELLM_PROXY_BASE_URL" to "URL",
+            answer = { if (it.path == "/health/liveliness") whole("\"I'm alive!\"") else refuse(401, "no key") },
+        )
         refused.getValue("litellm_proxy").let {
             it.status shouldBe CheckStatus.FAILED
             it.finding shouldContain "is alive (/health/liveliness); "
@@ -282,11 +291,12 @@ class DoctorSpec : FunSpec({
             it.getValue("names without prefix").finding shouldContain "are not set up"
         }
         examined("OPENAI_API_KEY" to SECRET, *azure, "MODEL" to "gpt-4o").let {
-            it.getValue("names without prefix").finding shouldContain "others to azure"
+            it.getValue("names without prefix").finding shouldContain "a default model of no family to azure"
             it.getValue("default model").finding shouldStartWith "azure/gpt-4o; price: USD 2.5 in and 10 out per million tokens"
         }
-        examined("ANTHROPIC_API_KEY" to SECRET).getValue("names without prefix").finding shouldContain "others to anthropic"
-        examined("ANTHROPIC_API_KEY" to SECRET, "USE_LITELLM_PROXY" to "true").getValue("names without prefix").finding shouldContain "all names go to litellm_proxy"
+        examined("ANTHROPIC_API_KEY" to SECRET).getValue("names without prefix").finding shouldContain "a default model of no family to anthropic"
+        examined("ANTHROPIC_API_KEY" to SECRET, "USE_LITELLM_PROXY" to "true").getValue("names without prefix").finding shouldContain
+            "all names go to litellm_proxy"
     }
 
     test("the report has each setting with its source, and the files with what is wrong with them") {

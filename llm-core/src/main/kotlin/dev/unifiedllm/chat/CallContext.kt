@@ -81,6 +81,10 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmName("retry")
     public val retry: RetryPolicy? = builder.retry
 
+    /** How the call uses the cache of its client; null: as the client says. */
+    @get:JvmName("cache")
+    public val cache: CachePolicy? = builder.cache
+
     /** The models to try in order when the request is longer than the context of a model; empty: those of the client. */
     @get:JvmName("contextWindowFallbacks")
     public val contextWindowFallbacks: List<ModelRef> = builder.contextWindowFallbacks.toList()
@@ -155,6 +159,9 @@ public class CallContext private constructor(builder: Builder) {
         public var retry: RetryPolicy? = from?.retry
 
         @get:JvmSynthetic @set:JvmSynthetic
+        public var cache: CachePolicy? = from?.cache
+
+        @get:JvmSynthetic @set:JvmSynthetic
         public var fallbackOnAnyError: Boolean? = from?.fallbackOnAnyError
 
         @get:JvmSynthetic @set:JvmSynthetic
@@ -193,6 +200,9 @@ public class CallContext private constructor(builder: Builder) {
 
         /** Changes the parts of the retry policy that are set; the others stay. */
         public fun retry(block: Consumer<RetryPolicy.Builder>): Builder = apply { retry = RetryPolicy.Builder(retry).also(block::accept).build() }
+
+        /** Changes the parts of the cache policy that are set; the others stay. */
+        public fun cache(block: Consumer<CachePolicy.Builder>): Builder = apply { cache = CachePolicy.Builder(cache).also(block::accept).build() }
 
         public fun apiKey(key: ApiKey?): Builder = apply { apiKey = key }
 

@@ -65,9 +65,12 @@ private class IniSettings(private val text: ConfigText, private val entries: Lis
             }
         }
         val file = text.file.fileName
-        if (provider != null && "MODEL" !in settings.variables) settings.warnings += "${text.place(provider.line)}: PROVIDER has no effect without MODEL. Add MODEL"
+        if (provider != null && "MODEL" !in settings.variables) {
+            settings.warnings += "${text.place(provider.line)}: ${provider.key} has no effect without MODEL. Add MODEL"
+        }
         if (keys.isNotEmpty()) {
-            settings.warnings += "$file has keys (${keys.joinToString { it.key.uppercase() }}): a variable of that name is safer, as files are shared and committed"
+            val names = keys.joinToString { it.key.uppercase() }
+            settings.warnings += "$file has keys ($names): a variable of that name is safer, as files are shared and committed"
         }
         if (unused.isNotEmpty()) settings.warnings += "$file: these settings are not known and have no effect: ${unused.joinToString { it.key }}"
     }

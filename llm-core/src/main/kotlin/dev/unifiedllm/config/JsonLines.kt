@@ -34,7 +34,7 @@ internal class JsonLines(private val text: String) {
                 var index = 0
                 items(']') {
                     peek()
-                    lines[path + "${index}"] = line
+                    lines[path + "$index"] = line
                     value(path + "${index++}")
                 }
             }

@@ -99,7 +99,8 @@ internal class JsonSection(private val json: JsonObject, private val path: List<
     fun done() {
         val unknown = json.keys.firstOrNull { it !in known } ?: return
         val near = nearest(unknown, known)
-        wrong(unknown, "is no setting. ${if (near.isEmpty()) "Known are" else "Did you mean ${near.joinToString(" or ")}? Known are"} ${known.sorted().joinToString()}")
+        val hint = if (near.isEmpty()) "" else "Did you mean ${near.joinToString(" or ")}? "
+        wrong(unknown, "is no setting. ${hint}Known are ${known.sorted().joinToString()}")
     }
 
     /** Runs [set], which throws if a value is not allowed. */

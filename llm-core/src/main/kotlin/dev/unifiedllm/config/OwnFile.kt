@@ -13,7 +13,12 @@ import java.nio.file.Path
 internal fun ownSettings(text: ConfigText, wires: Set<String>): FileSettings = OwnFile(JsonDocument(text), FileSettings(text.file), wires).read()
 
 /** The paths of all keys that such a file can have, `*` for a name of the user's. */
-internal fun ownKeys(): Set<String> = JsonDocument(ConfigText(Path.of("llm.json"), "{}")).also { OwnFile(it, FileSettings(Path.of("llm.json")), emptySet()).read() }.keys
+internal fun ownKeys(): Set<String> {
+    val file = Path.of("llm.json")
+    val document = JsonDocument(ConfigText(file, "{}"))
+    OwnFile(document, FileSettings(file), emptySet()).read()
+    return document.keys
+}
 
 private class OwnFile(private val document: JsonDocument, private val settings: FileSettings, private val wires: Set<String>) {
     private val root = document.root

@@ -40,7 +40,11 @@ private class ProxyModels(private val text: ConfigText) {
         for ((name, models) in entries) {
             val only = models.singleOrNull()?.deployment
             val first = text.placed(models.map { it.deployment }, models.first().line)
-            if (only != null && only.settings == ProviderSettings()) settings.aliases[name] = Placed(only.model, first.place) else settings.deployments[name] = first
+            if (only?.settings == ProviderSettings()) {
+                settings.aliases[name] = Placed(only.model, first.place)
+            } else {
+                settings.deployments[name] = first
+            }
         }
         val file = text.file.fileName
         if (withKeys.isNotEmpty()) {

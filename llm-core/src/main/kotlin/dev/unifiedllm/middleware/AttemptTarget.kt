@@ -2,11 +2,13 @@ package dev.unifiedllm.middleware
 
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.RateLimits
+import dev.unifiedllm.chat.Request
 import dev.unifiedllm.pricing.ImagePrices
 import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.pricing.setPrice
 import dev.unifiedllm.provider.EmbeddingLimits
 import dev.unifiedllm.provider.JsonMode
+import java.util.UUID
 import java.util.concurrent.ConcurrentHashMap
 import kotlin.time.TimeMark
 
@@ -36,6 +38,8 @@ internal class AttemptTarget(
     /** The price of another model of its provider, by its name there; null if none is known. */
     val priceOf: (name: String) -> Price? = { null },
     private val whyUnpriced: (reportedModel: String?) -> String? = { null },
+    /** The request as this target gets it, as a text that is equal for equal requests; null if it would not be sent. */
+    val canonical: suspend (Request) -> String? = { null },
     private val price: (reportedModel: String?) -> Price?,
 ) {
     /** Shared by all calls of the client to this target. Found when it is needed, because the identity of a target contains a hash of its key. */
@@ -56,6 +60,9 @@ internal fun noPrice(id: ModelId, reportedModel: String?): String {
 
 /** What a client remembers of one target between calls. Thread-safe. */
 internal class TargetState {
+    /** No other target has it, in any process. */
+    val id: String by lazy { UUID.randomUUID().toString() }
+
     /** As the provider last reported them; null if it never did. */
     @Volatile
     var rateLimits: RateLimits? = null

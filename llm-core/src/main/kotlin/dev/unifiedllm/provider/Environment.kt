@@ -21,7 +21,8 @@ internal class Environment(private val layers: List<Layer>, val alsoReads: Strin
     operator fun get(name: String): String? = found(name)?.second?.trim()?.ifEmpty { null }
 
     /** The first of [names] that has a value; null if none has. */
-    fun first(names: Iterable<String>): Variable? = names.firstNotNullOfOrNull { name -> get(name)?.let { Variable(name, it, place(name), found(name)!!.first.isOfFolder) } }
+    fun first(names: Iterable<String>): Variable? =
+        names.firstNotNullOfOrNull { name -> get(name)?.let { Variable(name, it, place(name), isOfFolder(name)) } }
 
     /** True if the variable [name] exists and has no value: a user may have meant to set it. */
     fun isEmpty(name: String): Boolean = found(name)?.second?.isBlank() == true

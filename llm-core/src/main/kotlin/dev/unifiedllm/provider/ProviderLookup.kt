@@ -23,18 +23,27 @@ internal class ProviderLookup(
 
     /** @throws LlmException.Configuration if [id] names no provider, or one that is unknown or not served */
     fun find(id: ModelId): ProviderModelName =
-        throughProxy(id) ?: byPrefix(id) ?: onCustomServer(id) ?: onAzure(id) ?: onReplacedServer(id) ?: byFamily(id) ?: byWhatIsSet(id)
+        throughProxy(id) ?: byPrefix(id) ?: onCustomServer(id) ?: onAzure(id) ?: onReplacedServer(id) ?: byFamily(id)
             ?: throw LlmException.Configuration(unknownNames.message(id, family(id)), details = LlmException.Details(id))
 
-    /**
-     * The provider that is set up and gets names without prefix that no family has: Azure, then OpenAI or the server in its place, then Anthropic. Null if
-     * none of them is.
-     */
+    /** The provider that is set up, the first of Azure, OpenAI or the server in its place, and Anthropic; null if none of them is. */
     fun byWhatIsSet(): Provider? = PREFERRED.mapNotNull(registry::find).firstOrNull(::isSetUp)
 
-    /** True if the default model [id], which names no provider, is Azure's: Azure is set up, and no other provider's family has the name. */
-    fun isAzuresDefault(id: ModelId): Boolean =
-        id.provider.isEmpty() && throughProxy(id) == null && registry.find(id.name) == null && family(id) in AZURES && registry.find(AZURE)?.let(::isSetUp) == true
+    /**
+     * The provider of the default model [id], which names none, by what is set: Azure for a name that its deployments may have, else for a name of no family
+     * the first one that is set up. Null: as [find] says. A name that is similar to that of another model may be a wrong one of that.
+     */
+    fun ofDefault(id: ModelId): Provider? = when {
+        mayBeAzures(id) -> registry.find(AZURE)
+        id.provider.isNotEmpty() || throughProxy(id) != null || family(id) != null || unknownNames.isLikeOthers(id.name) -> null
+        else -> byWhatIsSet()
+    }
+
+    /** True if [id] names no provider, Azure is set up, and no other provider's family has the name. */
+    private fun mayBeAzures(id: ModelId): Boolean = when {
+        id.provider.isNotEmpty() || throughProxy(id) != null || registry.find(id.name) != null -> false
+        else -> family(id) in AZURES && registry.find(AZURE)?.let(::isSetUp) == true
+    }
 
     /** `USE_LITELLM_PROXY` sends every model to the proxy, under its whole id. */
     private fun throughProxy(id: ModelId): ProviderModelName? {
@@ -62,15 +71,9 @@ internal class ProviderLookup(
 
     /** Deployments on Azure have names of the user's. Those of OpenAI's family are there if OpenAI is not set up. */
     private fun onAzure(id: ModelId): ProviderModelName? {
-        if (!isAzuresDefault(id)) return null
+        if (!mayBeAzures(id)) return null
         if (family(id) != null && registry.find(OPENAI)?.let(::isSetUp) == true) return null
         return registry.find(AZURE)?.let { ProviderModelName(it, id.name) }
-    }
-
-    /** A name that is like none that other providers have. */
-    private fun byWhatIsSet(id: ModelId): ProviderModelName? {
-        if (id.provider.isNotEmpty() || family(id) != null || unknownNames.isLikeOthers(id.name)) return null
-        return byWhatIsSet()?.let { ProviderModelName(it, id.name) }
     }
 
     /** True if a key is found, or credentials are, and, where it has none of its own, a base URL. */

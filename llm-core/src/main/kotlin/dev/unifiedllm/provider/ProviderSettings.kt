@@ -35,7 +35,11 @@ internal data class ProviderSettings(
 
 /** How the user sets the key of the provider called [id] beside a base URL that stands in a file, if it does; else in code. */
 internal fun besideBaseUrl(id: String, settings: ProviderSettings): String =
-    if (settings.place == null) "Set apiKey beside baseUrl: ${inCode(id, "apiKey", "\"…\"")}" else "Name the variable of its key beside it: as keyVariable in JSON, as api_key: os.environ/NAME in YAML"
+    if (settings.place == null) {
+        "Set apiKey beside baseUrl: ${inCode(id, "apiKey", "\"…\"")}"
+    } else {
+        "Name the variable of its key beside it: as keyVariable in JSON, as api_key: os.environ/NAME in YAML"
+    }
 
 /** How the user sets [setting] of the provider called [id] to [value], in Kotlin and in Java; for error messages. */
 internal fun inCode(id: String, setting: String, value: String): String =

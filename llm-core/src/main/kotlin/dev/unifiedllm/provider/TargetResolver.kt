@@ -73,8 +73,8 @@ internal class TargetResolver(
     /** As [ProviderLookup.byWhatIsSet]. */
     fun byWhatIsSet(): Provider? = lookup.byWhatIsSet()
 
-    /** As [ProviderLookup.isAzuresDefault]. */
-    fun isAzuresDefault(id: ModelId): Boolean = lookup.isAzuresDefault(id)
+    /** As [ProviderLookup.ofDefault]. */
+    fun ofDefault(id: ModelId): Provider? = lookup.ofDefault(id)
 
     /** [id] with its provider's own id. @throws LlmException.Configuration if the provider is unknown */
     fun found(id: ModelId): ModelId = lookup.find(id).let { ModelId(it.provider.id, it.name) }

@@ -66,7 +66,7 @@ internal class LedgerRow(
     /** True for demo models, whose costs are made up and not part of any total. */
     val isDemo: Boolean get() = model.provider == DEMO
 
-    fun with(cost: Cost): LedgerRow =
+    fun with(cost: Cost?, saved: Usd?): LedgerRow =
         LedgerRow(callId, model, startedAt, status, usage, cost, latency, timeToFirstToken, task, tags, isLocal, cell, origin, isCached, saved)
 
     companion object {

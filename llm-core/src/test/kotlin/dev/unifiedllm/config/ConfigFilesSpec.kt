@@ -33,11 +33,17 @@ class ConfigFilesSpec : FunSpec({
 
     fun file(name: String, text: String): Path = folder.resolve(name).also { it.writeText(text.trimIndent()) }
 
-    suspend fun atServer(text: String, name: String, vararg variables: Pair<String, String>, block: LlmBuilder.() -> Unit = {}, test: suspend (Llm, List<Asked>) -> Unit) =
-        TinyServer().use { server ->
-            val file = file(name, text.replace(Regex("(?<![A-Z_])URL"), server.url))
-            client(*variables.map { (name, value) -> name to value.replace("URL", server.url) }.toTypedArray()) { config(file).block() }.use { test(it, server.asked) }
-        }
+    suspend fun atServer(
+        text: String,
+        name: String,
+        vararg variables: Pair<String, String>,
+        block: LlmBuilder.() -> Unit = {},
+        test: suspend (Llm, List<Asked>) -> Unit,
+    ) = TinyServer().use { server ->
+        val file = file(name, text.replace(Regex("(?<![A-Z_])URL"), server.url))
+        val given = variables.map { (name, value) -> name to value.replace("URL", server.url) }.toTypedArray()
+        client(*given) { config(file).block() }.use { test(it, server.asked) }
+    }
 
     context("config.ini") {
         val ini = """
@@ -72,7 +78,8 @@ class ConfigFilesSpec : FunSpec({
         }
 
         test("code counts before it") {
-            atServer(ini, "config.ini", "OPENAI_API_KEY" to KEY, "OPENAI_BASE_URL" to "URL", block = { defaultModel("openai/mine").defaults { temperature = 0.5 } }) { llm, asked ->
+            val server = arrayOf("OPENAI_API_KEY" to KEY, "OPENAI_BASE_URL" to "URL")
+            atServer(ini, "config.ini", *server, block = { defaultModel("openai/mine").defaults { temperature = 0.5 } }) { llm, asked ->
                 llm.chat { user("hi") }.await()
                 asked.single().body shouldContain "\"model\":\"mine\""
                 asked.single().body shouldContain "\"temperature\":0.5"
@@ -89,7 +96,8 @@ class ConfigFilesSpec : FunSpec({
         }
 
         test("a key in it works, and a warning says once that a variable is safer, without the key") {
-            atServer("[LLM]\nMODEL=openai/m\nOPENAI_API_KEY=$KEY\nANTHROPIC_API_KEY=", "config.ini", "OPENAI_BASE_URL" to "URL", "OPENAI_API_KEY" to "sk-of-process") { llm, asked ->
+            val withKey = "[LLM]\nMODEL=openai/m\nOPENAI_API_KEY=$KEY\nANTHROPIC_API_KEY="
+            atServer(withKey, "config.ini", "OPENAI_BASE_URL" to "URL", "OPENAI_API_KEY" to "sk-of-process") { llm, asked ->
                 llm.chat { user("hi") }.await().warnings.single().let {
                     it shouldContain "config.ini has keys (OPENAI_API_KEY): a variable of that name is safer"
                     it shouldNotContain KEY
@@ -240,7 +248,7 @@ class ConfigFilesSpec : FunSpec({
             Wrong("a.json", "{\"defaultModel\": \"a b\"}", "defaultModel cannot be used", "no white space"),
             Wrong("a.json", "{\"aliases\": {\"x\": 1}}", "aliases.x must be a text"),
             Wrong("a.json", "{\"fallback\": \"a/b\"}", "fallback must be a list of texts"),
-            Wrong("a.json", "{\"providers\": {\"box\": {\"apiKey\": \"$KEY\"}}}", "providers.box.apiKey is not read", "Set keyVariable to the name of a variable"),
+            Wrong("a.json", "{\"providers\": {\"box\": {\"apiKey\": \"$KEY\"}}}", "providers.box.apiKey is not read", "Set keyVariable to the name"),
             Wrong("a.json", "{\"providers\": {\"box\": {\"keyVariable\": \"$KEY\"}}}", "providers.box.keyVariable must be the name of a variable"),
             Wrong("a.json", "{\"providers\": {\"box\": {\"protocol\": \"soap\"}}}", "providers.box.protocol must be one of", "anthropic-messages"),
             Wrong("a.json", "{\"prices\": {\"a/b\": {\"inputPerMillion\": -1}}}", "prices.a/b.inputPerMillion must be an amount"),

@@ -175,7 +175,8 @@ class DotEnvSpec : FunSpec({
         val key = mapOf("OPENAI_API_KEY" to SECRET)
         test("the failure says which is where") {
             shouldThrow<LlmException.Configuration> { resolve(key, elsewhere) }.message!!.let {
-                it shouldContain "The base URL for openai/m is set by OPENAI_BASE_URL in .env, line 1, a file in the working folder, so OPENAI_API_KEY is not sent to"
+                it shouldContain "The base URL for openai/m is set by OPENAI_BASE_URL in .env, line 1, a file in the working folder"
+                it shouldContain "so OPENAI_API_KEY is not sent to elsewhere.example.com"
                 it shouldNotContain SECRET
             }
             shouldThrow<LlmException.Configuration> {
@@ -185,7 +186,8 @@ class DotEnvSpec : FunSpec({
                 resolve(mapOf("VERTEXAI_PROJECT" to "p"), mapOf("VERTEXAI_API_BASE" to "https://evil.example.com"), "vertex_ai/gemini-3-flash")
             }.message!! shouldContain "so a token of Google is not sent"
             for (own in listOf(ProviderSettings(ApiKey.of(SECRET)), ProviderSettings(keyVariable = "TEAM_KEY"))) {
-                shouldThrow<LlmException.Configuration> { resolve(mapOf("TEAM_KEY" to SECRET), elsewhere, own = own) }.message!! shouldContain "Set both in that file"
+                shouldThrow<LlmException.Configuration> { resolve(mapOf("TEAM_KEY" to SECRET), elsewhere, own = own) }.message!! shouldContain
+                    "Set both in that file"
             }
         }
         test("both in the file, both of the process, or a harmless host") {

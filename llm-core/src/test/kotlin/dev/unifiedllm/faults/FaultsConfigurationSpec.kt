@@ -266,14 +266,15 @@ internal object FaultsConfiguration : FaultSection("M configuration") {
         faultOnce(216, "a proxy in the variables carries calls to other machines, those in no_proxy and this machine excepted") {
             FaultServer(wire, delivery) { answer() }.use { server ->
                 val base = wire.variables(server.url)
-                fun call(vararg variables: Pair<String, String>) = Llm.builder().retry { maxRetries = 0 }.environment((base + variables)::get).provider("openai") {
-                    allowInsecure = true
-                }.build().use { it.chat("openai/m", "hi").get().text }
+                fun call(vararg variables: Pair<String, String>) = Llm.builder().retry { maxRetries = 0 }.environment((base + variables)::get)
+                    .provider("openai") { allowInsecure = true }
+                    .build().use { it.chat("openai/m", "hi").get().text }
                 val elsewhere = "OPENAI_BASE_URL" to "http://gpu-box.invalid:8000/v1"
                 for (name in listOf("HTTP_PROXY", "http_proxy", "ALL_PROXY")) call(elsewhere, name to server.url) shouldBe "Hello you"
                 server.requests.map { it.line }.forEach { it shouldContain "http://gpu-box.invalid:8000/v1/chat/completions" }
                 shouldThrow<LlmException.Network> { call(elsewhere, "HTTP_PROXY" to server.url, "NO_PROXY" to "gpu-box.invalid") }
-                shouldThrow<LlmException.Configuration> { call(elsewhere, "ALL_PROXY" to "socks5://127.0.0.1:1080") }.message!! shouldContain "does not support SOCKS"
+                shouldThrow<LlmException.Configuration> { call(elsewhere, "ALL_PROXY" to "socks5://127.0.0.1:1080") }.message!! shouldContain
+                    "does not support SOCKS"
                 // Lower case counts before upper case, and a server on this machine is reached without a proxy.
                 call(elsewhere, "http_proxy" to server.url, "HTTP_PROXY" to "http://127.0.0.1:9") shouldBe "Hello you"
                 call("HTTP_PROXY" to "http://127.0.0.1:9") shouldBe "Hello you"
@@ -332,7 +333,10 @@ internal object FaultsConfiguration : FaultSection("M configuration") {
                     "larger than 1 MB" to { it.writeText("A=1\n".repeat(300_000)) },
                     "no text in UTF-8" to { it.writeBytes(ByteArray(64) { index -> (index * 7).toByte() }) },
                     "no regular file" to { it.createDirectories() },
-                    "a symbolic link" to { it.createSymbolicLinkPointingTo(folder.resolve("real").also { real -> real.writeText("B=$(touch $made)\nC=`touch $made`\n") }) },
+                    "a symbolic link" to {
+                        val real = folder.resolve("real").also { file -> file.writeText("B=$(touch $made)\nC=`touch $made`\n") }
+                        it.createSymbolicLinkPointingTo(real)
+                    },
                     "every user of this machine can read it" to {
                         it.writeText("X_API_KEY=$SECRET")
                         it.setPosixFilePermissions(PosixFilePermissions.fromString("rw-r--r--"))

@@ -61,8 +61,7 @@ class BareNameSpec : FunSpec({
             error.message shouldContain "does not name a provider"
             error.message shouldContain "\"cerebras/llama-3.3-70b\""
         }
-        val withoutKeys = TargetResolver(ProviderRegistry.packed, { null }, emptyMap(), catalogue = { PriceCatalog.packed.models })
-        shouldThrow<LlmException.Configuration> { withoutKeys.resolve(ModelId.parse("zzz")) }.message shouldContain "OPENAI_BASE_URL"
+        shouldThrow<LlmException.Configuration> { resolved("zzz") }.message shouldContain "OPENAI_BASE_URL"
     }
 
     test("the error for a provider's name alone asks for one of its models") {
@@ -102,26 +101,29 @@ class BareNameSpec : FunSpec({
         resolved("gpt-4o", mapOf("USE_LITELLM_PROXY" to "false")) shouldBe "openai/gpt-4o"
     }
 
-    context("a name without prefix and family goes to the first of Azure, OpenAI and Anthropic that is set up:") {
+    context("a name without prefix that a deployment on Azure may have goes there, if Azure is set up:") {
         val azure = mapOf("AZURE_API_KEY" to "k", "AZURE_API_BASE" to "https://acme.openai.azure.com")
         val openai = mapOf("OPENAI_API_KEY" to "k")
         val server = openai + ("OPENAI_BASE_URL" to "http://localhost:4000/v1")
         val anthropic = mapOf("ANTHROPIC_API_KEY" to "k")
-        withData<Triple<String, Map<String, String>, String>>(
+        withData<Triple<String, Map<String, String>, String?>>(
             { (name, variables, found) -> "$name with ${variables.keys} is $found" },
             Triple("zz-deployment", azure + server + anthropic, "azure/zz-deployment"),
             Triple("zz-deployment", mapOf("AZURE_API_KEY" to "k", "AZURE_RESOURCE_NAME" to "acme") + openai, "azure/zz-deployment"),
             Triple("zz-deployment", server + anthropic, "openai/zz-deployment"),
-            Triple("zz-deployment", openai + anthropic, "openai/zz-deployment"),
-            Triple("zz-deployment", anthropic, "anthropic/zz-deployment"),
-            Triple("zz-deployment", mapOf("AZURE_API_KEY" to "k") + anthropic, "anthropic/zz-deployment"), // without an address
+            Triple("zz-deployment", openai + anthropic, null), // what they have is of a family: it is not guessed
+            Triple("zz-deployment", mapOf("AZURE_API_KEY" to "k") + anthropic, null), // without an address
             Triple("gpt-4o", azure, "azure/gpt-4o"), // OpenAI is not set up
             Triple("gpt-4o", azure + openai, "openai/gpt-4o"), // its family
             Triple("claude-3-opus", azure + anthropic, "anthropic/claude-3-opus"),
             Triple("llama-3.3-70b", azure, "azure/llama-3.3-70b"), // a deployment may have any name
         ) { (name, variables, found) ->
-            TargetResolver(ProviderRegistry.packed, variables::get, emptyMap(), catalogue = { PriceCatalog.packed.models })
-                .resolve(ModelId.parse(name)).id.toString() shouldBe found
+            val resolver = TargetResolver(ProviderRegistry.packed, variables::get, emptyMap(), catalogue = { PriceCatalog.packed.models })
+            if (found == null) {
+                shouldThrow<LlmException.Configuration> { resolver.resolve(ModelId.parse(name)) }.message shouldContain "does not name a provider"
+            } else {
+                resolver.resolve(ModelId.parse(name)).id.toString() shouldBe found
+            }
         }
     }
 })

@@ -92,6 +92,15 @@ internal sealed class DatabaseUrl(val dialect: Dialect, val address: String) {
 
         fun of(file: Path): DatabaseUrl = SqliteFile(file)
 
+        /** @param what needs SQLite, as the subject of a sentence @throws LlmException.Configuration if the driver is not on the class path */
+        fun requireSqlite(what: String) {
+            try {
+                org.sqlite.JDBC.isValidURL("")
+            } catch (absent: NoClassDefFoundError) {
+                throw LlmException.Configuration("$what needs a driver that is not on the class path. ${addDependency(SQLITE, SQLITE_VERSION)}", absent)
+            }
+        }
+
         /** @throws LlmException.Configuration if [url] is neither a file nor the URL of a database that is known */
         fun of(url: String): DatabaseUrl = when {
             url.startsWith("jdbc:postgresql:") -> Postgres(url)

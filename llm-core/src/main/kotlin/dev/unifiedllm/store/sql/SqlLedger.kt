@@ -60,8 +60,11 @@ internal class SqlLedger(private val url: DatabaseUrl, private val tell: (String
 
     /** What a server makes up is not stored. */
     private fun storable(row: LedgerRow): LedgerRow {
-        val amount = (row.cost as? Cost.Known)?.amount?.takeUnless(LedgerTable::fits) ?: return row
-        return row.with(cost = Cost.Unknown("the reported cost of $amount is too high to be true"))
+        val fits = row.saved?.let(LedgerTable::fits) != false
+        val amount = (row.cost as? Cost.Known)?.amount?.takeUnless(LedgerTable::fits)
+        if (amount == null && fits) return row
+        val cost = if (amount == null) row.cost else Cost.Unknown("the reported cost of $amount is too high to be true")
+        return row.with(cost, row.saved.takeIf { fits })
     }
 
     private fun write() {

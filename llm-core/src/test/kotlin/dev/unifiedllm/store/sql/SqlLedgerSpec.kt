@@ -43,7 +43,7 @@ private fun Random.row(index: Int): LedgerRow {
         0 -> null
         1 -> Cost.Free
         2 -> Cost.Unknown(listOf("no price is known", "the response was cut").random(this))
-        else -> Cost.Known(Usd.of(BigDecimal(nextLong(1_000_000_000_000_000)).movePointLeft(nextInt(6, 22))), "table", LocalDate.of(2026, 1, 1), nextBoolean())
+        else -> Cost.Known(Usd.of(BigDecimal(nextLong(1_000_000_000_000)).movePointLeft(nextInt(9, 22))), "table", LocalDate.of(2026, 1, 1), nextBoolean())
     }
     val usage = if (nextInt(4) == 0) null else Usage.build {
         inputTokens = tokens()
@@ -172,6 +172,7 @@ class SqlLedgerSpec : FunSpec({
             val readers = writers.mapIndexed { index, process -> thread { process.inputStream.bufferedReader().forEachLine { counts[index] = it.toLong() } } }
             val deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60)
             while (counts.any { it < 50 + 30 * round } && System.nanoTime() < deadline) Thread.onSpinWait()
+            counts.forEach { it shouldBeGreaterThanOrEqual 50L }
             writers.forEach { it.destroyForcibly().waitFor() }
             readers.forEach(Thread::join)
             committed += counts.sum()
