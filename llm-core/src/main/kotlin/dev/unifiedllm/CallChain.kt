@@ -99,7 +99,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
         )
 
     private val outputLimits: Map<ModelId, Interceptor> = binder.outputLimits.mapValues { DefaultMaxTokens(it.value) }
-    private val caller = Caller(UUID.randomUUID().toString(), SESSION_ID, NOTEBOOK)
+    private val caller = Caller(UUID.randomUUID().toString(), SESSION_ID, notebook(builder.variables))
     private val tags = ThinkTags()
     private val limits = ClientLimits(builder)
 

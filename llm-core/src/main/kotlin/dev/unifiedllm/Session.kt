@@ -1,5 +1,6 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.store.By
 import dev.unifiedllm.store.CostReport
 import dev.unifiedllm.store.LastingLedger
@@ -46,8 +47,8 @@ public fun ledgerProblem(): String? = Llm.default.client.ledger.lasting?.problem
 internal val SESSION_ID: String = "${Instant.now().truncatedTo(ChronoUnit.SECONDS)} ${UUID.randomUUID().toString().take(ID_LETTERS)}"
 private const val ID_LETTERS = 4
 
-/** The file of the notebook, as Jupyter tells it to its kernels; null outside of notebooks. */
-internal val NOTEBOOK: String? = System.getenv("JPY_SESSION_NAME")?.substringAfterLast('/')?.ifBlank { null }
+/** The name of the notebook's file, as Jupyter tells it to its kernels; null outside of notebooks. */
+internal fun notebook(environment: Environment): String? = environment["JPY_SESSION_NAME"]?.substringAfterLast('/')
 
 private const val SESSION = "this session"
 private const val DEFAULT_CLIENT = "the default client"

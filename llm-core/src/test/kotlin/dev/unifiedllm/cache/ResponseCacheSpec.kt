@@ -135,7 +135,7 @@ class ResponseCacheSpec : FunSpec({
     test("embeddings and images with a seed are cached") {
         cached { server, llm ->
             val vectors = List(2) { llm.embed("openai/text-embedding-3-small", "hi").await() }
-            vectors.map { it.isCached } shouldContainExactly listOf(false, true)
+            vectors.map { it.cached } shouldContainExactly listOf(false, true)
             vectors[1].vector.toList() shouldBe vectors[0].vector.toList()
             vectors[1].savedCost shouldBe vectors[0].cost
             vectors[1].cost shouldBe Cost.Known(Usd.ZERO, "cache")
@@ -217,7 +217,7 @@ class ResponseCacheSpec : FunSpec({
             server.client { cache { singleFlight = true } }.use { llm ->
                 val all = coroutineScope { List(100) { async { llm.ask() } }.awaitAll() }
                 all.map { it.text }.distinct() shouldContainExactly listOf("answer 1")
-                all.count { !it.isCached } shouldBe 1
+                all.count { !it.cached } shouldBe 1
                 server.served shouldBe 1
             }
         }
@@ -377,7 +377,7 @@ class ResponseCacheSpec : FunSpec({
                     providerOptions { put("tokensPerSecond", 0) }
                 }.await()
             }
-            all.map { it.isCached } shouldContainExactly listOf(false, true)
+            all.map { it.cached } shouldContainExactly listOf(false, true)
             all[1].text shouldBe all[0].text
             llm.totalCost shouldBe Usd.ZERO
         }

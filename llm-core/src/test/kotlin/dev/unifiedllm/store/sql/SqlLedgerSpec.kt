@@ -202,7 +202,7 @@ class SqlLedgerSpec : FunSpec({
             ledger.add(Random(1).row(1))
             ledger.flush()
         }
-        val full = child(file, 1_000_000, 5, "ulimit -f 600; trap '' XFSZ;")
+        val full = child(file, 1_000_000, 5, "ulimit -f 6000; trap '' XFSZ;")
         val written = full.inputStream.bufferedReader().readLines().last().toInt()
         full.waitFor()
         written shouldBeGreaterThan 0
