@@ -68,8 +68,9 @@ internal class Prices(builder: LlmBuilder, names: ModelNames) {
             target.isOfOllamaCloud -> "ollama.com bills for $id, and no price is known for it; ${remedy(target)}"
             target.isRunByUser && !target.isOnThisMachine ->
                 "the server of ${target.provider.id} is on another machine (${hostOf(target.baseUrl)}), for which somebody may pay; ${remedy(target)}"
-            target.provider.quirks.costHeader != null -> "${target.provider.id} reported no cost, and no price is known for $id: " +
-                "llm.importPrices(\"${target.provider.id.substringBefore('/')}\") takes those that the proxy knows; or ${remedy(target)}"
+            target.provider.quirks.costHeader != null ->
+                "${target.provider.id} reported no cost, and no price is known for $id: " +
+                    "llm.importPrices(\"${target.provider.id.substringBefore('/')}\") takes those that the proxy knows; or ${remedy(target)}"
             else -> noPrice(id, reported)
         }
         return BillingRule(BillingRule.Kind.UNKNOWN, null, why)

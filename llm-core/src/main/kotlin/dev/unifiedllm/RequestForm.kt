@@ -191,7 +191,7 @@ internal class Accounts(private val environment: Environment) {
         val VARIABLES = listOf(
             "AWS_ACCESS_KEY_ID",
             "AWS_PROFILE",
-            "AWS_ROLE_ARN",
+
             "AWS_SHARED_CREDENTIALS_FILE",
             "GOOGLE_APPLICATION_CREDENTIALS",
             "AZURE_CLIENT_ID",

@@ -60,7 +60,11 @@ class LedgerPlaceSpec : FunSpec({
         val file = folder.resolve("shared.db")
         val one = client { ledger(file) }
         val other = client { ledger(file) }
-        one.chat("demo/echo") { user("a"); task = "t"; tag("x", "y") }.await()
+        one.chat("demo/echo") {
+            user("a")
+            task = "t"
+            tag("x", "y")
+        }.await()
         other.chat("demo/echo") { user("b") }.await()
         other.costs().single().calls shouldBe 1
         val report = other.costs(7)
@@ -86,7 +90,12 @@ class LedgerPlaceSpec : FunSpec({
     }
 
     test("the summary has sums, a block by provider and one by model, and no demo models") {
-        client { price("own/a") { inputPerMillion = dev.unifiedllm.chat.Usd.of("1"); outputPerMillion = dev.unifiedllm.chat.Usd.of("2") } }.use { llm ->
+        client {
+            price("own/a") {
+                inputPerMillion = dev.unifiedllm.chat.Usd.of("1")
+                outputPerMillion = dev.unifiedllm.chat.Usd.of("2")
+            }
+        }.use { llm ->
             llm.chat("demo/echo", "a").await()
             llm.chat(saying("own/a", "hello"), "hi").await()
             val text = llm.costs().summary()

@@ -76,7 +76,8 @@ internal class PriceCatalog(
     fun isModelOf(id: ModelId, reported: String): Boolean {
         val asked = id.name.substringAfterLast('/').lowercase()
         val answered = reported.substringAfterLast('/').lowercase()
-        return answered.length < SHORTEST || asked in answered || answered in asked || lists(ModelId(id.provider, reported)) || ModelId(id.provider, reported) in corrected
+        return answered.length < SHORTEST || asked in answered || answered in asked || lists(ModelId(id.provider, reported)) ||
+            ModelId(id.provider, reported) in corrected
     }
 
     /** True if the table has a row for [id], with or without a price. */

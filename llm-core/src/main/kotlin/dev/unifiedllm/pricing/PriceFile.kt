@@ -86,7 +86,9 @@ internal class PriceFile private constructor(
                     when {
                         row.keys.any { it in RATES } -> ownPrice(id, row, source, today).let { (model, price) -> prices[model] = price }
                         LiteLlmRow.isRow(row) -> table[id] = liteLlm(id, row)
-                        else -> throw BadPriceException("has no price: set inputPerMillion and outputPerMillion, or input_cost_per_token and output_cost_per_token")
+                        else -> throw BadPriceException(
+                            "has no price: set inputPerMillion and outputPerMillion, or input_cost_per_token and output_cost_per_token",
+                        )
                     }
                 } catch (bad: IllegalArgumentException) {
                     wrong(origin, "the row \"$id\" ${if (bad is BadPriceException) bad.message else "is wrong: ${bad.message}"}", bad)

@@ -91,5 +91,7 @@ internal fun costRows(tallies: Collection<Tally>, by: By): List<CostRow> {
     } else {
         compareByDescending<Pair<Tally, CostRow>> { it.second.cost ?: Usd.ZERO }
     }
-    return tallies.map { it to it.row() }.sortedWith(compareBy<Pair<Tally, CostRow>> { it.first.isDemo }.then(order).thenBy { it.second.name }).map { it.second }
+    return tallies.map {
+        it to it.row()
+    }.sortedWith(compareBy<Pair<Tally, CostRow>> { it.first.isDemo }.then(order).thenBy { it.second.name }).map { it.second }
 }

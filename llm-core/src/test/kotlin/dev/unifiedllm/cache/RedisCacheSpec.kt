@@ -41,7 +41,8 @@ class RedisCacheSpec : FunSpec({
                             gone.warnings.single() shouldContain "the cache could not be read: ${redis.url} cannot be used"
                             ask(one, "b").warnings.shouldBeEmpty()
                             redis.start()
-                            withTimeout(10.seconds) { // a client asks the server again after a second
+                            withTimeout(10.seconds) {
+                                // a client asks the server again after a second
                                 while (!ask(one, "c").cached) delay(50)
                                 while (!ask(two, "c").cached) delay(50) // its connection was lost, too
                             }

@@ -45,12 +45,16 @@ private fun Random.row(index: Int): LedgerRow {
         2 -> Cost.Unknown(listOf("no price is known", "the response was cut").random(this))
         else -> Cost.Known(Usd.of(BigDecimal(nextLong(1_000_000_000_000)).movePointLeft(nextInt(9, 22))), "table", LocalDate.of(2026, 1, 1), nextBoolean())
     }
-    val usage = if (nextInt(4) == 0) null else Usage.build {
-        inputTokens = tokens()
-        outputTokens = tokens()
-        cacheReadTokens = tokens()
-        cacheWriteTokens = tokens()
-        reasoningTokens = tokens()
+    val usage = if (nextInt(4) == 0) {
+        null
+    } else {
+        Usage.build {
+            inputTokens = tokens()
+            outputTokens = tokens()
+            cacheReadTokens = tokens()
+            cacheWriteTokens = tokens()
+            reasoningTokens = tokens()
+        }
     }
     val isCached = nextInt(10) == 0
     return LedgerRow(
@@ -73,10 +77,14 @@ private fun Random.row(index: Int): LedgerRow {
 }
 
 /** NUL is not stored, as PostgreSQL takes none. */
-private fun clean(row: LedgerRow) = if ('\u0000' !in row.model.provider) row else LedgerRow(
-    row.callId, ModelId(row.model.provider.replace('\u0000', '\uFFFD'), row.model.name), row.startedAt, row.status, row.usage, row.cost, row.latency,
-    row.timeToFirstToken, row.task, row.tags, row.isLocal, row.cell, row.origin, row.isCached, row.saved,
-)
+private fun clean(row: LedgerRow) = if ('\u0000' !in row.model.provider) {
+    row
+} else {
+    LedgerRow(
+        row.callId, ModelId(row.model.provider.replace('\u0000', '\uFFFD'), row.model.name), row.startedAt, row.status, row.usage, row.cost, row.latency,
+        row.timeToFirstToken, row.task, row.tags, row.isLocal, row.cell, row.origin, row.isCached, row.saved,
+    )
+}
 
 private fun shouldBeAlike(facts: ReportFacts, expected: ReportFacts) {
     for (by in By.entries) {
@@ -153,7 +161,9 @@ class SqlLedgerSpec : FunSpec({
             repeat(100_000) {
                 val amount = BigDecimal(random.nextLong(10_000_000_000_000)).movePointLeft(random.nextInt(10, 22))
                 sum += amount
-                ledger.add(LedgerRow(null, ModelId("a", "b"), start, Status.DONE, null, Cost.Known(Usd.of(amount), "x"), 1.milliseconds, null, null, emptyList()))
+                ledger.add(
+                    LedgerRow(null, ModelId("a", "b"), start, Status.DONE, null, Cost.Known(Usd.of(amount), "x"), 1.milliseconds, null, null, emptyList()),
+                )
             }
             ledger.flush()
             ledger.facts(null, zone).rows(By.MODEL).single().let {
