@@ -87,7 +87,8 @@ internal class SqlFacts(private val database: Database, private val from: Instan
     override fun usage(): List<UsageRow> {
         val columns = COUNTERS.joinToString { "SUM($it)" }
         val none = ALL_COUNTERS.joinToString(" AND ") { "$it IS NULL" }
-        val sql = "SELECT model, demo, COUNT(*), SUM(CASE WHEN $none THEN 1 ELSE 0 END), $columns FROM ledger $where AND status = $DONE AND cached = 0 GROUP BY 1, 2"
+        val sql = "SELECT model, demo, COUNT(*), SUM(CASE WHEN $none THEN 1 ELSE 0 END), $columns FROM ledger $where " +
+            "AND status = $DONE AND cached = 0 GROUP BY 1, 2"
         return query(sql) { row ->
             val sums = COUNTERS.indices.map { row.getLong(it + COUNTERS_FROM) }
             UsageRow(row.getString(1), row.getInt(3), row.getInt(4), sums[0], sums[1], sums[2], sums[3], sums[4], row.getInt(2) == 1)
