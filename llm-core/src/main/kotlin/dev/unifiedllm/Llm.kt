@@ -23,7 +23,7 @@ import java.util.function.Consumer
  *
  * What it makes is a lazy [Call]: before the first terminal nothing is sent, and nothing is thrown but a mistake of the caller.
  */
-public class Llm private constructor(@get:JvmSynthetic internal val client: Client) : AutoCloseable {
+public class Llm private constructor(@get:JvmSynthetic internal val client: Client) : LlmBulk(FromKotlin.CALL), AutoCloseable {
     /** A chat call to [model], which is "provider/model". */
     @JvmSynthetic
     public fun chat(model: String, block: ChatRequestBuilder.() -> Unit): Reply = chat(ModelId.parse(model), block)

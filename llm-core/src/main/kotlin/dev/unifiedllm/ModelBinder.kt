@@ -212,6 +212,7 @@ internal class ModelBinder(
             mayWriteThinkTags = target.mayWriteThinkTags,
             embeddingLimits = target.embeddingLimits,
             continuesText = target.wire.continuesText && abilities(target.id)?.prefill == true,
+            baseUrl = target.baseUrl,
         ) { reported -> prices.of(target, reported) }
     }
 

@@ -17,6 +17,7 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import java.util.concurrent.CompletableFuture
 import kotlin.coroutines.ContinuationInterceptor
+import kotlin.coroutines.EmptyCoroutineContext
 
 /**
  * One call that any number of consumers share: the first consumer sends it, later ones read what has arrived from the beginning. It is cancelled when its
@@ -57,6 +58,14 @@ internal class SharedCall<T : Any>(
     val isStarted: Boolean get() = synchronized(lock) { isSent || producer != null }
 
     fun again(): SharedCall<T> = SharedCall(client, model, prepare, isAnnounced, fold)
+
+    /** The result that [deltas] of an earlier call make. This call counts as one that was made, and sends nothing. */
+    fun restored(deltas: List<Delta>): T = SharedCall(client, model, prepare, isAnnounced = false, fold).also {
+        mark?.isSent = true
+        it.sender = client()
+        deltas.forEach(it.log::append)
+        it.log.end(null)
+    }.whole
 
     /** The whole result. @throws Throwable what the call failed with */
     fun result(): T {
@@ -191,9 +200,7 @@ internal class SharedCall<T : Any>(
     }
 
     /** [failure], whose trace is that of the thread that made the call, with the stack trace of the caller added. */
-    fun withCaller(failure: Throwable): Throwable = failure.also { thrown ->
-        if (!LlmException.compact && thrown.suppressed.none { it is CallerTrace }) thrown.addSuppressed(CallerTrace(model))
-    }
+    fun withCaller(failure: Throwable): Throwable = withCaller(failure, model)
 
     private val endActions = mutableListOf<() -> Unit>()
 
@@ -236,10 +243,10 @@ internal class SharedCall<T : Any>(
         log.begin()
         val wasOpen = client.whyClosed() == null
         val job = if (client.mayRunOnTransport) {
-            val context = (dispatcher ?: Dispatchers.Unconfined) + log + Sender(Thread.currentThread())
+            val context = (dispatcher ?: Dispatchers.Unconfined) + log + Sender(Thread.currentThread()) + client.callerState()
             client.scope.launch(context, CoroutineStart.UNDISPATCHED) { produce(client, wasOpen) }
         } else {
-            client.scope.launch(start = CoroutineStart.ATOMIC) { produce(client, wasOpen) }
+            client.scope.launch(client.callerState(), CoroutineStart.ATOMIC) { produce(client, wasOpen) }
         }
         if (hasBegun) job.invokeOnCompletion { client.ended() }
         return job
@@ -249,7 +256,8 @@ internal class SharedCall<T : Any>(
         try {
             if (wasOpen) currentCoroutineContext().ensureActive() else client.checkOpen()
             val call = prepare(client).also { log.request = it.request }
-            if (call.runsUserCode && client.mayRunOnTransport) withContext(client.threadContext) { collect(client, call) } else collect(client, call)
+            val context = if (call.runsUserCode && client.mayRunOnTransport) client.threadContext + call.state else call.state
+            if (context === EmptyCoroutineContext) collect(client, call) else withContext(context) { collect(client, call) }
         } catch (cancelled: CancellationException) {
             if (!log.isEnded) end(cancelled(client.whyClosed() ?: whyCancelled(), cancelled))
             throw cancelled
@@ -290,6 +298,3 @@ internal class SharedCall<T : Any>(
     private fun cancelled(message: String, cause: Throwable? = null) =
         log.described(LlmException.Cancelled(message, cause, LlmException.Details(model)), model)
 }
-
-/** Its stack trace is that of a thread that blocked for the result. */
-private class CallerTrace(model: ModelId) : Exception("$model was called here")

@@ -22,7 +22,7 @@ private val ofWire = setOf(
 /** What the root package's client files may import: they put everything together. */
 private val ANY = setOf(
     "annotation", "error", "model", "chat", "provider", "pricing", "store", "transport", "transport.error", "transport.framing", "transport.credential",
-    "transport.fetch", "protocol", "protocol.json", "middleware", "demo", "schema", "tool",
+    "transport.fetch", "protocol", "protocol.json", "middleware", "demo", "schema", "tool", "telemetry",
 ) + wires
 
 /** What each package may import; the packages of CONTRIBUTING's map, of which the root is divided by file. */
@@ -46,6 +46,8 @@ private val allowed = mapOf(
         "transport", "transport.error", "transport.framing", "transport.credential", "transport.fetch",
     ),
     "middleware" to setOf("annotation", "error", "model", "chat", "provider", "pricing", "store"),
+    // spans around calls, steps and attempts; `transport.error` hides keys
+    "telemetry" to setOf("annotation", "error", "model", "chat", "middleware", "protocol.json", "transport.error"),
     "tool" to setOf("annotation", "error", "model", "chat", "provider", "schema", "middleware", "protocol.json"),
     "demo" to setOf("annotation", "error", "model", "chat", "pricing"), // a Model as any other, and what it would cost
 ) + wires.associateWith { ofWire } + mapOf("client" to ANY)

@@ -26,6 +26,10 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmSynthetic
     internal val functions: RunningFunctions? = builder.functions
 
+    /** The span in which functions of the call run; null if there is none. */
+    @get:JvmSynthetic
+    internal val span: CallSpan? = builder.span
+
     /** The media that the call has fetched; null before it starts. */
     @get:JvmSynthetic
     internal val fetched: FetchedMedia? = builder.fetched
@@ -115,6 +119,9 @@ public class CallContext private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var functions: RunningFunctions? = from?.functions
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var span: CallSpan? = from?.span
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var fetched: FetchedMedia? = from?.fetched

@@ -32,6 +32,8 @@ internal class AttemptTarget(
     val embeddingLimits: EmbeddingLimits = EmbeddingLimits(),
     /** True if the model continues a message of the assistant that stands at the end of the request. */
     val continuesText: Boolean = false,
+    /** Where the model is reached; null for one that is not behind a URL of its own. */
+    val baseUrl: String? = null,
     private val price: (reportedModel: String?) -> Price?,
 ) {
     /** Shared by all calls of the client to this target. Found when it is needed, because the identity of a target contains a hash of its key. */
