@@ -43,7 +43,7 @@ public class Bulk<T : Any, R : Any> internal constructor(
     public val progress: BulkProgress get() = run.progress
 
     /**
-     * Each result as soon as it is there, in the order of the items unless `inOrder` is false. No item is taken while the collector is busy and its results wait.
+     * Each result as soon as it is there, in the order of the items unless `inOrder` is false. A collector that is busy holds the calls up.
      *
      * @throws IllegalStateException when it is collected for a second time, or after [await]: the results are not kept
      * @throws LlmException.Cancelled when [cancel] is called

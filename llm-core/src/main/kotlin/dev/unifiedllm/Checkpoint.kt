@@ -137,7 +137,9 @@ internal class Checkpoint private constructor(val file: Path, private val channe
 
         /** @throws LlmException.Configuration if the file cannot be opened, is no checkpoint, or is used by another bulk */
         fun open(file: Path): Checkpoint {
-            if (Files.exists(file) && !Files.isRegularFile(file)) throw LlmException.Configuration("The checkpoint $file is no file. Name one that can be written.")
+            if (Files.exists(file) && !Files.isRegularFile(file)) {
+                throw LlmException.Configuration("The checkpoint $file is no file. Name one that can be written.")
+            }
             var channel: FileChannel? = null
             try {
                 channel = opened(file)

@@ -8,8 +8,8 @@ import java.util.stream.Stream
 /** The bulk calls of a client. */
 public abstract class LlmBulk internal constructor(@Suppress("UNUSED_PARAMETER") from: FromKotlin) {
     /**
-     * A call for each of [items], [concurrency] of them at a time: `llm.map(reviews) { chat("openai/gpt-4o-mini") { user(it) } }`. Nothing is sent before the
-     * first terminal. A call that fails leaves the others as they are.
+     * A call for each of [items], [concurrency] of them at a time: `llm.map(reviews) { chat("openai/gpt-4o-mini", it) }`. Nothing is sent before the first
+     * terminal. A call that fails leaves the others as they are.
      *
      * @param call makes the call of an item, such as `chat(…)`, `embed(…)`, `image(…)` or `chat(…).typed<City>()`. It may run at the same time for several
      * items, and may block
@@ -42,7 +42,7 @@ public abstract class LlmBulk internal constructor(@Suppress("UNUSED_PARAMETER")
     ): Bulk<T, R> = of(BulkItems.of(items), concurrency, options, call)
 
     /**
-     * A call for each of [items], 16 of them at a time: `llm.map(reviews, review -> llm.chat("openai/gpt-4o-mini", review))`. Nothing is sent before the first
+     * A call for each of [items], 16 of them at a time: `llm.map(reviews, text -> llm.chat("openai/gpt-4o-mini", text))`. Nothing is sent before the first
      * terminal. A call that fails leaves the others as they are.
      *
      * @param call makes the call of an item. It may run at the same time for several items, and may block

@@ -18,7 +18,6 @@ import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.collections.shouldContain
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.collections.shouldHaveSize
-import io.kotest.matchers.comparables.shouldBeLessThan
 import io.kotest.matchers.ints.shouldBeLessThanOrEqual
 import io.kotest.matchers.longs.shouldBeLessThanOrEqual
 import io.kotest.matchers.nulls.shouldNotBeNull
@@ -32,7 +31,7 @@ import kotlinx.coroutines.async
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.asFlow
-import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.onEach
 import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
@@ -48,7 +47,6 @@ import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.Executors
 import java.util.concurrent.atomic.AtomicInteger
 import java.util.concurrent.atomic.AtomicLong
-import kotlin.io.path.appendText
 import kotlin.io.path.readLines
 import kotlin.io.path.readText
 import kotlin.io.path.writeText
@@ -199,7 +197,7 @@ class BulkSpec : FunSpec({
         val model = shouting()
         val sources = listOf<(AtomicInteger) -> Bulk<Int, ChatResponse>>(
             { taken -> llm.map(generateSequence(0) { it + 1 }.onEach { taken.incrementAndGet() }, concurrency = 3) { chat(model, "$it") } },
-            { taken -> llm.map(kotlinx.coroutines.flow.flow { repeat(Int.MAX_VALUE) { taken.incrementAndGet(); emit(it) } }, concurrency = 3) { chat(model, "$it") } },
+            { taken -> llm.map(generateSequence(0) { it + 1 }.asFlow().onEach { taken.incrementAndGet() }, concurrency = 3) { chat(model, "$it") } },
         )
         for (source in sources) {
             look(source) { bulk, taken ->
@@ -396,7 +394,10 @@ class BulkSpec : FunSpec({
 
     context("a checkpoint") {
         fun bulk(model: Model, items: List<String>, at: java.nio.file.Path, block: BulkOptions.() -> Unit = {}) =
-            llm.map(items, concurrency = 4, options = { checkpoint = at; block() }) { chat(model, it) }
+            llm.map(items, concurrency = 4, options = {
+                checkpoint = at
+                block()
+            }) { chat(model, it) }
 
         test("keeps what is done: a second run sends the rest only, and gives the same results") {
             val at = file()
@@ -475,9 +476,15 @@ class BulkSpec : FunSpec({
         test("counts what was spent before for maxCost") {
             val at = file()
             val model = shouting("0.10")
-            bulk(model, words, at) { maxCost = Usd.of("0.30"); concurrency = 1 }.await()
+            bulk(model, words, at) {
+                maxCost = Usd.of("0.30")
+                concurrency = 1
+            }.await()
             model.calls shouldBe 3
-            val second = bulk(model, words, at) { maxCost = Usd.of("0.50"); concurrency = 1 }
+            val second = bulk(model, words, at) {
+                maxCost = Usd.of("0.50")
+                concurrency = 1
+            }
             second.await()
             model.calls shouldBe 5
             second.progress.cost shouldBe Usd.of("0.50")

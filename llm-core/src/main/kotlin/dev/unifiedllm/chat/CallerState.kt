@@ -51,7 +51,7 @@ internal class CallerState private constructor(private val mdc: Map<String, Stri
     companion object : CoroutineContext.Key<CallerState> {
         private val attached = ThreadLocal<CallerState?>()
 
-        /** The state of this thread; null if there is nothing to restore. @param span replaces the span that a state has made current here; null: it does not */
+        /** The state of this thread; null if there is nothing to restore. @param span the current one; null: that of the state which is attached here */
         fun ofThread(span: Attachable?): CallerState? {
             val mdc = Mdc.copy()
             val current = span ?: attached.get()?.span

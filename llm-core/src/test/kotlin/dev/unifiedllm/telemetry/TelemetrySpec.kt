@@ -9,15 +9,16 @@ import dev.unifiedllm.Models
 import dev.unifiedllm.Scripted
 import dev.unifiedllm.TinyServer
 import dev.unifiedllm.Valve
+import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.client
 import dev.unifiedllm.failing
-import dev.unifiedllm.says
 import dev.unifiedllm.saying
 import dev.unifiedllm.with
 import io.kotest.assertions.nondeterministic.eventually
@@ -39,6 +40,7 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
 import java.util.concurrent.CopyOnWriteArrayList
 import kotlin.time.Duration.Companion.milliseconds
@@ -106,7 +108,8 @@ class TelemetrySpec : FunSpec({
             (chat.values.getValue("gen_ai.response.time_to_first_chunk") as Double) shouldBeGreaterThan 0.0
             chat.values shouldNotContainKey "error.type"
             val attempt = span("attempt gpt-4o-mini")
-            attempt.values shouldContainAll mapOf<String, Any>("gen_ai.request.model" to "gpt-4o-mini", "unified_llm.attempt.number" to 1L, "server.address" to "127.0.0.1")
+            attempt.values shouldContainAll
+                mapOf<String, Any>("gen_ai.request.model" to "gpt-4o-mini", "unified_llm.attempt.number" to 1L, "server.address" to "127.0.0.1")
             attempt.values shouldNotContainKey "gen_ai.operation.name"
             attempt.values shouldNotContainKey "gen_ai.usage.input_tokens"
         }
@@ -135,10 +138,21 @@ class TelemetrySpec : FunSpec({
     test("a whole response is no stream") {
         recording { llm ->
             val model = Scripted("test/whole") {
-                emit(Delta.Start("r9", dev.unifiedllm.chat.ModelId("test", "whole")))
+                emit(Delta.Start("r9", ModelId("test", "whole")))
                 emit(Delta.Text("ok"))
                 val cost = Cost.Known(Usd.of("0.0000123"), "test")
-                emit(Delta.Finish(FinishReason.STOP, Usage.build { inputTokens = 9; outputTokens = 4; cacheReadTokens = 3; reasoningTokens = 2 }, cost))
+                emit(
+                    Delta.Finish(
+                        FinishReason.STOP,
+                        Usage.build {
+                            inputTokens = 9
+                            outputTokens = 4
+                            cacheReadTokens = 3
+                            reasoningTokens = 2
+                        },
+                        cost,
+                    ),
+                )
             }
             llm.chat(model) {
                 user("hi")
@@ -159,7 +173,12 @@ class TelemetrySpec : FunSpec({
 
     test("a failure is the class of it, its message is left out") {
         TinyServer(401) { """{"error":{"message":"no such key; you wrote: a secret question"}}""" }.use { strict ->
-            recording(builder = { provider("openai") { baseUrl = strict.url + "/v1"; apiKey = KEY } }) { llm ->
+            recording(builder = {
+                provider("openai") {
+                    baseUrl = strict.url + "/v1"
+                    apiKey = KEY
+                }
+            }) { llm ->
                 shouldThrow<LlmException.Authentication> { llm.chat("openai/gpt-4o", "a secret question").await() }
                 for (span in listOf(span("chat gpt-4o"), span("attempt gpt-4o"))) {
                     span.status.statusCode shouldBe StatusCode.ERROR
@@ -187,7 +206,12 @@ class TelemetrySpec : FunSpec({
     }
 
     test("retries and a fallback are attempts below one span, which succeeds") {
-        recording(builder = { retry { maxRetries = 1; baseDelay = 1.milliseconds } }) { llm ->
+        recording(builder = {
+            retry {
+                maxRetries = 1
+                baseDelay = 1.milliseconds
+            }
+        }) { llm ->
             val bad = failing("test/bad") { LlmException.Overloaded("busy") }
             llm.chat(bad) {
                 user("hi")
@@ -258,8 +282,10 @@ class TelemetrySpec : FunSpec({
                 dimensions = 8
             }.await()
             llm.image("demo/painter", "a train").await()
-            span("embeddings embedder").values shouldContainAll mapOf<String, Any>("gen_ai.operation.name" to "embeddings", "gen_ai.embeddings.dimension.count" to 8L)
-            span("generate_content painter").values shouldContainAll mapOf<String, Any>("gen_ai.operation.name" to "generate_content", "gen_ai.output.type" to "image")
+            span("embeddings embedder").values shouldContainAll
+                mapOf<String, Any>("gen_ai.operation.name" to "embeddings", "gen_ai.embeddings.dimension.count" to 8L)
+            span("generate_content painter").values shouldContainAll
+                mapOf<String, Any>("gen_ai.operation.name" to "generate_content", "gen_ai.output.type" to "image")
         }
     }
 
@@ -336,7 +362,10 @@ class TelemetrySpec : FunSpec({
             look("java")
             next.publisher(request)
         }
-        recording(builder = { intercept(kotlin, Level.CALL); intercept(java, Level.STEP) }) { llm ->
+        recording(builder = {
+            intercept(kotlin, Level.CALL)
+            intercept(java, Level.STEP)
+        }) { llm ->
             inSpan("job") { llm.chat(Models.simple { it.uppercase().also { look("simple") } }, "hi").get().text shouldBe "HI" }
             val chat = span("chat function").spanId
             val attempt = span("attempt function").spanId
@@ -378,7 +407,8 @@ class TelemetrySpec : FunSpec({
     test("a model as a flow is traced for each collection") {
         recording { llm ->
             inSpan("job") {
-                val deltas = kotlinx.coroutines.runBlocking { llm.model("openai/gpt-4o-mini").stream(dev.unifiedllm.chat.ChatRequest.build("a/b") { user("hi") }).toList() }
+                val request = ChatRequest.build("a/b") { user("hi") }
+                val deltas = runBlocking { llm.model("openai/gpt-4o-mini").stream(request).toList() }
                 deltas.last()::class shouldBe Delta.Finish::class
             }
             tree() shouldContainExactly listOf("job", "  chat gpt-4o-mini", "    attempt gpt-4o-mini")
@@ -386,7 +416,7 @@ class TelemetrySpec : FunSpec({
     }
 
     test("the providers' names are those of the conventions") {
-        fun name(provider: String) = providerName(dev.unifiedllm.chat.ModelId(provider, "m"))
+        fun name(provider: String) = providerName(ModelId(provider, "m"))
         name("openai") shouldBe "openai"
         name("openai/responses") shouldBe "openai"
         name("azure") shouldBe "azure.ai.openai"
