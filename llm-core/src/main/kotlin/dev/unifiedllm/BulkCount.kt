@@ -1,6 +1,7 @@
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.Usd
+import kotlin.time.Duration
 import kotlin.time.TimeMark
 import kotlin.time.TimeSource
 
@@ -13,7 +14,7 @@ internal class BulkCount(private val total: Long?, private val maxCost: Usd?) {
     private var resumed = 0L
     private var cost = Usd.ZERO
     private var unpriced = 0L
-    private var isEnded = false
+    private var elapsed: Duration? = null // when it has ended
     private val warnings = linkedSetOf<String>()
 
     /** Why no more calls are to start; null while they are. */
@@ -30,9 +31,9 @@ internal class BulkCount(private val total: Long?, private val maxCost: Usd?) {
             total,
             cost,
             unpriced,
-            startedAt.elapsedNow(),
+            elapsed ?: startedAt.elapsedNow(),
             stop?.let { it.message ?: "$it" },
-            isEnded,
+            elapsed != null,
             warnings.toList(),
             FromKotlin.CALL,
         )
@@ -44,7 +45,7 @@ internal class BulkCount(private val total: Long?, private val maxCost: Usd?) {
 
     @Synchronized
     fun end() {
-        isEnded = true
+        elapsed = startedAt.elapsedNow()
     }
 
     @Synchronized

@@ -60,15 +60,24 @@ internal class CallerState private constructor(private val mdc: Map<String, Stri
     }
 }
 
-/** The MDC of SLF4J's API, if that is on the class path. Without it, nothing of SLF4J is loaded. */
+/**
+ * The MDC of SLF4J, if it has a binding on the class path. Without one nothing of SLF4J is loaded: the API alone keeps nothing, and prints a warning when it is
+ * first used.
+ */
 internal object Mdc {
-    private val isPresent: Boolean = try {
+    private val isPresent: Boolean = hasBinding() && try {
         Slf4j.copy()
         true
-    } catch (_: LinkageError) { // not on the class path, or an older API
+    } catch (_: LinkageError) { // no API on the class path, or another one
         false
-    } catch (_: IllegalStateException) { // an API without its adapter
+    } catch (_: IllegalStateException) { // a binding that fails
         false
+    }
+
+    private fun hasBinding(): Boolean {
+        if (System.getProperty("slf4j.provider") != null) return true
+        val loader = Mdc::class.java.classLoader ?: ClassLoader.getSystemClassLoader()
+        return BINDINGS.any { loader.getResource(it) != null }
     }
 
     /** A copy of this thread's map; null if it is empty. */
@@ -78,6 +87,9 @@ internal object Mdc {
     fun set(map: Map<String, String>?) {
         if (isPresent) Slf4j.set(map)
     }
+
+    /** What a binding brings: one of SLF4J 2, one of older releases. */
+    private val BINDINGS get() = listOf("META-INF/services/org.slf4j.spi.SLF4JServiceProvider", "org/slf4j/impl/StaticMDCBinder.class")
 
     private object Slf4j {
         fun copy(): Map<String, String>? = org.slf4j.MDC.getCopyOfContextMap()
