@@ -243,7 +243,7 @@ internal class SharedCall<T : Any>(
         log.begin()
         val wasOpen = client.whyClosed() == null
         val job = if (client.mayRunOnTransport) {
-            val context = (dispatcher ?: Dispatchers.Unconfined) + log + Sender(Thread.currentThread()) + client.callerState()
+            val context = (dispatcher ?: Dispatchers.Unconfined) + log + Sender(Thread.currentThread())
             client.scope.launch(context, CoroutineStart.UNDISPATCHED) { produce(client, wasOpen) }
         } else {
             client.scope.launch(client.callerState(), CoroutineStart.ATOMIC) { produce(client, wasOpen) }
@@ -256,7 +256,7 @@ internal class SharedCall<T : Any>(
         try {
             if (wasOpen) currentCoroutineContext().ensureActive() else client.checkOpen()
             val call = prepare(client).also { log.request = it.request }
-            val context = if (call.runsUserCode && client.mayRunOnTransport) client.threadContext + call.state else call.state
+            val context = call.contextIn(client) // while this is the thread of the caller, or has its state
             if (context === EmptyCoroutineContext) collect(client, call) else withContext(context) { collect(client, call) }
         } catch (cancelled: CancellationException) {
             if (!log.isEnded) end(cancelled(client.whyClosed() ?: whyCancelled(), cancelled))
