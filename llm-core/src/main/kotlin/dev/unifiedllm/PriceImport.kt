@@ -45,7 +45,7 @@ private suspend fun ProviderQueries.importPrices(any: ModelId): PriceRefresh {
 private fun price(name: String, deployment: JsonObject, target: Target, source: String, today: LocalDate): Price? {
     val known = (deployment["model_info"] as? JsonObject).orEmpty().filterValues { it !is JsonNull }
     val own = (deployment["litellm_params"] as? JsonObject).orEmpty().filter { (field, value) -> isCost(field) && value !is JsonNull }
-    val row: Map<String, JsonElement> = known + own + ("litellm_provider" to JsonPrimitive(OWNER))
+    val row: Map<String, JsonElement> = mapOf("litellm_provider" to JsonPrimitive(OWNER)) + known + own
     if (!LiteLlmRow.isRow(JsonObject(row))) return null
     return PriceFile.of(mapOf("$OWNER/$name" to JsonObject(row)), "${target.baseUrl}/model/info", source, today).catalog.find(ModelId(OWNER, name))
 }
