@@ -77,7 +77,8 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private val perStep: List<Interceptor> = users(Level.STEP)
 
     private fun perTarget(target: AttemptTarget): List<Interceptor> =
-        listOfNotNull(outputLimits[target.id]) + users(Level.TARGET) + StructuredOutput(target) + EmbeddingBatches(target.embeddingLimits) + Retry(retry, retryBudget, target)
+        listOfNotNull(outputLimits[target.id]) + users(Level.TARGET) + StructuredOutput(target) + EmbeddingBatches(target.embeddingLimits) +
+            Retry(retry, retryBudget, target)
 
     private fun perAttempt(target: AttemptTarget): List<Interceptor> =
         users(Level.ATTEMPT) + listOfNotNull(

@@ -80,7 +80,9 @@ public class ModelBuilder @InternalLlmApi constructor() {
         val input = costPer1kInput
         val output = costPer1kOutput
         if (input == null && output == null) return null
-        require(input != null && output != null) { "a model needs costPer1kInput and costPer1kOutput, or none of them: set the other one, to zero if it is free" }
+        require(input != null && output != null) {
+            "a model needs costPer1kInput and costPer1kOutput, or none of them: set the other one, to zero if it is free"
+        }
         return Price.Builder().inputPerMillion(input * THOUSAND).outputPerMillion(output * THOUSAND).build("user")
     }
 

@@ -18,7 +18,8 @@ import java.time.LocalDate
 /** Takes the prices of the LiteLLM proxy at [provider] for the client that [client] gives when the call is sent. */
 internal fun priceImport(client: () -> Client, provider: String): Call<PriceRefresh> {
     require(provider.isNotBlank()) { "importPrices must name a provider, as in importPrices(\"litellm_proxy\")" }
-    return QueryCall(client, ChatRequest.build(ModelId(provider, ProviderQueries.ANY_MODEL)) { }) { it.importPrices(ModelId(provider, ProviderQueries.ANY_MODEL)) }
+    val any = ModelId(provider, ProviderQueries.ANY_MODEL)
+    return QueryCall(client, ChatRequest.build(any) { }) { it.importPrices(any) }
 }
 
 /**

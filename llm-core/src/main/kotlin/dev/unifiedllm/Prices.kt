@@ -103,8 +103,8 @@ internal class Prices(builder: LlmBuilder, names: ModelNames) {
             val before = old.prices.pricedModels
             if (new.pricedModels * 2 < before) {
                 throw LlmException.Configuration(
-                    "The prices in ${file.source} were not taken: they are of ${new.pricedModels} models, and those in use are of $before. The prices in use stay " +
-                        "those of ${old.prices.source}, ${old.prices.asOf}. Check the file; to add prices to the catalogue, set it in the settings of the " +
+                    "The prices in ${file.source} were not taken: they are of ${new.pricedModels} models, and those in use are of $before. The prices in use " +
+                        "stay those of ${old.prices.source}, ${old.prices.asOf}. Check the file; to add prices to the catalogue, set it in the settings of the " +
                         "client: prices(file).",
                 )
             }

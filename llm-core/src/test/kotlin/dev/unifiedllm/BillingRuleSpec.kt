@@ -121,7 +121,8 @@ class BillingRuleSpec : FunSpec({
 
     test("a proxy that tells no cost has none, until a price is set") {
         cost("litellm_proxy/gpt-4o", body("gpt-4o")).shouldBeInstanceOf<Cost.Unknown>().why shouldContain "importPrices"
-        cost("litellm_proxy/gpt-4o", body("gpt-4o")) { price("litellm_proxy/gpt-4o") { inputPerMillion("1").outputPerMillion("2") } }.usd() shouldBe Usd.of("0.003")
+        val price: LlmBuilder.() -> Unit = { price("litellm_proxy/gpt-4o") { inputPerMillion("1").outputPerMillion("2") } }
+        cost("litellm_proxy/gpt-4o", body("gpt-4o"), block = price).usd() shouldBe Usd.of("0.003")
     }
 
     test("a provider's estimate of its bill says that it is one") {
@@ -140,7 +141,9 @@ class BillingRuleSpec : FunSpec({
     }
 
     test("an estimate says by the same rule why there is no price") {
-        client { provider("box") { baseUrl = "http://litellm:4000/v1" } }.use { it.estimate("box/gpt-4o", "hi").whyUnknown!! shouldContain "another machine (litellm)" }
+        client { provider("box") { baseUrl = "http://litellm:4000/v1" } }.use {
+            it.estimate("box/gpt-4o", "hi").whyUnknown!! shouldContain "another machine (litellm)"
+        }
         client { provider("box") { baseUrl = "http://localhost:8000/v1" } }.use { it.estimate("box/gpt-4o", "hi").isFree shouldBe true }
     }
 })

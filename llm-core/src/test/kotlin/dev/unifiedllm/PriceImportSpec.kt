@@ -27,7 +27,8 @@ private val INFO = """
     {"model_name":"two","litellm_params":{},"model_info":{"input_cost_per_token":1e-06,"output_cost_per_token":2e-06,"litellm_provider":"b"}},
     {"model_name":"mixed","litellm_params":{},"model_info":{"input_cost_per_token":1e-06,"output_cost_per_token":2e-06}},
     {"model_name":"mixed","litellm_params":{},"model_info":{"input_cost_per_token":3e-06,"output_cost_per_token":2e-06}},
-    {"model_name":"tiny","litellm_params":{"model":"openai/tiny"},"model_info":{"id":"3","key":"openai/tiny","input_cost_per_token":null,"litellm_provider":"openai"}},
+    {"model_name":"tiny","litellm_params":{"model":"openai/tiny"},
+     "model_info":{"id":"3","key":"openai/tiny","input_cost_per_token":null,"litellm_provider":"openai"}},
     {"model_name":"local","litellm_params":{},"model_info":{"input_cost_per_token":0,"output_cost_per_token":0,"litellm_provider":"ollama"}},
     {"model_name":"openai/*","litellm_params":{"model":"openai/*"},"model_info":{"id":"4"}}
     ]}
@@ -84,7 +85,8 @@ class PriceImportSpec : FunSpec({
     }
 
     test("a proxy at the base URL of another provider has a list, too, and counts before the catalogue") {
-        LoopbackServer { request -> if (request.path.endsWith("/model/info")) whole(INFO.replace("\"own\"", "\"gpt-4o\"")) else whole(answer("gpt-4o")) }.use { server ->
+        val info = INFO.replace("\"own\"", "\"gpt-4o\"")
+        LoopbackServer { request -> whole(if (request.path.endsWith("/model/info")) info else answer("gpt-4o")) }.use { server ->
             client("OPENAI_API_KEY" to KEY, "OPENAI_BASE_URL" to "${server.url}/v1").use { llm ->
                 llm.cost("openai/gpt-4o").usd() shouldBe Usd.of("0.0125")
                 llm.importPrices("openai").await().source shouldBe "openai model/info"

@@ -167,7 +167,10 @@ class PriceRefreshSpec : FunSpec({
 
     test("fault 204: a model that the new table lacks has no price, which fails no call") {
         LoopbackServer {
-            whole("""{"model":"gpt-4.1","choices":[{"index":0,"message":{"content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":5}}""")
+            whole(
+                """{"model":"gpt-4.1","choices":[{"index":0,"message":{"content":"ok"},"finish_reason":"stop"}],""" +
+                    """"usage":{"prompt_tokens":5,"completion_tokens":5}}""",
+            )
         }.use { server ->
             client {
                 provider("openai") {

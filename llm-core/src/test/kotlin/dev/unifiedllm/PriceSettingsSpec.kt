@@ -15,8 +15,10 @@ import kotlin.io.path.writeText
 
 private const val FORMS = """{
   "my-vllm/llama": {"inputPerMillion": 0.10, "outputPerMillion": "0.20", "source": "our contract", "checked": "2026-11-01"},
-  "gpt-4-turbo": {"provider": "openai", "name": "gpt-4-turbo", "task_type": "text", "max_tokens": 4096, "cost_per_1k_input_tokens": 0.01, "cost_per_1k_output_tokens": 0.03},
-  "gpt-4o": {"litellm_provider": "openai", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06, "output_cost_per_token_priority": 4e-06, "input_cost_per_token_priority": 2e-06},
+  "gpt-4-turbo": {"provider": "openai", "name": "gpt-4-turbo", "task_type": "text", "max_tokens": 4096,
+    "cost_per_1k_input_tokens": 0.01, "cost_per_1k_output_tokens": 0.03},
+  "gpt-4o": {"litellm_provider": "openai", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+    "output_cost_per_token_priority": 4e-06, "input_cost_per_token_priority": 2e-06},
   "openai/dall-e-3": {"perImage": 0.05}
 }"""
 
@@ -39,7 +41,8 @@ class PriceSettingsSpec : FunSpec({
 
     test("the last file counts, and a price in code before files") {
         val first = file(FORMS)
-        val second = file("""{"openai/gpt-4o": {"inputPerMillion": 5, "outputPerMillion": 6}, "my-vllm/llama": {"inputPerMillion": 9, "outputPerMillion": 9}}""")
+        val own = """"my-vllm/llama": {"inputPerMillion": 9, "outputPerMillion": 9}"""
+        val second = file("""{"openai/gpt-4o": {"inputPerMillion": 5, "outputPerMillion": 6}, $own}""")
         client {
             prices(first).prices(second)
             price("my-vllm/llama") { inputPerMillion(0.5).outputPerMillion(0.5) }

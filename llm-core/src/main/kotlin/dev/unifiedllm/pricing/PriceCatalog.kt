@@ -76,7 +76,8 @@ internal class PriceCatalog(
     fun isModelOf(id: ModelId, reported: String): Boolean {
         val asked = id.name.substringAfterLast('/').lowercase()
         val answered = reported.substringAfterLast('/').lowercase()
-        return answered.length < SHORTEST || asked in answered || answered in asked || lists(ModelId(id.provider, reported)) || ModelId(id.provider, reported) in corrected
+        val other = ModelId(id.provider, reported)
+        return answered.length < SHORTEST || asked in answered || answered in asked || lists(other) || other in corrected
     }
 
     /** True if the table has a row for [id], with or without a price. */

@@ -38,7 +38,8 @@ private fun rowOf(id: ModelId, reported: String?): String? {
 }
 
 /** True if the response names the model without the end that gives it another price, or without its date. */
-private fun isShortFormOf(asked: String, answered: String) = asked.length > answered.length && asked.substringAfterLast('/').startsWith(answered.substringAfterLast('/'))
+private fun isShortFormOf(asked: String, answered: String) =
+    asked.length > answered.length && asked.substringAfterLast('/').startsWith(answered.substringAfterLast('/'))
 
 /** The model that was asked for: of some wires its name stands in the path, of some recordings in the response only. */
 private fun asked(recording: Recording, model: ModelId, reported: String?): ModelId {
@@ -94,7 +95,12 @@ class CostOracleSpec : FunSpec({
             Worked("reasoning apart (PostHog #71065)", listed("gemini/gemini-2.5-flash"), Used(text = 9, output = 1, reasoning = 21), "0.0000577"),
             Worked("a long request (litellm #14849)", listed("gemini/gemini-2.5-pro"), Used(text = 5_005, cached = 257_955, output = 1_744), "0.10316125"),
             Worked("tokens written to the cache (litellm #6575)", claude(), Used(written = 1_000), "0.00375"),
-            Worked("the input that is left (litellm PR #31282)", listed("anthropic/claude-haiku-4-5"), Used(text = 100, written = 700, cached = 200), "0.000995"),
+            Worked(
+                "the input that is left (litellm PR #31282)",
+                listed("anthropic/claude-haiku-4-5"),
+                Used(text = 100, written = 700, cached = 200),
+                "0.000995",
+            ),
         ) { worked ->
             worked.price.cost(worked.used.toUsage()).usd() shouldBe Usd.of(worked.cost)
             val row = mapOf(

@@ -52,7 +52,8 @@ private fun onThatDay(prices: JsonElement): JsonObject = if (prices is JsonArray
     prices.jsonObject
 }
 
-private fun JsonObject.perMillion(field: String): BigDecimal? = this[field]?.let { (it as? JsonObject)?.get("base") ?: it }?.jsonPrimitive?.content?.toBigDecimal()
+private fun JsonObject.perMillion(field: String): BigDecimal? =
+    this[field]?.let { (it as? JsonObject)?.get("base") ?: it }?.jsonPrimitive?.content?.toBigDecimal()
 
 private fun plain(number: BigDecimal) = number.stripTrailingZeros().toPlainString()
 

@@ -35,6 +35,7 @@ class LiteLlmRowSpec : FunSpec({
             replaced.find(model, time = time)!!.inputPerMillion shouldBe PriceCatalog.packed.find(model, time = time)!!.inputPerMillion
         }
         replaced.find(ModelId.parse("openai/gpt-4o"))!!.let { it.source to it.asOf } shouldBe ("litellm" to LocalDate.of(2026, 11, 27))
-        replaced.find(ModelId.parse("avian/moonshotai/kimi-k2.5"))!!.source shouldBe PriceCatalog.packed.find(ModelId.parse("avian/moonshotai/kimi-k2.5"))!!.source
+        val corrected = ModelId.parse("avian/moonshotai/kimi-k2.5")
+        replaced.find(corrected)!!.source shouldBe PriceCatalog.packed.find(corrected)!!.source
     }
 })

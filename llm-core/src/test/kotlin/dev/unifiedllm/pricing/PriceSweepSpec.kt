@@ -91,7 +91,8 @@ class PriceSweepSpec : FunSpec({
                 }
             }
         }
-        println("prices: $models models x ${usages.size} usages x ${places.size} places and hours = $all: $equal equal, ${reasons.values.sum()} unknown for these reasons:")
+        println("prices: $models models x ${usages.size} usages x ${places.size} places and hours = $all:")
+        println("prices: $equal equal, ${reasons.values.sum()} unknown for these reasons:")
         for ((reason, count) in reasons) println("prices: $count $reason")
         println("prices: ${wrong.size} differ")
         wrong.take(40).shouldBeEmpty()

@@ -144,7 +144,13 @@ internal object RawPrices {
         return cheap.takeIf { isCheap }
     }
 
-    /** @param above @param service the ends of the fields of a long request, of a service tier @param tier the range of the request @param first that of short ones */
+    /**
+     * @param above the end of the fields for long requests
+     * @param service the end of the fields for a service tier
+     * @param tier the range of the request
+     * @param first the range of short requests
+     * @param cheap the prices of the hour
+     */
     private class Rates(val row: JsonObject, val above: String, val service: String, val tier: JsonObject?, val first: JsonObject?, val cheap: JsonObject?) {
         private val isUsual = above.isEmpty() && service.isEmpty() && tier === first
 

@@ -39,13 +39,16 @@ internal class RawUsage(private val wire: String, private val provider: String, 
     /** The amount that the provider itself says it billed; null if it says nothing. Zero counts as nothing: some send it and bill elsewhere. */
     val stated: BigDecimal?
         get() = when (provider) {
-            "openrouter" -> usage.usd("cost")?.plus(if (usage["is_byok"].toString() == "true") usage.usd("cost_details.upstream_inference_cost")!! else BigDecimal.ZERO)
+            "openrouter" -> usage.usd("cost")?.plus(upstream())
             "avian", "vercel_ai_gateway", "litellm_proxy" -> usage.usd("cost")
             "perplexity" -> usage.usd("cost.total_cost")
             "deepinfra" -> usage.usd("estimated_cost")
             "xai" -> usage.usd("cost_in_usd_ticks")?.divide(BigDecimal(10_000_000_000))
             else -> null
         }?.takeIf { it.signum() > 0 }
+
+    /** What another provider bills for a key of the user's. */
+    private fun upstream() = if (usage["is_byok"].toString() == "true") usage.usd("cost_details.upstream_inference_cost")!! else BigDecimal.ZERO
 
     /** What a table of prices bills; null if there are counters or events whose price no table has. */
     fun used(): Used? = when (wire) {
@@ -63,7 +66,8 @@ internal class RawUsage(private val wire: String, private val provider: String, 
         val written = (usage.count("cache_creation_input_tokens") ?: 0).coerceAtLeast(hour + (usage.count("cache_creation.ephemeral_5m_input_tokens") ?: 0))
         val output = usage.count("output_tokens") ?: return null
         val reasoning = usage.count("output_tokens_details.thinking_tokens") ?: 0
-        if (blocks("server_tool_use").any { it["name"].toString().contains("code_execution") } || (usage.count("server_tool_use.code_execution_requests") ?: 0) > 0) return null
+        val tools = blocks("server_tool_use").map { it["name"].toString() }
+        if (tools.any { "code_execution" in it } || (usage.count("server_tool_use.code_execution_requests") ?: 0) > 0) return null
         return Used(
             text = usage.count("input_tokens") ?: return null,
             cached = usage.count("cache_read_input_tokens") ?: 0,
@@ -72,7 +76,7 @@ internal class RawUsage(private val wire: String, private val provider: String, 
             output = output - reasoning,
             reasoning = reasoning,
             service = service(usage["service_tier"]),
-            searches = maxOf(usage.count("server_tool_use.web_search_requests") ?: 0, blocks("server_tool_use").count { it["name"].toString() == "\"web_search\"" }.toLong()),
+            searches = maxOf(usage.count("server_tool_use.web_search_requests") ?: 0, tools.count { it == "\"web_search\"" }.toLong()),
             conditions = listOfNotNull(special(usage["speed"]), special(usage["inference_geo"])),
         )
     }
@@ -140,19 +144,26 @@ internal class RawUsage(private val wire: String, private val provider: String, 
 
     /** `billed_units` are what is billed (docs.cohere.com/reference/chat); some gateways fill in zeros. */
     private fun cohere(): Used? {
-        val units = if ((usage.count("billed_units.input_tokens") ?: 0) > 0 || (usage.count("billed_units.output_tokens") ?: 0) > 0) "billed_units" else "tokens"
+        val isBilled = listOf("input", "output").any { (usage.count("billed_units.${it}_tokens") ?: 0) > 0 }
+        val units = if (isBilled) "billed_units" else "tokens"
         if ((usage.count("billed_units.search_units") ?: 0) > 0) return null
         return Used(text = usage.count("$units.input_tokens") ?: return null, output = usage.count("$units.output_tokens") ?: return null)
     }
 
     /**
-     * `prompt_tokens` include the cache and audio, `completion_tokens` include reasoning (platform.openai.com/docs/api-reference/chat/object), but at xAI, which
-     * adds reasoning to the total only (docs.x.ai/docs/guides/reasoning), and for Google's models, whose total has it.
+     * `prompt_tokens` include the cache and audio, `completion_tokens` include reasoning (platform.openai.com/docs/api-reference/chat/object), but at xAI,
+     * which adds reasoning to the total only (docs.x.ai/docs/guides/reasoning), and for Google's models, whose total has it.
      */
     private fun openAi(): Used? {
         val stated = usage.count("prompt_tokens", "input_tokens") ?: return null
         val total = usage.count("total_tokens")
-        val cached = usage.count("prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens", "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens") ?: 0
+        val cached = usage.count(
+            "prompt_tokens_details.cached_tokens",
+            "input_tokens_details.cached_tokens",
+            "prompt_cache_hit_tokens",
+            "cached_tokens",
+            "cache_read_input_tokens",
+        ) ?: 0
         val written = usage.count(
             "prompt_tokens_details.cache_write_tokens",
             "input_tokens_details.cache_write_tokens",
@@ -197,18 +208,19 @@ internal class RawUsage(private val wire: String, private val provider: String, 
     }
 
     private fun searches(): Long {
-        val shown = outputs.filter { it["type"].toString() == "\"web_search_call\"" && (it["action.type"] == null || it["action.type"].toString() == "\"search\"") }
-        return maxOf(shown.distinctBy { it["id"].toString() }.size.toLong(), usage.count("server_side_tool_usage_details.web_search_calls") ?: 0, usage.count("num_search_queries") ?: 0)
+        val shown = outputs.filter { it["type"].toString() == "\"web_search_call\"" && (it["action.type"]?.toString() ?: "\"search\"") == "\"search\"" }
+        val counted = listOf("server_side_tool_usage_details.web_search_calls", "num_search_queries").maxOf { usage.count(it) ?: 0 }
+        return maxOf(shown.distinctBy { it["id"].toString() }.size.toLong(), counted)
     }
 
     private fun isToolBilledApart(): Boolean =
         outputs.any { it["type"].toString().removeSurrounding("\"") in setOf("file_search_call", "code_interpreter_call", "image_generation_call") } ||
             (usage.count("citation_tokens") ?: 0) > 0 || (usage.count("num_sources_used") ?: 0) > 0 ||
             (usage.count("num_server_side_tools_used") ?: 0) > searches() ||
-            events.any { event -> (event["choices"] as? JsonArray).orEmpty().any { it["delta.executed_tools"] is JsonArray || it["message.executed_tools"] is JsonArray } }
+            events.flatMap { (it["choices"] as? JsonArray).orEmpty() }.any { it["delta.executed_tools"] is JsonArray || it["message.executed_tools"] is JsonArray }
 
     private fun lastText(name: String): JsonElement? = events.mapNotNull { it[name] ?: it["response.$name"] }.lastOrNull() ?: usage[name]
 
-    private fun service(value: JsonElement?): String? =
-        (value as? JsonPrimitive)?.content?.lowercase()?.takeUnless { it in setOf("", "auto", "default", "standard", "on_demand") || it.endsWith("unspecified") }
+    private fun service(value: JsonElement?): String? = (value as? JsonPrimitive)?.content?.lowercase()
+        ?.takeUnless { it in setOf("", "auto", "default", "standard", "on_demand") || it.endsWith("unspecified") }
 }

@@ -469,13 +469,14 @@ class BilledUsageSpec : FunSpec({
         class Cached(val what: String, val model: String, val price: String, val cost: String?, vararg val events: String)
 
         fun heard(cached: String) = chat("""{"prompt_tokens":1000,"completion_tokens":0,"total_tokens":1000,"prompt_tokens_details":{$cached}}""")
-        val googles = """"promptTokenCount":1000,"totalTokenCount":1000,"promptTokensDetails":[{"modality":"AUDIO","tokenCount":600},{"modality":"TEXT","tokenCount":400}]"""
+        fun parts(audio: Int, text: Int) = """[{"modality":"AUDIO","tokenCount":$audio},{"modality":"TEXT","tokenCount":$text}]"""
+        val googles = """"promptTokenCount":1000,"totalTokenCount":1000,"promptTokensDetails":${parts(600, 400)}"""
         withData<Cached>(
             { it.what },
             Cached(
                 "Gemini, which tells what of the cache is audio",
-                "gemini/m", "gemini/gemini-2.5-flash", "0.000505", // 350 text, 50 text and 250 audio of the cache, 350 audio
-                gemini("""{$googles,"cachedContentTokenCount":300,"cacheTokensDetails":[{"modality":"AUDIO","tokenCount":250},{"modality":"TEXT","tokenCount":50}]}"""),
+                "gemini/m", "gemini/gemini-2.5-flash", "0.0004815", // 350 text, 50 text and 250 audio of the cache, 350 audio
+                gemini("""{$googles,"cachedContentTokenCount":300,"cacheTokensDetails":${parts(250, 50)}}"""),
             ),
             Cached(
                 "Gemini, which says that no audio is of the cache",

@@ -241,7 +241,14 @@ internal class OpenAiUsage(private val target: Target) {
         val GEMINI = Regex("(^|/)gemini-")
     }
 
-    private object InputDetails : JsonNames("cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens", "image_tokens", "cached_tokens_details") {
+    private object InputDetails : JsonNames(
+        "cached_tokens",
+        "audio_tokens",
+        "cache_write_tokens",
+        "cache_creation_tokens",
+        "image_tokens",
+        "cached_tokens_details",
+    ) {
         const val CACHED_TOKENS = 0
         const val AUDIO_TOKENS = 1
         const val CACHE_WRITE_TOKENS = 2
