@@ -1,5 +1,6 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.CallAccounts
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
@@ -18,6 +19,7 @@ import dev.unifiedllm.middleware.ChainRules
 import dev.unifiedllm.middleware.CostTracking
 import dev.unifiedllm.middleware.DefaultMaxTokens
 import dev.unifiedllm.middleware.HealthTracking
+import dev.unifiedllm.middleware.MarkSent
 import dev.unifiedllm.middleware.RequireFinish
 import dev.unifiedllm.middleware.RequireMessage
 import dev.unifiedllm.middleware.RequireNamedTool
@@ -82,8 +84,10 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
 
     private fun perAttempt(target: AttemptTarget): List<Interceptor> =
         users(Level.ATTEMPT) + listOfNotNull(
+            budgets.link(target),
             HealthTracking(target.id) { target.state.health },
             limits.link(target),
+            MarkSent,
             RequireVectors,
             ledger?.let { CostTracking(it, target) },
             RequireFinish.takeIf { target.isUsers },
@@ -93,6 +97,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private val outputLimits: Map<ModelId, Interceptor> = binder.outputLimits.mapValues { DefaultMaxTokens(it.value) }
     private val tags = ThinkTags()
     private val limits = ClientLimits(builder)
+    val budgets: ClientBudgets = ClientBudgets(builder)
 
     private fun users(level: Level): List<Interceptor> = users[level].orEmpty()
 
@@ -106,6 +111,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
             if (cell == null) cell = ledger?.cell
             functions = RunningFunctions()
             fetched = FetchedMedia()
+            if (accounts == null) accounts = CallAccounts()
         }
         val mayFallBack = context.enableFallback ?: enableFallback
         val others = if (mayFallBack) context.fallbacks.ifEmpty { fallbacks } else emptyList()

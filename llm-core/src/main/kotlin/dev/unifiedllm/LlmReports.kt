@@ -1,5 +1,6 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.BudgetStatus
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatRequestBuilder
 import dev.unifiedllm.chat.ModelRef
@@ -81,6 +82,9 @@ public abstract class LlmReports internal constructor(client: Client, from: From
      * @throws IllegalArgumentException if [provider] is blank
      */
     public fun importPrices(provider: String): Call<PriceRefresh> = priceImport({ client }, provider)
+
+    /** The budgets of this client but those of single calls, as they are now, in the order in which they were set. */
+    public fun budgets(): List<BudgetStatus> = client.budgets.status()
 
     /** The costs of this client's calls, by model. */
     public fun costs(): CostReport = costs(By.MODEL)

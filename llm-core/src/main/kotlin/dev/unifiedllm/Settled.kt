@@ -3,8 +3,10 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
+import dev.unifiedllm.chat.Period
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.RetryPolicy
+import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.config.BudgetSettings
 import dev.unifiedllm.config.CacheSettings
 import dev.unifiedllm.config.Deployment
@@ -102,11 +104,16 @@ internal fun LlmBuilder.settle(): Settled {
  * Issue 13: here the settings of cache, budget, ledger and state meet the parts of the library that have them. Each one that is connected is taken out of the
  * list of those without an effect.
  */
-@Suppress("UnusedReceiverParameter") // the builder gets them
-private fun LlmBuilder.connect(money: MoneySettings): List<String> = listOfNotNull(
+private fun LlmBuilder.connect(money: MoneySettings): List<String> {
+    money.budget?.takeIf { budgets.isEmpty() }?.let { set ->
+        budget(Usd.of(set.amount), set.per?.let(Period::valueOf) ?: Period.CLIENT) { for (share in set.warnAt) warnAt(share.toDouble()) { } }
+    }
+    return withoutEffect(money)
+}
+
+private fun withoutEffect(money: MoneySettings): List<String> = listOfNotNull(
     "cacheApiCalls".takeIf { money.cacheApiCalls == true },
     "cache".takeIf { money.cache != null },
-    "budget".takeIf { money.budget != null },
     "ledger".takeIf { money.ledger != null },
     "state".takeIf { money.state != null },
 ).map { "the setting $it has no effect in this version" }

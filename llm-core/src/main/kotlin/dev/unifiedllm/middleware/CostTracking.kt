@@ -118,7 +118,7 @@ internal class CostTracking(
 }
 
 /** True if the provider may have worked on the request, and bill it. A response with an error is not billed. */
-private val LlmException.mayBeBilled: Boolean
+internal val LlmException.mayBeBilled: Boolean
     get() = when (this) {
         is LlmException.StreamInterrupted, is LlmException.MalformedResponse -> true
         is Timeout -> phase != Timeout.Phase.CONNECT && phase != Timeout.Phase.POOL
