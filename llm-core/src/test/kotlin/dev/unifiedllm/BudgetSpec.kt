@@ -31,6 +31,7 @@ import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.test.runTest
+import kotlinx.serialization.json.JsonObject
 import java.time.Instant
 import java.time.ZoneId
 import kotlin.random.Random
@@ -114,7 +115,7 @@ class BudgetSpec : FunSpec({
             val refused = shouldThrow<LlmException.BudgetExceeded> { llm.ask(model).await() }
             refused.asked shouldBe millionths(10)
             refused.budget!!.spent shouldBe millionths(95)
-            refused.budget!!.limit shouldBe millionths(100)
+            refused.budget.limit shouldBe millionths(100)
             refused.isRetryable shouldBe false
         }
     }
@@ -169,7 +170,7 @@ class BudgetSpec : FunSpec({
         val model = Scripted("test/m") {
             emit(Delta.Start(null, it.model))
             emit(Delta.ToolCallDelta(0, "c1", "again", "{}"))
-            emit(Delta.Finish(FinishReason.TOOL_CALLS, Usage.of(1, 10)))
+            emit(Delta.Finish(FinishReason(FinishReason.Kind.TOOL_CALLS), Usage.of(1, 10)))
         }
         budgeted(1_000).use { llm ->
             val refused = shouldThrow<LlmException.BudgetExceeded> {
@@ -177,7 +178,7 @@ class BudgetSpec : FunSpec({
                     user("hello")
                     maxTokens = 10
                     budget(millionths(25))
-                    tool("again", "once more") { "again" }
+                    tool("again", "once more") { _: JsonObject -> "again" }
                 }.await()
             }
             refused.budget!!.period shouldBe Period.CALL
