@@ -31,7 +31,7 @@ public class BudgetBuilder @InternalLlmApi constructor() {
     private val warnings = mutableListOf<Pair<Double, (BudgetStatus) -> Unit>>()
 
     /**
-     * Calls [listener] once in each period, when the spent part of the budget reaches [share]. It runs on the thread of the call; what it throws fails the call.
+     * Calls [listener] once in each period, when the spent part of the budget reaches [share]. It runs on the thread of the call; what it throws fails it.
      *
      * @throws IllegalArgumentException if [share] is not above 0 and at most 1
      */

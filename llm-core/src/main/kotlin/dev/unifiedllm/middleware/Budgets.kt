@@ -42,7 +42,7 @@ internal class Budgets(
         val at = now()
         val accounts = held.map { Held(it, it.account(context, at)) }
         val cost = HighestCost.of(request, target, limits)
-        if (cost == null) held.firstOrNull { (it.unknownPrice ?: unknown) == UnknownPrice.REFUSE }?.let { throw unpriced(it, accounts.first { a -> a.rule === it }, at) }
+        if (cost == null) accounts.firstOrNull { (it.rule.unknownPrice ?: unknown) == UnknownPrice.REFUSE }?.let { throw unpriced(it, at) }
         val (reservation, maxTokens) = reserve(accounts, cost, request, at)
         val flag = SentFlag()
         val asked = if (maxTokens == null) request else (request as ChatRequest).with { this.maxTokens = maxTokens }
@@ -87,10 +87,10 @@ internal class Budgets(
         return LlmException.BudgetExceeded(text, null, details(status.resetsAt, at), status, amount)
     }
 
-    private fun unpriced(rule: BudgetRule, held: Held, at: Instant): LlmException.BudgetExceeded {
-        val status = rule.status(held.account, at)
+    private fun unpriced(held: Held, at: Instant): LlmException.BudgetExceeded {
+        val status = held.rule.status(held.account, at)
         val why = if (target.price(null) == null) target.whyUnpriced(null) else "its output has no known limit (set maxTokens), or its media have no known size"
-        val text = "The budget \"${rule.name}\" refuses this call to ${target.id}, because the most that it can cost is not known: $why. " +
+        val text = "The budget \"${held.rule.name}\" refuses this call to ${target.id}, because the most that it can cost is not known: $why. " +
             "To allow such calls, set unknownPrice = UnknownPrice.ALLOW in the budget."
         return LlmException.BudgetExceeded(text, null, details(status.resetsAt, at), status)
     }

@@ -36,7 +36,8 @@ internal class HighestCost(val input: BigDecimal, private val perOutputToken: Bi
         fun of(request: Request, target: AttemptTarget, limits: TokenLimits): HighestCost? = when {
             target.isFree -> NOTHING
             request is ChatRequest -> chat(request, target, limits)
-            request is EmbeddingRequest -> worst(request.inputs.sumOf { bytes(it) + PER_MESSAGE }, request, target)?.let { HighestCost(it.input, BigDecimal.ZERO, 0) }
+            request is EmbeddingRequest ->
+                worst(request.inputs.sumOf { bytes(it) + PER_MESSAGE }, request, target)?.let { HighestCost(it.input, BigDecimal.ZERO, 0) }
             else -> images(request as ImageRequest, target, limits)
         }
 
