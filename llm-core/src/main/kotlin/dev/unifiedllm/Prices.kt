@@ -68,8 +68,9 @@ internal class Prices(builder: LlmBuilder, names: ModelNames) {
             target.isOfOllamaCloud -> "ollama.com bills for $id, and no price is known for it; ${remedy(target)}"
             target.isRunByUser && !target.isOnThisMachine ->
                 "the server of ${target.provider.id} is on another machine (${hostOf(target.baseUrl)}), for which somebody may pay; ${remedy(target)}"
-            target.provider.quirks.costHeader != null -> "${target.provider.id} reported no cost, and no price is known for $id: " +
-                "llm.importPrices(\"${target.provider.id.substringBefore('/')}\") takes those that the proxy knows; or ${remedy(target)}"
+            target.provider.quirks.costHeader != null ->
+                "${target.provider.id} reported no cost, and no price is known for $id: " +
+                    "llm.importPrices(\"${target.provider.id.substringBefore('/')}\") takes those that the proxy knows; or ${remedy(target)}"
             else -> noPrice(id, reported)
         }
         return BillingRule(BillingRule.Kind.UNKNOWN, null, why)
@@ -104,8 +105,8 @@ internal class Prices(builder: LlmBuilder, names: ModelNames) {
             if (new.pricedModels * 2 < before) {
                 throw LlmException.Configuration(
                     "The prices in ${file.source} were not taken: they are of ${new.pricedModels} models, and those in use are of $before. The prices in use " +
-                        "stay those of ${old.prices.source}, ${old.prices.asOf}. Check the file; to add prices to the catalogue, set it in the settings of the " +
-                        "client: prices(file).",
+                        "stay those of ${old.prices.source}, ${old.prices.asOf}. Check the file; to add prices to the catalogue, set it in the settings of " +
+                        "the client: prices(file).",
                 )
             }
             if (current.compareAndSet(old, Sheets(new, old.told))) {

@@ -19,13 +19,13 @@ import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
 import io.kotest.matchers.types.shouldBeInstanceOf
+import kotlinx.coroutines.async
+import kotlinx.coroutines.coroutineScope
 import java.nio.file.Path
 import java.time.LocalDate
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
 import kotlin.io.path.writeText
-import kotlinx.coroutines.async
-import kotlinx.coroutines.coroutineScope
 
 private val model = ModelId.parse("openai/gpt-4o")
 

@@ -70,8 +70,8 @@ internal class PriceCatalog(
     }
 
     /**
-     * True if [reported], the name in a response, may mean the model [id]: its provider lists it, or one of the two names is a part of the other. A letter or
-     * two are no name.
+     * True if [reported], the name in a response, may mean the model [id]: its provider lists it, or one of the two names is a part of the other. A name of
+     * three characters or fewer says nothing.
      */
     fun isModelOf(id: ModelId, reported: String): Boolean {
         val asked = id.name.substringAfterLast('/').lowercase()
@@ -173,7 +173,7 @@ internal class PriceCatalog(
         }
 
         private const val TABLE_SIZE = 8192
-        private const val SHORTEST = 3
+        private const val SHORTEST = 4
 
         private fun resource(name: String): InputStream =
             checkNotNull(PriceCatalog::class.java.getResourceAsStream(name)) { "the jar lacks $name" }

@@ -10,6 +10,7 @@ import java.time.Instant
 import java.time.LocalDate
 
 private val lengths = listOf(31_999L, 32_000L, 32_001L, 128_000L, 128_001L, 200_000L, 200_001L, 256_001L, 272_000L, 272_001L, 512_001L, 1_000_001L)
+
 /** A service tier that no model has. */
 private const val ABSENT = "scale"
 private val services = listOf("flex", "priority", "batch", "ultrafast", "balanced", ABSENT)

@@ -123,7 +123,13 @@ internal object RawPrices {
         val isSearcher = "-search-" in id || (provider == "perplexity" && row["mode"]!!.jsonPrimitive.content == "chat" && "citation_cost_per_token" !in row)
         val isOnce = (provider.startsWith("gemini") || provider.startsWith("vertex_ai")) && "claude" !in id &&
             row["web_search_billing_unit"]?.jsonPrimitive?.content != "per_query"
-        val count = if (isSearcher) 1 else if (isOnce) minOf(1, used.searches) else used.searches
+        val count = if (isSearcher) {
+            1
+        } else if (isOnce) {
+            minOf(1, used.searches)
+        } else {
+            used.searches
+        }
         if (count == 0L) return BigDecimal.ZERO
         val bySize = fees.mapKeys { it.key.removePrefix("search_context_size_") }.mapValues { it.value.jsonPrimitive.content.toBigDecimal() }
         val each = bySize[used.searchSize] ?: bySize.values.distinctBy { it.stripTrailingZeros() }.singleOrNull() ?: return null

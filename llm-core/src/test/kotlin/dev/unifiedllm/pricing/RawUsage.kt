@@ -116,7 +116,7 @@ internal class RawUsage(private val wire: String, private val provider: String, 
         val thoughts = if (isInside) stated else maxOf(stated, (total ?: 0) - prompt - candidates)
         val answer = if (isInside) candidates - stated else candidates
         val parts = events.flatMap { (it["candidates"] as? JsonArray).orEmpty() }.flatMap { (it["content.parts"] as? JsonArray).orEmpty() }
-        val onlyMedia = parts.filter { it["thought"].toString() != "true" && it["thoughtSignature"] == null || it["inlineData"] != null }
+        val onlyMedia = parts.filter { (it["thought"].toString() != "true" && it["thoughtSignature"] == null) || it["inlineData"] != null }
         val images = modality("candidatesTokensDetails", "IMAGE")
         val sound = modality("candidatesTokensDetails", "AUDIO")
         val mime = parts.mapNotNull { (it["inlineData.mimeType"] as? JsonPrimitive)?.content }
@@ -217,7 +217,10 @@ internal class RawUsage(private val wire: String, private val provider: String, 
         outputs.any { it["type"].toString().removeSurrounding("\"") in setOf("file_search_call", "code_interpreter_call", "image_generation_call") } ||
             (usage.count("citation_tokens") ?: 0) > 0 || (usage.count("num_sources_used") ?: 0) > 0 ||
             (usage.count("num_server_side_tools_used") ?: 0) > searches() ||
-            events.flatMap { (it["choices"] as? JsonArray).orEmpty() }.any { it["delta.executed_tools"] is JsonArray || it["message.executed_tools"] is JsonArray }
+            events.flatMap { (it["choices"] as? JsonArray).orEmpty() }.any {
+                it["delta.executed_tools"] is JsonArray ||
+                    it["message.executed_tools"] is JsonArray
+            }
 
     private fun lastText(name: String): JsonElement? = events.mapNotNull { it[name] ?: it["response.$name"] }.lastOrNull() ?: usage[name]
 

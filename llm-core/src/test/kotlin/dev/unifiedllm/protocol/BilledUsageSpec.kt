@@ -475,12 +475,16 @@ class BilledUsageSpec : FunSpec({
             { it.what },
             Cached(
                 "Gemini, which tells what of the cache is audio",
-                "gemini/m", "gemini/gemini-2.5-flash", "0.0004815", // 350 text, 50 text and 250 audio of the cache, 350 audio
+                "gemini/m",
+                "gemini/gemini-2.5-flash",
+                "0.0004815", // 350 text, 50 text and 250 audio of the cache, 350 audio
                 gemini("""{$googles,"cachedContentTokenCount":300,"cacheTokensDetails":${parts(250, 50)}}"""),
             ),
             Cached(
                 "Gemini, which says that no audio is of the cache",
-                "gemini/m", "gemini/gemini-2.5-flash", "0.000639", // 100 text, 300 text of the cache, 600 audio
+                "gemini/m",
+                "gemini/gemini-2.5-flash",
+                "0.000639", // 100 text, 300 text of the cache, 600 audio
                 gemini("""{$googles,"cachedContentTokenCount":300,"cacheTokensDetails":[{"modality":"TEXT","tokenCount":300}]}"""),
             ),
             Cached("Gemini, which does not tell", "gemini/m", "gemini/gemini-2.5-flash", null, gemini("""{$googles,"cachedContentTokenCount":300}""")),
@@ -488,7 +492,9 @@ class BilledUsageSpec : FunSpec({
             Cached("OpenAI, which does not tell", "openai/m", "openai/gpt-audio", null, *heard(""""cached_tokens":300,"audio_tokens":600""")),
             Cached(
                 "OpenAI, which tells",
-                "openai/m", "openai/gpt-audio", "0.0202", // a row without a price of the cache: its tokens are those of the input
+                "openai/m",
+                "openai/gpt-audio",
+                "0.0202", // a row without a price of the cache: its tokens are those of the input
                 *heard(""""cached_tokens":300,"audio_tokens":600,"cached_tokens_details":{"text_tokens":100,"audio_tokens":200}"""),
             ),
         ) { case ->
