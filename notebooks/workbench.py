@@ -289,6 +289,7 @@ def kernel(python: Path, library: list[Path], java_options: str = "") -> dict:
     KERNEL_LOG.chmod(0o600)
     here = TARGET / "jupyter"
     return {
+        "UNIFIED_LLM_LEDGER": "off",                                                        # these runs keep no costs in the folder of the user
         **os.environ,
         "JUPYTER_PATH": str(here),
         "JUPYTER_CONFIG_DIR": str(here / "config"),

@@ -81,7 +81,7 @@ KEY_PREFIXES = {  # what the keys of a provider begin with, where those of no ot
 }
 FIELDS = {
     "protocol", "protocols", "baseUrl", "baseUrlPieces", "baseUrlEnv", "apiKeyEnv", "apiKeyEnvAlso", "bearerEnv", "auth", "local", "aliases", "quirks",
-    "modelsdevId", "azure", "hosts", "tokenCounts",
+    "modelsdevId", "azure", "hosts", "tokenCounts", "sampleKey",
 }
 
 
@@ -128,6 +128,7 @@ def served_row(row, fix, docs, all_ids):
         "hosts": fix.get("hosts", []),
         "local": fix.get("local", False),
         "tokenCounts": fix.get("tokenCounts"),
+        "sampleKey": fix.get("sampleKey"),
         "quirks": fix.get("quirks", {}),
         "docs": known.get("doc", ""),
         "source": ", ".join(unique([source] + (fix["source"].split(", ") if fix else []))),

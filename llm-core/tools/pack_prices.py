@@ -15,7 +15,7 @@ a limit in the kept columns are left out.
             USD per million tokens. The highest tier whose `from` is LESS than the input tokens of the request (all of
             them, cached ones included) sets the prices of the whole request, not only of what is above it. An empty
             price in a tier: the price of the base column applies.
-    services, factors, search, off_peak, image_token_in as in derive_billing.py
+    services, factors, search, off_peak, image_token_in, cache_read_audio, cache_read_image as in derive_billing.py, whose `rates` replace rounded ones
     caps    abilities, one letter each: t tools, T tool_choice, P parallel tools, r reasoning, v vision, V video in,
             a audio in, A audio out, p PDF in, j JSON schema, c prompt cache, s system messages, f assistant prefill,
             w web search, u computer use, x URL context
@@ -35,8 +35,10 @@ OUT = Path("llm-core/src/main/resources/dev/unifiedllm/pricing/prices.tsv.gz")
 HEADER = "#source\tlitellm 1.109.1\t2026-11-21\n"
 COLUMNS = (
     "id provider mode in out cache_read cache_write cache_write_1h reasoning audio_in audio_out tiers services factors search "
-    "off_peak image_in image_out image_token_out per_query max_in max_out caps deprecation image_token_in"
+    "off_peak image_in image_out image_token_out per_query max_in max_out caps deprecation image_token_in cache_read_audio cache_read_image"
 ).split()
+FROM_BILLING = "tiers services factors search off_peak image_token_in cache_read_audio cache_read_image".split()
+BASE = "in out cache_read cache_write cache_write_1h reasoning audio_in audio_out image_token_out".split()
 FACTS = [name for name in COLUMNS if name not in ("id", "provider", "mode", "caps", "deprecation", "factors", "search")]
 
 
@@ -55,7 +57,9 @@ def make():
     for row in rows:
         more = billing.get(row["id"], {})
         assert bool(row["tiers"]) == bool(more.get("tiers")), "the sources differ in the tiers of %s" % row["id"]
-        row.update({name: more.get(name, "") for name in ("tiers", "services", "factors", "search", "off_peak", "image_token_in")})
+        row.update({name: more.get(name, "") for name in FROM_BILLING})
+        if more.get("rates"):
+            row.update(zip(BASE, more["rates"].split("/")))
     kept = [row for row in rows if any(row[name] for name in FACTS)]
     return HEADER + "".join("\t".join(cells) + "\n" for cells in [COLUMNS] + [[row[name] for name in COLUMNS] for row in kept])
 

@@ -1,9 +1,12 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.cache.Cache
+import dev.unifiedllm.cache.ResponseCache
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FetchedMedia
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.OnInterrupted
 import dev.unifiedllm.chat.Request
@@ -13,8 +16,10 @@ import dev.unifiedllm.chat.RunningFunctions
 import dev.unifiedllm.chat.ToolSettings
 import dev.unifiedllm.chat.hasImages
 import dev.unifiedllm.middleware.AttemptTarget
+import dev.unifiedllm.middleware.Caller
 import dev.unifiedllm.middleware.ChainRules
 import dev.unifiedllm.middleware.CostTracking
+import dev.unifiedllm.middleware.DefaultMaxTokens
 import dev.unifiedllm.middleware.HealthTracking
 import dev.unifiedllm.middleware.RequireFinish
 import dev.unifiedllm.middleware.RequireMessage
@@ -36,6 +41,7 @@ import dev.unifiedllm.tool.TypedAnswer
 import dev.unifiedllm.tool.runsTools
 import kotlinx.coroutines.flow.Flow
 import java.util.UUID
+import java.util.concurrent.atomic.AtomicInteger
 
 /**
  * The links of a call, outermost first: those around the call, around each step of a tool loop, around each target and around each attempt at it.
@@ -44,11 +50,13 @@ import java.util.UUID
  * retries and fallbacks.
  */
 internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Client) : AutoCloseable {
+    private val settled = client.settled
     private val timeouts = ModelTimeouts(builder)
     private val retry: RetryRules = retryPolicy(builder).over(RetryRules.DEFAULT)
     private val retryBudget = RetryBudget()
     private val users: Map<Level, List<Interceptor>> = builder.interceptors.groupBy({ it.first }, { it.second })
-    private val ledger: MemoryLedger? = ledger.takeIf { builder.enableCostTracking }
+    private val cache: Cache? = clientCache(builder, hasInterceptors = !users[Level.ATTEMPT].isNullOrEmpty())
+    private val ledger: MemoryLedger? = ledger.takeIf { builder.enableCostTracking ?: builder.variables.flag(COST_TRACKING) ?: true }
     private val fallbacks: List<ModelRef> = builder.callSettings.fallbacks.toList()
     private val contextWindowFallbacks: List<ModelRef> = builder.callSettings.contextWindowFallbacks.toList()
     private val contentPolicyFallbacks: List<ModelRef> = builder.callSettings.contentPolicyFallbacks.toList()
@@ -67,7 +75,9 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
         }
         val first = candidates.first()
         val models = { candidates.flatMap { it.targets() } }
-        val warnings = listOfNotNull(timeouts.warning) + timeouts.warnings { candidates.map { it.model.id } + models() } + limits.warnings(models)
+        val ofTimeouts = listOfNotNull(ledger?.lasting?.untold(), timeouts.warning) + timeouts.warnings { candidates.map { it.model.id } + models() }
+        val noCache = if (cache == null) missingCache(request.context.cache) else null
+        val warnings = settled.untold() + ofTimeouts + limits.warnings(models) + listOfNotNull(noCache)
         return listOfNotNull(TotalDeadline(timeouts.ofCall(first.model.id, first.targets), warnings), history) + checks +
             users(Level.CALL) + listOfNotNull(TypedAnswer.takeIf { request.context.answerType != null }, toolLoop.takeIf { request.runsTools })
     }
@@ -75,18 +85,21 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private val perStep: List<Interceptor> = users(Level.STEP)
 
     private fun perTarget(target: AttemptTarget): List<Interceptor> =
-        users(Level.TARGET) + StructuredOutput(target) + EmbeddingBatches(target.embeddingLimits) + Retry(retry, retryBudget, target)
+        listOfNotNull(outputLimits[target.id]) + users(Level.TARGET) + StructuredOutput(target) + EmbeddingBatches(target.embeddingLimits) +
+            listOfNotNull(cache?.let { ResponseCache(it, target, ledger) }, Retry(retry, retryBudget, target))
 
     private fun perAttempt(target: AttemptTarget): List<Interceptor> =
         users(Level.ATTEMPT) + listOfNotNull(
             HealthTracking(target.id) { target.state.health },
             limits.link(target),
             RequireVectors,
-            ledger?.let { CostTracking(it, target) },
+            ledger?.let { CostTracking(it, target, caller = caller) },
             RequireFinish.takeIf { target.isUsers },
             tags.takeIf { thinkTags ?: target.mayWriteThinkTags },
         )
 
+    private val outputLimits: Map<ModelId, Interceptor> = binder.outputLimits.mapValues { DefaultMaxTokens(it.value) }
+    private val caller = Caller(UUID.randomUUID().toString(), SESSION_ID, notebook(builder.variables))
     private val tags = ThinkTags()
     private val limits = ClientLimits(builder)
 
@@ -95,12 +108,14 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private fun links(target: AttemptTarget): List<Interceptor> = perTarget(target) + perAttempt(target)
 
     /** The call to [model], its failures not yet described. @param history the link of a conversation's turn; null for a call that stands alone */
-    fun prepare(model: ModelRef, request: Request, history: Interceptor?): PreparedCall {
+    fun prepare(model: ModelRef, asked: Request, history: Interceptor?): PreparedCall {
+        val request = settled.over(asked)
         val context = request.context.with {
             if (callId == null) callId = UUID.randomUUID().toString()
             if (cell == null) cell = ledger?.cell
             functions = RunningFunctions()
             fetched = FetchedMedia()
+            attempts = AtomicInteger()
         }
         val mayFallBack = context.enableFallback ?: enableFallback
         val others = if (mayFallBack) context.fallbacks.ifEmpty { fallbacks } else emptyList()
@@ -140,7 +155,10 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
         return PreparedCall(model.with(TotalDeadline(limits, listOfNotNull(timeouts.warning))).stream(request), runsUserCode = true)
     }
 
-    override fun close(): Unit = binder.close()
+    override fun close() {
+        binder.close()
+        cache?.close()
+    }
 }
 
 private fun Model.with(interceptors: List<Interceptor>): Model = if (interceptors.isEmpty()) this else with(*interceptors.toTypedArray())
@@ -148,6 +166,7 @@ private fun Model.with(interceptors: List<Interceptor>): Model = if (interceptor
 private const val MAX_ITERATIONS = "MAX_ITERATIONS"
 private const val MAX_RETRY = "MAX_RETRY"
 private const val FALLBACK_ENABLED = "LITELLM_FALLBACK_ENABLED"
+private const val COST_TRACKING = "LITELLM_COST_TRACKING"
 
 /** @throws LlmException.Configuration if the variable is set to something else than a positive number */
 private fun environmentIterations(environment: Environment): Int? = environment.count(MAX_ITERATIONS)

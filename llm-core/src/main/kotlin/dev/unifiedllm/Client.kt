@@ -21,6 +21,13 @@ import kotlin.coroutines.CoroutineContext
 
 /** What an [Llm] is made of: the scope of its calls, their links and their ledger. */
 internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
+    /** The settings with their sources. */
+    val settled: Settled = builder.settle() // first: it fills the builder from the file
+
+    init {
+        ledger.lasting = builder.lastingLedger(settled)
+    }
+
     private val threads = ClientThreads(builder.context)
     private val job = SupervisorJob()
 
@@ -105,6 +112,7 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
     fun close() {
         scope.cancel()
         chain.close()
+        ledger.lasting?.flush()
     }
 }
 

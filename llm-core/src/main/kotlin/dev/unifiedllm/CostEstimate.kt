@@ -7,10 +7,8 @@ import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.demo.DemoModel
+import dev.unifiedllm.middleware.noPrice
 import dev.unifiedllm.pricing.Price
-import dev.unifiedllm.pricing.setPrice
-import dev.unifiedllm.provider.hostOf
-import dev.unifiedllm.provider.isLoopback
 import dev.unifiedllm.store.freeText
 
 /**
@@ -72,7 +70,14 @@ internal fun ProviderQueries.costEstimate(request: ChatRequest, model: ModelRef 
 }
 
 /** A model and what it costs. */
-private class Billed(val id: ModelId, val price: Price?, val isFree: Boolean = false, val isLocal: Boolean = false)
+private class Billed(
+    val id: ModelId,
+    val price: Price?,
+    val isFree: Boolean = false,
+    val isLocal: Boolean = false,
+    val whyUnpriced: String = noPrice(id, null),
+    val maxTokens: Int? = null,
+)
 
 private fun ProviderQueries.estimateNamed(request: ChatRequest, model: UnboundModel): CostEstimate {
     names.checkProvider(model.id)
@@ -84,14 +89,15 @@ private fun ProviderQueries.estimateNamed(request: ChatRequest, model: UnboundMo
         return costEstimate(request, Billed(id, prices.of(id, null).takeUnless { isFree }, isFree), model.settings.systemMessage)
     }
     if (target == null) return costEstimate(request, Billed(id, prices.demo(id)), model.settings.systemMessage)
-    val isFree = prices.isFree(target)
-    val isLocal = isFree && isLoopback(hostOf(target.baseUrl))
-    return costEstimate(request, Billed(target.id, prices.of(target, null).takeUnless { isFree }, isFree, isLocal), target.systemMessage)
+    val billing = prices.billing(target)
+    val isFree = billing.kind == BillingRule.Kind.FREE
+    val billed = Billed(target.id, billing.price, isFree, isFree && target.isOnThisMachine, billing.why, names.outputLimits[target.id])
+    return costEstimate(request, billed, target.systemMessage)
 }
 
 private fun costEstimate(request: ChatRequest, billed: Billed, systemMessage: String? = null): CostEstimate {
     val input = estimatedTokens(request, billed.id.name, systemMessage)
-    val output = (request.maxTokens?.toLong() ?: abilities(billed.id)?.maxOutputTokens)?.let { it * (request.n ?: 1) }
+    val output = ((request.maxTokens ?: billed.maxTokens)?.toLong() ?: abilities(billed.id)?.maxOutputTokens)?.let { it * (request.n ?: 1) }
     val lowest = if (billed.isFree) Cost.Free else cost(billed, input.count, 0)
     val highest = if (billed.isFree) Cost.Free else output?.let { cost(billed, input.count, it) }
     return CostEstimate(
@@ -110,9 +116,12 @@ private fun costEstimate(request: ChatRequest, billed: Billed, systemMessage: St
 }
 
 private fun cost(billed: Billed, input: Long, output: Long): Cost =
-    billed.price?.cost(Usage.of(input, output)) ?: Cost.Unknown("no price is known for ${billed.id}; ${setPrice(billed.id.toString())}")
+    billed.price?.cost(Usage.of(input, output)) ?: Cost.Unknown(billed.whyUnpriced)
+
+/** An estimate with the defaults of this client. */
+internal fun Client.estimatedCost(request: ChatRequest): CostEstimate = queries.costEstimate(settled.over(request) as ChatRequest)
 
 /** An estimate by the client that is the default now. */
 @InternalLlmApi
 @JvmSynthetic
-public fun defaultEstimate(request: ChatRequest): CostEstimate = Llm.default.client.queries.costEstimate(request)
+public fun defaultEstimate(request: ChatRequest): CostEstimate = Llm.default.client.estimatedCost(request)

@@ -2,7 +2,6 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ModelId
-import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.provider.ProviderRegistry
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
@@ -28,22 +27,27 @@ public class DoctorCheck internal constructor(
     override fun toString(): String = "${status.name.lowercase()} · $subject: $finding"
 }
 
-/** The checks of [Llm.doctor]: a list. It has the names of variables, and no key. */
+/**
+ * The checks of [Llm.doctor]: a list. It has the names of variables, and no key.
+ *
+ * @property settings the settings of the client, each with its source: code, a file, a variable, or the default
+ */
 public class DoctorReport internal constructor(
     private val checks: List<DoctorCheck>,
+    @get:JvmName("settings") public val settings: List<Setting>,
     @Suppress("UNUSED_PARAMETER") from: FromKotlin,
 ) : List<DoctorCheck> by checks {
     /** True if no check failed. */
     @get:JvmName("isHealthy")
     public val isHealthy: Boolean get() = checks.none { it.status == CheckStatus.FAILED }
 
-    override fun toString(): String = checks.joinToString("\n")
+    override fun toString(): String = (checks + "settings:" + settings.map { "  $it" }).joinToString("\n")
 }
 
 /** The checks by the client that [client] gives when the call is sent. */
 internal fun doctor(client: () -> Client): Call<DoctorReport> = QueryCall(client, ChatRequest.build(ModelId("", "doctor")) { }) { it.examine() }
 
-private fun check(subject: String, status: CheckStatus, finding: String) = DoctorCheck(subject, status, finding, FromKotlin.CALL)
+internal fun check(subject: String, status: CheckStatus, finding: String) = DoctorCheck(subject, status, finding, FromKotlin.CALL)
 
 private suspend fun ProviderQueries.examine(): DoctorReport {
     val all = providers()
@@ -54,9 +58,14 @@ private suspend fun ProviderQueries.examine(): DoctorReport {
         val found = if (it.hasKey) "the key is found" else "it is set up"
         check(it.id, CheckStatus.WARNING, "$found, but a request cannot be sent: ${it.problem}")
     }
+    val listed = answers.mapNotNull { (id, answer) -> answer?.models?.let { models -> id to models.map { it.id.name } } }.toMap()
+    val begin = listOf(library(), runtime()) + files() + listOf(defaultModel(listed), withoutPrefix(), keys(all), tokenCheck()) + money()
     val ends = listOfNotNull(credentials(all), notRunning(answers.filter { it.second == null }.map { it.first }))
-    return DoctorReport(listOf(runtime(), defaultModel(), keys(all), tokenCheck()) + answers.mapNotNull { it.second } + wrong + ends, FromKotlin.CALL)
+    return DoctorReport(begin + answers.mapNotNull { it.second?.check } + wrong + ends, settled.settings, FromKotlin.CALL)
 }
+
+/** What a provider answered. @property models null if it did not list them */
+private class ListAnswer(val check: DoctorCheck, val models: List<ModelInfo>?)
 
 private val ProviderStatus.hasKey: Boolean get() = key == KeySource.CODE || key == KeySource.VARIABLE
 
@@ -70,17 +79,6 @@ private fun ProviderQueries.hasBaseUrl(id: String): Boolean =
 private fun ProviderQueries.isOwn(id: String): Boolean = names.registry.find(id).let { it == null || it != ProviderRegistry.packed.find(id) }
 
 private fun runtime() = check("Java", CheckStatus.OK, "${System.getProperty("java.version")} (${System.getProperty("java.vendor")})")
-
-private fun ProviderQueries.defaultModel(): DoctorCheck = try {
-    names.default().let { id ->
-        if (target(UnboundModel(id), null) == null) DemoModel(found(UnboundModel(id)).name) // throws if there is no such demo model
-        check("default model", CheckStatus.OK, "$id")
-    }
-} catch (wrong: LlmException) {
-    check("default model", CheckStatus.WARNING, wrong.message.orEmpty())
-} catch (wrong: IllegalArgumentException) { // no name of a model
-    check("default model", CheckStatus.WARNING, wrong.message.orEmpty())
-}
 
 private fun ProviderQueries.keys(all: List<ProviderStatus>): DoctorCheck {
     val found = all.mapNotNull { it.variable }.distinct().sorted()
@@ -102,24 +100,35 @@ private fun tokenCheck(): DoctorCheck {
 }
 
 /** Asks for the models of [provider]: that needs its key and connection, and costs nothing. Null if nothing runs at the usual address of a server. */
-private suspend fun ProviderQueries.lists(provider: ProviderStatus): DoctorCheck? {
+private suspend fun ProviderQueries.lists(provider: ProviderStatus): ListAnswer? {
     // What answers at an address that nobody has set may be another program.
     val ifFailed = if (provider.hasKey || isSetUp(provider.id) || isOwn(provider.id)) CheckStatus.FAILED else CheckStatus.WARNING
+    val any = ModelId(provider.id, ProviderQueries.ANY_MODEL)
+    val alive = withTimeoutOrNull(PATIENCE) { isAlive(any) } == true
+    val before = if (alive) "is alive ($LIVENESS); " else ""
     return try {
-        val models = withTimeoutOrNull(PATIENCE) { models(ModelId(provider.id, ProviderQueries.ANY_MODEL)) }
-        if (models == null) {
-            check(provider.id, ifFailed, "no list of its models within $PATIENCE. Is it reachable from this machine?")
-        } else {
-            check(provider.id, CheckStatus.OK, "answers; models(\"${provider.id}\") lists ${models.size} ${if (models.size == 1) "model" else "models"}")
+        val models = withTimeoutOrNull(PATIENCE) { models(any) }
+        val listing = "models(\"${provider.id}\") lists"
+        when {
+            models == null -> {
+                val finding = "${before}no list of its models within $PATIENCE. Is it reachable from this machine?"
+                ListAnswer(check(provider.id, ifFailed, finding), null)
+            }
+            else -> ListAnswer(
+                check(provider.id, CheckStatus.OK, "${before.ifEmpty { "answers; " }}$listing ${models.size} ${if (models.size == 1) "model" else "models"}"),
+                models,
+            )
         }
     } catch (failure: LlmException) {
         val finding = withoutModel(failure.message.orEmpty(), provider.id)
-        when {
-            failure.isRefused && !provider.hasKey && !hasBaseUrl(provider.id) && !isOwn(provider.id) -> null
-            failure.isWithoutList -> check(provider.id, CheckStatus.SKIPPED, finding)
-            failure is LlmException.NotFound && isAtOwnHost(provider.id) -> check(provider.id, CheckStatus.WARNING, finding.removeSuffix(OF_ADDRESS))
-            else -> check(provider.id, ifFailed, finding)
+        val status = when {
+            failure.isRefused && !provider.hasKey && !hasBaseUrl(provider.id) && !isOwn(provider.id) -> return null
+            failure.isWithoutList -> CheckStatus.SKIPPED
+            failure is LlmException.NotFound && isAtOwnHost(provider.id) ->
+                return ListAnswer(check(provider.id, CheckStatus.WARNING, before + finding.removeSuffix(OF_ADDRESS)), null)
+            else -> ifFailed
         }
+        ListAnswer(check(provider.id, status, before + finding), null)
     }
 }
 
@@ -140,7 +149,7 @@ private fun notRunning(ids: List<String>): DoctorCheck? {
     return check("servers on this machine", CheckStatus.SKIPPED, "not running at their usual addresses: ${ids.joinToString()}")
 }
 
-private val PATIENCE = 10.seconds
+internal val PATIENCE = 10.seconds
 
 /** The checks by the client that is the default when the call is sent. */
 @InternalLlmApi

@@ -4,6 +4,7 @@ import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.StepTotals
+import dev.unifiedllm.chat.joinedStart
 import dev.unifiedllm.protocol.NoBursts
 import dev.unifiedllm.protocol.inCall
 import dev.unifiedllm.provider.EmbeddingLimits
@@ -174,7 +175,7 @@ private class WholeResponse(private val out: FlowCollector<Delta>) {
         if (dimensions != null && length != null && length != dimensions) {
             note(Delta.Warning("vectors of $dimensions numbers were asked for, and came with $length"))
         }
-        answers.first().start?.let { out.emit(it) }
+        answers.mapNotNull { it.start }.takeIf { it.isNotEmpty() }?.let { out.emit(joinedStart(it)) }
         content.forEach { out.emit(it) }
         if (lost == null) out.emit(if (answers.size == 1) answers.single().finish!! else totals.finish(answers.last().finish!!.reason))
     }

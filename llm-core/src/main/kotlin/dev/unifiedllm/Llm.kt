@@ -8,12 +8,7 @@ import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.ImageRequestBuilder
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
-import dev.unifiedllm.chat.Usd
-import dev.unifiedllm.store.By
-import dev.unifiedllm.store.CostReport
 import dev.unifiedllm.store.MemoryLedger
-import dev.unifiedllm.store.UsageReport
-import dev.unifiedllm.store.total
 import java.nio.file.Path
 import java.util.concurrent.atomic.AtomicReference
 import java.util.function.Consumer
@@ -23,7 +18,9 @@ import java.util.function.Consumer
  *
  * What it makes is a lazy [Call]: before the first terminal nothing is sent, and nothing is thrown but a mistake of the caller.
  */
-public class Llm private constructor(@get:JvmSynthetic internal val client: Client) : AutoCloseable {
+public class Llm private constructor(client: Client) :
+    LlmReports(client, FromKotlin.CALL),
+    AutoCloseable {
     /** A chat call to [model], which is "provider/model". */
     @JvmSynthetic
     public fun chat(model: String, block: ChatRequestBuilder.() -> Unit): Reply = chat(ModelId.parse(model), block)
@@ -169,82 +166,8 @@ public class Llm private constructor(@get:JvmSynthetic internal val client: Clie
 
     public fun conversation(file: Path, block: Consumer<ChatRequestBuilder>): Conversation = conversation(file) { block.accept(this) }
 
-    /**
-     * Counts the tokens of a request to [model] without sending it to the model: the provider counts if it has an endpoint for that, else the count is an
-     * estimate, and says so.
-     */
-    @JvmSynthetic
-    public fun countTokens(model: String, block: ChatRequestBuilder.() -> Unit): Call<TokenCount> = countTokens(ChatRequest.build(model, block))
-
-    /** Counts the tokens of a request to [model] without sending it to the model: see the form with a request. */
-    public fun countTokens(model: String, block: Consumer<ChatRequestBuilder>): Call<TokenCount> = countTokens(model) { block.accept(this) }
-
-    public fun countTokens(model: String, prompt: String): Call<TokenCount> = countTokens(model) { user(prompt) }
-
-    /** Counts the tokens of [request]: by its provider if that has an endpoint for it, else by an estimate that says so. Costs nothing. */
-    public fun countTokens(request: ChatRequest): Call<TokenCount> = tokenCount({ client }, request)
-
-    /**
-     * The models that [provider] offers to this client's account, as in `models("groq")`, with what the price catalogue knows about them.
-     *
-     * @throws IllegalArgumentException if [provider] is blank
-     */
-    public fun models(provider: String): Call<List<ModelInfo>> = modelList({ client }, provider)
-
-    /** What the request that [block] builds will cost at [model], which is "provider/model". Sends nothing, needs no key. */
-    @JvmSynthetic
-    public fun estimate(model: String, block: ChatRequestBuilder.() -> Unit): CostEstimate = estimate(ChatRequest.build(model, block))
-
-    /** What the request that [block] builds will cost at [model], which is "provider/model". Sends nothing, needs no key. */
-    public fun estimate(model: String, block: Consumer<ChatRequestBuilder>): CostEstimate = estimate(model) { block.accept(this) }
-
-    public fun estimate(model: String, prompt: String): CostEstimate = estimate(model) { user(prompt) }
-
-    /** What the request that [block] builds will cost at [model], which is a Model or the id of one. */
-    @JvmSynthetic
-    public fun estimate(model: ModelRef, block: ChatRequestBuilder.() -> Unit): CostEstimate = estimate(ChatRequest.build(model, block))
-
-    public fun estimate(model: ModelRef, block: Consumer<ChatRequestBuilder>): CostEstimate = estimate(model) { block.accept(this) }
-
-    public fun estimate(model: ModelRef, prompt: String): CostEstimate = estimate(model) { user(prompt) }
-
-    /** What the request that [block] builds will cost at the default model. */
-    @JvmSynthetic
-    public fun estimate(block: ChatRequestBuilder.() -> Unit): CostEstimate = estimate(DefaultModel, block)
-
-    public fun estimate(block: Consumer<ChatRequestBuilder>): CostEstimate = estimate(DefaultModel) { block.accept(this) }
-
-    public fun estimate(request: ChatRequest): CostEstimate = client.queries.costEstimate(request)
-
-    /** The providers, and what this client knows to call them: those with a key first. Sends nothing. */
-    public fun providers(): List<ProviderStatus> = client.queries.providers()
-
-    /** Checks the set-up: asks each provider with a key, and each server that needs none, for its models. Costs nothing; each has 10 seconds. */
-    public fun doctor(): Call<DoctorReport> = doctor { client }
-
     /** The model called [id], bound to this client. */
     public fun model(id: String): Model = BoundModel(client, ModelId.parse(id))
-
-    /** The costs of this client's calls, by model. */
-    public fun costs(): CostReport = costs(By.MODEL)
-
-    public fun costs(by: By): CostReport = client.ledger.report(by, null, THIS_CLIENT)
-
-    /** The costs of the last [days] days, to the minute, by model. */
-    public fun costs(days: Int): CostReport = costs(By.MODEL, days)
-
-    /** The costs of the last [days] days, to the minute. */
-    public fun costs(by: By, days: Int): CostReport = client.ledger.report(by, days, THIS_CLIENT)
-
-    /** The tokens of this client's complete responses, by model. */
-    public fun usage(): UsageReport = client.ledger.usage(null, THIS_CLIENT)
-
-    /** The tokens of the complete responses of the last [days] days, to the minute. */
-    public fun usage(days: Int): UsageReport = client.ledger.usage(days, THIS_CLIENT)
-
-    /** The sum of all known costs. The made-up costs of demo models do not count. */
-    @get:JvmName("totalCost")
-    public val totalCost: Usd get() = client.ledger.total()
 
     /**
      * Ends all running calls and closes their connections. Idle connections and their threads end when nothing refers to the client. Later calls fail with
@@ -274,13 +197,17 @@ public class Llm private constructor(@get:JvmSynthetic internal val client: Clie
             new
         }
 
-        /** A client that takes everything from the environment. */
+        /** A client that takes everything from the environment: the variables of the process, then those in the file `.env` in its working folder. */
         @JvmStatic
         public fun create(): Llm = builder().build()
 
         /** A client that takes everything from the environment. */
         @JvmStatic
         public fun fromEnv(): Llm = create()
+
+        /** A client with the settings in [file]: see [LlmBuilder.config]. What it does not set comes from the environment. */
+        @JvmStatic
+        public fun fromConfig(file: Path): Llm = builder().config(file).build()
 
         /** Builds a client. What is not set comes from the environment. */
         @JvmStatic

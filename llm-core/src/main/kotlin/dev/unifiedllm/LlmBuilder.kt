@@ -1,9 +1,7 @@
 package dev.unifiedllm
 
-import dev.unifiedllm.chat.CallRules
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Timeouts
-import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderSettings
@@ -18,21 +16,15 @@ import kotlin.coroutines.CoroutineContext
 /**
  * The settings of a client. Made by [Llm.builder].
  *
- * Keys, base URLs and the default model that are not set here come from the environment; other settings have defaults.
+ * What is not set here comes from the file of [config], then from the variables of the process, then from those in `.env`; then there are defaults.
  */
 @LlmDsl
-public class LlmBuilder @InternalLlmApi constructor() : CallRules<LlmBuilder>(null) {
+public class LlmBuilder @InternalLlmApi constructor() : StoreSettings<LlmBuilder>() {
     @get:JvmSynthetic
     internal val providers: MutableMap<String, ProviderSettings> = linkedMapOf()
 
     @get:JvmSynthetic
     internal val rows: MutableMap<String, Provider> = linkedMapOf()
-
-    @get:JvmSynthetic
-    internal val aliases: MutableMap<String, String> = linkedMapOf()
-
-    @get:JvmSynthetic
-    internal val prices: MutableMap<ModelId, Price> = linkedMapOf()
 
     @get:JvmSynthetic
     internal val interceptors: MutableList<Pair<Level, Interceptor>> = mutableListOf()
@@ -42,12 +34,6 @@ public class LlmBuilder @InternalLlmApi constructor() : CallRules<LlmBuilder>(nu
 
     @get:JvmSynthetic internal val limits: MutableMap<String, RateLimitBuilder> = linkedMapOf()
 
-    @get:JvmSynthetic
-    internal val routes: RouteBuilder = RouteBuilder()
-
-    @get:JvmSynthetic @set:JvmSynthetic
-    internal var variables: Environment = Environment(System::getenv)
-
     /** True if the requests are sent by the user's Ktor client. */
     @get:JvmSynthetic
     internal val bringsTransport: Boolean get() = httpClient != null
@@ -56,9 +42,9 @@ public class LlmBuilder @InternalLlmApi constructor() : CallRules<LlmBuilder>(nu
     @get:JvmSynthetic @set:JvmSynthetic
     public var defaultModel: String? = null
 
-    /** False: responses have no cost, and the ledger gets no rows. */
+    /** False: responses have no cost, and the ledger gets no rows. Null: as the variable LITELLM_COST_TRACKING says, else true. */
     @get:JvmSynthetic @set:JvmSynthetic
-    public var enableCostTracking: Boolean = true
+    public var enableCostTracking: Boolean? = null
 
     /**
      * How many responses of the model a call with tools may take, unless it says otherwise; null: the variable MAX_ITERATIONS, else 10.
@@ -111,11 +97,16 @@ public class LlmBuilder @InternalLlmApi constructor() : CallRules<LlmBuilder>(nu
      * `timeouts.firstByte`. It does not apply to a client set by [httpClient]. @throws IllegalArgumentException if it is not positive
      */
     @get:JvmSynthetic @set:JvmSynthetic
-    public var maxConcurrentStreams: Int = 100
+    public var maxConcurrentStreams: Int
+        get() = streams ?: MAX_STREAMS
         set(value) {
             require(value > 0) { "maxConcurrentStreams must be positive, was $value" }
-            field = value
+            streams = value
         }
+
+    /** Null: not set. */
+    @get:JvmSynthetic @set:JvmSynthetic
+    internal var streams: Int? = null
 
     /** The coroutine context of the calls; null: threads of the client. */
     @get:JvmSynthetic @set:JvmSynthetic
@@ -173,25 +164,19 @@ public class LlmBuilder @InternalLlmApi constructor() : CallRules<LlmBuilder>(nu
 
     public fun limit(block: Consumer<RateLimitBuilder>): LlmBuilder = limit("", block)
 
-    /** The price of [model]. It replaces that of the catalogue. @throws IllegalArgumentException if a required rate is missing or a rate is negative */
-    @JvmSynthetic
-    public fun price(model: String, block: Price.Builder.() -> Unit): LlmBuilder =
-        apply { prices[ModelId.parse(model)] = Price.Builder().apply(block).build("user") }
-
-    public fun price(model: String, block: Consumer<Price.Builder>): LlmBuilder = price(model) { block.accept(this) }
-
     /** Puts [interceptor] around each step of a call. The first one added is the outermost. */
     public fun intercept(interceptor: Interceptor): LlmBuilder = intercept(interceptor, Level.STEP)
 
     /** Puts [interceptor] around the part of each call that [level] names. Of one level, the first one added is the outermost. */
     public fun intercept(interceptor: Interceptor, level: Level): LlmBuilder = apply { interceptors += level to interceptor }
 
-    /** Looks up variables, instead of the environment of the process. Null: the variable is not set. */
-    public fun environment(variables: Function<String, String?>): LlmBuilder = apply { this.variables = Environment(variables::apply) }
+    /** Looks up variables, instead of the environment of the process and of `.env`. Null: the variable is not set. */
+    public fun environment(variables: Function<String, String?>): LlmBuilder =
+        apply { sources = sources.copy(process = Environment(variables::apply), isReplaced = true) }
 
     public fun defaultModel(model: String): LlmBuilder = apply { defaultModel = model }
 
-    public fun enableCostTracking(enable: Boolean): LlmBuilder = apply { enableCostTracking = enable }
+    public fun enableCostTracking(enable: Boolean?): LlmBuilder = apply { enableCostTracking = enable }
 
     /**
      * Sends all requests by [client], a Ktor 3 client of your own, with its engine, proxy, logging and other plugins. The engine is a dependency of yours,
@@ -243,5 +228,9 @@ public class LlmBuilder @InternalLlmApi constructor() : CallRules<LlmBuilder>(nu
             throw LlmException.Configuration("sslContext does not apply to a client set by httpClient. Set it in the engine of that client, or leave one out.")
         }
         return Llm.of(this)
+    }
+
+    private companion object {
+        const val MAX_STREAMS = 100
     }
 }

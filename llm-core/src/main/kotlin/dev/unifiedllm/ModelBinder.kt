@@ -15,6 +15,7 @@ import dev.unifiedllm.middleware.Fallback
 import dev.unifiedllm.middleware.SpecialFallbacks
 import dev.unifiedllm.middleware.TargetState
 import dev.unifiedllm.middleware.TargetStates
+import dev.unifiedllm.protocol.ProtocolModel
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
@@ -75,7 +76,12 @@ internal class ModelBinder(
     private val states = TargetStates()
     private val usersStates: MutableMap<Model, TargetState> = Collections.synchronizedMap(WeakHashMap())
     private val groups = GroupBinder(this, client.threadContext, rules)
+    private val thinkTags: Boolean? = builder.thinkTags
+    private val accounts = Accounts(builder.variables)
     private val routes: Map<String, ModelRef> = builder.routes.tasks.toMap()
+
+    /** The most output tokens of models that were registered with a limit. */
+    val outputLimits: Map<ModelId, Int> get() = names.outputLimits
 
     /** What the client asks providers beside the calls of models. */
     val queries: ProviderQueries = ProviderQueries(names, prices, wires, client, ::members)
@@ -141,8 +147,8 @@ internal class ModelBinder(
         is ChainModel -> model.members.flatMap(::members)
         is DefaultModel -> members(names.default())
         is DefaultImageModel -> members(names.defaultImageModel())
-        is ModelId -> listOf(names.aliased(model))
-        is BoundModel -> listOf(if (model.client === client) names.aliased(model.id) else model)
+        is ModelId -> names.deployments[model.toString()]?.let(::members) ?: listOf(names.aliased(model))
+        is BoundModel -> if (model.client === client) members(model.id) else listOf(model)
         else -> listOf(model)
     }
 
@@ -189,7 +195,8 @@ internal class ModelBinder(
         val meant = inner ?: name
         if (meant.provider == DemoModel.PROVIDER) return DemoModel(meant.name).let { linked(it, demoTarget(it.id)) }
         val target = names.target(name, inner, settings)
-        return linked(wires.model(target) { state(target.identity).rateLimits = it }, providersTarget(target))
+        val model = wires.model(target) { state(target.identity).rateLimits = it }
+        return linked(model, providersTarget(target, model))
     }
 
     private fun linked(model: Model, target: AttemptTarget) = ResolvedModel(around(model, target), target)
@@ -199,7 +206,7 @@ internal class ModelBinder(
         return if (links.isEmpty()) model else model.with(*links.toTypedArray())
     }
 
-    private fun providersTarget(target: Target): AttemptTarget {
+    private fun providersTarget(target: Target, model: ProtocolModel): AttemptTarget {
         val isFree = prices.isFree(target)
         return AttemptTarget(
             target.id,
@@ -212,15 +219,21 @@ internal class ModelBinder(
             mayWriteThinkTags = target.mayWriteThinkTags,
             embeddingLimits = target.embeddingLimits,
             continuesText = target.wire.continuesText && abilities(target.id)?.prefill == true,
-        ) { reported -> prices.of(target, reported) }
+            priceOf = { name -> prices.ofOther(target, name) },
+            whyUnpriced = { reported -> prices.billing(target, reported).why },
+            canonical = { canonical(model, target, accounts, thinkTags ?: target.mayWriteThinkTags, it) },
+        ) { reported -> prices.billing(target, reported).price }
     }
 
-    private fun demoTarget(id: ModelId) = AttemptTarget(id, { state(id) }, isUsers = false, isFree = false) { prices.demo(id) }
+    private fun demoTarget(id: ModelId): AttemptTarget {
+        val form: suspend (Request) -> String = { canonical(id.toString(), it) }
+        return AttemptTarget(id, { state(id) }, isUsers = false, isFree = false, canonical = form) { prices.demo(id) }
+    }
 
     private fun usersTarget(model: Model): AttemptTarget {
         val isFree = model is FunctionModel && !prices.isSet(model.id)
         val state = usersStates.computeIfAbsent(model) { TargetState() }
-        return AttemptTarget(model.id, { state }, isUsers = true, isFree) { prices.set(model.id) }
+        return AttemptTarget(model.id, { state }, isUsers = true, isFree, canonical = { canonical("${model.id} ${state.id}", it) }) { prices.set(model.id) }
     }
 
     fun state(identity: Any): TargetState = states[identity]

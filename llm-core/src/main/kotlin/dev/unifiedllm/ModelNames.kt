@@ -1,9 +1,12 @@
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.pricing.PriceCatalog
+import dev.unifiedllm.provider.BaseUrl
 import dev.unifiedllm.provider.Environment
+import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
@@ -16,6 +19,9 @@ internal class ModelNames(builder: LlmBuilder) {
     val environment: Environment = builder.variables
     private val aliases: Map<String, ModelId> = builder.aliases.mapValues { ModelId.parse(it.value) }
     private val defaultModel: String? = builder.defaultModel
+
+    /** Names that stand for models with settings of their own. */
+    val deployments: Map<String, ModelRef> = builder.settled?.deployments.orEmpty()
 
     val registry: ProviderRegistry = if (builder.rows.isEmpty()) ProviderRegistry.packed else ProviderRegistry.packed.plus(builder.rows.values.toList())
 
@@ -31,20 +37,38 @@ internal class ModelNames(builder: LlmBuilder) {
         catalogue = { PriceCatalog.packed.models },
     )
 
+    /** The most output tokens of models that were registered with a limit. */
+    val outputLimits: Map<ModelId, Int> = builder.maxTokens.mapKeys { (id, _) -> billed(id) }
+
     fun aliased(id: ModelId): ModelId = aliases[id.toString()] ?: id
 
     /**
-     * The default model: that of the client, then that of the environment, which may name another one for requests with images.
+     * The default model: that of the client, then that of the environment, which may name another one for requests with images. The provider of
+     * a name without prefix and family is chosen by what is set.
      *
      * @throws LlmException.Configuration if none is set
      */
     fun default(hasImages: Boolean = false): ModelId {
-        defaultModel?.let { return ModelId.parse(it) }
-        return ofVariable(if (hasImages) VISION_VARIABLES else DEFAULT_VARIABLES) ?: throw LlmException.Configuration(
+        defaultModel?.let { return chosen(ModelId.parse(it)) }
+        return ofVariable(if (hasImages) VISION_VARIABLES else DEFAULT_VARIABLES)?.let(::chosen) ?: throw LlmException.Configuration(
             "No model was named and there is no default model. Set the variable ${DEFAULT_VARIABLES.first()}, or name a model, as in " +
                 "chat(\"ollama/llama3\") { … } (Kotlin) or llm.chat(\"ollama/llama3\", c -> …) (Java).",
         )
     }
+
+    private fun chosen(id: ModelId): ModelId {
+        val isAlias = id.toString().let { it in aliases || it in deployments }
+        return if (isAlias) id else resolver.ofDefault(id)?.let { ModelId(it.id, id.name) } ?: id
+    }
+
+    /** The provider of a default model without prefix and family; null if none of those that may be is set up. */
+    fun byWhatIsSet(): Provider? = resolver.byWhatIsSet()
+
+    /** The base URL of [id], and where it was set. @throws LlmException.Configuration if there is none, or it cannot be used */
+    fun baseUrl(id: ModelId, settings: ProviderSettings): BaseUrl = resolver.baseUrl(id, settings)
+
+    /** [id] with its provider's own id. @throws LlmException.Configuration if no provider is known */
+    fun known(id: ModelId): ModelId = resolver.found(id)
 
     /** The model of the variable LITELLM_DEFAULT_IMAGE_MODEL. @throws LlmException.Configuration if it is not set */
     fun defaultImageModel(): ModelId = ofVariable(listOf(IMAGE_VARIABLE)) ?: throw LlmException.Configuration(
@@ -57,12 +81,15 @@ internal class ModelNames(builder: LlmBuilder) {
         return try {
             ModelId.parse(variable.value)
         } catch (wrong: IllegalArgumentException) {
-            throw LlmException.Configuration("The variable ${variable.name} names no model: ${wrong.message}. Correct it or unset it.", wrong)
+            throw LlmException.Configuration("The variable ${variable.place} names no model: ${wrong.message}. Correct it or unset it.", wrong)
         }
     }
 
     /** [id] as this client's prices are keyed: with the provider's own id instead of an alias. */
     fun canonical(id: ModelId): ModelId = registry.find(id.provider)?.let { ModelId(it.id, id.name) } ?: id
+
+    /** The model of which [id] is a name in the settings of prices: that of an alias, of a family, or with the provider's own id. */
+    fun billed(id: ModelId): ModelId = aliased(id).let { if (it.provider.isEmpty()) found(it) else canonical(it) }
 
     /**
      * The model that `openai("ollama/llama3")` means: a known prefix inside the name wins, unless the outer provider has a model of that name. Null if there

@@ -17,6 +17,18 @@ public class ProviderBuilder @InternalLlmApi constructor() {
 
     private var key: ApiKey? = null
 
+    /**
+     * The variable that holds the key, instead of those of the provider: `TEAM_B_KEY`. [apiKey] counts before it.
+     *
+     * @throws IllegalArgumentException if it is blank
+     */
+    @get:JvmSynthetic @set:JvmSynthetic
+    public var keyVariable: String? = null
+        set(value) {
+            require(value == null || value.isNotBlank()) { "keyVariable must be the name of a variable, and was blank" }
+            field = value
+        }
+
     /** The URL up to the path of the endpoint, as in `http://gpu-box:8000/v1`. */
     @get:JvmSynthetic @set:JvmSynthetic
     public var baseUrl: String? = null
@@ -65,6 +77,9 @@ public class ProviderBuilder @InternalLlmApi constructor() {
 
     public fun apiKey(key: String): ProviderBuilder = apply { apiKey = key }
 
+    /** @throws IllegalArgumentException if it is blank */
+    public fun keyVariable(name: String): ProviderBuilder = apply { keyVariable = name }
+
     public fun baseUrl(url: String): ProviderBuilder = apply { baseUrl = url }
 
     public fun allowInsecure(allow: Boolean): ProviderBuilder = apply { allowInsecure = allow }
@@ -75,5 +90,5 @@ public class ProviderBuilder @InternalLlmApi constructor() {
     public fun protocol(name: String): ProviderBuilder = apply { protocol = name }
 
     @JvmSynthetic
-    internal fun build() = ProviderSettings(key, baseUrl, allowInsecure, aws = aws, protocol = protocol, isFree = free)
+    internal fun build() = ProviderSettings(key, baseUrl, allowInsecure, aws = aws, protocol = protocol, isFree = free, keyVariable = keyVariable)
 }

@@ -9,7 +9,10 @@ import dev.unifiedllm.demo.DemoKind
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.demo.DemoScript
 import dev.unifiedllm.demo.demoPrice
+import dev.unifiedllm.pricing.PriceFile
+import dev.unifiedllm.protocol.Exchange
 import dev.unifiedllm.protocol.ListedModel
+import dev.unifiedllm.protocol.getJson
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
@@ -29,6 +32,9 @@ internal class ProviderQueries(
     private val client: Client,
     val members: (ModelRef) -> List<ModelRef>,
 ) {
+    /** The settings of the client, with their sources. */
+    val settled: Settled get() = client.settled
+
     /** Counts by the provider of the first model of [request]; estimates if it has no endpoint for it. */
     suspend fun count(request: ChatRequest, model: ModelRef = request.modelRef): TokenCount =
         when (val member = members(model).first()) {
@@ -79,6 +85,20 @@ internal class ProviderQueries(
         return listed.map { info(it, target) }
     }
 
+    /** True if the LiteLLM proxy that [any] names says that it runs. False for other servers. */
+    suspend fun isAlive(any: ModelId): Boolean {
+        if (any.provider.substringBefore('/') != "litellm_proxy") return false
+        val target = names.target(any, null, ProviderSettings())
+        return try {
+            exchange(target, null).send(getJson(target, target.baseUrl.removeSuffix("/v1") + LIVENESS))
+            true
+        } catch (_: LlmException.MalformedResponse) { // status 200, with a text
+            true
+        } catch (_: LlmException) { // the list of its models says what is wrong
+            false
+        }
+    }
+
     private fun info(listed: ListedModel, target: Target): ModelInfo {
         val id = ModelId(target.provider.id, listed.name)
         val known = abilities(id)
@@ -111,7 +131,10 @@ internal class ProviderQueries(
     /** The model that [model] means, by its provider's own name. Needs neither key nor base URL. */
     fun found(model: UnboundModel): ModelId = names.named(model).let { names.found(names.innerOf(model, it) ?: it) }
 
-    private fun exchange(target: Target, timeouts: Timeouts?) = wires.exchange(target, timeouts)
+    fun exchange(target: Target, timeouts: Timeouts?): Exchange = wires.exchange(target, timeouts)
+
+    /** The prices at [url]. */
+    suspend fun priceFile(url: String): PriceFile = wires.priceFetcher.prices(url)
 
     /** True for a server that may have its wire without all of its endpoints: one that users run, or another than the provider's own. */
     private val Target.mayLackEndpoint: Boolean

@@ -3,6 +3,7 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.RateLimits
 import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.pricing.PriceFile
 import dev.unifiedllm.protocol.JsonExchange
 import dev.unifiedllm.protocol.OutgoingMedia
 import dev.unifiedllm.protocol.ProtocolModel
@@ -21,6 +22,9 @@ internal class WireModels(builder: LlmBuilder, private val timeouts: ModelTimeou
     private val transport = (builder.httpClient?.let(::KtorTransport) ?: jdkTransport(builder)).observed(builder)
     private val credentials = Credentials(builder.variables, transport)
     private val fetcher = MediaFetcher(sslContext = builder.sslContext)
+
+    /** Fetches price maps, whose place the user names. */
+    val priceFetcher: MediaFetcher = MediaFetcher(PriceFile.MAX_BYTES, PRICE_TIME_LIMIT, builder.sslContext)
 
     private val origins = ConcurrentHashMap<ModelId, Set<Origin>>()
 

@@ -21,8 +21,9 @@ private val ofWire = setOf(
 
 /** What the root package's client files may import: they put everything together. */
 private val ANY = setOf(
-    "annotation", "error", "model", "chat", "provider", "pricing", "store", "transport", "transport.error", "transport.framing", "transport.credential",
-    "transport.fetch", "protocol", "protocol.json", "middleware", "demo", "schema", "tool",
+    "annotation", "error", "model", "chat", "provider", "pricing", "store", "store.sql", "store.redis", "cache",
+    "transport", "transport.error", "transport.framing", "transport.credential",
+    "transport.fetch", "protocol", "protocol.json", "middleware", "demo", "schema", "tool", "config",
 ) + wires
 
 /** What each package may import; the packages of CONTRIBUTING's map, of which the root is divided by file. */
@@ -35,6 +36,8 @@ private val allowed = mapOf(
     "provider" to setOf("annotation", "error", "chat"),
     "pricing" to setOf("annotation", "error", "chat"),
     "store" to setOf("annotation", "error", "chat"),
+    "store.sql" to setOf("annotation", "error", "chat", "store"), // SQLite and PostgreSQL, by their optional drivers
+    "store.redis" to setOf("annotation", "error", "chat", "store"), // by the optional Jedis
     "transport.framing" to emptySet(),
     "transport.error" to setOf("annotation", "error", "chat", "provider", "transport.framing"), // HttpErrors names the target in its remedies
     "transport" to setOf("annotation", "error", "chat", "transport.error"),
@@ -46,7 +49,9 @@ private val allowed = mapOf(
         "transport", "transport.error", "transport.framing", "transport.credential", "transport.fetch",
     ),
     "middleware" to setOf("annotation", "error", "model", "chat", "provider", "pricing", "store"),
+    "cache" to setOf("annotation", "error", "model", "chat", "middleware", "store", "store.sql", "store.redis"),
     "tool" to setOf("annotation", "error", "model", "chat", "provider", "schema", "middleware", "protocol.json"),
+    "config" to setOf("annotation", "error", "chat", "provider", "pricing"), // files of settings, as values: the client applies them
     "demo" to setOf("annotation", "error", "model", "chat", "pricing"), // a Model as any other, and what it would cost
 ) + wires.associateWith { ofWire } + mapOf("client" to ANY)
 

@@ -5,18 +5,22 @@ import dev.unifiedllm.transport.LoopbackRequest
 import dev.unifiedllm.transport.LoopbackServer
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.datatest.withData
+import io.kotest.engine.spec.tempdir
 import io.kotest.matchers.collections.shouldNotContain
 import io.kotest.matchers.nulls.shouldBeNull
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
+import io.kotest.matchers.string.shouldStartWith
 import io.ktor.client.HttpClient
 import io.ktor.client.engine.java.Java
 import io.ktor.client.plugins.api.Send
 import io.ktor.client.plugins.api.createClientPlugin
 import io.ktor.http.URLProtocol
 import java.net.ConnectException
+import java.util.concurrent.CopyOnWriteArrayList
+import kotlin.io.path.writeText
 
 private const val SECRET = "gsk_a-secret-that-must-not-be-shown"
 
@@ -82,7 +86,7 @@ class DoctorSpec : FunSpec({
             it.status shouldBe CheckStatus.FAILED
             it.finding shouldContain "bad key"
         }
-        checks.getValue("default model").finding shouldBe "groq/m1"
+        checks.getValue("default model").finding shouldStartWith "groq/m1; groq lists it; its costs are Unknown: no price is known for groq/m1"
         checks.getValue("keys").let {
             it.status shouldBe CheckStatus.WARNING
             it.finding shouldContain "GROQ_API_KEY"
@@ -212,7 +216,14 @@ class DoctorSpec : FunSpec({
         withData<DefaultOfDoctor>(
             { "${it.model} with ${it.variables.map { (name) -> name }}" },
             DefaultOfDoctor("openai/gpt-4o", CheckStatus.WARNING, "OPENAI_API_KEY"),
-            DefaultOfDoctor("openai/gpt-4o", CheckStatus.OK, "openai/gpt-4o", "OPENAI_API_KEY" to SECRET, "OPENAI_BASE_URL" to "URL/v1"),
+            DefaultOfDoctor("openai/m1", CheckStatus.OK, "openai/m1; openai lists it", "OPENAI_API_KEY" to SECRET, "OPENAI_BASE_URL" to "URL/v1"),
+            DefaultOfDoctor(
+                "openai/gpt-4o",
+                CheckStatus.WARNING,
+                "does not list it; price: USD 2.5",
+                "OPENAI_API_KEY" to SECRET,
+                "OPENAI_BASE_URL" to "URL/v1",
+            ),
             DefaultOfDoctor("demo/echo", CheckStatus.OK, "demo/echo"),
             DefaultOfDoctor("demo/nobody", CheckStatus.WARNING, "There is no demo model \"nobody\""),
             DefaultOfDoctor("smart", CheckStatus.WARNING, "GROQ_API_KEY"),
@@ -225,6 +236,88 @@ class DoctorSpec : FunSpec({
             }.getValue("default model")
             check.status shouldBe case.status
             check.finding shouldContain case.finding
+        }
+    }
+
+    test("a LiteLLM proxy is asked whether it is alive, then for its models, and never for its health, which calls all of them") {
+        val paths = CopyOnWriteArrayList<String>()
+        val checks = examined(
+            "LITELLM_PROXY_BASE_URL" to "URL",
+            "LITELLM_PROXY_API_KEY" to SECRET,
+            answer = { request ->
+                paths += request.path
+                if (request.path == "/health/liveliness") whole("\"I'm alive!\"") else whole("""{"data":[{"id":"gpt-4o"}]}""")
+            },
+        )
+        checks.getValue("litellm_proxy").let {
+            it.status shouldBe CheckStatus.OK
+            it.finding shouldBe "is alive (/health/liveliness); models(\"litellm_proxy\") lists 1 model"
+        }
+        paths.toSet() shouldBe setOf("/health/liveliness", "/models")
+        val refused = examined(
+            "LITELLM_PROXY_BASE_URL" to "URL",
+            answer = { if (it.path == "/health/liveliness") whole("\"I'm alive!\"") else refuse(401, "no key") },
+        )
+        refused.getValue("litellm_proxy").let {
+            it.status shouldBe CheckStatus.FAILED
+            it.finding shouldContain "is alive (/health/liveliness); "
+            it.finding shouldContain "no key"
+        }
+    }
+
+    test("Ollama is asked for its tags, and the default model is found there, with what it costs") {
+        val checks = examined(
+            "OLLAMA_API_BASE" to "URL",
+            "MODEL" to "ollama/llama3",
+            answer = { if (it.path == "/api/tags") whole("""{"models":[{"name":"llama3:latest","model":"llama3:latest"}]}""") else refuse(404) },
+        )
+        checks.getValue("ollama").status shouldBe CheckStatus.OK
+        checks.getValue("default model").let {
+            it.status shouldBe CheckStatus.OK
+            it.finding shouldBe "ollama/llama3; ollama lists it; free: the server at 127.0.0.1 runs on this machine"
+        }
+        val missing = examined("OLLAMA_API_BASE" to "URL", "MODEL" to "ollama/lama3", answer = { whole("""{"models":[{"name":"llama3"}]}""") })
+        missing.getValue("default model").let {
+            it.status shouldBe CheckStatus.WARNING
+            it.finding shouldContain "ollama does not list it, but llama3"
+        }
+    }
+
+    test("the versions, and the provider of names without prefix by what is set") {
+        val azure = arrayOf("AZURE_API_KEY" to SECRET, "AZURE_API_BASE" to "https://acme.openai.azure.com")
+        examined().let {
+            it.getValue("unified-llm").finding shouldContain "Kotlin ${KotlinVersion.CURRENT}"
+            it.getValue("Java").finding shouldContain System.getProperty("java.version")
+            it.getValue("names without prefix").finding shouldContain "are not set up"
+        }
+        examined("OPENAI_API_KEY" to SECRET, *azure, "MODEL" to "gpt-4o").let {
+            it.getValue("names without prefix").finding shouldContain "a default model of no family to azure"
+            it.getValue("default model").finding shouldStartWith "azure/gpt-4o; price: USD 2.5 in and 10 out per million tokens"
+        }
+        examined("ANTHROPIC_API_KEY" to SECRET).getValue("names without prefix").finding shouldContain "a default model of no family to anthropic"
+        examined("ANTHROPIC_API_KEY" to SECRET, "USE_LITELLM_PROXY" to "true").getValue("names without prefix").finding shouldContain
+            "all names go to litellm_proxy"
+    }
+
+    test("the report has each setting with its source, and the files with what is wrong with them") {
+        val folder = tempdir().toPath()
+        val config = folder.resolve("llm.json").also { it.writeText("""{"timeouts":{"total":"2m"},"aliases":{"fast":"groq/m"}}""") }
+        val dotEnv = folder.resolve("my.env").also { it.writeText("DETAILED_ERROR=true\nnonsense\n") }
+        client("TEMPERATURE" to "0.3") { config(config).dotEnv(dotEnv).maxIterations(7) }.use { llm ->
+            val report = llm.doctor().await()
+            val settings = report.settings.associate { it.name to "${it.value} (${it.source})" }
+            settings["timeouts.total"] shouldBe "2m (llm.json, line 1)"
+            settings["aliases"] shouldBe "fast (llm.json)"
+            settings["temperature"] shouldBe "0.3 (TEMPERATURE)"
+            settings["detailedErrors"] shouldBe "true (DETAILED_ERROR in my.env, line 1)"
+            settings["maxIterations"] shouldBe "7 (code)"
+            settings["enableFallback"] shouldBe "true (default)"
+            report.single { it.subject == "llm.json" }.status shouldBe CheckStatus.OK
+            report.single { it.subject == "my.env" }.let {
+                it.status shouldBe CheckStatus.WARNING
+                it.finding shouldStartWith "has DETAILED_ERROR; my.env has lines that are not of the form NAME=value"
+            }
+            "$report" shouldContain "settings:\n  defaultModel: none (default)"
         }
     }
 })

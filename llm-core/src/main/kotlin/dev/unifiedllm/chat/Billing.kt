@@ -12,18 +12,33 @@ internal data class Billing(
     val searchContext: String? = null,
     /** The part of the input tokens that is images, where that has a price of its own; null if the provider does not say. */
     val imageInputTokens: Long? = null,
+    /** The part of the tokens read from a cache that is audio; null if the provider does not say. */
+    val cachedAudioTokens: Long? = null,
+    /** The part of the tokens read from a cache that is images; null if the provider does not say. */
+    val cachedImageTokens: Long? = null,
+    /** The requests that the provider made for the response and bills one by one; none if the counters of the response are those of one request. */
+    val steps: List<Step> = emptyList(),
     /** Why the response cannot be priced by its usage; null if it can be. */
     val unpriced: String? = null,
 ) {
+    /** A request that the provider made for a response. @property model the model that worked on it; null for that of the response */
+    data class Step(val model: String?, val usage: Usage)
+
     /** The sum for two responses. It has no price if they were billed in different ways. */
     operator fun plus(other: Billing): Billing {
-        val isAlike = serviceTier == other.serviceTier && conditions == other.conditions && searchContext == other.searchContext
+        val isAlike = serviceTier == other.serviceTier && conditions == other.conditions && searchContext == other.searchContext &&
+            steps.isEmpty() == other.steps.isEmpty()
         return copy(
-            webSearches = if (webSearches == null) other.webSearches else webSearches + (other.webSearches ?: 0),
-            imageInputTokens = if (imageInputTokens == null) other.imageInputTokens else imageInputTokens + (other.imageInputTokens ?: 0),
+            webSearches = sum(webSearches, other.webSearches),
+            imageInputTokens = sum(imageInputTokens, other.imageInputTokens),
+            cachedAudioTokens = sum(cachedAudioTokens, other.cachedAudioTokens),
+            cachedImageTokens = sum(cachedImageTokens, other.cachedImageTokens),
+            steps = steps + other.steps,
             unpriced = unpriced ?: other.unpriced ?: if (isAlike) null else "the responses were billed at different prices",
         )
     }
+
+    private fun sum(a: Long?, b: Long?): Long? = if (a == null) b else a + (b ?: 0)
 
     companion object {
         val STANDARD: Billing = Billing()

@@ -5,6 +5,7 @@ package dev.unifiedllm.chat
 import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.LlmDsl
 import dev.unifiedllm.schema.JsonType
+import java.util.concurrent.atomic.AtomicInteger
 import java.util.function.Consumer
 import kotlin.time.TimeMark
 
@@ -25,6 +26,10 @@ public class CallContext private constructor(builder: Builder) {
 
     @get:JvmSynthetic
     internal val functions: RunningFunctions? = builder.functions
+
+    /** Counts the attempts of the call; null before it starts. */
+    @get:JvmSynthetic
+    internal val attempts: AtomicInteger? = builder.attempts
 
     /** The media that the call has fetched; null before it starts. */
     @get:JvmSynthetic
@@ -76,6 +81,10 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmName("retry")
     public val retry: RetryPolicy? = builder.retry
 
+    /** How the call uses the cache of its client; null: as the client says. */
+    @get:JvmName("cache")
+    public val cache: CachePolicy? = builder.cache
+
     /** The models to try in order when the request is longer than the context of a model; empty: those of the client. */
     @get:JvmName("contextWindowFallbacks")
     public val contextWindowFallbacks: List<ModelRef> = builder.contextWindowFallbacks.toList()
@@ -120,6 +129,9 @@ public class CallContext private constructor(builder: Builder) {
         internal var fetched: FetchedMedia? = from?.fetched
 
         @get:JvmSynthetic @set:JvmSynthetic
+        internal var attempts: AtomicInteger? = from?.attempts
+
+        @get:JvmSynthetic @set:JvmSynthetic
         internal var tools: ToolSettings? = from?.tools
 
         @get:JvmSynthetic @set:JvmSynthetic
@@ -145,6 +157,9 @@ public class CallContext private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var retry: RetryPolicy? = from?.retry
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        public var cache: CachePolicy? = from?.cache
 
         @get:JvmSynthetic @set:JvmSynthetic
         public var fallbackOnAnyError: Boolean? = from?.fallbackOnAnyError
@@ -185,6 +200,9 @@ public class CallContext private constructor(builder: Builder) {
 
         /** Changes the parts of the retry policy that are set; the others stay. */
         public fun retry(block: Consumer<RetryPolicy.Builder>): Builder = apply { retry = RetryPolicy.Builder(retry).also(block::accept).build() }
+
+        /** Changes the parts of the cache policy that are set; the others stay. */
+        public fun cache(block: Consumer<CachePolicy.Builder>): Builder = apply { cache = CachePolicy.Builder(cache).also(block::accept).build() }
 
         public fun apiKey(key: ApiKey?): Builder = apply { apiKey = key }
 

@@ -78,6 +78,14 @@ public class ChatResponse private constructor(fold: ResponseFold, now: Long) {
     @get:JvmName("reportedModel")
     public val reportedModel: String? = fold.start?.reportedModel
 
+    /** True if the response comes from the cache of the client, in all of its steps: no request was sent. [cost] is zero, [usage] that of the original. */
+    @get:JvmName("cached")
+    public val cached: Boolean = fold.starts.isNotEmpty() && fold.starts.all { it.isCached }
+
+    /** What the steps that came from the cache cost when they were stored; null if none came from it. */
+    @get:JvmName("savedCost")
+    public val savedCost: Cost? = fold.starts.saved()
+
     /** From sending the call to its end, which may be a failure; until now while it runs. */
     @get:JvmSynthetic
     public val latency: Duration = fold.latency(now)

@@ -10,7 +10,7 @@ public sealed class Cost {
     /**
      * @property source the source of the price: a price table, the provider, `demo`, `user`
      * @property asOf the day on which the price was read; null for what the provider billed and for prices set in code
-     * @property estimated true if the model or interceptor that built the usage counted the tokens itself
+     * @property estimated true if the model or interceptor that built the usage counted the tokens itself, or the provider calls its figure an estimate
      */
     public data class Known @JvmOverloads constructor(
         @get:JvmName("amount") public val amount: Usd,

@@ -31,6 +31,10 @@ public sealed class Delta {
         internal var head: ResponseHead? = null
             private set
 
+        /** True if the response comes from a cache: no request was sent. False for a copy. Does not count in equality. */
+        @get:JvmName("isCached")
+        public val isCached: Boolean get() = head?.isCached == true
+
         @JvmSynthetic
         internal fun withHead(head: ResponseHead): Start = copy().also { it.head = head }
     }

@@ -57,6 +57,14 @@ public class EmbeddingResponse private constructor(response: ChatResponse) {
     @get:JvmName("fallbackUsed")
     public val fallbackUsed: Boolean = response.fallbackUsed
 
+    /** True if all vectors come from the cache of the client: no request was sent, and [cost] is zero. */
+    @get:JvmName("cached")
+    public val cached: Boolean = response.cached
+
+    /** What the responses that came from the cache cost when they were stored; null if none came from it. */
+    @get:JvmName("savedCost")
+    public val savedCost: Cost? = response.savedCost
+
     @get:JvmName("warnings")
     public val warnings: List<String> = response.warnings
 

@@ -38,6 +38,21 @@ public sealed class RequestBuilder<B : RequestBuilder<B>>(
             callSettings.apiKey = value?.let(ApiKey::of)
         }
 
+    /** Uses the client's cache for this call, at every temperature, as [block] says. A warning of the response says so if the client has none. */
+    @JvmSynthetic
+    public fun cache(block: CachePolicy.Builder.() -> Unit): B = self.apply {
+        callSettings.cache = CachePolicy.Builder(callSettings.cache).apply(block).build()
+    }
+
+    /** Uses the client's cache for this call, at every temperature, as [block] says. A warning of the response says so if the client has none. */
+    public fun cache(block: Consumer<CachePolicy.Builder>): B = cache { block.accept(this) }
+
+    /** True: uses the client's cache for this call, at every temperature. False: takes no cached response, and stores none. */
+    public fun cache(enable: Boolean): B = cache {
+        noCache = !enable
+        noStore = !enable
+    }
+
     /** Labels for reports. */
     public fun tag(vararg tags: String): B = self.apply { callSettings.tags += tags }
 

@@ -25,6 +25,10 @@ public class ResponseFold(private val nanoTime: () -> Long = System::nanoTime, p
     private var sourcesBefore = 0
     internal var start: Delta.Start? = null
         private set
+    private val earlierStarts = mutableListOf<Delta.Start>()
+
+    /** One for each step that has begun, in order. */
+    internal val starts: List<Delta.Start> get() = earlierStarts + listOfNotNull(start?.takeIf { it !== earlierStarts.lastOrNull() })
     internal var finish: Delta.Finish? = null
         private set
     internal var firstContentAt: Long? = null
@@ -71,6 +75,7 @@ public class ResponseFold(private val nanoTime: () -> Long = System::nanoTime, p
 
     private fun endStep(delta: Delta.StepFinish) {
         steps += delta
+        start?.let(earlierStarts::add)
         earlier += Message(Role.ASSISTANT, parts(0), model = start?.model)
         choices = mutableListOf()
         mediaBefore = media.size

@@ -2,10 +2,13 @@ package dev.unifiedllm.middleware
 
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.RateLimits
+import dev.unifiedllm.chat.Request
 import dev.unifiedllm.pricing.ImagePrices
 import dev.unifiedllm.pricing.Price
+import dev.unifiedllm.pricing.setPrice
 import dev.unifiedllm.provider.EmbeddingLimits
 import dev.unifiedllm.provider.JsonMode
+import java.util.UUID
 import java.util.concurrent.ConcurrentHashMap
 import kotlin.time.TimeMark
 
@@ -32,6 +35,11 @@ internal class AttemptTarget(
     val embeddingLimits: EmbeddingLimits = EmbeddingLimits(),
     /** True if the model continues a message of the assistant that stands at the end of the request. */
     val continuesText: Boolean = false,
+    /** The price of another model of its provider, by its name there; null if none is known. */
+    val priceOf: (name: String) -> Price? = { null },
+    private val whyUnpriced: (reportedModel: String?) -> String? = { null },
+    /** The request as this target gets it, as a text that is equal for equal requests; null if it would not be sent. */
+    val canonical: suspend (Request) -> String? = { null },
     private val price: (reportedModel: String?) -> Price?,
 ) {
     /** Shared by all calls of the client to this target. Found when it is needed, because the identity of a target contains a hash of its key. */
@@ -39,10 +47,22 @@ internal class AttemptTarget(
 
     /** The price of the model; null if none is known. @param reportedModel the model as the provider names it; null if it does not say */
     fun price(reportedModel: String?): Price? = price.invoke(reportedModel)
+
+    /** Why [price] is null, with how to set one. */
+    fun whyUnpriced(reportedModel: String?): String = whyUnpriced.invoke(reportedModel) ?: noPrice(id, reportedModel)
+}
+
+/** Says that no price is known for [id], with how to set one. @param reportedModel the model as the provider names it; null if it does not say */
+internal fun noPrice(id: ModelId, reportedModel: String?): String {
+    val answered = reportedModel?.takeIf { it != id.name }?.let { ", which responded as \"$it\"" }.orEmpty()
+    return "no price is known for $id$answered; ${setPrice(id.toString())}"
 }
 
 /** What a client remembers of one target between calls. Thread-safe. */
 internal class TargetState {
+    /** No other target has it, in any process. */
+    val id: String by lazy { UUID.randomUUID().toString() }
+
     /** As the provider last reported them; null if it never did. */
     @Volatile
     var rateLimits: RateLimits? = null

@@ -9,11 +9,12 @@ import dev.unifiedllm.TokenEstimate
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ImageRequest
+import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.linkFlow
 import dev.unifiedllm.pricing.MadeImages
 import dev.unifiedllm.pricing.imageCost
-import dev.unifiedllm.pricing.setPrice
 import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.store.LedgerRow.Status
@@ -27,13 +28,14 @@ import kotlin.time.TimeSource
 /**
  * Prices the finish of an attempt and writes its row, however it ends. What the provider says it billed replaces the price of the catalogue.
  *
- * The row of a response that was cut has an estimate of its usage.
+ * The row of a response that was cut has an estimate of its usage and of its cost.
  */
 internal class CostTracking(
     private val ledger: Ledger,
     private val target: AttemptTarget,
     private val now: () -> Instant = Instant::now,
     private val time: TimeSource = TimeSource.Monotonic,
+    private val caller: Caller = Caller.UNKNOWN,
 ) : Interceptor {
     override fun intercept(request: Request, next: Model): Flow<Delta> = linkFlow {
         val startedAt = now()
@@ -46,6 +48,8 @@ internal class CostTracking(
         var characters = 0L
         var status = Status.FAILED
         var mayBeBilled = false
+        var failed: LlmException? = null
+        val attempt = request.context.attempts?.incrementAndGet()
         try {
             next.stream(request).collect { delta ->
                 if (delta.isContent) {
@@ -71,10 +75,11 @@ internal class CostTracking(
             throw cancelled
         } catch (failure: LlmException) {
             mayBeBilled = failure.mayBeBilled
+            failed = failure
             throw failure
         } finally {
             val usage = if (finish == null && (begun != null || firstContent != null)) TokenEstimate.ofCut(request, characters) else finish?.usage
-            val cost = finish?.cost ?: if (begun != null || mayBeBilled) unfinished(begun) else null
+            val cost = finish?.cost ?: if (begun != null || mayBeBilled) unfinished(request, begun, usage) else null
             ledger.add(
                 LedgerRow(
                     request.context.callId,
@@ -89,20 +94,21 @@ internal class CostTracking(
                     request.context.tags,
                     target.isLocal,
                     request.context.cell,
+                    caller.origin(request, target.id, begun, failed, attempt),
                 ),
             )
         }
     }
 
-    private fun unfinished(begun: Delta.Start?): Cost = when {
+    /** What the provider may bill for a response that did not end, by an estimate of its tokens. */
+    private fun unfinished(request: Request, begun: Delta.Start?, usage: Usage?): Cost = when {
         target.isFree -> Cost.Free
-        begun != null -> Cost.Unknown("the response was cut")
-        else -> Cost.Unknown("the request was sent, but no response came")
-    }
-
-    private fun unlisted(reportedModel: String?): String {
-        val answered = reportedModel?.takeIf { it != target.id.name }?.let { ", which responded as \"$it\"" }.orEmpty()
-        return "no price is known for ${target.id}$answered; ${setPrice(target.id.toString())}"
+        begun == null -> Cost.Unknown("the request was sent, but no response came")
+        request is ImageRequest || usage == null -> Cost.Unknown(CUT)
+        else -> when (val cost = target.price(begun.reportedModel)?.cost(usage, target.priceOf)) {
+            is Cost.Known -> cost.copy(estimated = true)
+            else -> Cost.Unknown(CUT)
+        }
     }
 
     /**
@@ -114,11 +120,34 @@ internal class CostTracking(
         target.isFree -> Cost.Free
         request is ImageRequest -> {
             val made = MadeImages(images, request.size, request.quality, request.sources.isNotEmpty())
-            imageCost(finish.usage, target.price(reportedModel), target.imagePrices(), made) ?: Cost.Unknown(unlisted(reportedModel))
+            imageCost(finish.usage, target.price(reportedModel), target.imagePrices(), made) ?: Cost.Unknown(target.whyUnpriced(reportedModel))
         }
         hasAnswer && finish.usage?.outputTokens == 0L -> Cost.Unknown("the provider counted no output tokens for a response with content")
         hasAnswer && finish.usage?.inputTokens == 0L -> Cost.Unknown("the provider counted no input tokens")
-        else -> target.price(reportedModel)?.cost(finish.usage) ?: Cost.Unknown(finish.usage?.billing?.unpriced ?: unlisted(reportedModel))
+        else -> target.price(reportedModel)?.cost(finish.usage, target.priceOf)
+            ?: Cost.Unknown(finish.usage?.billing?.unpriced ?: target.whyUnpriced(reportedModel))
+    }
+}
+
+private const val CUT = "the response was cut"
+
+/** Who makes calls: the same for all calls of a client. */
+internal class Caller(private val client: String?, private val session: String?, private val notebook: String?) {
+    fun origin(request: Request, target: ModelId, begun: Delta.Start?, failure: LlmException?, attempt: Int?): LedgerRow.Origin = LedgerRow.Origin(
+        client = client,
+        session = session,
+        notebook = notebook,
+        asked = request.model.toString().takeIf { it != target.toString() },
+        answered = begun?.reportedModel,
+        requestId = begun?.head?.requestId ?: failure?.requestId,
+        error = failure?.javaClass?.simpleName,
+        httpStatus = failure?.status,
+        attempt = attempt,
+        isStreamed = begun?.head?.let { it.raw == null },
+    )
+
+    companion object {
+        val UNKNOWN = Caller(null, null, null)
     }
 }
 

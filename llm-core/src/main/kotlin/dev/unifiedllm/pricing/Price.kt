@@ -55,7 +55,16 @@ public class Price private constructor(
      * The usage of a response has more than tokens: the service tier in which the provider served it, and the web searches. A price that was set in
      * code is that of every tier.
      */
-    public fun cost(usage: Usage?): Cost = cost(usage, table, terms) { Cost.Known(it, source, asOf, usage!!.estimated) }
+    public fun cost(usage: Usage?): Cost = cost(usage) { null }
+
+    /** The cost of [usage], of which other models may have had a part. @param priceOf the price of another model of the same provider; null if none is known */
+    @JvmSynthetic
+    internal fun cost(usage: Usage?, priceOf: (String) -> Price?): Cost =
+        cost(usage, table, terms, priceOf) { Cost.Known(it, source, asOf, usage!!.estimated) }
+
+    /** What two prices have alike that bill the same, whoever states them. */
+    @JvmSynthetic
+    internal fun terms(): Any = listOf(table.toString(), terms.toString(), perImage)
 
     /** This price with other rates. */
     @JvmSynthetic
@@ -141,7 +150,10 @@ public class Price private constructor(
         public fun perImage(price: String): Builder = perImage(Usd.of(price))
 
         @InternalLlmApi
-        public fun build(source: String): Price {
+        public fun build(source: String): Price = build(source, null)
+
+        @JvmSynthetic
+        internal fun build(source: String, asOf: LocalDate?): Price {
             val stated = listOf(inputPerMillion, outputPerMillion, cacheReadPerMillion, cacheWritePerMillion, perWebSearch, perImage)
             require(stated.all { it == null || it >= Usd.ZERO }) { "a price must not be negative, was ${stated.first { it != null && it < Usd.ZERO }}" }
             val isOfImages = perImage != null
@@ -149,7 +161,7 @@ public class Price private constructor(
             require(isOfImages || outputPerMillion != null) { "a price needs outputPerMillion: set it, to zero if output tokens are free" }
             val rates = Rates(inputPerMillion?.amount, outputPerMillion?.amount, cacheReadPerMillion?.amount, cacheWritePerMillion?.amount)
             val search = perWebSearch?.let { fee -> SearchFee(SearchFee.Unit.QUERY, mapOf("medium" to fee.amount)) }
-            return Price(source, null, RateTable(rates), Terms(search = search, isUniform = true), perImage)
+            return Price(source, asOf, RateTable(rates), Terms(search = search, isUniform = true), perImage)
         }
     }
 

@@ -12,14 +12,28 @@ import java.util.zip.GZIPInputStream
 /**
  * Prices by provider and model. A model that is not listed has no price: the price of another provider is never used for it.
  *
- * @param corrections prices that replace those of [table]
+ * @property source who states the prices
+ * @property asOf the day on which they were read
+ * @property corrected prices that replace those of [table]
  */
-internal class PriceCatalog(private val table: Map<String, List<String>>, private val source: String, private val asOf: LocalDate?, corrections: Corrections?) {
-    private val corrected: Map<ModelId, Price> = corrections?.prices.orEmpty().associate { row ->
-        val rates = Rates(row.inputPerMillion, row.outputPerMillion, row.cacheReadPerMillion, row.cacheWritePerMillion)
-        ModelId(row.provider, row.model) to
-            Price.of(row.source ?: corrections!!.source, LocalDate.parse(row.checked ?: corrections!!.checked), RateTable(rates))
+internal class PriceCatalog(
+    private val table: Map<String, List<String>>,
+    val source: String,
+    val asOf: LocalDate?,
+    private val corrected: Map<ModelId, Price>,
+) {
+    /** @param corrections prices that replace those of [table] */
+    constructor(table: Map<String, List<String>>, source: String, asOf: LocalDate?, corrections: Corrections?) :
+        this(table, source, asOf, corrections?.byModel().orEmpty())
+
+    /** The prices of [file] instead of these. Corrections of models that it does not list stay. */
+    fun replacedBy(file: PriceFile): PriceCatalog {
+        val listed = PriceCatalog(file.table, file.source, file.asOf, file.prices)
+        return PriceCatalog(file.table, file.source, file.asOf, corrected.filterKeys { !listed.lists(it) } + file.prices)
     }
+
+    /** How many models have a price. */
+    val pricedModels: Int by lazy { table.values.count { PriceRow(it).isPriced } + corrected.size }
 
     /**
      * Returns the price of the model that responded: that of [reported], its name in the response, or that of [id], by which it was requested. Null if
@@ -55,6 +69,17 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
         }
     }
 
+    /**
+     * True if [reported], the name in a response, may mean the model [id]: its provider lists it, or one of the two names is a part of the other. A letter or
+     * two are no name.
+     */
+    fun isModelOf(id: ModelId, reported: String): Boolean {
+        val asked = id.name.substringAfterLast('/').lowercase()
+        val answered = reported.substringAfterLast('/').lowercase()
+        return answered.length < SHORTEST || asked in answered || answered in asked || lists(ModelId(id.provider, reported)) ||
+            ModelId(id.provider, reported) in corrected
+    }
+
     /** True if the table has a row for [id], with or without a price. */
     fun lists(id: ModelId): Boolean = row(id) != null
 
@@ -80,6 +105,11 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
 
     @Serializable
     internal class Corrections(val source: String, val checked: String, val prices: List<Row>) {
+        fun byModel(): Map<ModelId, Price> = prices.associate { row ->
+            val rates = Rates(row.inputPerMillion, row.outputPerMillion, row.cacheReadPerMillion, row.cacheWritePerMillion)
+            ModelId(row.provider, row.model) to Price.of(row.source ?: source, LocalDate.parse(row.checked ?: checked), RateTable(rates))
+        }
+
         @Serializable
         internal class Row(
             val provider: String,
@@ -143,6 +173,7 @@ internal class PriceCatalog(private val table: Map<String, List<String>>, privat
         }
 
         private const val TABLE_SIZE = 8192
+        private const val SHORTEST = 3
 
         private fun resource(name: String): InputStream =
             checkNotNull(PriceCatalog::class.java.getResourceAsStream(name)) { "the jar lacks $name" }

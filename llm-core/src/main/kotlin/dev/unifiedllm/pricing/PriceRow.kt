@@ -18,6 +18,9 @@ internal class PriceRow(private val cells: List<String>) {
     /** True for a model that passes requests on to others: its price is a fee on top of that of the model that responds. */
     val isRouter: Boolean get() = ROUTER.containsMatchIn(id)
 
+    /** True if tokens have a price: a row of zeros does not know it. */
+    val isPriced: Boolean get() = listOf(IN, OUT).any { (decimal(it)?.signum() ?: 0) > 0 }
+
     private fun cell(column: Int): String = cells.getOrElse(column) { "" }
 
     private fun entries(column: Int, separator: Char): List<Pair<String, String>> =
@@ -40,8 +43,10 @@ internal class PriceRow(private val cells: List<String>) {
             decimal(AUDIO_OUT),
             decimal(IMAGE_OUT),
             decimal(IMAGE_IN),
+            decimal(CACHE_READ_AUDIO),
+            decimal(CACHE_READ_IMAGE),
         )
-        if ((base.input?.signum() ?: 0) == 0 && (base.output?.signum() ?: 0) == 0) return null
+        if (!isPriced) return null
         val factors = entries(FACTORS, '=').associate { (name, factor) -> name to factor.toBigDecimal() }
         val uplift = uplift(factors, region) ?: return null
         val rates = offPeak(time)?.let { base.copy(input = it.input, output = it.output, cacheRead = it.cacheRead) } ?: base
@@ -85,7 +90,9 @@ internal class PriceRow(private val cells: List<String>) {
         LongContext(above.toLong(), rates(decimals(rates)).copy(reasoning = decimals(rates).getOrNull(REASONING_OF_TIER)))
     }
 
-    private fun service(text: String): Rates = decimals(text).let { rates(it).copy(audioIn = it.getOrNull(AUDIO_OF_SERVICE)) }
+    private fun service(text: String): Rates = decimals(text).let {
+        rates(it).copy(audioIn = it.getOrNull(AUDIO_OF_SERVICE), cacheReadAudio = it.getOrNull(CACHE_READ_AUDIO_OF_SERVICE))
+    }
 
     private fun rates(numbers: List<BigDecimal?>) =
         Rates(numbers[0], numbers[1], numbers.getOrNull(2), numbers.getOrNull(CACHE_WRITE_OF_TIER), numbers.getOrNull(CACHE_WRITE_1H_OF_TIER))
@@ -116,11 +123,14 @@ internal class PriceRow(private val cells: List<String>) {
         const val MAX_OUT = 21
         const val ABILITIES = 22
         const val IMAGE_IN = 24
+        const val CACHE_READ_AUDIO = 25
+        const val CACHE_READ_IMAGE = 26
 
         const val CACHE_WRITE_OF_TIER = 3
         const val CACHE_WRITE_1H_OF_TIER = 4
         const val REASONING_OF_TIER = 5
         const val AUDIO_OF_SERVICE = 5
+        const val CACHE_READ_AUDIO_OF_SERVICE = 6
 
         val SIZES = listOf("low", "medium", "high")
         val ROUTER = Regex("(^|/)model[-_]router$")

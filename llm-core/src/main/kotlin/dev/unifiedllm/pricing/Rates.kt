@@ -14,6 +14,8 @@ internal data class Rates(
     val audioOut: BigDecimal? = null,
     val imageOut: BigDecimal? = null,
     val imageIn: BigDecimal? = null,
+    val cacheReadAudio: BigDecimal? = null,
+    val cacheReadImage: BigDecimal? = null,
 ) {
     operator fun times(factor: BigDecimal): Rates = combined(this) { own, _ -> own?.multiply(factor) }
 
@@ -30,14 +32,16 @@ internal data class Rates(
         combine(audioOut, other.audioOut),
         combine(imageOut, other.imageOut),
         combine(imageIn, other.imageIn),
+        combine(cacheReadAudio, other.cacheReadAudio),
+        combine(cacheReadImage, other.cacheReadImage),
     )
 }
 
 /** The rates of whole requests with more than [above] input tokens. */
-internal class LongContext(val above: Long, val rates: Rates)
+internal data class LongContext(val above: Long, val rates: Rates)
 
 /** The rates of a request by its length. @param longContext ascending */
-internal class RateTable(val base: Rates, private val longContext: List<LongContext> = emptyList()) {
+internal data class RateTable(val base: Rates, private val longContext: List<LongContext> = emptyList()) {
     /** True if a request with [input] input tokens has rates of its own. */
     fun isLong(input: Long): Boolean = longContext.any { input > it.above }
 

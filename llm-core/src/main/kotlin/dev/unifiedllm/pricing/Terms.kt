@@ -11,7 +11,7 @@ import java.math.BigDecimal
  * @property search the fee for web searches; null if none is known
  * @property isUniform true if the rates are those of every service tier and condition: a price that the user set
  */
-internal class Terms(
+internal data class Terms(
     val services: Map<String, RateTable> = emptyMap(),
     val factors: Map<String, BigDecimal> = emptyMap(),
     val search: SearchFee? = null,
@@ -21,7 +21,7 @@ internal class Terms(
 }
 
 /** A fee for web searches in US dollars. @param bySize by the size of the search context */
-internal class SearchFee(private val unit: Unit, private val bySize: Map<String, BigDecimal>) {
+internal data class SearchFee(private val unit: Unit, private val bySize: Map<String, BigDecimal>) {
     enum class Unit {
         /** Each search. */
         QUERY,

@@ -21,11 +21,14 @@ private fun TransportResponse.inputTokens(): Long? = header(BEDROCK_INPUT_TOKENS
 
 /** Null if there is none. An amount beyond all reason does not count. */
 private fun TransportResponse.cost(target: Target): Cost? {
-    val amount = target.provider.quirks.costHeader?.let(::header)?.trim()?.toBigDecimalOrNull() ?: return null
+    val name = target.provider.quirks.costHeader ?: LITELLM_COST.takeIf { target.isElsewhere } ?: return null
+    val amount = header(name)?.trim()?.toBigDecimalOrNull() ?: return null
     val isPlausible = amount.signum() > 0 && amount.scale() in SCALES && amount.precision() <= DIGITS
     return if (isPlausible) Cost.Known(Usd.of(amount), target.provider.id) else null
 }
 
+/** Of a LiteLLM proxy, which may stand at the base URL of any provider. */
+private const val LITELLM_COST = "x-litellm-response-cost"
 private const val BEDROCK_INPUT_TOKENS = "x-amzn-bedrock-input-token-count"
 private val SCALES = -6..30
 private const val DIGITS = 40

@@ -59,6 +59,18 @@ internal class ProtocolModel(
         }
     }
 
+    /**
+     * The request as it is sent for a response in one piece, before it is signed, and [request] with the content of its media. Null if it is not sent.
+     *
+     * @throws LlmException if it cannot be sent
+     */
+    suspend fun sent(request: Request): Pair<TransportRequest, Request>? {
+        val prepared = prepared(request)
+        val warnings = mutableListOf<String>()
+        val (encoded, _) = encode(if (prepared is ChatRequest) prepared.with { delivery = Delivery.WHOLE } else prepared, warnings, mutableListOf())
+        return if (request.context.strict && warnings.isNotEmpty()) null else encoded to prepared
+    }
+
     private suspend fun FlowCollector<Delta>.respond(request: Request) {
         val warnings = target.warnings.toMutableList()
         val leftOut = mutableListOf<String>()

@@ -11,10 +11,23 @@ import java.net.URISyntaxException
  * @property url without a slash at its end
  * @property isFromCode true if the user set it in code; a key from a variable is then not sent to it
  * @property apiVersion the version of Azure's API that the text had in its query
+ * @property origin where it was set, for messages
+ * @property isOfFolder true if it, or a part of it, stands in a file that was found in the working folder
  */
-internal class BaseUrl(val url: String, val isFromCode: Boolean, val apiVersion: String? = null) {
+internal class BaseUrl(
+    val url: String,
+    val isFromCode: Boolean,
+    val apiVersion: String? = null,
+    val origin: String = ROW,
+    val isOfFolder: Boolean = false,
+) {
     /** In lower case. */
     val host: String = hostOf(url)
+
+    companion object {
+        /** The origin of the base URL in the row of the provider. */
+        const val ROW: String = "the provider's row"
+    }
 }
 
 /**

@@ -33,6 +33,8 @@ internal data class Provider(
     val aliases: List<String> = emptyList(),
     /** The endpoint that counts tokens beside the wire openai-chat, which has none; null if there is none. */
     val tokenCounts: TokenCounts? = null,
+    /** The key that the server's documentation uses in its examples: it is sent to [baseUrl] if no other is set. */
+    val sampleKey: String? = null,
     val quirks: Quirks = Quirks(),
     /** The URL of the provider's documentation. */
     val docs: String? = null,

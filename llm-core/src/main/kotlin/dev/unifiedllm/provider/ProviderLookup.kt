@@ -23,8 +23,27 @@ internal class ProviderLookup(
 
     /** @throws LlmException.Configuration if [id] names no provider, or one that is unknown or not served */
     fun find(id: ModelId): ProviderModelName =
-        throughProxy(id) ?: byPrefix(id) ?: onCustomServer(id) ?: onReplacedServer(id) ?: byFamily(id)
+        throughProxy(id) ?: byPrefix(id) ?: onCustomServer(id) ?: onAzure(id) ?: onReplacedServer(id) ?: byFamily(id)
             ?: throw LlmException.Configuration(unknownNames.message(id, family(id)), details = LlmException.Details(id))
+
+    /** The provider that is set up, the first of Azure, OpenAI or the server in its place, and Anthropic; null if none of them is. */
+    fun byWhatIsSet(): Provider? = PREFERRED.mapNotNull(registry::find).firstOrNull(::isSetUp)
+
+    /**
+     * The provider of the default model [id], which names none, by what is set: Azure for a name that its deployments may have, else for a name of no family
+     * the first one that is set up. Null: as [find] says. A name that is similar to that of another model may be a wrong one of that.
+     */
+    fun ofDefault(id: ModelId): Provider? = when {
+        mayBeAzures(id) -> registry.find(AZURE)
+        id.provider.isNotEmpty() || throughProxy(id) != null || family(id) != null || unknownNames.isLikeOthers(id.name) -> null
+        else -> byWhatIsSet()
+    }
+
+    /** True if [id] names no provider, Azure is set up, and no other provider's family has the name. */
+    private fun mayBeAzures(id: ModelId): Boolean = when {
+        id.provider.isNotEmpty() || throughProxy(id) != null || registry.find(id.name) != null -> false
+        else -> family(id) in AZURES && registry.find(AZURE)?.let(::isSetUp) == true
+    }
 
     /** `USE_LITELLM_PROXY` sends every model to the proxy, under its whole id. */
     private fun throughProxy(id: ModelId): ProviderModelName? {
@@ -50,6 +69,21 @@ internal class ProviderLookup(
     private fun onReplacedServer(id: ModelId): ProviderModelName? =
         registry.find(OPENAI)?.takeIf { it.isReplaced(environment) }?.let { ProviderModelName(it, id.toString()) }
 
+    /** Deployments on Azure have names of the user's. Those of OpenAI's family are there if OpenAI is not set up. */
+    private fun onAzure(id: ModelId): ProviderModelName? {
+        if (!mayBeAzures(id)) return null
+        if (family(id) != null && registry.find(OPENAI)?.let(::isSetUp) == true) return null
+        return registry.find(AZURE)?.let { ProviderModelName(it, id.name) }
+    }
+
+    /** True if a key is found, or credentials are, and, where it has none of its own, a base URL. */
+    private fun isSetUp(row: Provider): Boolean {
+        val own = settings[row.id]
+        val hasKey = own?.apiKey != null || own?.keyVariable != null || environment.first(row.apiKeyEnv + row.azure?.tokenEnv.orEmpty()) != null
+        val hasUrl = own?.baseUrl != null || environment.first(row.baseUrlEnv) != null
+        return if (row.azure != null) hasKey && (hasUrl || environment.first(RESOURCE) != null) else hasKey || hasUrl
+    }
+
     private fun byFamily(id: ModelId): ProviderModelName? = family(id)?.let(registry::find)?.let { ProviderModelName(it, id.name) }
 
     /** The provider of a model name without prefix that only this provider has. */
@@ -58,5 +92,15 @@ internal class ProviderLookup(
     private companion object {
         const val OPENAI = "openai"
         const val PROXY = "litellm_proxy"
+        const val AZURE = "azure"
+
+        /** The order in which a provider is chosen by what is set. */
+        val PREFERRED = listOf(AZURE, OPENAI, "anthropic")
+
+        /** The families that Azure's deployments may have; null: none. */
+        val AZURES = setOf(null, OPENAI)
+
+        /** Variables that stand in Azure's base URL. */
+        val RESOURCE = listOf("AZURE_RESOURCE_NAME", "AZURE_RESOURCE")
     }
 }

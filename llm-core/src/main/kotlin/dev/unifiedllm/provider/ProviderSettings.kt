@@ -2,7 +2,7 @@ package dev.unifiedllm.provider
 
 import dev.unifiedllm.chat.ApiKey
 
-/** What the user set in code for one provider. */
+/** What the user set for one provider, in code or in a file. */
 internal data class ProviderSettings(
     val apiKey: ApiKey? = null,
     val baseUrl: String? = null,
@@ -14,6 +14,10 @@ internal data class ProviderSettings(
     val protocol: String? = null,
     /** True if nobody bills for the provider. */
     val isFree: Boolean = false,
+    /** The variable that holds the key, instead of those of the provider's row. */
+    val keyVariable: String? = null,
+    /** The file that has these settings, with the line, for messages; null for code. */
+    val place: String? = null,
 ) {
     /** These settings; those of [other] where these are not set. */
     fun over(other: ProviderSettings?): ProviderSettings = ProviderSettings(
@@ -24,8 +28,18 @@ internal data class ProviderSettings(
         aws?.over(other?.aws) ?: other?.aws,
         protocol ?: other?.protocol,
         isFree || other?.isFree == true,
+        keyVariable ?: other?.keyVariable,
+        if (baseUrl == null) other?.place else place,
     )
 }
+
+/** How the user sets the key of the provider called [id] beside a base URL that stands in a file, if it does; else in code. */
+internal fun besideBaseUrl(id: String, settings: ProviderSettings): String =
+    if (settings.place == null) {
+        "Set apiKey beside baseUrl: ${inCode(id, "apiKey", "\"…\"")}"
+    } else {
+        "Name the variable of its key beside it: as keyVariable in JSON, as api_key: os.environ/NAME in YAML"
+    }
 
 /** How the user sets [setting] of the provider called [id] to [value], in Kotlin and in Java; for error messages. */
 internal fun inCode(id: String, setting: String, value: String): String =

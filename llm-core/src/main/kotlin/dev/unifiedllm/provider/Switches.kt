@@ -40,10 +40,31 @@ internal fun Environment.count(name: String, min: Int = 1, example: Int = 10): I
     return number?.takeIf { it >= min } ?: wrong(name, "$wanted, such as $example,", value)
 }
 
-private fun wrong(name: String, wanted: String, value: String): Nothing {
+/**
+ * The variable [name] as a decimal number from [min] to [max], such as a temperature. Null if it is absent or empty.
+ *
+ * @throws LlmException.Configuration if it is set to something else
+ */
+internal fun Environment.numberWithin(name: String, min: Double, max: Double, example: String): Double? {
+    val value = get(name) ?: return null
+    val wanted = "a number from ${min.toInt()} to ${max.toInt()}, such as $example,"
+    return value.takeIf(DECIMAL::matches)?.toDoubleOrNull()?.takeIf { it in min..max } ?: wrong(name, wanted, value)
+}
+
+/**
+ * The variable [name] as the meaning of one of [words]. Null if it is absent or empty.
+ *
+ * @throws LlmException.Configuration if it is set to something else
+ */
+internal fun <T : Any> Environment.word(name: String, words: Map<String, T>): T? {
+    val value = get(name) ?: return null
+    return words[value.lowercase()] ?: wrong(name, words.keys.joinToString(" or "), value)
+}
+
+private fun Environment.wrong(name: String, wanted: String, value: String): Nothing {
     // What was set may be a key that stands in the wrong variable.
     val shown = if (value.length <= MAX_SHOWN && value.all { it.isLetterOrDigit() || it in "+-.,_" }) "is \"$value\"" else "is something else"
-    throw LlmException.Configuration("The variable $name must be $wanted but $shown. Correct it or unset it.")
+    throw LlmException.Configuration("The variable ${place(name)} must be $wanted but $shown. Correct it or unset it.")
 }
 
 private val WORDS = listOf("true", "yes", "on", "1").associateWith { true } + listOf("false", "no", "off", "0").associateWith { false }

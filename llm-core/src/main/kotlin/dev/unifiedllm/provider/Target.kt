@@ -51,12 +51,40 @@ internal class Target(
     /** Names of models of the provider that are like [name]. */
     val similarNames: List<String> get() = nearest(name, catalogue().filter { it.provider == id.provider && it.name != name }.map { it.name })
 
+    /** True if nobody bills for the model. */
+    val isFree: Boolean get() = whyFree != null
+
     /**
-     * True if nobody bills for the model: a server of the user's that runs on this machine, or a provider that the user marked as free. Another machine
-     * may be one for which somebody pays, and a provider that bills does so behind every base URL. A local Ollama passes its cloud models on to
-     * ollama.com, which bills for them ([Ollama](https://docs.ollama.com/cloud), read 2026-11-26).
+     * Why nobody bills for the model: it is on a server of the user's that runs on this machine, or the user marked its provider as free. Null if somebody may
+     * bill: another machine may be one for which somebody pays, and a provider that bills, or a proxy, does so behind every base URL. A local Ollama passes
+     * its cloud models on to ollama.com, which bills for them ([Ollama](https://docs.ollama.com/cloud), read 2026-11-26).
      */
-    val isFree: Boolean get() = isMarkedFree || (provider.local && isLoopback(hostOf(baseUrl)) && !OLLAMA_CLOUD.containsMatchIn(name))
+    val whyFree: String? get() = when {
+        isMarkedFree -> "${provider.id} is marked as free"
+        isOnThisMachine && (isRunByUser || hasNoHost) && !isOfOllamaCloud -> "the server at ${hostOf(baseUrl)} runs on this machine"
+        else -> null
+    }
+
+    /** True if the base URL is of this machine. */
+    val isOnThisMachine: Boolean get() = isLoopback(hostOf(baseUrl))
+
+    /** True for a model that a server of the user's passes on to ollama.com. */
+    val isOfOllamaCloud: Boolean get() = provider.local && OLLAMA_CLOUD.containsMatchIn(name)
+
+    /** True for a row that stands for any server on its wire. */
+    private val hasNoHost: Boolean get() = ProviderRegistry.packed.find(provider.id).let { it != null && it.baseUrl == null && it.azure == null }
+
+    /**
+     * True if requests go to a host that is not the provider's own: that of a gateway, or of a server that has the wire only. False if its own host is not known,
+     * unless the host is in the user's network.
+     */
+    val isElsewhere: Boolean
+        get() {
+            val row = ProviderRegistry.packed.find(provider.id) ?: return false
+            val host = hostOf(baseUrl)
+            val own = row.baseUrl?.takeUnless { '{' in it }?.let(::hostOf) ?: return isPrivateHost(host)
+            return host != own && !host.endsWith(".$own") && !row.isAt(host)
+        }
 
     /** How the model is asked for JSON of a given schema, the surest way first. */
     val jsonModes: List<JsonMode>

@@ -67,6 +67,15 @@ internal class TargetResolver(
      */
     fun keyVariable(id: ModelId): String? = place(id, ProviderSettings()).let { keys.variable(it.row, it.requestedRow, it.settings, it.baseUrl)?.name }
 
+    /** The base URL of [id]. @throws LlmException.Configuration as [keyVariable] */
+    fun baseUrl(id: ModelId, callSettings: ProviderSettings): BaseUrl = place(id, callSettings).baseUrl
+
+    /** As [ProviderLookup.byWhatIsSet]. */
+    fun byWhatIsSet(): Provider? = lookup.byWhatIsSet()
+
+    /** As [ProviderLookup.ofDefault]. */
+    fun ofDefault(id: ModelId): Provider? = lookup.ofDefault(id)
+
     /** [id] with its provider's own id. @throws LlmException.Configuration if the provider is unknown */
     fun found(id: ModelId): ModelId = lookup.find(id).let { ModelId(it.provider.id, it.name) }
 

@@ -19,6 +19,9 @@ internal class UnknownNames(private val registry: ProviderRegistry, private val 
         }
     }
 
+    /** True if [name] is that of a provider, or similar to that of a model: it may be a wrong name of that. */
+    fun isLikeOthers(name: String): Boolean = registry.find(name) != null || similarModels(name).isNotEmpty()
+
     private fun notServed(id: ModelId, provider: String, reason: String, isFamily: Boolean): String =
         "The provider \"$provider\"${if (isFamily) ", to which \"$id\" belongs," else ""} is known, but not supported ($reason). " +
             "Use the model at another provider, or through a LiteLLM proxy: \"litellm_proxy/${id.name}\"."

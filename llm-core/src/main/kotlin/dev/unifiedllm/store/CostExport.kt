@@ -22,6 +22,10 @@ private val fields: List<Pair<String, (CostRow) -> JsonPrimitive>> = listOf(
     "is_free" to { JsonPrimitive(it.isFree) },
     "is_local" to { JsonPrimitive(it.isLocal) },
     "is_demo" to { JsonPrimitive(it.isDemo) },
+    "cached_calls" to { JsonPrimitive(it.cached) },
+    "saved_usd" to { dollars(it.saved) },
+    "average_usd" to { dollars(it.averageCost) },
+    "success_rate" to { JsonPrimitive(it.successRate) },
 )
 
 internal fun csv(by: By, rows: List<CostRow>): String = buildString {

@@ -5,8 +5,11 @@ import dev.unifiedllm.chat.Usd
 import java.time.Instant
 import java.time.ZoneId
 
-/** How a [CostReport] groups calls into rows. [CELL] is the cell of a notebook that ran when the call started. */
-public enum class By { MODEL, PROVIDER, DAY, TASK, CELL }
+/**
+ * How a [CostReport] groups calls into rows. [CELL] is the cell of a notebook that ran when the call started, [SESSION] the process that made it. With [TAG] a
+ * call with several tags counts in the row of each; the total counts it once.
+ */
+public enum class By { MODEL, PROVIDER, DAY, TASK, CELL, TAG, SESSION }
 
 /**
  * The calls of one model, provider, day, task or cell. Each attempt counts as a call: a retry or a fallback is one more.
@@ -20,6 +23,8 @@ public enum class By { MODEL, PROVIDER, DAY, TASK, CELL }
  * @property isFree true if nobody bills for the responses
  * @property isDemo true for demo models, whose costs are made up and not part of any total
  * @property isLocal true if [isFree], and all responses came from servers on this machine
+ * @property cached the responses that came from a cache of the library; their cost is zero, and their tokens are not counted
+ * @property saved what the responses from the cache would have cost, as far as it is known
  */
 public data class CostRow @JvmOverloads constructor(
     @get:JvmName("name") public val name: String,
@@ -34,7 +39,17 @@ public data class CostRow @JvmOverloads constructor(
     @get:JvmName("isFree") public val isFree: Boolean,
     @get:JvmName("isDemo") public val isDemo: Boolean,
     @get:JvmName("isLocal") public val isLocal: Boolean = false,
+    @get:JvmName("cached") public val cached: Int = 0,
+    @get:JvmName("saved") public val saved: Usd = Usd.ZERO,
 ) {
+    /** The known cost of a call on average; null if no cost is known. Calls whose cost is unknown do not count. */
+    @get:JvmName("averageCost")
+    public val averageCost: Usd? get() = cost?.takeIf { calls > unknownCosts }?.let { average(it, calls - unknownCosts) }
+
+    /** The share of calls that did not fail, from 0 to 1; those that were cancelled do not count. Null if all were cancelled. */
+    @get:JvmName("successRate")
+    public val successRate: Double? get() = if (calls == cancelled) null else (calls - cancelled - failed).toDouble() / (calls - cancelled)
+
     /** The cost as a short text: `$0.0123`, `$0.06 + 2 unpriced`, `$ n/a` if it is unknown, `free`, or `free (local)`. */
     @get:JvmName("costText")
     public val costText: String get() = if (isFree) freeText(isLocal) else amountText(cost, unknownCosts)
@@ -61,7 +76,7 @@ public class CostReport internal constructor(
     @get:JvmName("by") public val by: By,
     private val rows: List<CostRow>,
     private val period: ReportPeriod,
-    private val ledger: List<LedgerRow>,
+    private val facts: ReportFacts,
     @Suppress("UNUSED_PARAMETER") from: FromKotlin,
 ) : List<CostRow> by rows {
     /** Only calls that began in the last so many times 24 hours are in the report; null: all that are known. */
@@ -74,19 +89,19 @@ public class CostReport internal constructor(
 
     /** The sum of all known costs, without demo models. */
     @get:JvmName("total")
-    public val total: Usd = rows.filterNot { it.isDemo }.mapNotNull { it.cost }.fold(Usd.ZERO, Usd::plus)
+    public val total: Usd = once(by, rows, facts).filterNot { it.isDemo }.mapNotNull { it.cost }.fold(Usd.ZERO, Usd::plus)
 
     /** The sum of the made-up costs of demo models. */
     @get:JvmName("demoTotal")
-    public val demoTotal: Usd = rows.filter { it.isDemo }.mapNotNull { it.cost }.fold(Usd.ZERO, Usd::plus)
+    public val demoTotal: Usd = once(by, rows, facts).filter { it.isDemo }.mapNotNull { it.cost }.fold(Usd.ZERO, Usd::plus)
 
     /** The number of calls whose cost is unknown; [total] does not include them. */
     @get:JvmName("unknownCosts")
-    public val unknownCosts: Int = rows.filterNot { it.isDemo }.sumOf { it.unknownCosts }
+    public val unknownCosts: Int = once(by, rows, facts).filterNot { it.isDemo }.sumOf { it.unknownCosts }
 
     /** The calls whose cost is unknown, by model and reason, those with the most calls first. */
     @get:JvmName("unpriced")
-    public val unpriced: List<UnpricedCalls> get() = unpricedCalls(ledger)
+    public val unpriced: List<UnpricedCalls> get() = facts.unpriced()
 
     /** The report as a text table. The column `cancelled` is left out if no call was cancelled. */
     override fun toString(): String {
@@ -124,7 +139,13 @@ public class CostReport internal constructor(
     }
 
     /** What was spent over time, by model, in parts of a minute up to a day; of a day if the report is by day. */
-    public fun timeline(): Timeline = timeline(ledger, period, if (by == By.DAY) DAY else null)
+    public fun timeline(): Timeline = timeline(facts.spent(), period, if (by == By.DAY) DAY else null)
+
+    /** How long the complete responses of each row took, in the order of the rows. Rows without any are left out. */
+    public fun times(): List<CallTimes> = facts.times(by)
+
+    /** The costs in sum, by provider and by model, as a text for a terminal. Demo models are not in it. */
+    public fun summary(): String = summary(title.substringBeforeLast(", by "), facts)
 
     /**
      * The rows as comma-separated values (RFC 4180), with a line of column names. Amounts are exact US dollars; that of an unknown cost is empty.
@@ -159,6 +180,9 @@ internal class ReportPeriod(
         else -> "the last $days days of $whose"
     }
 }
+
+/** The rows of which the sum has each call once. */
+private fun once(by: By, rows: List<CostRow>, facts: ReportFacts): List<CostRow> = if (by == By.TAG) facts.rows(By.MODEL) else rows
 
 private class Column(val title: String, val cell: (CostRow) -> String)
 

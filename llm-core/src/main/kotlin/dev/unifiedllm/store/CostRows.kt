@@ -2,43 +2,19 @@ package dev.unifiedllm.store
 
 import dev.unifiedllm.FromKotlin
 import dev.unifiedllm.InternalLlmApi
-import dev.unifiedllm.chat.Cost
-import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
+import java.math.BigDecimal
+import java.math.RoundingMode
 import java.time.Instant
 import java.time.ZoneId
+import java.util.Locale
 
-/** The report of the rows of [ledger], grouped by [by]. Days begin at midnight in the zone of [period]. */
-internal fun costReport(ledger: List<LedgerRow>, by: By, period: ReportPeriod): CostReport {
-    val groups = ledger.groupBy { groupName(it, by, period) to it.isDemo }
-    val order = if (by == By.DAY || by == By.CELL) {
-        compareBy<Pair<CostRow, LedgerRow>> { it.second.startedAt }
-    } else {
-        compareByDescending<Pair<CostRow, LedgerRow>> { it.first.cost ?: Usd.ZERO }.thenBy { it.first.name }
-    }
-    val rows = groups.map { (key, group) -> row(key.first, key.second, group) to group.minBy { it.startedAt } }
-        .sortedWith(compareBy<Pair<CostRow, LedgerRow>> { it.first.isDemo }.then(order))
-    return CostReport(by, rows.map { it.first }, period, ledger, FromKotlin.CALL)
-}
+/** The report of [facts], grouped by [by]. */
+internal fun costReport(facts: ReportFacts, by: By, period: ReportPeriod): CostReport = CostReport(by, facts.rows(by), period, facts, FromKotlin.CALL)
 
-/** The report of rows of any time. */
+/** The report of rows of any time. Days begin at midnight in [zone]. */
 internal fun costReport(ledger: List<LedgerRow>, by: By, zone: ZoneId): CostReport =
-    costReport(ledger, by, ReportPeriod(null, null, Instant.now(), zone, "these calls"))
-
-private fun groupName(row: LedgerRow, by: By, period: ReportPeriod): String = when (by) {
-    By.MODEL -> row.model.toString()
-    By.PROVIDER -> row.model.provider
-    By.DAY -> row.startedAt.atZone(period.zone).toLocalDate().toString()
-    By.TASK -> row.task ?: NONE
-    By.CELL -> row.cell?.let { "[$it]" } ?: NONE
-}
-
-internal fun unpricedCalls(ledger: List<LedgerRow>): List<UnpricedCalls> = ledger.filterNot { it.isDemo }
-    .mapNotNull { row -> (row.cost as? Cost.Unknown)?.let { row.model.toString() to it.why } }
-    .groupingBy { it }
-    .eachCount()
-    .map { (key, count) -> UnpricedCalls(key.first, count, key.second) }
-    .sortedWith(compareByDescending<UnpricedCalls> { it.calls }.thenBy { it.model }.thenBy { it.why })
+    costReport(MemoryFacts(ledger, zone), by, ReportPeriod(null, null, Instant.now(), zone, "these calls"))
 
 /**
  * A sum of costs as a short text: `$0.0123`, `$0.06 + 2 unpriced`, `$ n/a`.
@@ -59,28 +35,39 @@ public fun amountText(known: Usd?, unpriced: Int): String = when {
 @JvmSynthetic
 public fun freeText(isLocal: Boolean): String = if (isLocal) "free (local)" else "free"
 
-/** A row without a cost ended before anything could be billed. */
-private fun cost(group: List<LedgerRow>): Usd? {
-    val known = group.mapNotNull { it.cost?.usd() }
-    return if (known.isEmpty() && group.any { it.cost != null }) null else known.fold(Usd.ZERO, Usd::plus)
+internal fun average(sum: Usd, count: Int): Usd = Usd.of(sum.amount.divide(BigDecimal(count), AVERAGE_DIGITS, RoundingMode.HALF_UP).stripTrailingZeros())
+
+/** Sums, then a block by provider and one by model, each sorted by cost. */
+internal fun summary(title: String, facts: ReportFacts): String = buildString {
+    val models = facts.rows(By.MODEL).filterNot { it.isDemo }
+    val known = models.filter { it.cost != null }
+    val total = known.fold(Usd.ZERO) { sum, row -> sum + row.cost!! }
+    val priced = models.sumOf { it.calls - it.unknownCosts }
+    val unknown = models.sumOf { it.unknownCosts }
+    appendLine(title)
+    appendLine("Total cost: ${sixDigits(total)}" + if (unknown == 0) "" else " (without $unknown unpriced ${if (unknown == 1) "call" else "calls"})")
+    appendLine("Total tokens: ${thousands(models.sumOf { it.inputTokens + it.outputTokens })}")
+    append("Average cost per call: ${if (priced == 0) "n/a" else sixDigits(average(total, priced))}")
+    block("By provider", facts.rows(By.PROVIDER)) { "${it.name}: ${cost(it)}" }
+    block("By model", models) { row ->
+        val each = row.averageCost?.let { ", ${sixDigits(it)} per call" }.orEmpty()
+        "${row.name}: ${cost(row)} (${thousands(row.calls.toLong())} ${if (row.calls == 1) "call" else "calls"}$each)"
+    }
 }
 
-private fun row(name: String, demo: Boolean, group: List<LedgerRow>, reported: List<Usage> = reported(group)) = CostRow(
-    name = name,
-    calls = group.size,
-    failed = group.count { it.status == LedgerRow.Status.FAILED },
-    cancelled = group.count { it.status == LedgerRow.Status.CANCELLED },
-    inputTokens = reported.sumOf { it.inputTokens ?: 0 },
-    cacheReadTokens = reported.sumOf { it.cacheReadTokens ?: 0 },
-    outputTokens = reported.sumOf { it.outputTokens ?: 0 },
-    cost = cost(group),
-    unknownCosts = group.count { it.cost is Cost.Unknown },
-    isFree = group.all { it.cost == null || it.cost is Cost.Free } && group.any { it.cost is Cost.Free },
-    isDemo = demo,
-    isLocal = group.all { it.cost == null || (it.cost is Cost.Free && it.isLocal) } && group.any { it.cost is Cost.Free },
-)
+private fun StringBuilder.block(title: String, rows: List<CostRow>, line: (CostRow) -> String) {
+    val shown = rows.filterNot { it.isDemo }.ifEmpty { return }
+    append("\n\n$title:")
+    for (row in shown) append("\n  ").append(line(row))
+}
 
-/** The usage of complete responses: that of the others is an estimate. */
-internal fun reported(group: List<LedgerRow>): List<Usage> = group.filter { it.status == LedgerRow.Status.DONE }.mapNotNull { it.usage }
+private fun cost(row: CostRow): String = when {
+    row.isFree -> row.costText
+    row.cost == null -> "n/a"
+    row.unknownCosts == 0 -> sixDigits(row.cost)
+    else -> "${sixDigits(row.cost)} + ${row.unknownCosts} unpriced"
+}
 
-private const val NONE = "(none)"
+private fun sixDigits(amount: Usd): String = "$" + String.format(Locale.ROOT, "%,.6f", amount.amount)
+
+private const val AVERAGE_DIGITS = 12

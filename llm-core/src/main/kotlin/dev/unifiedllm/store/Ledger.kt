@@ -27,34 +27,87 @@ internal class LedgerRow(
     val isLocal: Boolean = false,
     /** The number of the cell of a notebook that ran when the call started; null for none. */
     val cell: Int? = null,
+    /** What else is kept in a ledger that lasts. */
+    val origin: Origin = Origin.UNKNOWN,
+    /** True for a response from a cache of the library: [cost] is zero, and [usage] is that of the response that was kept. */
+    val isCached: Boolean = false,
+    /** What a response from the cache would have cost; null if it is not known. */
+    val saved: Usd? = null,
 ) {
+    val session: String? get() = origin.session
+
+    /**
+     * Where a row comes from. Null: not known.
+     *
+     * @property session when the process began, and a few letters of its own
+     * @property asked the model as the call names it @property answered the model as the response names it
+     * @property requestId the provider's id of the request @property error the type of the failure @property httpStatus of the response
+     * @property attempt the number of the attempt in its call, from 1
+     */
+    class Origin(
+        val client: String? = null,
+        val session: String? = null,
+        val notebook: String? = null,
+        val asked: String? = null,
+        val answered: String? = null,
+        val requestId: String? = null,
+        val error: String? = null,
+        val httpStatus: Int? = null,
+        val attempt: Int? = null,
+        val isStreamed: Boolean? = null,
+    ) {
+        companion object {
+            val UNKNOWN = Origin()
+        }
+    }
+
     enum class Status { DONE, FAILED, CANCELLED }
 
     /** True for demo models, whose costs are made up and not part of any total. */
     val isDemo: Boolean get() = model.provider == DEMO
+
+    fun with(cost: Cost?, saved: Usd?): LedgerRow =
+        LedgerRow(callId, model, startedAt, status, usage, cost, latency, timeToFirstToken, task, tags, isLocal, cell, origin, isCached, saved)
 
     companion object {
         const val DEMO: String = "demo"
     }
 }
 
-/** Stores one row for each attempt. Thread-safe. */
+/** Stores one row for each attempt. Thread-safe; adding a row does not block. */
 internal interface Ledger {
     fun add(row: LedgerRow)
+}
 
-    /** A copy of all rows, oldest first. */
-    fun rows(): List<LedgerRow>
+/** A ledger that has the calls of all clients that name it, of other processes, too. */
+internal interface LastingLedger : Ledger {
+    /** Where it is, as in a path; has no password. */
+    val place: String
+
+    /** Why rows are not written, and what to do; null while all are. */
+    val problem: String?
+
+    /** [problem] for the first who asks about it; null then. */
+    fun untold(): String?
+
+    /** The rows that began since [from]; null: all. @throws StoreException if they cannot be read */
+    fun facts(from: Instant?, zone: ZoneId): ReportFacts
+
+    /** Waits until the rows that were added are written, for a few seconds at most. */
+    fun flush()
 }
 
 /**
  * Keeps the latest rows in memory, at most [capacity].
  *
+ * @property lasting gets each row as well, and has the rows of reports of some days; null for none
  * @param session gets each row as well; null for none
  * @param runningCell the number of the cell that runs in the notebook of the session; null if none does
  */
 internal class MemoryLedger(
     private val session: MemoryLedger? = null,
     private val capacity: Int = DEFAULT_CAPACITY,
+    @Volatile var lasting: LastingLedger? = null,
     private val runningCell: () -> Int? = { session?.cell },
 ) : Ledger {
     private val rows = ArrayDeque<LedgerRow>()
@@ -79,29 +132,45 @@ internal class MemoryLedger(
             rows.addLast(row)
         }
         session?.add(row)
+        lasting?.add(row)
     }
 
-    override fun rows(): List<LedgerRow> = synchronized(rows) { rows.toList() }
+    /** A copy of all rows, oldest first. */
+    fun rows(): List<LedgerRow> = synchronized(rows) { rows.toList() }
 
     /**
-     * The report of the rows that began in the last [days] times 24 hours.
+     * The report of the rows that began in the last [days] times 24 hours: those of [lasting], if there is one and it can be read.
      *
-     * @param days null for all rows
-     * @param whose whose calls are in this ledger, for the title of the report
+     * @param days null for all rows that are in memory
+     * @param whose whose calls are in memory, for the title of the report
      */
-    fun report(by: By, days: Int?, whose: String): CostReport = select(days, whose) { rows, period -> costReport(rows, by, period) }
+    fun report(by: By, days: Int?, whose: String, lasting: LastingLedger? = this.lasting): CostReport =
+        select(days, whose, lasting).let { (facts, period) -> costReport(facts, by, period) }
 
     /** The tokens of the rows that [report] takes. */
-    fun usage(days: Int?, whose: String): UsageReport = select(days, whose, ::usageReport)
+    fun usage(days: Int?, whose: String, lasting: LastingLedger? = this.lasting): UsageReport =
+        select(days, whose, lasting).let { (facts, period) -> usageReport(facts, period) }
 
-    private fun <T> select(days: Int?, whose: String, report: (List<LedgerRow>, ReportPeriod) -> T): T {
+    private fun select(days: Int?, whose: String, lasting: LastingLedger?): Pair<ReportFacts, ReportPeriod> {
         require(days == null || days > 0) { "days must be positive, was $days" }
         val now = Instant.now()
         val from = days?.let { now.minus(it.toLong(), ChronoUnit.DAYS) }
+        val zone = ZoneId.systemDefault()
+        if (from != null && lasting != null) {
+            lastingFacts(lasting, from, zone)?.let { return it to ReportPeriod(days, from, now, zone, "all calls in ${lasting.place}") }
+        }
         val (all, isCut) = synchronized(rows) { rows.toList() to isCut }
         val isIncomplete = isCut && (from == null || all.first().startedAt >= from)
-        val period = ReportPeriod(days, from, now, ZoneId.systemDefault(), whose, all.size.takeIf { isIncomplete })
-        return report(all.filter { from == null || it.startedAt >= from }, period)
+        val period = ReportPeriod(days, from, now, zone, whose, all.size.takeIf { isIncomplete })
+        return MemoryFacts(all.filter { from == null || it.startedAt >= from }, zone) to period
+    }
+
+    /** Null if they cannot be read: the ledger says so by its problem. */
+    private fun lastingFacts(ledger: LastingLedger, from: Instant, zone: ZoneId): ReportFacts? = try {
+        ledger.flush()
+        ledger.facts(from, zone)
+    } catch (_: StoreException) {
+        null
     }
 
     private companion object {
@@ -110,4 +179,4 @@ internal class MemoryLedger(
 }
 
 /** The sum of all known costs, without demo models. */
-internal fun Ledger.total(): Usd = rows().filterNot(LedgerRow::isDemo).mapNotNull { it.cost?.usd() }.fold(Usd.ZERO, Usd::plus)
+internal fun MemoryLedger.total(): Usd = rows().filterNot(LedgerRow::isDemo).mapNotNull { it.cost?.usd() }.fold(Usd.ZERO, Usd::plus)

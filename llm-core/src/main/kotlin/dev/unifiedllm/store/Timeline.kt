@@ -56,16 +56,15 @@ public class Timeline internal constructor(
 }
 
 /** @param fixed the length of a part; null for the shortest that gives few enough parts */
-internal fun timeline(ledger: List<LedgerRow>, period: ReportPeriod, fixed: Duration?): Timeline {
-    val priced = ledger.mapNotNull { row -> row.cost?.usd()?.let { row to it } }
-    val first = priced.minOfOrNull { it.first.startedAt }
-    val last = priced.maxOfOrNull { it.first.startedAt }
+internal fun timeline(spent: List<Spent>, period: ReportPeriod, fixed: Duration?): Timeline {
+    val first = spent.minOfOrNull { it.at }
+    val last = spent.maxOfOrNull { it.at }
     if (first == null || last == null) return Timeline(emptyList(), fixed ?: STEPS.first(), period.zone, emptyList(), FromKotlin.CALL)
     val step = fixed ?: STEPS.firstOrNull { Duration.between(first, last).dividedBy(it) < MOST } ?: DAY
     val isWhole = step == DAY && period.from != null // a report of seven days has all of them
     val begin = if (isWhole) minOf(maxOf(period.from, first.minus(LONGEST_LEAD)), first) else first
     val starts = starts(begin, if (isWhole) maxOf(period.until, last) else last, step, period.zone)
-    val models = priced.groupBy({ it.first.model.toString() to it.first.isDemo }, { it.first.startedAt to it.second }).map { (key, costs) ->
+    val models = spent.groupBy({ it.model to it.isDemo }, { it.at to it.cost }).map { (key, costs) ->
         val sums = MutableList(starts.size) { Usd.ZERO }
         for ((time, cost) in costs) sums[partOf(time, starts)] += cost
         Spend(key.first, sums, key.second, FromKotlin.CALL)

@@ -78,9 +78,10 @@ private fun sum(name: String, rows: List<UsageRow>, isDemo: Boolean) = UsageRow(
     isDemo,
 )
 
-internal fun usageReport(ledger: List<LedgerRow>, period: ReportPeriod): UsageReport {
-    val rows = ledger.filter { it.status == LedgerRow.Status.DONE }.groupBy { it.model.toString() to it.isDemo }.map { (key, group) ->
-        val usages = reported(group).filter { it.hasCounters }
+internal fun usageRows(ledger: List<LedgerRow>): List<UsageRow> {
+    val done = ledger.filter { it.status == LedgerRow.Status.DONE && !it.isCached }
+    return done.groupBy { it.model.toString() to it.isDemo }.map { (key, group) ->
+        val usages = group.mapNotNull { it.usage }.filter { it.hasCounters }
         UsageRow(
             key.first,
             group.size,
@@ -93,8 +94,11 @@ internal fun usageReport(ledger: List<LedgerRow>, period: ReportPeriod): UsageRe
             key.second,
         )
     }
+}
+
+internal fun usageReport(facts: ReportFacts, period: ReportPeriod): UsageReport {
     val order = compareBy<UsageRow> { it.isDemo }.thenByDescending { it.inputTokens + it.outputTokens }.thenBy { it.model }
-    return UsageReport(rows.sortedWith(order), period, FromKotlin.CALL)
+    return UsageReport(facts.usage().sortedWith(order), period, FromKotlin.CALL)
 }
 
 /** False for a report of the provider's that has no number. */

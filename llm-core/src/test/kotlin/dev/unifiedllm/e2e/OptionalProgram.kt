@@ -15,6 +15,8 @@ enum class OptionalProgram(val title: String, val install: String, private varar
     NOTEBOOK("the Kotlin kernel with JupyterLab", "jupyter-integration/e2e/run --install", "jupyter-integration/e2e/run", "--check", "packages"),
     CHROMIUM("Chromium", "apt-get install chromium", "jupyter-integration/e2e/run", "--check", "chromium"),
     AXE("axe-core", "jupyter-integration/e2e/run --install", "jupyter-integration/e2e/run", "--check", "axe"),
+    REDIS("redis-server", "apt-get install redis-server", "redis-server", "--version"),
+    POSTGRES("PostgreSQL", "apt-get install postgresql", PostgresServer.program("postgres"), "--version"),
     ;
 
     /** Checked once in a JVM, when the first spec that needs the program is constructed. A check that itself fails is a failure of that spec. */

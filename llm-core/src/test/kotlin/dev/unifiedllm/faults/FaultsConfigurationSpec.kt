@@ -24,8 +24,16 @@ import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
 import io.kotest.matchers.string.shouldStartWith
 import java.io.File
+import java.nio.file.Files
 import java.nio.file.Path
+import java.nio.file.attribute.PosixFilePermissions
 import java.util.concurrent.TimeUnit
+import kotlin.io.path.createDirectories
+import kotlin.io.path.createSymbolicLinkPointingTo
+import kotlin.io.path.createTempDirectory
+import kotlin.io.path.setPosixFilePermissions
+import kotlin.io.path.writeBytes
+import kotlin.io.path.writeText
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
@@ -73,6 +81,18 @@ internal object FaultsConfiguration : FaultSection("M configuration") {
                     refused(model, base to server.url, variable to " \n", says = listOf("$variable is set, but empty"))
                 }
                 server.requests.shouldBeEmpty()
+            }
+        }
+
+        faultOnce(209, "a missing key is told with the path of the .env file in which it may stand, whether the file is there or not") {
+            val folder = createTempDirectory()
+            try {
+                val file = folder.resolve(".env")
+                refused("openai/gpt-4o", says = listOf("Set the variable OPENAI_API_KEY, or write it to $file")) { dotEnv(file) }
+                file.writeText("OPENAI_API_KEY=\n")
+                refused("openai/gpt-4o", says = listOf("OPENAI_API_KEY is set, but empty")) { dotEnv(file) }
+            } finally {
+                folder.toFile().deleteRecursively()
             }
         }
 
@@ -243,6 +263,25 @@ internal object FaultsConfiguration : FaultSection("M configuration") {
             target("openai/m", *both, settings = mapOf("openai" to inCode)).baseUrl shouldBe OWN
         }
 
+        faultOnce(216, "a proxy in the variables carries calls to other machines, those in no_proxy and this machine excepted") {
+            FaultServer(wire, delivery) { answer() }.use { server ->
+                val base = wire.variables(server.url)
+                fun call(vararg variables: Pair<String, String>) = Llm.builder().retry { maxRetries = 0 }.environment((base + variables)::get)
+                    .provider("openai") { allowInsecure = true }
+                    .build().use { it.chat("openai/m", "hi").get().text }
+                val elsewhere = "OPENAI_BASE_URL" to "http://gpu-box.invalid:8000/v1"
+                for (name in listOf("HTTP_PROXY", "http_proxy", "ALL_PROXY")) call(elsewhere, name to server.url) shouldBe "Hello you"
+                server.requests.map { it.line }.forEach { it shouldContain "http://gpu-box.invalid:8000/v1/chat/completions" }
+                shouldThrow<LlmException.Network> { call(elsewhere, "HTTP_PROXY" to server.url, "NO_PROXY" to "gpu-box.invalid") }
+                shouldThrow<LlmException.Configuration> { call(elsewhere, "ALL_PROXY" to "socks5://127.0.0.1:1080") }.message!! shouldContain
+                    "does not support SOCKS"
+                // Lower case counts before upper case, and a server on this machine is reached without a proxy.
+                call(elsewhere, "http_proxy" to server.url, "HTTP_PROXY" to "http://127.0.0.1:9") shouldBe "Hello you"
+                call("HTTP_PROXY" to "http://127.0.0.1:9") shouldBe "Hello you"
+                run.record("answered", "through the proxy and without it")
+            }
+        }
+
         faultOnce(217, "a number that no request can have is refused where it is set") {
             for (number in listOf(-0.1, 2.1, Double.NaN, Double.POSITIVE_INFINITY)) {
                 refusedAtOnce("temperature") { ChatRequest.build("openai/m") { temperature = number } }
@@ -284,7 +323,39 @@ internal object FaultsConfiguration : FaultSection("M configuration") {
             }
         }
 
-        theirs(218, "Money", "reading of .env files")
+        faultOnce(218, "a .env file that is malformed, huge, binary, a link or open to others is a warning, and the call is made") {
+            val folder = createTempDirectory()
+            try {
+                val file = folder.resolve("odd.env")
+                val made = folder.resolve("made")
+                val odd = listOf<Pair<String, (Path) -> Unit>>(
+                    "lines that are not of the form" to { it.writeText("this is no variable\nA='open\n$(touch $made)\n") },
+                    "larger than 1 MB" to { it.writeText("A=1\n".repeat(300_000)) },
+                    "no text in UTF-8" to { it.writeBytes(ByteArray(64) { index -> (index * 7).toByte() }) },
+                    "no regular file" to { it.createDirectories() },
+                    "a symbolic link" to {
+                        val real = folder.resolve("real").also { file -> file.writeText("B=$(touch $made)\nC=`touch $made`\n") }
+                        it.createSymbolicLinkPointingTo(real)
+                    },
+                    "every user of this machine can read it" to {
+                        it.writeText("X_API_KEY=$SECRET")
+                        it.setPosixFilePermissions(PosixFilePermissions.fromString("rw-r--r--"))
+                    },
+                )
+                for ((says, make) in odd) {
+                    make(file)
+                    call(configure = { dotEnv(file) }) { answer() }.shouldAnswer().warnings.single().let {
+                        it shouldContain "odd.env"
+                        it shouldContain says
+                        it shouldNotContain SECRET
+                    }
+                    Files.exists(made) shouldBe false
+                    Files.delete(file)
+                }
+            } finally {
+                folder.toFile().deleteRecursively()
+            }
+        }
 
         faultOnce(219, "a class path without Ktor has all that calls need, and one with several engines is not searched for one") {
             FaultServer(wire, delivery) { answer() }.use { server ->

@@ -5,7 +5,6 @@ import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.saying
 import dev.unifiedllm.store.LedgerRow.Status
 import io.kotest.assertions.withClue
-import io.kotest.matchers.booleans.shouldBeFalse
 import io.kotest.matchers.booleans.shouldBeTrue
 import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.nulls.shouldBeNull
@@ -14,7 +13,7 @@ import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import kotlin.time.Duration.Companion.milliseconds
 
-/** Sections K and L of the list of faults, as far as there is a ledger in memory: the cache, budgets and files belong to a later part. */
+/** Sections K and L of the list of faults, as far as there is a ledger in memory: budgets and files belong to a later part. */
 internal object FaultsLedger : FaultSection("K and L ledger") {
     init {
         cache()
@@ -23,22 +22,12 @@ internal object FaultsLedger : FaultSection("K and L ledger") {
     }
 
     private fun cache() {
-        val reasons = mapOf(
-            180 to "there is no cache of responses yet",
-            181 to "the key of a cached response",
-            182 to "what is stored in the cache",
-            183 to "temperatures and the cache",
-            184 to "files of the cache that are corrupt",
-            185 to "a folder of the cache that is read-only or full",
-            186 to "a process that ends while it writes to the cache",
-            187 to "two processes with one cache",
-            188 to "equal calls at the same time with a cache",
-            189 to "a cached response as a stream",
-            190 to "the age of cached responses",
-            191 to "names of the cache's files",
-            192 to "the size of the cache",
+        val specs = mapOf(
+            "CacheKeySpec" to listOf(180, 181),
+            "ResponseCacheSpec" to listOf(182, 183, 185, 188, 189, 190, 191, 208),
+            "DiskCacheSpec" to listOf(184, 185, 186, 187, 192),
         )
-        for ((number, reason) in reasons) theirs(number, "Money", reason)
+        for ((spec, numbers) in specs) for (number in numbers) seeSpec(number, "dev.unifiedllm.cache.$spec")
     }
 
     private fun money() {
@@ -56,7 +45,6 @@ internal object FaultsLedger : FaultSection("K and L ledger") {
             203 to "daily budgets and clocks",
             204 to "price tables of the user",
             205 to "exported cost tables; the one of a notebook is in XssSpec",
-            208 to "the row of a cached response",
         )
         for ((number, reason) in reasons) theirs(number, "Money", reason)
     }
@@ -86,7 +74,7 @@ internal object FaultsLedger : FaultSection("K and L ledger") {
             usage.estimated.shouldBeTrue()
             usage.outputTokens shouldBe 3 // a token for four characters
             (usage.inputTokens!! > 0).shouldBeTrue()
-            withClue("the price of an estimate is not known") { (row.cost is Cost.Known).shouldBeFalse() }
+            withClue("its cost is an estimate, too, if there is a price") { (row.cost as? Cost.Known)?.estimated?.shouldBeTrue() }
             withClue("the failure has it, too") { failure.partial!!.usage shouldBe usage }
         }
 

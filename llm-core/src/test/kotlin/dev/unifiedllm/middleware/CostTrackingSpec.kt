@@ -127,7 +127,7 @@ class CostTrackingSpec : FunSpec({
         }
     }
 
-    test("an attempt that failed before its start cost nothing; one that was cut has an unknown cost; a cut one at home is free") {
+    test("an attempt that failed before its start cost nothing; one that was cut has an estimate; a cut one at home is free") {
         val ledger = MemoryLedger()
         val cut = Scripted("test/cut") {
             emit(Delta.Start(null, it.model))
@@ -138,11 +138,11 @@ class CostTrackingSpec : FunSpec({
         shouldThrow<LlmException> { tracked(cut, ledger, isFree = true).stream(request).toList() }
         ledger.rows().map { it.status } shouldContainExactly List(3) { Status.FAILED }
         ledger.rows()[0].cost.shouldBeNull()
-        ledger.rows()[1].cost.shouldBeInstanceOf<Cost.Unknown>()
+        ledger.rows()[1].cost.shouldBeInstanceOf<Cost.Known>().estimated shouldBe true
         ledger.rows()[2].cost shouldBe Cost.Free
     }
 
-    test("an attempt whose reader leaves is a cancelled row with an unknown cost") {
+    test("an attempt whose reader leaves is a cancelled row with an estimated cost, if a response had begun") {
         val ledger = MemoryLedger()
         tracked(saying("test/m", "a", "b"), ledger, price = price).stream(request).first { it is Delta.Text }
         runTest {
@@ -156,8 +156,9 @@ class CostTrackingSpec : FunSpec({
             job.cancel()
         }
         ledger.rows().map { it.status } shouldContainExactly listOf(Status.CANCELLED, Status.CANCELLED)
+        ledger.rows()[0].cost.shouldBeInstanceOf<Cost.Known>().estimated shouldBe true
         // The provider may have begun to work on a request that it never answered.
-        ledger.rows().forEach { it.cost.shouldBeInstanceOf<Cost.Unknown>() }
+        ledger.rows()[1].cost.shouldBeInstanceOf<Cost.Unknown>()
     }
 
     test("a response that was cut has an estimate of its usage; one that had not begun, or is complete, has none") {

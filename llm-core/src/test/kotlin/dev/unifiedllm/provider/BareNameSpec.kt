@@ -100,4 +100,30 @@ class BareNameSpec : FunSpec({
         resolved("litellm_proxy/mine", variables) shouldBe "litellm_proxy/mine"
         resolved("gpt-4o", mapOf("USE_LITELLM_PROXY" to "false")) shouldBe "openai/gpt-4o"
     }
+
+    context("a name without prefix that a deployment on Azure may have goes there, if Azure is set up:") {
+        val azure = mapOf("AZURE_API_KEY" to "k", "AZURE_API_BASE" to "https://acme.openai.azure.com")
+        val openai = mapOf("OPENAI_API_KEY" to "k")
+        val server = openai + ("OPENAI_BASE_URL" to "http://localhost:4000/v1")
+        val anthropic = mapOf("ANTHROPIC_API_KEY" to "k")
+        withData<Triple<String, Map<String, String>, String?>>(
+            { (name, variables, found) -> "$name with ${variables.keys} is $found" },
+            Triple("zz-deployment", azure + server + anthropic, "azure/zz-deployment"),
+            Triple("zz-deployment", mapOf("AZURE_API_KEY" to "k", "AZURE_RESOURCE_NAME" to "acme") + openai, "azure/zz-deployment"),
+            Triple("zz-deployment", server + anthropic, "openai/zz-deployment"),
+            Triple("zz-deployment", openai + anthropic, null), // what they have is of a family: it is not guessed
+            Triple("zz-deployment", mapOf("AZURE_API_KEY" to "k") + anthropic, null), // without an address
+            Triple("gpt-4o", azure, "azure/gpt-4o"), // OpenAI is not set up
+            Triple("gpt-4o", azure + openai, "openai/gpt-4o"), // its family
+            Triple("claude-3-opus", azure + anthropic, "anthropic/claude-3-opus"),
+            Triple("llama-3.3-70b", azure, "azure/llama-3.3-70b"), // a deployment may have any name
+        ) { (name, variables, found) ->
+            val resolver = TargetResolver(ProviderRegistry.packed, variables::get, emptyMap(), catalogue = { PriceCatalog.packed.models })
+            if (found == null) {
+                shouldThrow<LlmException.Configuration> { resolver.resolve(ModelId.parse(name)) }.message shouldContain "does not name a provider"
+            } else {
+                resolver.resolve(ModelId.parse(name)).id.toString() shouldBe found
+            }
+        }
+    }
 })

@@ -13,6 +13,7 @@ import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.collections.shouldContain
 import io.kotest.matchers.ints.shouldBeGreaterThan
 import io.kotest.matchers.nulls.shouldBeNull
+import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldEndWith
@@ -108,7 +109,7 @@ class TargetResolverSpec : FunSpec({
         withData<Provider>({ it.id }, all.filterNot { it.isPlain }) { row ->
             val model = ModelId.parse("${row.id}/some-model")
             if (row.auth in setOf(Provider.Auth.OPTIONAL, Provider.Auth.AWS, Provider.Auth.GOOGLE)) {
-                resolver(allVariables(row)).resolve(model).key.shouldBeNull()
+                resolver(allVariables(row)).resolve(model).key?.reveal() shouldBe row.sampleKey
             } else {
                 shouldThrow<LlmException.Configuration> { resolver(allVariables(row)).resolve(model) }.message!! shouldContain row.apiKeyEnv.first()
             }
@@ -154,7 +155,8 @@ class TargetResolverSpec : FunSpec({
                     if (empty.isNotEmpty()) failure.message!! shouldContain "empty"
                 }
             } else {
-                resolver(environment).resolve(ModelId(row.id, "m")).encoded().header("Authorization").shouldBeEmpty()
+                val sent = resolver(environment).resolve(ModelId(row.id, "m")).encoded().header("Authorization")
+                sent shouldBe listOfNotNull(row.sampleKey?.let { "Bearer $it" })
             }
         }
     }
@@ -240,7 +242,13 @@ class TargetResolverSpec : FunSpec({
     }
 
     test("the LiteLLM proxy is at the URL of a variable, else on this machine, and gets whole names") {
-        resolve("litellm_proxy/gpt-4o").baseUrl shouldBe "http://localhost:4000"
+        resolve("litellm_proxy/gpt-4o").let {
+            it.baseUrl shouldBe "http://localhost:4000"
+            it.encoded().header("Authorization") shouldBe listOf("Bearer sk-1234") // the key of LiteLLM's documentation
+        }
+        resolve("litellm_proxy/m", "LITELLM_PROXY_BASE_URL" to "http://localhost:4000/v1").key.shouldNotBeNull()
+        resolve("litellm_proxy/m", "LITELLM_PROXY_BASE_URL" to "http://127.0.0.1:4001").key.shouldBeNull()
+        resolve("litellm_proxy/responses/m").encoded().header("Authorization") shouldBe listOf("Bearer sk-1234")
         resolve("litellm_proxy/anthropic/claude").name shouldBe "anthropic/claude"
         resolve("litellm_proxy/m", "LITELLM_PROXY_API_BASE" to "https://b.example.com").baseUrl shouldBe "https://b.example.com"
         resolve("litellm_proxy/m", "LITELLM_PROXY_API_BASE" to "https://b.example.com", "LITELLM_PROXY_BASE_URL" to "https://a.example.com/").baseUrl shouldBe

@@ -34,11 +34,12 @@ class CostExportSpec : FunSpec({
 
     test("CSV has a line for each row; amounts are exact, an unknown one is empty") {
         report.toCsv().split("\r\n") shouldContainExactly listOf(
-            "model,calls,failed,cancelled,input_tokens,cache_read_tokens,output_tokens,cost_usd,unpriced_calls,is_free,is_local,is_demo",
-            "openai/gpt-4o,1,0,0,10,0,5,0.0000001,0,false,false,false",
-            "nobody/knows,1,0,0,10,0,5,,1,false,false,false",
-            "ollama/a,1,0,0,10,0,5,0,0,true,false,false",
-            "demo/echo,1,0,0,10,0,5,9,0,false,false,true",
+            "model,calls,failed,cancelled,input_tokens,cache_read_tokens,output_tokens,cost_usd,unpriced_calls,is_free,is_local,is_demo," +
+                "cached_calls,saved_usd,average_usd,success_rate",
+            "openai/gpt-4o,1,0,0,10,0,5,0.0000001,0,false,false,false,0,0,0.0000001,1.0",
+            "nobody/knows,1,0,0,10,0,5,,1,false,false,false,0,0,,1.0",
+            "ollama/a,1,0,0,10,0,5,0,0,true,false,false,0,0,0,1.0",
+            "demo/echo,1,0,0,10,0,5,9,0,false,false,true,0,0,9,1.0",
             "",
         )
     }
@@ -75,7 +76,7 @@ class CostExportSpec : FunSpec({
             "plain text 1.5" to "plain text 1.5",
         ) { (name, field) ->
             val csv = report(By.TASK, row(ModelId("a", "b"), null, task = name)).toCsv()
-            csv.substringAfter("\r\n").substringBefore(",1,0,0,10,0,5,0,0,false,false,false\r\n") shouldBe field
+            csv.substringAfter("\r\n").substringBefore(",1,0,0,10,0,5,0,0,false,false,false,0,0,0,1.0\r\n") shouldBe field
         }
     }
 })

@@ -23,6 +23,7 @@ import io.kotest.datatest.withData
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldStartWith
 import kotlinx.coroutines.flow.emptyFlow
 import kotlinx.coroutines.flow.toList
@@ -184,6 +185,11 @@ class DslSpec : FunSpec({
             }
             intercept { _, _ -> emptyFlow() }
         }.close()
+    }
+
+    test("validateEnvironment says what the default client has") {
+        validateEnvironment("demo/echo").isReady shouldBe true
+        validateEnvironment("nobody/x").problem!! shouldContain "No provider is called"
     }
 
     test("an amount of money: a Double counts as it prints") {

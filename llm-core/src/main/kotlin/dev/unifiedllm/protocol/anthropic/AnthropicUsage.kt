@@ -39,16 +39,36 @@ private fun CachedUsage.details(json: JsonCursor) {
     }
 }
 
-/** Reads the steps of a response. The totals leave out those of the server's own, such as a compaction and its adviser, which are billed. */
+/**
+ * Reads the requests that the server made for a response, which it bills one by one
+ * ([platform.claude.com](https://platform.claude.com/docs/en/build-with-claude/compaction), read 2026-11-27). An adviser may be another model.
+ */
 private fun CachedUsage.iterations(json: JsonCursor) {
+    val found = mutableListOf<CachedUsage.Step>()
     json.elements {
+        val step = CachedUsage()
         var type: String? = null
-        json.members(ITERATION) { type = json.stringOrNull() }
-        if (type != null && type != "message") unpriced = unpriced ?: "the totals leave out a step of the server (\"$type\"), which is billed"
+        var model: String? = null
+        json.members(Iteration) { member ->
+            when (member) {
+                Iteration.TYPE -> type = json.stringOrNull()
+                Iteration.MODEL -> model = json.stringOrNull()?.ifEmpty { null }
+                Iteration.INPUT_TOKENS -> step.input = json.tokens()
+                Iteration.OUTPUT_TOKENS -> step.output = json.tokens()
+                Iteration.CACHE_READ_INPUT_TOKENS -> step.read = json.tokens()
+                Iteration.CACHE_CREATION_INPUT_TOKENS -> step.written = json.tokens()
+                Iteration.CACHE_CREATION -> step.details(json)
+            }
+        }
+        if (type !in STEPS) unpriced = unpriced ?: "the totals leave out a step of the server (\"$type\"), which may be billed"
+        if (type == ADVISOR && model == null) unpriced = unpriced ?: "the provider did not report the model of the adviser"
+        found += CachedUsage.Step(type, model.takeIf { type == ADVISOR }, step.usage())
     }
+    if (found.isNotEmpty()) steps = found
 }
 
-private val ITERATION = JsonNames("type")
+private const val ADVISOR = "advisor_message"
+private val STEPS = setOf(null, "message", "compaction", ADVISOR)
 
 /** Reads how often each tool ran at the server. Fetched pages and searches for tools have no fee. */
 private fun CachedUsage.serverTools(json: JsonCursor) {
@@ -94,6 +114,24 @@ private object AnthropicUsage : JsonNames(
     const val SPEED = 8
     const val INFERENCE_GEO = 9
     const val ITERATIONS = 10
+}
+
+private object Iteration : JsonNames(
+    "type",
+    "model",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "cache_creation",
+) {
+    const val TYPE = 0
+    const val MODEL = 1
+    const val INPUT_TOKENS = 2
+    const val OUTPUT_TOKENS = 3
+    const val CACHE_READ_INPUT_TOKENS = 4
+    const val CACHE_CREATION_INPUT_TOKENS = 5
+    const val CACHE_CREATION = 6
 }
 
 private object AnthropicUsageDetails :

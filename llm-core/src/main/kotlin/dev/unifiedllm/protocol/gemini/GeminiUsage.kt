@@ -23,6 +23,7 @@ internal class GeminiUsage {
     private var total: Long? = null
     private var audioInput: Long? = null
     private var cachedAudio: Long? = null
+    private var hasVideo = false
     private var audioOutput: Long? = null
     private var image: Long? = null
     private var serviceTier: String? = null
@@ -44,10 +45,14 @@ internal class GeminiUsage {
                 UsageMetadata.TOTAL_TOKEN_COUNT -> total = json.tokens(total)
                 UsageMetadata.SERVICE_TIER, UsageMetadata.TRAFFIC_TYPE -> serviceTier = Billing.serviceTier(json.stringOrNull()) ?: serviceTier
                 UsageMetadata.PROMPT_TOKENS_DETAILS -> json.details { modality, count -> if (modality == "AUDIO") audioInput = count }
-                UsageMetadata.CACHE_TOKENS_DETAILS -> json.details { modality, count -> if (modality == "AUDIO") cachedAudio = count }
+                UsageMetadata.CACHE_TOKENS_DETAILS -> {
+                    cachedAudio = 0
+                    json.details { modality, count -> if (modality == "AUDIO") cachedAudio = count }
+                }
                 UsageMetadata.CANDIDATES_TOKENS_DETAILS -> json.details { modality, count ->
                     if (modality == "AUDIO") audioOutput = count
                     if (modality == "IMAGE") image = count
+                    if (modality == "VIDEO") hasVideo = (count ?: 0) > 0
                 }
             }
         }
@@ -96,6 +101,7 @@ internal class GeminiUsage {
                 Billing(
                     serviceTier,
                     webSearches = sources.searches,
+                    cachedAudioTokens = cachedAudio,
                     unpriced =
                     sources.unpriced ?: EARLY_USAGE.takeIf { timing.isEarly } ?: uncounted(content, images, sound),
                 )
@@ -107,6 +113,7 @@ internal class GeminiUsage {
 
     /** The media of a response that was not counted: at the price of text its cost would be wrong. Null if there is none. */
     private fun uncounted(content: GeminiOutput, images: Long?, sound: Long?): String? = when {
+        hasVideo -> "no price is known for video in the output"
         content.hasImages && (images ?: 0) == 0L -> "the provider did not count the tokens of the images"
         content.hasSound && (sound ?: 0) == 0L -> "the provider did not count the tokens of the sound"
         else -> null

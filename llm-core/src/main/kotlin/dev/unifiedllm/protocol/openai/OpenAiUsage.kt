@@ -25,6 +25,8 @@ internal class OpenAiUsage(private val target: Target) {
     private var cacheWrite: Long? = null
     private var reasoning: Long? = null
     private var audioInput: Long? = null
+    private var cachedAudio: Long? = null
+    private var cachedImage: Long? = null
     private var audioOutput: Long? = null
     private var imageOutput: Long? = null
 
@@ -99,6 +101,22 @@ internal class OpenAiUsage(private val target: Target) {
                 InputDetails.AUDIO_TOKENS -> audioInput = json.tokens(audioInput)
                 InputDetails.IMAGE_TOKENS -> imageInput = json.tokens(imageInput)
                 InputDetails.CACHE_WRITE_TOKENS, InputDetails.CACHE_CREATION_TOKENS -> cacheWrite = json.tokens(cacheWrite)
+                InputDetails.CACHED_TOKENS_DETAILS -> cachedDetails(json)
+            }
+        }
+    }
+
+    /** Reads what the tokens from the cache are. They are part of the audio and the images, too. */
+    private fun cachedDetails(json: JsonCursor) {
+        if (!json.enterObject()) return
+        cachedAudio = 0
+        cachedImage = 0
+        while (true) {
+            when (json.next(InputDetails)) {
+                InputDetails.AUDIO_TOKENS -> cachedAudio = json.tokens(cachedAudio)
+                InputDetails.IMAGE_TOKENS -> cachedImage = json.tokens(cachedImage)
+                JsonNames.END -> return
+                else -> json.skip()
             }
         }
     }
@@ -146,13 +164,15 @@ internal class OpenAiUsage(private val target: Target) {
             cacheReadTokens = cacheRead
             cacheWriteTokens = cacheWrite
             reasoningTokens = reasoning ?: apart.takeIf { it > 0 }
-            audioInputTokens = audioInput
+            audioInputTokens = audioInput?.minus(cachedAudio ?: 0)?.coerceAtLeast(0)
             audioOutputTokens = audioOutput
             imageTokens = imageOutput
             billing = Billing(
                 Billing.serviceTier(serviceTier),
                 webSearches = webSearches ?: listOfNotNull(tools.webSearches, shown?.webSearches).maxOrNull(),
                 searchContext = searchContext,
+                cachedAudioTokens = cachedAudio,
+                cachedImageTokens = cachedImage,
                 unpriced = unpriced(shown),
             )
         }
@@ -207,11 +227,13 @@ internal class OpenAiUsage(private val target: Target) {
         if (timing.isEarly) return Cost.Unknown(EARLY_USAGE)
         val upstream = if (isOwnKey && quirks.costInUsage != null) upstreamCost ?: return Cost.Unknown(OWN_KEY) else BigDecimal.ZERO
         val whole = (cost ?: return Cost.Unknown("not priced")) + upstream
-        return if (whole.signum() > 0) Cost.Known(Usd.of(whole), target.provider.id) else Cost.Unknown("not priced")
+        if (whole.signum() <= 0) return Cost.Unknown("not priced")
+        return Cost.Known(Usd.of(whole), target.provider.id, estimated = quirks.costInUsage == ESTIMATED)
     }
 
     private companion object {
         const val TICK_DIGITS = 10
+        const val ESTIMATED = "estimated_cost"
         const val OWN_KEY = "the provider reported the fee for using your key at another provider, but not what that provider bills"
         val UPSTREAM_COST = JsonNames("upstream_inference_cost")
 
@@ -219,12 +241,20 @@ internal class OpenAiUsage(private val target: Target) {
         val GEMINI = Regex("(^|/)gemini-")
     }
 
-    private object InputDetails : JsonNames("cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens", "image_tokens") {
+    private object InputDetails : JsonNames(
+        "cached_tokens",
+        "audio_tokens",
+        "cache_write_tokens",
+        "cache_creation_tokens",
+        "image_tokens",
+        "cached_tokens_details",
+    ) {
         const val CACHED_TOKENS = 0
         const val AUDIO_TOKENS = 1
         const val CACHE_WRITE_TOKENS = 2
         const val CACHE_CREATION_TOKENS = 3
         const val IMAGE_TOKENS = 4
+        const val CACHED_TOKENS_DETAILS = 5
     }
 
     private object OutputDetails : JsonNames("reasoning_tokens", "audio_tokens", "image_tokens") {

@@ -41,6 +41,13 @@ internal class EntraTokens(private val environment: Environment, private val end
                 details = details,
             )
         }
+        if (environment.isOfFolder("AZURE_AUTHORITY_HOST") && !environment.isOfFolder(VARIABLES.last())) {
+            throw LlmException.Configuration(
+                "${VARIABLES.last()} is not sent to ${hostOf(authority)}, which ${environment.place("AZURE_AUTHORITY_HOST")} names, a file in the working " +
+                    "folder. Set both in that file, or both as variables of the process.",
+                details = details,
+            )
+        }
         val scope = environment["AZURE_SCOPE"] ?: DEFAULT_SCOPE
         val form = mapOf("grant_type" to "client_credentials", "client_id" to client, "client_secret" to secret, "scope" to scope)
         val url = "$authority/$tenant/oauth2/v2.0/token"

@@ -29,6 +29,13 @@ internal class IbmTokens(private val environment: Environment, private val endpo
                 )
             }
         }
+        if (environment.isOfFolder(ENDPOINT_VARIABLE) && target.provider.apiKeyEnv.none(environment::isOfFolder)) {
+            throw LlmException.Configuration(
+                "The key for ${target.id} is not sent to ${hostOf(url)}, which ${environment.place(ENDPOINT_VARIABLE)} names, a file in the working folder. " +
+                    "Set both in that file, or both as variables of the process.",
+                details = details,
+            )
+        }
         val form = mapOf("grant_type" to GRANT, "apikey" to key.reveal())
         val token = caches.computeIfAbsent(url to key.reveal()) { TokenCache(clock) }.get {
             endpoint.token(url, form, clock, details, keyRemedy(target.provider))

@@ -60,10 +60,10 @@ private const val SMALL = "openai/text-embedding-3-small"
 class OpenAiEmbeddingsSpec : FunSpec({
     test("each input has a vector, in the order of the inputs, with the model, the tokens and the price") {
         val vectors = """{"index":1,"embedding":[1,2e0]},{"embedding":[0.5,-1e-2],"index":0}"""
-        val answer = """{"data":[$vectors],"model":"m-1","usage":{"prompt_tokens":5,"total_tokens":5}}"""
+        val answer = """{"data":[$vectors],"model":"text-embedding-3-small-1","usage":{"prompt_tokens":5,"total_tokens":5}}"""
         val deltas = ask(SMALL, "OPENAI_BASE_URL") { whole(answer) }
         deltas.dropLast(1) shouldBe listOf(
-            Delta.Start(null, ModelId.parse(SMALL), "m-1"),
+            Delta.Start(null, ModelId.parse(SMALL), "text-embedding-3-small-1"),
             Delta.Embedding(0, floatArrayOf(0.5f, -0.01f)),
             Delta.Embedding(1, floatArrayOf(1f, 2f)),
         )

@@ -1,0 +1,96 @@
+package dev.unifiedllm.store.redis
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.store.StoreException
+import dev.unifiedllm.store.addDependency
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.withContext
+import redis.clients.jedis.DefaultJedisClientConfig
+import redis.clients.jedis.HostAndPort
+import redis.clients.jedis.JedisPooled
+import redis.clients.jedis.UnifiedJedis
+import redis.clients.jedis.exceptions.JedisConnectionException
+import redis.clients.jedis.exceptions.JedisException
+import redis.clients.jedis.util.JedisURIHelper
+import java.net.URI
+import java.net.URISyntaxException
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeMark
+import kotlin.time.TimeSource
+
+/**
+ * A Redis server that processes share. Connects when it is first used. After a connection has failed, calls fail at once for a second, so that a server that
+ * is gone slows nothing down.
+ *
+ * @property address for messages, without user and password
+ */
+internal class Redis private constructor(private val uri: URI, private val time: TimeSource) : AutoCloseable {
+    val address: String = "${uri.scheme}://${uri.host}:${port(uri)}"
+    private val client = lazy { connect() }
+
+    @Volatile
+    private var failedAt: TimeMark? = null
+
+    /** Runs [block], which blocks, on a thread for that. @throws StoreException if the server cannot be used */
+    suspend fun <T> call(block: (UnifiedJedis) -> T): T = withContext(Dispatchers.IO) { blocking(block) }
+
+    /** Runs [block] on this thread. @throws StoreException if the server cannot be used */
+    fun <T> blocking(block: (UnifiedJedis) -> T): T {
+        if (failedAt?.let { it.elapsedNow() < PAUSE } == true) throw StoreException("$address did not answer a moment ago.")
+        try {
+            return block(client.value).also { failedAt = null }
+        } catch (failure: JedisException) {
+            if (failure is JedisConnectionException) failedAt = time.markNow()
+            throw StoreException("$address cannot be used: ${failure.message?.lineSequence()?.first()}", failure)
+        }
+    }
+
+    private fun connect(): UnifiedJedis {
+        val config = DefaultJedisClientConfig.builder()
+            .connectionTimeoutMillis(TIMEOUT_MILLIS)
+            .socketTimeoutMillis(TIMEOUT_MILLIS)
+            .user(JedisURIHelper.getUser(uri))
+            .password(JedisURIHelper.getPassword(uri))
+            .database(JedisURIHelper.getDBIndex(uri))
+            .ssl(uri.scheme == TLS)
+            .clientName("unified-llm")
+            .build()
+        return JedisPooled(HostAndPort(uri.host, port(uri)), config)
+    }
+
+    override fun close() {
+        if (client.isInitialized()) client.value.close()
+    }
+
+    companion object {
+        private const val TLS = "rediss"
+        private const val PORT = 6379
+        private const val TIMEOUT_MILLIS = 2_000
+        private val PAUSE = 1.seconds
+
+        /** @throws LlmException.Configuration if [url] is none of Redis, or the library for it is not on the class path */
+        fun of(url: String, time: TimeSource = TimeSource.Monotonic): Redis {
+            val uri = try {
+                URI(url)
+            } catch (_: URISyntaxException) { // its message has the URL, and that a password
+                null
+            }
+            if (uri?.scheme !in setOf("redis", TLS) || uri?.host == null) {
+                throw LlmException.Configuration(
+                    "The URL of shared state must be redis://host:port or rediss://host:port, with user and password before the host if needed.",
+                )
+            }
+            try {
+                JedisURIHelper.getDBIndex(uri)
+            } catch (absent: NoClassDefFoundError) {
+                throw LlmException.Configuration(
+                    "State on Redis needs a library that is not on the class path. ${addDependency("redis.clients:jedis", "7.0.0")}",
+                    absent,
+                )
+            }
+            return Redis(uri, time)
+        }
+
+        private fun port(uri: URI) = if (uri.port < 0) PORT else uri.port
+    }
+}

@@ -1,0 +1,170 @@
+package dev.unifiedllm.store.sql
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.store.LastingLedger
+import dev.unifiedllm.store.LedgerRow
+import dev.unifiedllm.store.ReportFacts
+import dev.unifiedllm.store.StoreException
+import java.time.Instant
+import java.time.ZoneId
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.TimeUnit
+import java.util.concurrent.atomic.AtomicReference
+import java.util.concurrent.locks.ReentrantLock
+import kotlin.concurrent.thread
+import kotlin.concurrent.withLock
+
+/**
+ * A ledger in a database, which processes share. A thread of its own writes; it opens the database for the first row. Rows that could not be written are kept
+ * in memory and tried again, up to [CAPACITY].
+ *
+ * @param tell gets each new problem once
+ */
+internal class SqlLedger(private val url: DatabaseUrl, private val tell: (String) -> Unit = System.err::println) :
+    LastingLedger,
+    AutoCloseable {
+    override val place: String get() = url.address
+    private val lock = ReentrantLock()
+    private val changed = lock.newCondition()
+    private var waiting = ArrayList<LedgerRow>()
+    private var unwritten = 0
+    private var dropped = 0L
+    private var writer: Thread? = null
+    private var isClosed = false
+    private val database = lazy { Database.open(url).also { it.migrate("ledger", LedgerTable.MIGRATIONS) } }
+
+    @Volatile
+    private var failure: String? = null
+
+    private val told = AtomicReference<String?>()
+
+    override fun untold(): String? = failure?.takeIf { told.getAndSet(it) != it }?.let { problem }
+
+    override val problem: String?
+        get() = failure?.let { why ->
+            val (kept, lost) = lock.withLock { unwritten to dropped }
+            "$kept calls are not in the ledger $place yet" + (if (lost == 0L) "" else ", and $lost never will be") + ": $why"
+        }
+
+    override fun add(row: LedgerRow): Unit = lock.withLock {
+        if (unwritten >= CAPACITY) {
+            dropped++
+            return
+        }
+        waiting.add(storable(row))
+        unwritten++
+        if (writer == null && !isClosed) writer = thread(name = "unified-llm-ledger", isDaemon = true) { write() }
+        if (waiting.size == 1) changed.signalAll()
+    }
+
+    /** What a server makes up is not stored. */
+    private fun storable(row: LedgerRow): LedgerRow {
+        val fits = row.saved?.let(LedgerTable::fits) != false
+        val amount = (row.cost as? Cost.Known)?.amount?.takeUnless(LedgerTable::fits)
+        if (amount == null && fits) return row
+        val cost = if (amount == null) row.cost else Cost.Unknown("the reported cost of $amount is too high to be true")
+        return row.with(cost, row.saved.takeIf { fits })
+    }
+
+    private fun write() {
+        var failures = 0
+        while (true) {
+            val rows = take(if (failures == 0) 0 else PAUSE_MILLIS shl (failures - 1).coerceAtMost(MAX_SHIFT)) ?: return
+            try {
+                rows.chunked(BATCH).forEachIndexed { index, batch ->
+                    try {
+                        database.value.write { LedgerTable.insert(it, batch) }
+                        written(batch.size)
+                    } catch (failed: StoreException) {
+                        giveBack(rows.drop(index * BATCH))
+                        throw failed
+                    }
+                }
+                failures = 0
+                failure = null
+            } catch (failed: StoreException) {
+                failures++
+                failed(failed.message.orEmpty())
+            } catch (absent: LlmException.Configuration) {
+                giveBack(rows)
+                failed(absent.message.orEmpty())
+                return
+            }
+        }
+    }
+
+    /** @return null when the ledger is closed and all is written */
+    private fun take(pause: Long): List<LedgerRow>? = lock.withLock {
+        if (pause > 0 && !isClosed) changed.await(pause, TimeUnit.MILLISECONDS)
+        while (waiting.isEmpty() && !isClosed) changed.await()
+        if (waiting.isEmpty() || (isClosed && pause > 0)) {
+            changed.signalAll()
+            return null
+        }
+        waiting.also { waiting = ArrayList() }
+    }
+
+    private fun giveBack(rows: List<LedgerRow>): Unit = lock.withLock {
+        waiting = ArrayList(rows + waiting)
+    }
+
+    private fun written(count: Int): Unit = lock.withLock {
+        unwritten -= count
+        if (unwritten == 0) changed.signalAll()
+    }
+
+    private fun failed(why: String) {
+        val isNew = failure != why
+        failure = why
+        lock.withLock { changed.signalAll() }
+        if (isNew) tell("unified-llm: ${problem ?: why} Costs of this process are still counted in memory.")
+    }
+
+    override fun flush(): Unit = lock.withLock {
+        val until = System.nanoTime() + FLUSH_NANOS
+        while (unwritten > 0 && failure == null) {
+            val left = (until - System.nanoTime()) / NANOS_IN_MILLI
+            if (left <= 0) return
+            changed.await(left, TimeUnit.MILLISECONDS)
+        }
+    }
+
+    override fun facts(from: Instant?, zone: ZoneId): ReportFacts {
+        val open = try {
+            database.value
+        } catch (absent: LlmException.Configuration) {
+            throw StoreException(absent.message.orEmpty(), absent)
+        }
+        return SqlFacts(open, from, open.read { connection -> connection.query("SELECT MAX(id) FROM ledger") { it.getLong(1) }.single() }, zone)
+    }
+
+    /** Writes what is left, for a few seconds at most. */
+    override fun close() {
+        flush()
+        val running = lock.withLock {
+            isClosed = true
+            changed.signalAll()
+            writer
+        }
+        running?.join(FLUSH_NANOS / NANOS_IN_MILLI)
+        if (database.isInitialized()) database.value.close()
+    }
+
+    companion object {
+        /** The most rows that wait to be written. */
+        const val CAPACITY: Int = 200_000
+        private const val BATCH = 2_000
+        private const val PAUSE_MILLIS = 250L
+        private const val MAX_SHIFT = 6
+        private const val FLUSH_NANOS = 5_000_000_000L
+        private const val NANOS_IN_MILLI = 1_000_000L
+
+        private val open = ConcurrentHashMap<String, SqlLedger>()
+
+        /** The ledger at [url], one for all clients of the process; it is written to the end when the process ends. */
+        fun at(url: DatabaseUrl): SqlLedger = open.computeIfAbsent(url.address) {
+            SqlLedger(url).also { ledger -> Runtime.getRuntime().addShutdownHook(Thread(ledger::close, "unified-llm-ledger-end")) }
+        }
+    }
+}

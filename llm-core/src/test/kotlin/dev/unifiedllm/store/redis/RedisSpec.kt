@@ -1,0 +1,50 @@
+package dev.unifiedllm.store.redis
+
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.e2e.OptionalProgram
+import dev.unifiedllm.e2e.RedisServer
+import dev.unifiedllm.e2e.needs
+import dev.unifiedllm.store.StoreException
+import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldNotContain
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TestTimeSource
+
+class RedisSpec : FunSpec({
+    test("a URL of something else is refused, without its password") {
+        for (url in listOf("http://user:secret@host", "redis:", "host:6379", "redis://user:secret@ho st")) {
+            shouldThrow<LlmException.Configuration> { Redis.of(url) }.message shouldNotContain "secret"
+        }
+    }
+
+    test("a server that is not there fails, and calls right after that fail without another try") {
+        val time = TestTimeSource()
+        Redis.of("redis://me:secret@127.0.0.1:1", time).use { redis ->
+            redis.address shouldBe "redis://127.0.0.1:1"
+            shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "redis://127.0.0.1:1 cannot be used"
+            shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "a moment ago"
+            time += 2.seconds
+            shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "cannot be used"
+        }
+    }
+
+    needs(OptionalProgram.REDIS) {
+        test("a server that comes back is used again") {
+            val time = TestTimeSource()
+            RedisServer().use { server ->
+                Redis.of(server.url, time).use { redis ->
+                    redis.call { it.set("a", "1") }
+                    redis.call { it.get("a") } shouldBe "1"
+                    server.kill()
+                    shouldThrow<StoreException> { redis.call { it.get("a") } }
+                    server.start()
+                    time += 2.seconds
+                    redis.call { it.get("a") } shouldBe null
+                }
+            }
+        }
+    }
+})
