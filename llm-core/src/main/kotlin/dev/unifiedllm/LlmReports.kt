@@ -62,8 +62,8 @@ public abstract class LlmReports internal constructor(client: Client, from: From
 
     /**
      * Replaces the price catalogue of this client by the one at [fileOrUrl], a file or an https:// URL, or http:// on this machine: LiteLLM's
-     * `model_prices_and_context_window.json`, or another file in the forms of `prices(file)`. Nothing is ever read unless this is called. Prices that are set in
-     * code or in files count before it; prices of images by their size stay those of the release.
+     * `model_prices_and_context_window.json`, or another file in the forms of `prices(file)`. Nothing is ever read unless this is called. Prices that are
+     * set in code or in files count before it; prices of images by their size stay those of the release.
      *
      * No credentials are sent, at most 32 MiB are read, within 60 seconds. The prices apply at once, also to calls that run. If they cannot be read, are
      * wrong, or are of fewer than half of the models that have a price now, the call fails with [LlmException.Configuration] (a connection that fails:

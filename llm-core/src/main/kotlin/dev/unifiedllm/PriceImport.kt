@@ -18,11 +18,8 @@ import java.time.LocalDate
 /** Takes the prices of the LiteLLM proxy at [provider] for the client that [client] gives when the call is sent. */
 internal fun priceImport(client: () -> Client, provider: String): Call<PriceRefresh> {
     require(provider.isNotBlank()) { "importPrices must name a provider, as in importPrices(\"litellm_proxy\")" }
-    return QueryCall(
-        client,
-        ChatRequest.build(ModelId(provider, ProviderQueries.ANY_MODEL)) {
-        },
-    ) { it.importPrices(ModelId(provider, ProviderQueries.ANY_MODEL)) }
+    val any = ModelId(provider, ProviderQueries.ANY_MODEL)
+    return QueryCall(client, ChatRequest.build(any) { }) { it.importPrices(any) }
 }
 
 /**
@@ -49,7 +46,7 @@ private suspend fun ProviderQueries.importPrices(any: ModelId): PriceRefresh {
 private fun price(name: String, deployment: JsonObject, target: Target, source: String, today: LocalDate): Price? {
     val known = (deployment["model_info"] as? JsonObject).orEmpty().filterValues { it !is JsonNull }
     val own = (deployment["litellm_params"] as? JsonObject).orEmpty().filter { (field, value) -> isCost(field) && value !is JsonNull }
-    val row: Map<String, JsonElement> = known + own + ("litellm_provider" to JsonPrimitive(OWNER))
+    val row: Map<String, JsonElement> = mapOf("litellm_provider" to JsonPrimitive(OWNER)) + known + own
     if (!LiteLlmRow.isRow(JsonObject(row))) return null
     return PriceFile.of(mapOf("$OWNER/$name" to JsonObject(row)), "${target.baseUrl}/model/info", source, today).catalog.find(ModelId(OWNER, name))
 }

@@ -79,7 +79,7 @@ internal class Charge(private val standard: RateTable, private val terms: Terms,
         add((input - cacheRead - cacheWrite - cacheWrite1h - audio - image).coerceAtLeast(0), rates.input, INPUT)
         part(cacheRead - cachedAudio - cachedImage, rates.cacheRead, rates.input, usual.cacheRead, usual.input, CACHED)
         part(cacheWrite, rates.cacheWrite, rates.input, usual.cacheWrite, usual.input, "tokens written to the cache")
-        val write = rates.cacheWrite ?: rates.input
+        val write = rates.cacheWrite ?: rates.input.takeUnless { isPriced(usual.cacheWrite, usual) }
         part(cacheWrite1h, rates.cacheWrite1h, write, usual.cacheWrite1h, usual.cacheWrite ?: usual.input, "tokens written to the cache for an hour")
         part(audio, rates.audioIn, rates.input, usual.audioIn, usual.input, "audio in the input")
         part(image, rates.imageIn, rates.input, usual.imageIn, usual.input, "images in the input")

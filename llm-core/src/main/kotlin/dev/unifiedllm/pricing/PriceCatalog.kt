@@ -70,14 +70,14 @@ internal class PriceCatalog(
     }
 
     /**
-     * True if [reported], the name in a response, may mean the model [id]: its provider lists it, or one of the two names is a part of the other. A letter or
-     * two are no name.
+     * True if [reported], the name in a response, may mean the model [id]: its provider lists it, or one of the two names is a part of the other. A name of
+     * three characters or fewer says nothing.
      */
     fun isModelOf(id: ModelId, reported: String): Boolean {
         val asked = id.name.substringAfterLast('/').lowercase()
         val answered = reported.substringAfterLast('/').lowercase()
-        return answered.length < SHORTEST || asked in answered || answered in asked || lists(ModelId(id.provider, reported)) ||
-            ModelId(id.provider, reported) in corrected
+        val other = ModelId(id.provider, reported)
+        return answered.length < SHORTEST || asked in answered || answered in asked || lists(other) || other in corrected
     }
 
     /** True if the table has a row for [id], with or without a price. */
@@ -173,7 +173,7 @@ internal class PriceCatalog(
         }
 
         private const val TABLE_SIZE = 8192
-        private const val SHORTEST = 3
+        private const val SHORTEST = 4
 
         private fun resource(name: String): InputStream =
             checkNotNull(PriceCatalog::class.java.getResourceAsStream(name)) { "the jar lacks $name" }

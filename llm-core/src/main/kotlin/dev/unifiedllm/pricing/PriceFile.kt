@@ -79,6 +79,7 @@ internal class PriceFile private constructor(
         fun of(rows: Map<String, JsonElement>, origin: String, source: String, today: LocalDate): PriceFile {
             val table = HashMap<String, List<String>>()
             val prices = HashMap<ModelId, Price>()
+            var unknown: String? = null
             for ((id, value) in rows) {
                 if (id == SAMPLE) continue
                 val row = value as? JsonObject ?: wrong(origin, "the row \"$id\" is no JSON object")
@@ -86,14 +87,14 @@ internal class PriceFile private constructor(
                     when {
                         row.keys.any { it in RATES } -> ownPrice(id, row, source, today).let { (model, price) -> prices[model] = price }
                         LiteLlmRow.isRow(row) -> table[id] = liteLlm(id, row)
-                        else -> throw BadPriceException(
-                            "has no price: set inputPerMillion and outputPerMillion, or input_cost_per_token and output_cost_per_token",
-                        )
+                        else -> unknown = unknown ?: id
                     }
                 } catch (bad: IllegalArgumentException) {
                     wrong(origin, "the row \"$id\" ${if (bad is BadPriceException) bad.message else "is wrong: ${bad.message}"}", bad)
                 }
             }
+            // LiteLLM's map has more than models in it.
+            if (unknown != null && table.isEmpty()) wrong(origin, "the row \"$unknown\" has no price")
             if (table.isEmpty() && prices.isEmpty()) wrong(origin, "it has no row")
             return PriceFile(table, prices, source, today)
         }

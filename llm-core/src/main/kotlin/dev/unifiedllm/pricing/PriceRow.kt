@@ -11,6 +11,7 @@ internal class PriceRow(private val cells: List<String>) {
     val id: String get() = cells[ID]
     val provider: String get() = cell(PROVIDER)
     val mode: String get() = cell(MODE)
+    val services: Set<String> get() = entries(SERVICES, '=').map { it.first }.toSet()
     val abilities: String get() = cell(ABILITIES)
     val maxInputTokens: Long? get() = cell(MAX_IN).toLongOrNull()
     val maxOutputTokens: Long? get() = cell(MAX_OUT).toLongOrNull()

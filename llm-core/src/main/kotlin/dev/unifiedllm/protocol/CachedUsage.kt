@@ -35,11 +35,11 @@ internal class CachedUsage {
     /** The usage with cached tokens in the input; null if the provider reported none. */
     fun usage(): Usage? {
         if (input == null && output == null) return null
-        val billed = billedSteps()
-        val own = steps.firstOrNull { it.isServersOwn }?.type
-        val reason = unpriced ?: if (billed == null) "the totals leave out a step of the server (\"$own\"), whose counters do not fit to them" else null
         val parts = listOfNotNull(written5m, written1h).takeIf { it.isNotEmpty() }?.sum()
         val allWritten = listOfNotNull(written, parts).maxOrNull() // some gateways report the sum as zero beside its parts
+        val billed = billedSteps((input ?: 0) + (read ?: 0) + (allWritten ?: 0))
+        val own = steps.firstOrNull { it.isServersOwn }?.type
+        val reason = unpriced ?: if (billed == null) "the totals leave out a step of the server (\"$own\"), whose counters do not fit to them" else null
         return Usage.build {
             inputTokens = input?.let { it + (read ?: 0) + (allWritten ?: 0) }
             outputTokens = output
@@ -55,12 +55,13 @@ internal class CachedUsage {
     /**
      * The steps as they are billed, one by one; none if the totals are those of one request. The totals leave out the steps of the server's own, such as a
      * compaction. Their output is the sum of the other steps; their input is that sum, too, or the input of one of them. Null if the counters do not fit.
+     *
+     * @param whole the input of the totals
      */
-    private fun billedSteps(): List<Billing.Step>? {
+    private fun billedSteps(whole: Long): List<Billing.Step>? {
         val others = steps.filter { it.isServersOwn }
         if (others.isEmpty() && steps.size < 2) return emptyList()
         val answers = (steps - others.toSet()).map { it.usage?.inputTokens to it.usage?.outputTokens }
-        val whole = (input ?: 0) + (read ?: 0) + (written ?: 0)
         val fits = answers.sumOf { it.second ?: 0 } == (output ?: 0) && (answers.sumOf { it.first ?: 0 } == whole || answers.any { it.first == whole })
         if (!fits || steps.any { it.usage == null }) return if (others.isEmpty()) emptyList() else null
         return steps.map { Billing.Step(it.model, it.usage!!) }

@@ -75,8 +75,8 @@ internal class Target(
     private val hasNoHost: Boolean get() = ProviderRegistry.packed.find(provider.id).let { it != null && it.baseUrl == null && it.azure == null }
 
     /**
-     * True if requests go to a host that is not the provider's own: that of a gateway, or of a server that has the wire only. False if its own host is not known,
-     * unless the host is in the user's network.
+     * True if requests go to a host that is not the provider's own: that of a gateway, or of a server that has the wire only. False if its own host is not
+     * known, unless the host is in the user's network.
      */
     val isElsewhere: Boolean
         get() {

@@ -13,6 +13,7 @@ import dev.unifiedllm.chat.Part
 import dev.unifiedllm.chat.Role
 import dev.unifiedllm.chat.Tool
 import dev.unifiedllm.chat.ToolChoice
+import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.e2e.OptionalProgram.AIMOCK
 import dev.unifiedllm.e2e.OptionalProgram.LITELLM
 import dev.unifiedllm.e2e.OptionalProgram.LLAMA
@@ -26,6 +27,7 @@ import io.kotest.matchers.string.shouldNotBeEmpty
 import io.kotest.matchers.types.shouldBeInstanceOf
 import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
+import java.math.RoundingMode
 
 /** Against servers of other projects: llama.cpp, aimock, which speaks the protocols of nine providers, and the LiteLLM proxy in front of both. */
 class RealServersSpec : FunSpec({
@@ -137,6 +139,27 @@ private fun FunSpec.proxy(servers: Servers) {
             delivery = Delivery.WHOLE
         }.await()
         response.cost.shouldBeInstanceOf<Cost.Known>().source shouldBe "litellm_proxy"
+    }
+
+    test("the prices of the proxy's models are imported, and are those by which it bills") {
+        Llm.builder().retry { maxRetries = 0 }.environment { servers.proxyVariables[it] }.build().use { client ->
+            val refresh = client.importPrices("litellm_proxy").await()
+            refresh.modelsAfter shouldBeGreaterThan 10
+            refresh.unpriced.map { it.name } shouldContain "tiny" // the proxy knows no price of it
+            val price = client.estimate("litellm_proxy/mock-chat", "hello").price!!
+            price.inputPerMillion shouldBe Usd.of("2.5")
+            price.source shouldBe "litellm_proxy model/info"
+            for (wanted in Delivery.entries) {
+                val response = client.chat("litellm_proxy/mock-chat") {
+                    user("hello")
+                    delivery = wanted
+                }.await()
+                val billed = response.cost.shouldBeInstanceOf<Cost.Known>()
+                billed.source shouldBe "litellm_proxy" // its own figure, not the imported price
+                val imported = price.cost(response.usage).usd()!!.amount
+                billed.amount.amount.setScale(12, RoundingMode.HALF_EVEN).compareTo(imported) shouldBe 0
+            }
+        }
     }
 
     test("a fallback inside of the proxy is invisible to the client; the client's own fallback is in the attempts") {

@@ -43,10 +43,10 @@ internal object FaultsLedger : FaultSection("K and L ledger") {
             201 to "two processes with one ledger file",
             202 to "sums of stored rows against a budget",
             203 to "daily budgets and clocks",
-            204 to "price tables of the user",
             205 to "exported cost tables; the one of a notebook is in XssSpec",
         )
         for ((number, reason) in reasons) theirs(number, "Money", reason)
+        seeSpec(204, "dev.unifiedllm.PriceRefreshSpec")
     }
 
     private fun rows() {

@@ -9,6 +9,7 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.NO_TIMEOUTS
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.pricing.PriceCatalog
 import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.ProviderRegistry
 import dev.unifiedllm.provider.TargetResolver
@@ -430,6 +431,81 @@ class BilledUsageSpec : FunSpec({
         unpriced("""[{"type":"compaction","input_tokens":180000,"output_tokens":3500},{"type":"message","output_tokens":5}]""")!! shouldContain "compaction"
         unpriced("""[{"type":"advisor_message","model":"claude-opus-4-6","input_tokens":823,"output_tokens":1612}]""")!! shouldContain "advisor_message"
         for (iterations in listOf("null", "[]", """[{"type":"message","output_tokens":5}]""", "[{}]")) unpriced(iterations) shouldBe null
+    }
+
+    context("a compaction and an adviser are billed beside the response, each as a request of its own:") {
+        class Steps(val what: String, val usage: String, val cost: String?)
+
+        fun step(type: String, input: Int, output: Int, more: String = "") = """{"type":"$type","input_tokens":$input,"output_tokens":$output$more}"""
+        val answer = step("message", 1000, 5)
+        withData<Steps>(
+            { it.what },
+            Steps("one request", answer, "0.003075"),
+            Steps("a compaction at the price of the model", step("compaction", 180_000, 3_500) + "," + answer, "0.595575"),
+            Steps(
+                "a compaction that reads from the cache",
+                step("compaction", 0, 100, ""","cache_read_input_tokens":10000,"cache_creation_input_tokens":0""") + "," + answer,
+                "0.007575",
+            ),
+            Steps(
+                "an adviser at the price of its model",
+                step("message", 1000, 3) + "," + step("advisor_message", 800, 1_600, ""","model":"claude-opus-4-8"""") + "," + step("message", 2000, 2),
+                "0.053075",
+            ),
+            Steps("an adviser whose model has no price", answer + "," + step("advisor_message", 1, 1, ""","model":"claude-nonesuch""""), null),
+            Steps("an adviser whose model is not told", answer + "," + step("advisor_message", 1, 1), null),
+            Steps("a step of a type that is not known", answer + "," + step("novelty", 1, 1), null),
+            Steps("a compaction whose counters do not fit", step("compaction", 180_000, 3_500) + "," + step("message", 7, 7), null),
+        ) { case ->
+            val usage = finish("anthropic/claude-sonnet-4-5", *anthropic("""{"output_tokens":5,"iterations":[${case.usage}]}""")).usage!!
+            usage.inputTokens shouldBe 1000 // as the provider counts the response
+            val catalog = PriceCatalog.packed
+            val cost = catalog.find(ModelId.parse("anthropic/claude-sonnet-4-5"))!!.cost(usage) { catalog.find(ModelId("anthropic", it)) }
+            if (case.cost == null) cost.shouldBeInstanceOf<Cost.Unknown>() else cost.usd() shouldBe Usd.of(case.cost)
+        }
+    }
+
+    context("audio that is read from a cache is billed once, or not at all:") {
+        class Cached(val what: String, val model: String, val price: String, val cost: String?, vararg val events: String)
+
+        fun heard(cached: String) = chat("""{"prompt_tokens":1000,"completion_tokens":0,"total_tokens":1000,"prompt_tokens_details":{$cached}}""")
+        fun parts(audio: Int, text: Int) = """[{"modality":"AUDIO","tokenCount":$audio},{"modality":"TEXT","tokenCount":$text}]"""
+        val googles = """"promptTokenCount":1000,"totalTokenCount":1000,"promptTokensDetails":${parts(600, 400)}"""
+        withData<Cached>(
+            { it.what },
+            Cached(
+                "Gemini, which tells what of the cache is audio",
+                "gemini/m",
+                "gemini/gemini-2.5-flash",
+                "0.0004815", // 350 text, 50 text and 250 audio of the cache, 350 audio
+                gemini("""{$googles,"cachedContentTokenCount":300,"cacheTokensDetails":${parts(250, 50)}}"""),
+            ),
+            Cached(
+                "Gemini, which says that no audio is of the cache",
+                "gemini/m",
+                "gemini/gemini-2.5-flash",
+                "0.000639", // 100 text, 300 text of the cache, 600 audio
+                gemini("""{$googles,"cachedContentTokenCount":300,"cacheTokensDetails":[{"modality":"TEXT","tokenCount":300}]}"""),
+            ),
+            Cached("Gemini, which does not tell", "gemini/m", "gemini/gemini-2.5-flash", null, gemini("""{$googles,"cachedContentTokenCount":300}""")),
+            Cached("OpenAI, without a cache", "openai/m", "openai/gpt-audio", "0.0202", *heard(""""cached_tokens":0,"audio_tokens":600""")),
+            Cached("OpenAI, which does not tell", "openai/m", "openai/gpt-audio", null, *heard(""""cached_tokens":300,"audio_tokens":600""")),
+            Cached(
+                "OpenAI, which tells",
+                "openai/m",
+                "openai/gpt-audio",
+                "0.0202", // a row without a price of the cache: its tokens are those of the input
+                *heard(""""cached_tokens":300,"audio_tokens":600,"cached_tokens_details":{"text_tokens":100,"audio_tokens":200}"""),
+            ),
+        ) { case ->
+            val cost = PriceCatalog.packed.find(ModelId.parse(case.price))!!.cost(finish(case.model, *case.events).usage)
+            if (case.cost == null) cost.shouldBeInstanceOf<Cost.Unknown>().why shouldContain "audio" else cost.usd() shouldBe Usd.of(case.cost)
+        }
+    }
+
+    test("video in the output has no price") {
+        val usage = """{"promptTokenCount":5,"candidatesTokenCount":100,"candidatesTokensDetails":[{"modality":"VIDEO","tokenCount":100}]}"""
+        finish("gemini/m", gemini(usage)).usage!!.billing.unpriced!! shouldContain "video"
     }
 
     test("the larger of the searches that are counted and those that the blocks show is billed") {

@@ -89,7 +89,7 @@ internal class Recording(private val folder: File) {
     val errorStatus: Int get() = (expected["json"]["error"]["status"] as? JsonPrimitive)?.intOrNull ?: status
     val host: String = request["host"].text.orEmpty().replace(Regex("<[^>]*>"), "us-east-1").removeSuffix(":443") // some recorders hide the region
     private val method: String = request["method"].text.orEmpty()
-    private val path: String = request["path"].text.orEmpty().substringBefore('?')
+    val path: String = request["path"].text.orEmpty().substringBefore('?')
 
     /** The kind of request. For an endpoint that is not supported it is a chat, to test its errors. */
     val kind: KClass<out Request> = when {
