@@ -35,6 +35,7 @@ import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.count
 import dev.unifiedllm.provider.flag
 import dev.unifiedllm.store.MemoryLedger
+import dev.unifiedllm.tool.RunningTool
 import dev.unifiedllm.tool.StructuredOutput
 import dev.unifiedllm.tool.ToolLoop
 import dev.unifiedllm.tool.TypedAnswer
@@ -86,7 +87,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
 
     private fun perTarget(target: AttemptTarget): List<Interceptor> =
         listOfNotNull(outputLimits[target.id]) + users(Level.TARGET) + StructuredOutput(target) + EmbeddingBatches(target.embeddingLimits) +
-            listOfNotNull(cache?.let { ResponseCache(it, target, ledger) }, Retry(retry, retryBudget, target))
+            listOfNotNull(cache?.let { ResponseCache(it, target, ledger, caller) }, Retry(retry, retryBudget, target))
 
     private fun perAttempt(target: AttemptTarget): List<Interceptor> =
         users(Level.ATTEMPT) + listOfNotNull(
@@ -113,6 +114,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
         val context = request.context.with {
             if (callId == null) callId = UUID.randomUUID().toString()
             if (cell == null) cell = ledger?.cell
+            tool = RunningTool.current
             functions = RunningFunctions()
             fetched = FetchedMedia()
             attempts = AtomicInteger()

@@ -4,6 +4,10 @@ import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.nearest
+import dev.unifiedllm.store.StoreException
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.withContext
+import java.time.ZoneId
 
 /** The endpoint of a LiteLLM proxy that says that it runs. `/health` would call every model of it. */
 internal const val LIVENESS: String = "/health/liveliness"
@@ -25,8 +29,22 @@ internal fun ProviderQueries.files(): List<DoctorCheck> {
 
 private fun severity(warnings: List<String>) = if (warnings.isEmpty()) CheckStatus.OK else CheckStatus.WARNING
 
-/** Issue 13: here the lines with the path of the ledger and with the budgets are added. */
-internal fun money(): List<DoctorCheck> = emptyList()
+/** Issue 13: here the lines with the budgets are added. */
+internal suspend fun ProviderQueries.money(): List<DoctorCheck> = listOf(ledger())
+
+private suspend fun ProviderQueries.ledger(): DoctorCheck {
+    val ledger = lastingLedger ?: return check("ledger", CheckStatus.OK, "costs are kept in memory. ledger() or $LEDGER=on keeps them in a file")
+    val why = try {
+        withContext(Dispatchers.IO) {
+            ledger.flush()
+            ledger.facts(null, ZoneId.systemDefault()) // opens it
+        }
+        ledger.problem
+    } catch (failure: StoreException) {
+        ledger.problem ?: failure.message
+    }
+    return if (why == null) check("ledger", CheckStatus.OK, "costs are kept in ${ledger.place}") else check("ledger", CheckStatus.WARNING, why)
+}
 
 internal fun ProviderQueries.withoutPrefix(): DoctorCheck {
     val row = names.byWhatIsSet()

@@ -18,6 +18,7 @@ import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.hostOf
 import dev.unifiedllm.provider.isRunByUser
+import dev.unifiedllm.store.LastingLedger
 import java.time.Instant
 
 /**
@@ -34,6 +35,9 @@ internal class ProviderQueries(
 ) {
     /** The settings of the client, with their sources. */
     val settled: Settled get() = client.settled
+
+    /** The ledger that outlives the client; null if its costs are in memory alone. */
+    val lastingLedger: LastingLedger? get() = client.ledger.lasting
 
     /** Counts by the provider of the first model of [request]; estimates if it has no endpoint for it. */
     suspend fun count(request: ChatRequest, model: ModelRef = request.modelRef): TokenCount =

@@ -2,6 +2,7 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.tool.RunningTool
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineStart
@@ -36,6 +37,7 @@ internal class SharedCall<T : Any>(
 ) {
     val log = DeltaLog()
     private val mark = if (isAnnounced) SentMark(model, FromKotlin.CALL).also { SentMark.observer?.invoke(this, it) } else null
+    private val tool = RunningTool.current
     private val lock = Any()
     private var sender: Client? = null
     private var isSent = false
@@ -248,7 +250,7 @@ internal class SharedCall<T : Any>(
     private suspend fun produce(client: Client, wasOpen: Boolean) {
         try {
             if (wasOpen) currentCoroutineContext().ensureActive() else client.checkOpen()
-            val call = prepare(client).also { log.request = it.request }
+            val call = RunningTool.inside(tool) { prepare(client) }.also { log.request = it.request }
             if (call.runsUserCode && client.mayRunOnTransport) withContext(client.threadContext) { collect(client, call) } else collect(client, call)
         } catch (cancelled: CancellationException) {
             if (!log.isEnded) end(cancelled(client.whyClosed() ?: whyCancelled(), cancelled))

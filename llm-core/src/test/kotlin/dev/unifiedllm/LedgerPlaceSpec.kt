@@ -37,7 +37,10 @@ class LedgerPlaceSpec : FunSpec({
     }
 
     test("without a word costs are in memory") {
-        client { environment { null } }.use { it.client.ledger.lasting.shouldBeNull() }
+        client { environment { null } }.use { llm ->
+            llm.client.ledger.lasting.shouldBeNull()
+            llm.doctor().await().single { it.subject == "ledger" }.finding shouldContain "in memory"
+        }
     }
 
     test("the variable says where, and the code goes before it") {
@@ -73,6 +76,7 @@ class LedgerPlaceSpec : FunSpec({
         other.costs(By.TAG, 7).map { it.name } shouldContain "x"
         other.costs(By.SESSION, 7).map { it.name } shouldContainExactly listOf(SESSION_ID)
         other.usage(7).single().calls shouldBe 2
+        other.doctor().await().single { it.subject == "ledger" }.finding shouldBe "costs are kept in $file"
         report.times().single().calls shouldBe 2
         listOf(one, other).forEach(Llm::close)
     }
@@ -86,6 +90,11 @@ class LedgerPlaceSpec : FunSpec({
             llm.chat("demo/echo", "c").await().warnings shouldHaveSize 0
             llm.costs().single().calls shouldBe 3
             llm.costs(1).single().calls shouldBe 3
+            llm.costs(1).title shouldContain "this client (not of other processes: "
+            llm.doctor().await().single { it.subject == "ledger" }.let {
+                it.status shouldBe CheckStatus.WARNING
+                it.finding shouldContain "3 calls are not in the ledger"
+            }
         }
     }
 

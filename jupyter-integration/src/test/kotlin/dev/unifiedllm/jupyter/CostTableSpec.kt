@@ -216,7 +216,7 @@ class CostTableSpec : FunSpec({
         }
     }
 
-    test("failed calls have a column and a line; one that failed before anything could be billed costs $0.00") {
+    test("failed calls have a column and a line; a cut one costs what it is estimated at, and $0.00 if nothing could be billed") {
         client().use { llm ->
             val cut = FakeModel(ModelId("paid", "small")) {
                 emit(Delta.Text("Hal"))
@@ -228,9 +228,9 @@ class CostTableSpec : FunSpec({
             val page = safe(rendered.html)
             page.texts("thead th") shouldContainExactly listOf("Model", "Calls", "Failed", "Tokens in", "Tokens out", "Cost")
             page.table shouldContainExactly listOf(
+                listOf("paid/small", "1", "1", "0", "0", "$0.00000700"),
                 listOf("paid/down", "1", "1", "0", "0", "$0.00"),
-                listOf("paid/small", "1", "1", "0", "0", "$ n/a"),
-                listOf("Total", "2", "2", "0", "0", "$0.00 + 1 unpriced"),
+                listOf("Total", "2", "2", "0", "0", "$0.00000700"),
             )
             page.texts(".ullm-note").first() shouldContain "2 calls failed. "
             rendered.text shouldContain "2 calls failed. "
@@ -248,7 +248,7 @@ class CostTableSpec : FunSpec({
             eventually(5.seconds) { llm.costs().sumOf { it.cancelled } shouldBe 1 }
             val rendered = costTable(llm.costs())
             val page = safe(rendered.html)
-            page.texts("thead th") shouldContainExactly listOf("Model", "Calls", "Cancelled", "Tokens in", "Tokens out", "Cost")
+            page.texts("thead th") shouldContainExactly listOf("Model", "Calls", "Cancelled", "Tokens in", "Tokens out", "Cost", "Share")
             page.table.map { it[0] + " " + it[2] } shouldContainExactly listOf("paid/small 0", "paid/large 1", "Total 1")
             page.texts(".ullm-note").first() shouldContain "1 call was cancelled. "
             rendered.text shouldContain "cancelled"

@@ -121,11 +121,7 @@ internal class DiskCache(
         }
     }
 
-    private fun connected(): Database = try {
-        Database.open(DatabaseUrl.of(file))
-    } catch (failure: UnsatisfiedLinkError) { // it is unpacked to a temporary folder, which may be full
-        throw StoreException("The native library of SQLite cannot be loaded: ${failure.message}", failure)
-    }
+    private fun connected(): Database = Database.open(DatabaseUrl.of(file))
 
     /** Begins a new file, unless another process has just done so. */
     @Synchronized

@@ -14,6 +14,7 @@ import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.linkFlow
 import dev.unifiedllm.middleware.AttemptTarget
+import dev.unifiedllm.middleware.Caller
 import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.store.LedgerRow.Status
@@ -29,11 +30,13 @@ import kotlin.time.TimeSource
  * A cached response is a stream as any other, with cost zero. It has a row in [ledger] of its own, without tokens.
  *
  * @param ledger null if costs are not tracked
+ * @param caller who makes the calls of [ledger]
  */
 internal class ResponseCache(
     private val cache: Cache,
     private val target: AttemptTarget,
     private val ledger: Ledger?,
+    private val caller: Caller = Caller.UNKNOWN,
     private val time: TimeSource = TimeSource.Monotonic,
 ) : Interceptor {
     override fun intercept(request: Request, next: Model): Flow<Delta> {
@@ -137,7 +140,7 @@ internal class ResponseCache(
                     }
                 }
             } finally {
-                ledger?.add(row(status, cost, firstContent, (saved as? Cost.Known)?.amount))
+                ledger?.add(row(entry, status, cost, firstContent, (saved as? Cost.Known)?.amount))
             }
         }
 
@@ -147,7 +150,7 @@ internal class ResponseCache(
         }
 
         /** No tokens: those of the response are in the row of the request that brought it. */
-        private fun row(status: Status, cost: Cost, firstContent: Duration?, saved: Usd?) = LedgerRow(
+        private fun row(entry: CacheEntry, status: Status, cost: Cost, firstContent: Duration?, saved: Usd?) = LedgerRow(
             request.context.callId,
             target.id,
             startedAt,
@@ -160,6 +163,7 @@ internal class ResponseCache(
             request.context.tags,
             target.isLocal,
             request.context.cell,
+            caller.origin(request, target.id, entry.deltas.first() as? Delta.Start, null, null),
             isCached = true,
             saved = saved,
         )

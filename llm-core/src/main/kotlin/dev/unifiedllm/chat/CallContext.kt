@@ -24,6 +24,10 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmSynthetic
     public val cell: Int? = builder.cell
 
+    /** The name of the tool whose function makes the call; null outside of tools. */
+    @get:JvmSynthetic
+    internal val tool: String? = builder.tool
+
     @get:JvmSynthetic
     internal val functions: RunningFunctions? = builder.functions
 
@@ -121,6 +125,9 @@ public class CallContext private constructor(builder: Builder) {
         @get:JvmSynthetic
         @set:JvmSynthetic
         public var cell: Int? = from?.cell
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var tool: String? = from?.tool
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var functions: RunningFunctions? = from?.functions

@@ -39,7 +39,8 @@ internal class LedgerRow(
     /**
      * Where a row comes from. Null: not known.
      *
-     * @property session when the process began, and a few letters of its own
+     * @property client a client of the process @property session when the process began, and a few letters of its own
+     * @property notebook the name of its file @property tool the tool whose function made the call
      * @property asked the model as the call names it @property answered the model as the response names it
      * @property requestId the provider's id of the request @property error the type of the failure @property httpStatus of the response
      * @property attempt the number of the attempt in its call, from 1
@@ -48,6 +49,7 @@ internal class LedgerRow(
         val client: String? = null,
         val session: String? = null,
         val notebook: String? = null,
+        val tool: String? = null,
         val asked: String? = null,
         val answered: String? = null,
         val requestId: String? = null,
@@ -145,32 +147,29 @@ internal class MemoryLedger(
      * @param whose whose calls are in memory, for the title of the report
      */
     fun report(by: By, days: Int?, whose: String, lasting: LastingLedger? = this.lasting): CostReport =
-        select(days, whose, lasting).let { (facts, period) -> costReport(facts, by, period) }
+        select(days, whose, lasting) { facts, period -> costReport(facts, by, period) }
 
     /** The tokens of the rows that [report] takes. */
-    fun usage(days: Int?, whose: String, lasting: LastingLedger? = this.lasting): UsageReport =
-        select(days, whose, lasting).let { (facts, period) -> usageReport(facts, period) }
+    fun usage(days: Int?, whose: String, lasting: LastingLedger? = this.lasting): UsageReport = select(days, whose, lasting, ::usageReport)
 
-    private fun select(days: Int?, whose: String, lasting: LastingLedger?): Pair<ReportFacts, ReportPeriod> {
+    private fun <T> select(days: Int?, whose: String, lasting: LastingLedger?, report: (ReportFacts, ReportPeriod) -> T): T {
         require(days == null || days > 0) { "days must be positive, was $days" }
         val now = Instant.now()
         val from = days?.let { now.minus(it.toLong(), ChronoUnit.DAYS) }
         val zone = ZoneId.systemDefault()
+        var unread = ""
         if (from != null && lasting != null) {
-            lastingFacts(lasting, from, zone)?.let { return it to ReportPeriod(days, from, now, zone, "all calls in ${lasting.place}") }
+            try {
+                lasting.flush()
+                return report(lasting.facts(from, zone), ReportPeriod(days, from, now, zone, "all calls in ${lasting.place}"))
+            } catch (failure: StoreException) {
+                unread = " (not of other processes: ${failure.message?.trimEnd('.')})"
+            }
         }
         val (all, isCut) = synchronized(rows) { rows.toList() to isCut }
         val isIncomplete = isCut && (from == null || all.first().startedAt >= from)
-        val period = ReportPeriod(days, from, now, zone, whose, all.size.takeIf { isIncomplete })
-        return MemoryFacts(all.filter { from == null || it.startedAt >= from }, zone) to period
-    }
-
-    /** Null if they cannot be read: the ledger says so by its problem. */
-    private fun lastingFacts(ledger: LastingLedger, from: Instant, zone: ZoneId): ReportFacts? = try {
-        ledger.flush()
-        ledger.facts(from, zone)
-    } catch (_: StoreException) {
-        null
+        val period = ReportPeriod(days, from, now, zone, whose + unread, all.size.takeIf { isIncomplete })
+        return report(MemoryFacts(all.filter { from == null || it.startedAt >= from }, zone), period)
     }
 
     private companion object {

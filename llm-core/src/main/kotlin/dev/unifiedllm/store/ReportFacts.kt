@@ -25,9 +25,8 @@ internal interface ReportFacts {
 internal class Spent(val at: Instant, val model: String, val isDemo: Boolean, val cost: Usd)
 
 /**
- * How long complete responses took. Half of them took at most [p50], nine of ten at most [p90], 99 of 100 at most [p99].
- *
- * Exact to a millisecond, above ten seconds to three digits.
+ * How long complete responses took. Half of them took at most [p50], nine of ten at most [p90], 99 of 100 at most [p99], exact to a
+ * millisecond.
  */
 public data class Percentiles(
     @get:JvmName("p50") public val p50: Duration,
@@ -56,7 +55,7 @@ internal class Histogram {
     private var all = 0L
 
     fun add(millis: Long, count: Long = 1) {
-        counts.merge(rounded(millis), count, Long::plus)
+        counts.merge(millis, count, Long::plus)
         all += count
     }
 
@@ -70,16 +69,6 @@ internal class Histogram {
             if (left <= 0) return Duration.ofMillis(millis)
         }
         return Duration.ofMillis(counts.lastKey())
-    }
-
-    private fun rounded(millis: Long): Long {
-        var step = 1L
-        while (millis / step >= EXACT) step *= 10
-        return millis / step * step
-    }
-
-    private companion object {
-        const val EXACT = 10_000L
     }
 }
 

@@ -85,7 +85,7 @@ internal class ToolRunner(private val tools: List<Tool>, private val settings: T
             ?: throw ToolFailure("The arguments are not a JSON object, so the tool was not run. Call it again with valid JSON.")
         val timeout = tool.timeout ?: settings.timeout ?: TIMEOUT
         return withTimeoutOrNull(timeout) {
-            runUserFunction("the tool ${tool.name}", context) { runBlocking { handler.call(arguments) } }
+            runUserFunction("the tool ${tool.name}", context) { runBlocking(RunningTool.context(tool.name)) { handler.call(arguments) } }
         } ?: throw ToolFailure("The tool did not return within $timeout and was stopped.")
     }
 

@@ -48,6 +48,12 @@ class PostgresServer : AutoCloseable {
         start()
     }
 
+    /** The URL of a new database called [name]. */
+    fun database(name: String): String {
+        java.sql.DriverManager.getConnection(url).use { connection -> connection.createStatement().use { it.execute("CREATE DATABASE $name") } }
+        return url.replace("/postgres?", "/$name?")
+    }
+
     /** Starts the server again after [kill], with the data that it had committed. */
     fun start() {
         val settings = listOf("listen_addresses=127.0.0.1", "port=$port", "unix_socket_directories=", "fsync=off").flatMap { listOf("-c", it) }

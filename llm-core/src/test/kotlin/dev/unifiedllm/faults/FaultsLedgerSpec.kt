@@ -13,7 +13,7 @@ import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import kotlin.time.Duration.Companion.milliseconds
 
-/** Sections K and L of the list of faults, as far as there is a ledger in memory: budgets and files belong to a later part. */
+/** Sections K and L of the list of faults, without budgets, which belong to a later part. */
 internal object FaultsLedger : FaultSection("K and L ledger") {
     init {
         cache()
@@ -31,6 +31,8 @@ internal object FaultsLedger : FaultSection("K and L ledger") {
     }
 
     private fun money() {
+        for (number in 199..202) seeSpec(number, "dev.unifiedllm.store.sql.LedgerFaultsSpec")
+        seeSpec(205, "dev.unifiedllm.store.CostExportSpec")
         val reasons = mapOf(
             193 to "budgets for parallel calls",
             194 to "the reservation of a budget",
@@ -38,12 +40,7 @@ internal object FaultsLedger : FaultSection("K and L ledger") {
             196 to "a call that costs less than was reserved",
             197 to "reservations of a budget; those of a rate limit are in RateLimitSpec",
             198 to "a process that ends between reservation and settlement",
-            199 to "a process that ends while it writes to the ledger",
-            200 to "a ledger file that cannot be written",
-            201 to "two processes with one ledger file",
-            202 to "sums of stored rows against a budget",
             203 to "daily budgets and clocks",
-            205 to "exported cost tables; the one of a notebook is in XssSpec",
         )
         for ((number, reason) in reasons) theirs(number, "Money", reason)
         seeSpec(204, "dev.unifiedllm.PriceRefreshSpec")

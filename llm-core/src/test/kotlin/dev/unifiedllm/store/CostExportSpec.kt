@@ -58,6 +58,7 @@ class CostExportSpec : FunSpec({
         report.toJson().contains("E-") shouldBe false
     }
 
+    // fault 205
     context("no name is a formula in a spreadsheet, and none is divided:") {
         withData(
             nameFn = { (name, _) -> name.replace("\n", "\\n").replace("\t", "\\t") },

@@ -29,8 +29,10 @@ import io.kotest.matchers.string.shouldMatch
 import io.kotest.matchers.types.shouldBeInstanceOf
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeout
 import kotlinx.serialization.Serializable
 import kotlinx.serialization.json.JsonObject
@@ -98,6 +100,23 @@ class ToolLoopSpec : FunSpec({
         response.messages.map { it.role } shouldContainExactly listOf(Role.ASSISTANT, Role.TOOL, Role.ASSISTANT)
         response.messages[1].parts shouldContainExactly listOf(Part.ToolResult("c1", "weather", "sunny"))
         response.messages[0].text shouldBe "Looking. "
+    }
+
+    test("calls that the function of a tool makes are named after it in the ledger, whichever way they wait and on whichever thread") {
+        client().use { llm ->
+            val inner = Scripted("test/inner") { says(ModelId.parse("test/inner"), "sunny") }
+            llm.chat(calling(listOf(paris()))) {
+                user("How is the weather?")
+                weather {
+                    llm.chat(inner, "a").await()
+                    llm.chat(inner, "b").get()
+                    withContext(Dispatchers.IO) { llm.chat(inner, "c").toFuture().join() }.text
+                }
+            }.await()
+            llm.chat(inner, "d").await()
+            llm.client.ledger.rows().map { "${it.model} ${it.origin.tool}" } shouldContainExactly
+                listOf("test/tools null") + List(3) { "test/inner weather" } + listOf("test/tools null", "test/inner null")
+        }
     }
 
     test("the deltas show each step, by the grammar") {

@@ -3,15 +3,18 @@ package dev.unifiedllm.store.sql
 import dev.unifiedllm.store.StoreException
 import java.sql.Connection
 import java.sql.SQLException
+import java.util.concurrent.CopyOnWriteArrayList
 
 /**
  * A database of the library: a SQLite file, or a PostgreSQL server. Thread-safe; its functions block, and throw [StoreException] if it cannot be used.
  *
- * A connection that was lost is opened again by the next transaction.
- *
- * @property address for messages, without a password
+ * A connection that was lost, or whose file was removed, is opened again by the next transaction, with the tables of [migrate].
  */
-internal class Database private constructor(val address: String, val dialect: Dialect, private val connect: () -> Connection) : AutoCloseable {
+internal class Database private constructor(private val url: DatabaseUrl) : AutoCloseable {
+    /** For messages, without a password. */
+    val address: String get() = url.address
+    val dialect: Dialect get() = url.dialect
+    private val components = CopyOnWriteArrayList<Component>()
     private val writer = Slot(writes = true)
     private val reader = Slot(writes = false)
 
@@ -23,17 +26,23 @@ internal class Database private constructor(val address: String, val dialect: Di
 
     /** Brings the tables of [component] up to date: runs those of [steps] that have not run before, in order. Released steps never change. */
     fun migrate(component: String, steps: List<String>) {
-        write { connection ->
+        val tables = Component(component, steps)
+        write(tables::migrate)
+        components += tables
+    }
+
+    private inner class Component(private val name: String, private val steps: List<String>) {
+        fun migrate(connection: Connection) {
             dialect.lock(connection, "schema")
             connection.update("CREATE TABLE IF NOT EXISTS unified_llm_schema (component TEXT PRIMARY KEY, version INTEGER NOT NULL)")
-            val done = connection.query("SELECT version FROM unified_llm_schema WHERE component = ?", component) { it.getInt(1) }.singleOrNull() ?: 0
+            val done = connection.query("SELECT version FROM unified_llm_schema WHERE component = ?", name) { it.getInt(1) }.singleOrNull() ?: 0
             if (done > steps.size) {
                 throw StoreException("$address was written by a later release of unified-llm. Use that release, or another file.")
             }
             steps.drop(done).forEach { step -> step.split(";\n").filter(String::isNotBlank).forEach { connection.update(dialect.sql(it)) } }
             connection.update(
                 "INSERT INTO unified_llm_schema VALUES (?, ?) ON CONFLICT (component) DO UPDATE SET version = excluded.version",
-                component,
+                name,
                 steps.size,
             )
         }
@@ -47,23 +56,48 @@ internal class Database private constructor(val address: String, val dialect: Di
     /** A connection that one thread at a time uses. */
     private inner class Slot(private val writes: Boolean) : AutoCloseable {
         private var connection: Connection? = null
+        private var stamp: Any? = null
         private var isClosed = false
 
         @Synchronized
         fun <T> transaction(block: (Connection) -> T): T {
             if (isClosed) throw StoreException("$address was closed.")
             try {
-                val open = connection?.takeIf(::isUsable) ?: connect().also { connection = it }
-                return inTransaction(open, block)
+                val open = connection?.takeIf(::isUsable) ?: return inTransaction(connected(), writes, block)
+                return try {
+                    inTransaction(open, writes, block)
+                } catch (failure: SQLException) { // only reading is the same when it is done twice
+                    if (writes || failure.sqlState?.take(CLASS) !in LOST) throw failure
+                    inTransaction(connected(), writes, block)
+                }
             } catch (failure: SQLException) {
                 throw StoreException("$address cannot be used: ${failure.message?.lineSequence()?.first()}", failure)
             }
         }
 
-        /** SQLite has no connection that could be lost. */
-        private fun isUsable(open: Connection): Boolean = dialect == Dialect.SQLITE || !open.isClosed
+        private fun isUsable(open: Connection): Boolean = if (dialect == Dialect.SQLITE) stamp != null && url.stamp() == stamp else !open.isClosed
 
-        private fun <T> inTransaction(open: Connection, block: (Connection) -> T): T {
+        /** The connection to a file that was removed stays open: closing it would remove the journal of the file that has its name now. */
+        private fun connected(): Connection {
+            connection = null
+            val opened = url.connect()
+            stamp = url.stamp()
+            connection = opened
+            if (components.isEmpty()) return opened
+            var isDone = false
+            try {
+                inTransaction(opened, true) { open -> components.forEach { it.migrate(open) } }
+                isDone = true
+            } finally {
+                if (!isDone) {
+                    connection = null
+                    closeQuietly(opened)
+                }
+            }
+            return opened
+        }
+
+        private fun <T> inTransaction(open: Connection, writes: Boolean, block: (Connection) -> T): T {
             dialect.begin(open, writes)
             var isDone = false
             try {
@@ -90,17 +124,25 @@ internal class Database private constructor(val address: String, val dialect: Di
         @Synchronized
         override fun close() {
             isClosed = true
+            connection?.let(::closeQuietly)
+        }
+
+        private fun closeQuietly(open: Connection) {
             try {
-                connection?.close()
+                open.close()
             } catch (_: SQLException) { // it is not used any more
             }
         }
     }
 
     companion object {
+        /** What PostgreSQL's states begin with if the connection or the server is gone. */
+        private val LOST = setOf("08", "57")
+        private const val CLASS = 2
+
         /** @throws StoreException if it cannot be opened; see [DatabaseUrl] */
         fun open(url: DatabaseUrl): Database {
-            val database = Database(url.address, url.dialect, url::connect)
+            val database = Database(url)
             try {
                 database.read { }
             } catch (failure: StoreException) {

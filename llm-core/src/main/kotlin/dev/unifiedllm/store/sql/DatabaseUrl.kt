@@ -7,6 +7,7 @@ import java.io.IOException
 import java.nio.file.FileAlreadyExistsException
 import java.nio.file.Files
 import java.nio.file.Path
+import java.nio.file.attribute.BasicFileAttributes
 import java.nio.file.attribute.PosixFilePermissions
 import java.sql.Connection
 import java.sql.SQLException
@@ -16,10 +17,14 @@ import java.util.Properties
  * Where a [Database] is: `jdbc:postgresql://host/name`, `jdbc:sqlite:file`, or a file.
  *
  * @property address for messages, without user and password
+ * @property identity the same for the same place and user; it may have a password
  */
-internal sealed class DatabaseUrl(val dialect: Dialect, val address: String) {
+internal sealed class DatabaseUrl(val dialect: Dialect, val address: String, val identity: String) {
     /** @throws StoreException if it cannot be opened @throws LlmException.Configuration if the driver is not on the class path */
     abstract fun connect(): Connection
+
+    /** Another value after the file was removed or replaced, which connections do not notice; null if there is none. */
+    open fun stamp(): Any? = identity
 
     /** @throws LlmException.Configuration if the driver is not on the class path */
     fun checkDriver() {
@@ -27,7 +32,7 @@ internal sealed class DatabaseUrl(val dialect: Dialect, val address: String) {
     }
 
     /** A file of this user's. Its folder is made if it is missing. The journal is a write-ahead log, so that processes can read and write at a time. */
-    private class SqliteFile(private val file: Path) : DatabaseUrl(Dialect.SQLITE, file.toString()) {
+    private class SqliteFile(private val file: Path) : DatabaseUrl(Dialect.SQLITE, file.toString(), "${file.toAbsolutePath().normalize()}") {
         override fun connect(): Connection {
             prepare()
             val connection = driver { org.sqlite.JDBC().connect("jdbc:sqlite:$file", SETTINGS) }
@@ -37,6 +42,12 @@ internal sealed class DatabaseUrl(val dialect: Dialect, val address: String) {
                 throw StoreException("$file is in a place where SQLite cannot share a file between processes (journal mode $journal). Use a local folder.")
             }
             return connection
+        }
+
+        override fun stamp(): Any? = try {
+            Files.readAttributes(file, BasicFileAttributes::class.java).fileKey() ?: identity // Windows removes no file that is open
+        } catch (_: IOException) {
+            null
         }
 
         /** What the calls of a user cost is nobody else's business. */
@@ -57,7 +68,7 @@ internal sealed class DatabaseUrl(val dialect: Dialect, val address: String) {
         }
     }
 
-    private class Postgres(private val url: String) : DatabaseUrl(Dialect.POSTGRES, withoutPassword(url)) {
+    private class Postgres(private val url: String) : DatabaseUrl(Dialect.POSTGRES, withoutPassword(url), url) {
         override fun connect(): Connection = driver {
             org.postgresql.Driver().connect(url, Properties(POSTGRES_SETTINGS)) ?: throw StoreException("$address is no address of a PostgreSQL database.")
         }
@@ -68,6 +79,8 @@ internal sealed class DatabaseUrl(val dialect: Dialect, val address: String) {
     } catch (absent: NoClassDefFoundError) {
         val (artifact, version) = if (dialect == Dialect.SQLITE) SQLITE to SQLITE_VERSION else POSTGRES to POSTGRES_VERSION
         throw LlmException.Configuration("$address needs a driver that is not on the class path. ${addDependency(artifact, version)}", absent)
+    } catch (failure: UnsatisfiedLinkError) { // it is unpacked to a temporary folder, which may be full
+        throw StoreException("The native library of SQLite cannot be loaded: ${failure.message}", failure)
     } catch (failure: SQLException) {
         throw StoreException("$address cannot be opened: ${failure.message?.lineSequence()?.first()}", failure)
     }

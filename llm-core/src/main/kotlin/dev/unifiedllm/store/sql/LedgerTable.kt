@@ -24,6 +24,7 @@ internal object LedgerTable {
         "notebook TEXT" to { it.origin.notebook },
         "cell INTEGER" to { it.cell },
         "task TEXT" to { it.task },
+        "tool TEXT" to { it.origin.tool },
         "provider TEXT NOT NULL" to { it.model.provider },
         "model TEXT NOT NULL" to { it.model.toString() },
         "asked TEXT" to { it.origin.asked },

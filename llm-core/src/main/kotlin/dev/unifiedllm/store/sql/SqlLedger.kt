@@ -72,25 +72,33 @@ internal class SqlLedger(private val url: DatabaseUrl, private val tell: (String
         while (true) {
             val rows = take(if (failures == 0) 0 else PAUSE_MILLIS shl (failures - 1).coerceAtMost(MAX_SHIFT)) ?: return
             try {
-                rows.chunked(BATCH).forEachIndexed { index, batch ->
-                    try {
-                        database.value.write { LedgerTable.insert(it, batch) }
-                        written(batch.size)
-                    } catch (failed: StoreException) {
-                        giveBack(rows.drop(index * BATCH))
-                        throw failed
-                    }
-                }
+                write(rows)
                 failures = 0
                 failure = null
             } catch (failed: StoreException) {
                 failures++
                 failed(failed.message.orEmpty())
+            } catch (broken: RuntimeException) { // of a driver
+                failures++
+                failed("$place cannot be used: $broken")
             } catch (absent: LlmException.Configuration) {
-                giveBack(rows)
                 failed(absent.message.orEmpty())
                 return
             }
+        }
+    }
+
+    /** What cannot be written waits again. */
+    private fun write(rows: List<LedgerRow>) {
+        var done = 0
+        try {
+            for (batch in rows.chunked(BATCH)) {
+                database.value.write { LedgerTable.insert(it, batch) }
+                done += batch.size
+                written(batch.size)
+            }
+        } finally {
+            if (done < rows.size) giveBack(rows.drop(done))
         }
     }
 
@@ -121,8 +129,9 @@ internal class SqlLedger(private val url: DatabaseUrl, private val tell: (String
         if (isNew) tell("unified-llm: ${problem ?: why} Costs of this process are still counted in memory.")
     }
 
-    override fun flush(): Unit = lock.withLock {
-        val until = System.nanoTime() + FLUSH_NANOS
+    override fun flush(): Unit = flush(System.nanoTime() + FLUSH_NANOS)
+
+    private fun flush(until: Long): Unit = lock.withLock {
         while (unwritten > 0 && failure == null) {
             val left = (until - System.nanoTime()) / NANOS_IN_MILLI
             if (left <= 0) return
@@ -139,16 +148,19 @@ internal class SqlLedger(private val url: DatabaseUrl, private val tell: (String
         return SqlFacts(open, from, open.read { connection -> connection.query("SELECT MAX(id) FROM ledger") { it.getLong(1) }.single() }, zone)
     }
 
-    /** Writes what is left, for a few seconds at most. */
+    /** Writes what is left, for five seconds at most: the end of a process does not wait for a server that hangs. */
     override fun close() {
-        flush()
+        val until = System.nanoTime() + FLUSH_NANOS
+        flush(until)
         val running = lock.withLock {
             isClosed = true
             changed.signalAll()
             writer
         }
-        running?.join(FLUSH_NANOS / NANOS_IN_MILLI)
-        if (database.isInitialized()) database.value.close()
+        running?.join(maxOf(1, (until - System.nanoTime()) / NANOS_IN_MILLI))
+        val left = lock.withLock { unwritten }
+        if (left > 0 && failure == null) tell("unified-llm: $left calls are not in the ledger $place: it did not take them in five seconds.")
+        if (database.isInitialized() && running?.isAlive != true) database.value.close()
     }
 
     companion object {
@@ -163,7 +175,7 @@ internal class SqlLedger(private val url: DatabaseUrl, private val tell: (String
         private val open = ConcurrentHashMap<String, SqlLedger>()
 
         /** The ledger at [url], one for all clients of the process; it is written to the end when the process ends. */
-        fun at(url: DatabaseUrl): SqlLedger = open.computeIfAbsent(url.address) {
+        fun at(url: DatabaseUrl): SqlLedger = open.computeIfAbsent(url.identity) {
             SqlLedger(url).also { ledger -> Runtime.getRuntime().addShutdownHook(Thread(ledger::close, "unified-llm-ledger-end")) }
         }
     }
