@@ -27,7 +27,7 @@ internal class BlockingParts<T : Any>(private val call: SharedCall<ChatResponse>
             }
             if (log.isEnded && next == log.size) {
                 close()
-                log.failure?.let { throw call.withCaller(it) }
+                log.failure?.let { throw withCaller(it, call.model) }
                 return false
             }
             try {

@@ -2,6 +2,7 @@ package dev.unifiedllm
 
 import dev.unifiedllm.cache.Cache
 import dev.unifiedllm.cache.ResponseCache
+import dev.unifiedllm.chat.CallerState
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
@@ -35,6 +36,7 @@ import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.count
 import dev.unifiedllm.provider.flag
 import dev.unifiedllm.store.MemoryLedger
+import dev.unifiedllm.telemetry.CallTracer
 import dev.unifiedllm.tool.RunningTool
 import dev.unifiedllm.tool.StructuredOutput
 import dev.unifiedllm.tool.ToolLoop
@@ -43,6 +45,8 @@ import dev.unifiedllm.tool.runsTools
 import kotlinx.coroutines.flow.Flow
 import java.util.UUID
 import java.util.concurrent.atomic.AtomicInteger
+import kotlin.coroutines.CoroutineContext
+import kotlin.coroutines.EmptyCoroutineContext
 
 /**
  * The links of a call, outermost first: those around the call, around each step of a tool loop, around each target and around each attempt at it.
@@ -64,6 +68,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private val enableFallback: Boolean = builder.enableFallback ?: builder.variables.flag(FALLBACK_ENABLED) ?: true
     private val fallbackOnAnyError: Boolean = builder.fallbackOnAnyError ?: false
     private val thinkTags: Boolean? = builder.thinkTags
+    private val tracer: CallTracer? = builder.telemetry?.tracer
     private val binder = ModelBinder(builder, timeouts, client, ChainRules(::goesOn, ::onInterrupted), ::links)
 
     private val toolLoop = ToolLoop(ToolSettings(maxIterations = builder.maxIterations ?: environmentIterations(builder.variables)))
@@ -90,7 +95,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
             listOfNotNull(cache?.let { ResponseCache(it, target, ledger, caller) }, Retry(retry, retryBudget, target))
 
     private fun perAttempt(target: AttemptTarget): List<Interceptor> =
-        users(Level.ATTEMPT) + listOfNotNull(
+        listOfNotNull(tracer?.attempt(target)) + users(Level.ATTEMPT) + listOfNotNull(
             HealthTracking(target.id) { target.state.health },
             limits.link(target),
             RequireVectors,
@@ -124,11 +129,17 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
         val candidates = binder.candidates(model, others, context, request is ChatRequest && hasImages(request.messages))
         val longer = if (mayFallBack) binder.others(context.contextWindowFallbacks.ifEmpty { contextWindowFallbacks }) else emptyList()
         val laxer = if (mayFallBack) binder.others(context.contentPolicyFallbacks.ifEmpty { contentPolicyFallbacks }) else emptyList()
-        val call = binder.chain(candidates, longer, laxer).with(perStep).with(perCall(request, candidates, history))
         val sent = request.withContext(context.with { settingsFor = binder.settingsFor(request, candidates + longer + laxer) })
+        val traced = tracer?.begin(candidates.first().model.id, sent)
+        val call = binder.chain(candidates, longer, laxer).with(listOfNotNull(traced?.perStep) + perStep)
+            .with(listOfNotNull(traced?.perCall) + perCall(request, candidates, history))
         val deltas = if (mayFallBack) linkFlow { call.stream(sent).collect(this) } else withoutAdvice { call.stream(sent) }
-        return PreparedCall(deltas, users.isNotEmpty() || request.runsTools || candidates.any { it.runsUserCode }, request)
+        val runsUserCode = users.isNotEmpty() || request.runsTools || candidates.any { it.runsUserCode }
+        return PreparedCall(deltas, runsUserCode, request, traced?.let { CallerState.ofThread(it.span) } ?: EmptyCoroutineContext)
     }
+
+    /** As [Client.callerState]. */
+    fun callerState(): CoroutineContext = CallerState.ofThread(tracer?.current()) ?: EmptyCoroutineContext
 
     /** Fallbacks are switched off: to advise one would be of no use. */
     private fun withoutAdvice(deltas: () -> Flow<Delta>): Flow<Delta> = linkFlow {

@@ -42,6 +42,9 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
     /** True if a call that runs no code of the user may go on on the threads of the transport. */
     val mayRunOnTransport: Boolean = threads.areOwn && !builder.bringsTransport && builder.httpLog == null
 
+    /** Restores what is current on this thread, which makes a call: its MDC and, with a telemetry, its span. Empty if there is nothing. */
+    fun callerState(): CoroutineContext = chain.callerState()
+
     /** @param history the link of a conversation's turn; null for a call that stands alone */
     fun prepare(model: ModelRef, request: Request, history: Interceptor? = null): PreparedCall = chain.prepare(model, request, history)
 

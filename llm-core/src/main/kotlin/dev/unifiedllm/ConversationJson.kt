@@ -73,7 +73,7 @@ internal object ConversationJson {
         )
     }
 
-    private fun usage(json: SavedObject): Usage = Usage.build {
+    fun usage(json: SavedObject): Usage = Usage.build {
         val count = json::countOrNull
         inputTokens = count("inputTokens")
         outputTokens = count("outputTokens")
@@ -97,7 +97,7 @@ internal object ConversationJson {
     }
 
     /** Not parsed as a user's text: a model of the user's may have any name. */
-    private fun modelId(text: String): ModelId =
+    fun modelId(text: String): ModelId =
         if ('/' in text) ModelId(text.substringBefore('/'), text.substringAfter('/')) else ModelId("", text)
 }
 

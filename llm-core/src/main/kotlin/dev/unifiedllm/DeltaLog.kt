@@ -157,7 +157,7 @@ internal class DeltaLog : Bursts {
     fun isEmpty(): Boolean = count == 0
 
     /** The published deltas. The size is read first: an array that is read later holds at least as many. */
-    private fun snapshot(): List<Delta> = synchronized(this) {
+    fun snapshot(): List<Delta> = synchronized(this) {
         val size = size
         val deltas = deltas
         List(size) { deltas[it]!! }

@@ -16,8 +16,11 @@ import java.util.concurrent.Flow.Publisher
  *
  * The vectors come together, when all have arrived: they are of one model. If a request fails and there is a fallback, all texts go to the next model.
  */
-public class EmbeddingReply internal constructor(private val call: SharedCall<EmbeddingResponse>, @Suppress("UNUSED_PARAMETER") from: FromKotlin) :
-    Call<EmbeddingResponse> {
+public class EmbeddingReply internal constructor(
+    @get:JvmSynthetic internal val call: SharedCall<EmbeddingResponse>,
+    @get:JvmSynthetic internal val request: EmbeddingRequest,
+    @Suppress("UNUSED_PARAMETER") from: FromKotlin,
+) : Call<EmbeddingResponse> {
     /** The model that was asked for. [EmbeddingResponse.model] is the one that gave the vectors. */
     @get:JvmName("model")
     public val model: ModelId get() = call.model
@@ -39,7 +42,7 @@ public class EmbeddingReply internal constructor(private val call: SharedCall<Em
     override fun cancel(): Unit = call.cancel()
 
     /** The same request as a new call, not yet sent. */
-    public fun again(): EmbeddingReply = EmbeddingReply(call.again(), FromKotlin.CALL)
+    public fun again(): EmbeddingReply = EmbeddingReply(call.again(), request, FromKotlin.CALL)
 
     /** The model. Sends nothing. */
     override fun toString(): String = "EmbeddingReply($model)"
@@ -48,7 +51,7 @@ public class EmbeddingReply internal constructor(private val call: SharedCall<Em
 /** A call for the vectors of [request] by the client that [client] gives when the call is sent. */
 internal fun embeddingReply(client: () -> Client, request: EmbeddingRequest): EmbeddingReply {
     val call = SharedCall(client, request.model, { it.prepare(request.modelRef, request) }) { log -> EmbeddingResponse.of(checkNotNull(log.response())) }
-    return EmbeddingReply(call, FromKotlin.CALL)
+    return EmbeddingReply(call, request, FromKotlin.CALL)
 }
 
 /** A call for embeddings by the client that is the default when the call is sent. */

@@ -17,7 +17,7 @@ import java.util.concurrent.Flow.Publisher
  * consumer leaves before the end.
  */
 public class ImageReply internal constructor(
-    private val call: SharedCall<ImageResponse>,
+    @get:JvmSynthetic internal val call: SharedCall<ImageResponse>,
     /** The request as it was built. */
     @InternalLlmApi
     @get:JvmSynthetic

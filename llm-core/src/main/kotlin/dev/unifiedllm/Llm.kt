@@ -19,7 +19,7 @@ import java.util.function.Consumer
  * What it makes is a lazy [Call]: before the first terminal nothing is sent, and nothing is thrown but a mistake of the caller.
  */
 public class Llm private constructor(client: Client) :
-    LlmReports(client, FromKotlin.CALL),
+    LlmBulk(client, FromKotlin.CALL),
     AutoCloseable {
     /** A chat call to [model], which is "provider/model". */
     @JvmSynthetic

@@ -6,6 +6,7 @@ import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.Provider
 import dev.unifiedllm.provider.ProviderSettings
 import dev.unifiedllm.provider.readProviders
+import dev.unifiedllm.telemetry.Telemetry
 import io.ktor.client.HttpClient
 import java.nio.file.Path
 import java.util.function.Consumer
@@ -92,6 +93,9 @@ public class LlmBuilder @InternalLlmApi constructor() : StoreSettings<LlmBuilder
     @get:JvmSynthetic @set:JvmSynthetic
     internal var httpLog: HttpLog? = null
 
+    @get:JvmSynthetic @set:JvmSynthetic
+    internal var telemetry: Telemetry? = null
+
     /**
      * How many requests run at a time to one https:// server over HTTP/2, 100 by default. More wait, and fail with [LlmException.Timeout.Phase.POOL] after
      * `timeouts.firstByte`. It does not apply to a client set by [httpClient]. @throws IllegalArgumentException if it is not positive
@@ -169,6 +173,9 @@ public class LlmBuilder @InternalLlmApi constructor() : StoreSettings<LlmBuilder
 
     /** Puts [interceptor] around the part of each call that [level] names. Of one level, the first one added is the outermost. */
     public fun intercept(interceptor: Interceptor, level: Level): LlmBuilder = apply { interceptors += level to interceptor }
+
+    /** Reports the calls of this client as traces and metrics: `telemetry(GenAiTelemetry.of(openTelemetry))`. Null, the default: nothing is reported. */
+    public fun telemetry(telemetry: Telemetry?): LlmBuilder = apply { this.telemetry = telemetry }
 
     /** Looks up variables, instead of the environment of the process and of `.env`. Null: the variable is not set. */
     public fun environment(variables: Function<String, String?>): LlmBuilder =

@@ -222,6 +222,7 @@ internal class ModelBinder(
             priceOf = { name -> prices.ofOther(target, name) },
             whyUnpriced = { reported -> prices.billing(target, reported).why },
             canonical = { canonical(model, target, accounts, thinkTags ?: target.mayWriteThinkTags, it) },
+            baseUrl = target.baseUrl,
         ) { reported -> prices.billing(target, reported).price }
     }
 

@@ -1,5 +1,6 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.CallerState
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.CoroutineStart
@@ -18,6 +19,7 @@ import java.util.concurrent.Flow.Publisher
 import java.util.concurrent.Flow.Subscriber
 import java.util.concurrent.Flow.Subscription
 import java.util.concurrent.atomic.AtomicReference
+import kotlin.coroutines.EmptyCoroutineContext
 
 /** Each subscription collects this flow once, from the first request on, and never sends more than was requested. */
 internal fun <T : Any> Flow<T>.asPublisher(): Publisher<T> = Publisher { subscriber ->
@@ -32,7 +34,8 @@ private class CollectingSubscription<T : Any>(private val flow: Flow<T>, private
 
     private val demand = MutableStateFlow(0L)
     private val end = AtomicReference<End?>()
-    private val job: Job = CoroutineScope(Dispatchers.Default).launch(start = CoroutineStart.LAZY) { collect() }
+    private val context = Dispatchers.Default + (CallerState.ofThread(null) ?: EmptyCoroutineContext)
+    private val job: Job = CoroutineScope(context).launch(start = CoroutineStart.LAZY) { collect() }
 
     @Volatile
     private var hasBegun = false

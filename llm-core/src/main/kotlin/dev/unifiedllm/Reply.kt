@@ -35,7 +35,9 @@ import kotlin.reflect.typeOf
  */
 public class Reply internal constructor(private val calls: ReplyCalls, @Suppress("UNUSED_PARAMETER") from: FromKotlin) : Call<ChatResponse> {
     private val answerType = AtomicReference<JsonType<*>?>()
-    private val call: SharedCall<ChatResponse> = calls.new(answerType::get)
+
+    @get:JvmSynthetic
+    internal val call: SharedCall<ChatResponse> = calls.new(answerType::get)
 
     /** The state of a reply. */
     public enum class State { NEW, RUNNING, DONE, FAILED, CANCELLED }
@@ -223,6 +225,17 @@ public class Reply internal constructor(private val calls: ReplyCalls, @Suppress
         failure.attempts = response.attempts
         throw failure
     }
+
+    /** This call as one for the response as a [T], where a [Call] is wanted, as in `map`: see [awaitAs]. */
+    @JvmSynthetic
+    public inline fun <reified T : Any> typed(): Call<T> = typedCall(typeOf<T>())
+
+    /** This call as one for the response as a [type], where a [Call] is wanted: see [getAs]. */
+    public fun <T : Any> typed(type: Class<T>): Call<T> = TypedReply(this, of(jsonType(type)))
+
+    @JvmSynthetic
+    @PublishedApi
+    internal fun <T : Any> typedCall(type: KType): Call<T> = TypedReply(this, of(jsonType(type)))
 
     override fun cancel(): Unit = call.cancel()
 

@@ -36,6 +36,8 @@ internal class SavedObject private constructor(private val json: JsonObject) {
     fun malformed(problem: String): LlmException = failure(problem, null)
 
     companion object {
+        fun of(json: JsonObject): SavedObject = SavedObject(json)
+
         fun parse(text: String): SavedObject {
             val json: JsonElement = try {
                 if (JsonPrefix.isDeep(text)) throw failure("it is nested deeper than ${JsonPrefix.MAX_DEPTH} levels", null)

@@ -18,6 +18,7 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import java.util.concurrent.CompletableFuture
 import kotlin.coroutines.ContinuationInterceptor
+import kotlin.coroutines.EmptyCoroutineContext
 
 /**
  * One call that any number of consumers share: the first consumer sends it, later ones read what has arrived from the beginning. It is cancelled when its
@@ -59,6 +60,14 @@ internal class SharedCall<T : Any>(
     val isStarted: Boolean get() = synchronized(lock) { isSent || producer != null }
 
     fun again(): SharedCall<T> = SharedCall(client, model, prepare, isAnnounced, fold)
+
+    /** The result that [deltas] of an earlier call make. This call counts as one that was made, and sends nothing. */
+    fun restored(deltas: List<Delta>): T = SharedCall(client, model, prepare, isAnnounced = false, fold).also {
+        mark?.isSent = true
+        it.sender = client()
+        deltas.forEach(it.log::append)
+        it.log.end(null)
+    }.whole
 
     /** The whole result. @throws Throwable what the call failed with */
     fun result(): T {
@@ -102,7 +111,7 @@ internal class SharedCall<T : Any>(
         enter()
         try {
             awaitEndBlocking()
-            log.failure?.let { throw withCaller(it) }
+            log.failure?.let { throw withCaller(it, model) }
             return result()
         } finally {
             leave()
@@ -192,11 +201,6 @@ internal class SharedCall<T : Any>(
         return cancelled("The call to $model was interrupted. What had arrived is in `partial`.", cause)
     }
 
-    /** [failure], whose trace is that of the thread that made the call, with the stack trace of the caller added. */
-    fun withCaller(failure: Throwable): Throwable = failure.also { thrown ->
-        if (!LlmException.compact && thrown.suppressed.none { it is CallerTrace }) thrown.addSuppressed(CallerTrace(model))
-    }
-
     private val endActions = mutableListOf<() -> Unit>()
 
     private fun onEnd(action: () -> Unit) {
@@ -241,7 +245,7 @@ internal class SharedCall<T : Any>(
             val context = (dispatcher ?: Dispatchers.Unconfined) + log + Sender(Thread.currentThread())
             client.scope.launch(context, CoroutineStart.UNDISPATCHED) { produce(client, wasOpen) }
         } else {
-            client.scope.launch(start = CoroutineStart.ATOMIC) { produce(client, wasOpen) }
+            client.scope.launch(client.callerState(), CoroutineStart.ATOMIC) { produce(client, wasOpen) }
         }
         if (hasBegun) job.invokeOnCompletion { client.ended() }
         return job
@@ -251,7 +255,8 @@ internal class SharedCall<T : Any>(
         try {
             if (wasOpen) currentCoroutineContext().ensureActive() else client.checkOpen()
             val call = RunningTool.inside(tool) { prepare(client) }.also { log.request = it.request }
-            if (call.runsUserCode && client.mayRunOnTransport) withContext(client.threadContext) { collect(client, call) } else collect(client, call)
+            val context = call.contextIn(client) // while this is the thread of the caller, or has its state
+            if (context === EmptyCoroutineContext) collect(client, call) else withContext(context) { collect(client, call) }
         } catch (cancelled: CancellationException) {
             if (!log.isEnded) end(cancelled(client.whyClosed() ?: whyCancelled(), cancelled))
             throw cancelled
@@ -292,6 +297,3 @@ internal class SharedCall<T : Any>(
     private fun cancelled(message: String, cause: Throwable? = null) =
         log.described(LlmException.Cancelled(message, cause, LlmException.Details(model)), model)
 }
-
-/** Its stack trace is that of a thread that blocked for the result. */
-private class CallerTrace(model: ModelId) : Exception("$model was called here")

@@ -1,6 +1,7 @@
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.CallContext
+import dev.unifiedllm.chat.CallerState
 import dev.unifiedllm.chat.RunningFunctions
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.currentCoroutineContext
@@ -11,6 +12,8 @@ import java.util.concurrent.ExecutorService
 import java.util.concurrent.Executors
 import java.util.concurrent.ThreadFactory
 import java.util.concurrent.atomic.AtomicInteger
+import kotlin.coroutines.CoroutineContext
+import kotlin.coroutines.EmptyCoroutineContext
 
 /**
  * The threads on which functions of the user run, such as that of `simple { }`: virtual threads where the JDK has them, else daemon threads of a pool
@@ -40,16 +43,20 @@ internal class DaemonThreads(private val name: String) : ThreadFactory {
  * Runs [function] on a thread of [UserThreads] and suspends until it returns. Cancelling interrupts the thread and resumes at once, whether or not the
  * function reacts to the interrupt.
  *
+ * The span of the call and this thread's MDC are current there.
+ *
  * @param name what the function belongs to, for the warning about one that ignores the interrupt
+ * @param function gets the coroutine context that restores the span and the MDC in coroutines that it starts
  */
-internal suspend fun <T> runUserFunction(name: String, context: CallContext, function: () -> T): T {
+internal suspend fun <T> runUserFunction(name: String, context: CallContext, function: (CoroutineContext) -> T): T {
     currentCoroutineContext().ensureActive()
+    val caller = CallerState.ofThread(context.span)
     return suspendCancellableCoroutine { continuation ->
         val running = RunningFunctions.Running(name)
         val task = UserThreads.executor.submit {
             context.functions?.began(running)
             try {
-                continuation.resumeWith(resultOf(name, function))
+                continuation.resumeWith(resultOf(name) { if (caller == null) function(EmptyCoroutineContext) else caller.attach().use { function(caller) } })
             } finally {
                 context.functions?.ended(running)
             }

@@ -23,7 +23,7 @@ private val ofWire = setOf(
 private val ANY = setOf(
     "annotation", "error", "model", "chat", "provider", "pricing", "store", "store.sql", "store.redis", "cache",
     "transport", "transport.error", "transport.framing", "transport.credential",
-    "transport.fetch", "protocol", "protocol.json", "middleware", "demo", "schema", "tool", "config",
+    "transport.fetch", "protocol", "protocol.json", "middleware", "demo", "schema", "tool", "config", "telemetry",
 ) + wires
 
 /** What each package may import; the packages of CONTRIBUTING's map, of which the root is divided by file. */
@@ -50,6 +50,8 @@ private val allowed = mapOf(
     ),
     "middleware" to setOf("annotation", "error", "model", "chat", "provider", "pricing", "store"),
     "cache" to setOf("annotation", "error", "model", "chat", "middleware", "store", "store.sql", "store.redis"),
+    // spans around calls, steps and attempts; `transport.error` hides keys
+    "telemetry" to setOf("annotation", "error", "model", "chat", "middleware", "protocol.json", "transport.error"),
     "tool" to setOf("annotation", "error", "model", "chat", "provider", "schema", "middleware", "protocol.json"),
     "config" to setOf("annotation", "error", "chat", "provider", "pricing"), // files of settings, as values: the client applies them
     "demo" to setOf("annotation", "error", "model", "chat", "pricing"), // a Model as any other, and what it would cost

@@ -31,6 +31,10 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmSynthetic
     internal val functions: RunningFunctions? = builder.functions
 
+    /** The span in which functions of the call run; null if there is none. */
+    @get:JvmSynthetic
+    internal val span: CallSpan? = builder.span
+
     /** Counts the attempts of the call; null before it starts. */
     @get:JvmSynthetic
     internal val attempts: AtomicInteger? = builder.attempts
@@ -131,6 +135,9 @@ public class CallContext private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var functions: RunningFunctions? = from?.functions
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var span: CallSpan? = from?.span
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var fetched: FetchedMedia? = from?.fetched

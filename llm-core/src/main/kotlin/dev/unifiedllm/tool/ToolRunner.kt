@@ -51,7 +51,7 @@ internal class ToolRunner(private val tools: List<Tool>, private val settings: T
     private suspend fun refusal(call: Part.ToolCall): Delta.ToolResult? {
         val approve = settings.approve?.takeIf { find(call) != null } ?: return null
         val isApproved = try {
-            runUserFunction("approve of ${call.name}", context) { runBlocking { approve(call) } }
+            runUserFunction("approve of ${call.name}", context) { state -> runBlocking(state) { approve(call) } }
         } catch (failure: Throwable) {
             currentCoroutineContext().ensureActive()
             return failed(call, ToolFailure("The call was not run: it could not be approved (${words(failure)}).", failure))
@@ -60,9 +60,19 @@ internal class ToolRunner(private val tools: List<Tool>, private val settings: T
     }
 
     private suspend fun result(call: Part.ToolCall): Delta.ToolResult {
+        val span = context.span?.beginTool(call, find(call)?.description) ?: return result(call, context)
+        var result: Delta.ToolResult? = null
+        try {
+            return result(call, context.with { this.span = span }).also { result = it }
+        } finally {
+            span.end(result)
+        }
+    }
+
+    private suspend fun result(call: Part.ToolCall, context: CallContext): Delta.ToolResult {
         val started = TimeSource.Monotonic.markNow()
         val outcome = try {
-            content(call)
+            content(call, context)
         } catch (failure: Throwable) { // of whatever kind: an Error of one tool must not end the call
             currentCoroutineContext().ensureActive()
             when (failure) {
@@ -78,14 +88,15 @@ internal class ToolRunner(private val tools: List<Tool>, private val settings: T
     }
 
     /** @throws ToolFailure if the call cannot be run; the message is for the model */
-    private suspend fun content(call: Part.ToolCall): List<Part> {
+    private suspend fun content(call: Part.ToolCall, context: CallContext): List<Part> {
         val tool = find(call) ?: throw ToolFailure("There is no tool called \"${call.name}\". The tools are: ${tools.joinToString { it.name }}.")
         val handler = checkNotNull(tool.handler) { "the caller runs ${tool.name}" }
         val arguments = jsonElementOrNull(call.arguments.ifBlank { "{}" }) as? JsonObject
             ?: throw ToolFailure("The arguments are not a JSON object, so the tool was not run. Call it again with valid JSON.")
         val timeout = tool.timeout ?: settings.timeout ?: TIMEOUT
         return withTimeoutOrNull(timeout) {
-            runUserFunction("the tool ${tool.name}", context) { runBlocking(RunningTool.context(tool.name)) { handler.call(arguments) } }
+            val within = RunningTool.context(tool.name)
+            runUserFunction("the tool ${tool.name}", context) { state -> runBlocking(state + within) { handler.call(arguments) } }
         } ?: throw ToolFailure("The tool did not return within $timeout and was stopped.")
     }
 

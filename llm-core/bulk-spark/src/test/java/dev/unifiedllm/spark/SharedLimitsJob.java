@@ -1,0 +1,37 @@
+package dev.unifiedllm.spark;
+
+import dev.unifiedllm.Llm;
+import dev.unifiedllm.LlmBuilder;
+import java.time.Duration;
+import java.util.List;
+import org.apache.spark.api.java.JavaSparkContext;
+
+/** A job of its own process, whose calls share a limit with those of other processes. Arguments: the URL of the server, that of Redis. */
+final class SharedLimitsJob {
+    static final int PER_MINUTE = 30;
+    static final int ITEMS = 25;
+
+    private SharedLimitsJob() {}
+
+    /** A call that would have to wait for the next minute fails after three seconds. */
+    static LlmBuilder client(String url, String redis) {
+        return Answers.client(url)
+            .limit("mine", limit -> limit.requestsPerMinute(PER_MINUTE))
+            .retry(r -> r.maxRetries(0))
+            .timeouts(t -> t.total(Duration.ofSeconds(3)));
+    }
+
+    public static void main(String[] args) {
+        String url = args[0];
+        String redis = args[1];
+        try (JavaSparkContext spark = new JavaSparkContext(PartitionsTest.spark("shared"))) {
+            List<Boolean> done = spark.parallelize(PartitionsTest.items(ITEMS), 2).mapPartitions(items -> {
+                try (Llm llm = client(url, redis).build()) {
+                    Iterable<String> all = () -> items;
+                    return llm.map(all, item -> llm.chat("mine/m", item)).get().stream().map(result -> result.failure() == null).iterator();
+                }
+            }).collect();
+            System.out.println("answered " + done.stream().filter(isDone -> isDone).count());
+        }
+    }
+}

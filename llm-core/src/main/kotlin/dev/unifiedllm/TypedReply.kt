@@ -1,0 +1,21 @@
+package dev.unifiedllm
+
+import dev.unifiedllm.chat.ChatResponse
+import java.util.concurrent.CompletableFuture
+
+/** [reply] as a call for a value. @param read the value of a response */
+internal class TypedReply<T : Any>(val reply: Reply, val read: (ChatResponse) -> T) : Call<T> {
+    override suspend fun await(): T = read(reply.await())
+
+    override fun get(): T = read(reply.get())
+
+    override fun toFuture(): CompletableFuture<T> {
+        val response = reply.toFuture()
+        return response.thenApply(read).also { typed -> typed.whenComplete { _, _ -> if (typed.isCancelled) response.cancel(true) } }
+    }
+
+    override fun cancel(): Unit = reply.cancel()
+
+    /** The model and the state. Sends nothing. */
+    override fun toString(): String = "$reply"
+}
