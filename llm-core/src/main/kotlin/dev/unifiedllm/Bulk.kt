@@ -58,12 +58,16 @@ public class Bulk<T : Any, R : Any> internal constructor(
             coroutineScope {
                 synchronized(lock) { running = coroutineContext.job }
                 if (isAskedToCancel()) throw cancelled(null)
-                run.collect(state()) { emit(it) }
+                collect(state()) { emit(it) }
             }
         } catch (cancelled: CancellationException) {
             currentCoroutineContext().ensureActive()
             throw if (isAskedToCancel()) cancelled(cancelled) else cancelled
         }
+    }
+
+    private suspend fun collect(state: CoroutineContext, emit: suspend (BulkResult<T, R>) -> Unit) {
+        BulkObserver.observer?.invoke(this).use { run.collect(state, emit) }
     }
 
     /** [results] for Java; blocks for the next one. Close the stream to leave before its end, which cancels the calls. */
@@ -76,7 +80,7 @@ public class Bulk<T : Any, R : Any> internal constructor(
     /** All calls as one stream of deltas, which has no content. */
     private fun all() = linkFlow {
         val results = ArrayList<BulkResult<T, R>>()
-        run.collect(client().callerState()) { results += it }
+        collect(client().callerState()) { results += it }
         list = results.sortedBy { it.index }
         emit(Delta.Start(null, NAME))
         emit(Delta.Finish(FinishReason.STOP, null))

@@ -68,8 +68,11 @@ public class BulkOptions @InternalLlmApi constructor(concurrency: Int) {
     /** Hands the progress to [listener] after each result, one after the other, and once more at the end. It holds the results up while it runs. */
     public fun onProgress(listener: Consumer<BulkProgress>): BulkOptions = apply { listeners += listener }
 
-    /** Prints the progress to the standard error stream: a bar in a terminal, elsewhere a line every ten seconds. */
-    public fun showProgress(): BulkOptions = apply { listeners += ProgressText.ofProcess() }
+    /**
+     * Prints the progress to the standard error stream: a bar in a terminal, elsewhere a line every ten seconds. In a notebook nothing is printed, because a
+     * cell shows a bar for each bulk.
+     */
+    public fun showProgress(): BulkOptions = apply { if (BulkObserver.observer == null) listeners += ProgressText.ofProcess() }
 
     private companion object {
         const val MAX = 10_000

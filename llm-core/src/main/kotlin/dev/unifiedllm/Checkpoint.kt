@@ -90,7 +90,7 @@ internal class Checkpoint private constructor(val file: Path, private val channe
         val row = synchronized(this) { rows[index] }?.takeIf { it.key == key } ?: return null
         val bytes = ByteBuffer.allocate(row.length)
         while (bytes.hasRemaining()) if (channel.read(bytes, row.from + bytes.position()) < 0) return null
-        return (parsed(bytes.array().decodeToString())?.get("deltas") as? JsonArray)?.let(DeltaJson::readAll)
+        return (parsed(bytes.array().decodeToString())?.get("deltas") as? JsonArray)?.let(KeptDeltas::readAll)
     }
 
     /** Appends a row, so that it is there when the process is killed next. @return what is wrong, the first time that nothing can be written; else null */
@@ -99,7 +99,7 @@ internal class Checkpoint private constructor(val file: Path, private val channe
             put("index", index)
             put("key", key)
             put("cost", cost.amount.toPlainString())
-            put("deltas", DeltaJson.writeAll(deltas))
+            put("deltas", KeptDeltas.writeAll(deltas))
         }.toString()
         return synchronized(this) {
             if (isBroken) return null

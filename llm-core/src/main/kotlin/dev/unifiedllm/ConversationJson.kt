@@ -73,7 +73,7 @@ internal object ConversationJson {
         )
     }
 
-    fun usage(json: SavedObject): Usage = Usage.build {
+    private fun usage(json: SavedObject): Usage = Usage.build {
         val count = json::countOrNull
         inputTokens = count("inputTokens")
         outputTokens = count("outputTokens")
@@ -97,7 +97,7 @@ internal object ConversationJson {
     }
 
     /** Not parsed as a user's text: a model of the user's may have any name. */
-    fun modelId(text: String): ModelId =
+    private fun modelId(text: String): ModelId =
         if ('/' in text) ModelId(text.substringBefore('/'), text.substringAfter('/')) else ModelId("", text)
 }
 

@@ -443,7 +443,7 @@ class BulkSpec : FunSpec({
             bulk(shouting(), words.take(5), at).await()
             val lines = at.readLines().toMutableList()
             lines[2] = lines[2].replace("\"deltas\"", "\"deltas")
-            lines[3] = lines[3].replace("\"type\":\"start\"", "\"type\":\"later\"")
+            lines[3] = lines[3].replace("\"t\":\"start\"", "\"t\":\"later\"")
             at.writeText(lines.joinToString("\n", postfix = "\n"))
             val model = shouting()
             bulk(model, words.take(5), at).await().map { it.value?.text } shouldContainExactly words.take(5).map { it.uppercase() }

@@ -1,5 +1,6 @@
 package dev.unifiedllm.jupyter
 
+import dev.unifiedllm.Bulk
 import dev.unifiedllm.Call
 import dev.unifiedllm.Reply
 import dev.unifiedllm.chat.ChatResponse
@@ -64,7 +65,11 @@ internal fun messages(value: Any): Rendered? {
 }
 
 /** True for a call that has no result yet, or does not say. */
-internal fun isOpen(call: Call<*>): Boolean = call !is Reply || call.state == Reply.State.NEW || call.state == Reply.State.RUNNING
+internal fun isOpen(call: Call<*>): Boolean = when (call) {
+    is Reply -> call.state == Reply.State.NEW || call.state == Reply.State.RUNNING
+    is Bulk<*, *> -> !call.progress.isEnded
+    else -> true
+}
 
 /** The name of a value that is shown below. */
 internal fun label(name: String): Rendered =

@@ -57,6 +57,7 @@ internal object KernelAdapter {
     fun load(notebook: Notebook) {
         checkVersion(notebook)
         unsent.observe()
+        BulkBars.observe()
     }
 
     fun beforeCell(host: KotlinKernelHost) {
@@ -139,6 +140,9 @@ internal object KernelAdapter {
 
     /** A new output of the cell that runs. */
     fun output(): CellOutput = HostOutput(host())
+
+    /** As [output]; null before the kernel has loaded the library. */
+    fun outputOrNull(): CellOutput? = host?.let(::HostOutput)
 
     private fun host() = checkNotNull(host) { "show() works only in a cell of a Kotlin notebook, after %use unified-llm" }
 

@@ -1,5 +1,6 @@
 package dev.unifiedllm.jupyter
 
+import dev.unifiedllm.Bulk
 import dev.unifiedllm.Call
 import dev.unifiedllm.Reply
 import dev.unifiedllm.chat.Delta
@@ -37,6 +38,7 @@ internal suspend fun followAll(group: Group, outputs: () -> CellOutput) {
 
 private fun first(member: Any): Rendered? = when {
     member is Reply && isOpen(member) -> LiveAnswer(member).rendered()
+    member is Bulk<*, *> -> bulkBar(member.progress, if (isOpen(member)) CardState.STREAMING else CardState.DONE)
     member is Call<*> && member !is Reply -> Waiting(member).card(CardState.WAITING)
     else -> rendered(member)
 }

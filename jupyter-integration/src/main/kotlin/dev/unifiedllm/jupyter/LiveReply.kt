@@ -1,5 +1,6 @@
 package dev.unifiedllm.jupyter
 
+import dev.unifiedllm.Bulk
 import dev.unifiedllm.Call
 import dev.unifiedllm.Comparison
 import dev.unifiedllm.EmbeddingReply
@@ -117,6 +118,7 @@ internal suspend fun Job.endsWithin(): Boolean {
 internal suspend fun follow(call: Call<*>, output: CellOutput, time: TimeSource = TimeSource.Monotonic): Unit = when (call) {
     is Reply -> follow(call, output, time)
     is FollowedCall -> call.follow(output)
+    is Bulk<*, *> -> followBulk(call, output, time)
     is Comparison -> followComparison(call, output, time)
     else -> followResult(call, output, time)
 }

@@ -1,5 +1,6 @@
 package dev.unifiedllm.jupyter
 
+import dev.unifiedllm.Bulk
 import dev.unifiedllm.Call
 import dev.unifiedllm.Comparison
 import dev.unifiedllm.Conversation
@@ -30,6 +31,7 @@ private fun card(value: Any): Rendered? = when (value) {
     is Comparison -> comparisonCard(value)
     is ComparisonResult -> comparisonCard(value)
     is ComparedAnswer -> comparedCard(value)
+    is Bulk<*, *> -> bulkCard(value)
     is Call<*> -> Waiting(value).card(CardState.NEW)
     is ChatResponse -> AnswerCard(value.model, CardState.DONE, value, facts = CardFacts.of(value) ?: CardFacts.NONE).render()
     is Flow<*> -> KernelAdapter.shownFlow(value)

@@ -1,5 +1,6 @@
 package dev.unifiedllm.jupyter
 
+import dev.unifiedllm.Bulk
 import dev.unifiedllm.Call
 import dev.unifiedllm.Comparison
 import dev.unifiedllm.Reply
@@ -52,7 +53,7 @@ internal fun unsentIn(values: List<Any>): Int {
     val seen = Collections.newSetFromMap(IdentityHashMap<Any, Boolean>())
     return values.filter(seen::add).sumOf { value ->
         when (value) {
-            is FollowedCall -> 0 // of a chat widget: it is not observed
+            is FollowedCall, is Bulk<*, *> -> 0 // not observed
             is Comparison -> value.replies.count { it.state == Reply.State.NEW }
             is Reply -> if (value.state == Reply.State.NEW) 1 else 0
             is Call<*> -> 1

@@ -21,7 +21,7 @@ import java.time.DateTimeException
 import java.time.LocalDate
 import java.util.Base64
 
-/** The deltas of one response of a model in cached entries: an object each, whose `t` names the kind. What has its default is left out. */
+/** The deltas of one response of a model in cached entries and in checkpoints: an object each, whose `t` names the kind. What has its default is left out. */
 internal object DeltaJson {
     /** False for deltas that no single response has. */
     fun writes(delta: Delta): Boolean = when (delta) {

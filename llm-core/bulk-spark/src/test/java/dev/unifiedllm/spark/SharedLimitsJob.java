@@ -16,6 +16,7 @@ final class SharedLimitsJob {
     /** A call that would have to wait for the next minute fails after three seconds. */
     static LlmBuilder client(String url, String redis) {
         return Answers.client(url)
+            .state(redis)
             .limit("mine", limit -> limit.requestsPerMinute(PER_MINUTE))
             .retry(r -> r.maxRetries(0))
             .timeouts(t -> t.total(Duration.ofSeconds(3)));
