@@ -2,6 +2,7 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.CallContext
 import dev.unifiedllm.middleware.each
+import dev.unifiedllm.tool.RunningTool
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.coroutineScope
@@ -23,6 +24,9 @@ internal class BulkRun<T : Any, R : Any>(
     private val listeners = options.listeners.toMutableList()
     private val concurrency = options.concurrency
     private val inOrder = options.inOrder
+
+    /** The tool that made the bulk: its calls are those of the tool. */
+    private val tool = RunningTool.current
 
     /** How many results have been handed on. */
     private val emitted = MutableStateFlow(0L)
@@ -77,7 +81,7 @@ internal class BulkRun<T : Any, R : Any>(
         count.stop?.let { return BulkResult(item.index, item.item, null, it, BulkResult.State.NOT_STARTED, null, false, FromKotlin.CALL) }
         var isSent = false
         return try {
-            val call = runUserFunction("the call of a bulk", CallContext.EMPTY) { call(item.item) }
+            val call = runUserFunction("the call of a bulk", CallContext.EMPTY) { RunningTool.inside(tool) { call(item.item) } }
             val kept = checkpoint?.let { kept(call, it) }
             val key = kept?.let { Checkpoint.key(item.item, it.request) }
             val saved = if (checkpoint == null || key == null) null else onBlockingThread { checkpoint.find(item.index, key) }

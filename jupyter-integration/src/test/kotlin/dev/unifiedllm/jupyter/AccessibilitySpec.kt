@@ -72,6 +72,11 @@ class AccessibilitySpec : FunSpec({
             )
             write("tables", *tables.map { checkNotNull(reportTable(it)) { "no table of $it" } }.toTypedArray())
             write("plot", spendPlot(llm.costs().plot()))
+            var asked = 0
+            val model = FakeModel { if (replies.size == ++asked) throw LlmException.Overloaded("busy") else emit(finish()) }
+            val bulk = llm.map(replies.map { it.request.model }, concurrency = 1) { llm.chat(model, "$it") }
+            val results = bulk.get()
+            write("bulk", bulkBar(bulk.progress, CardState.STREAMING), bulkBar(bulk.progress, CardState.DONE, results = results))
         }
     }
 

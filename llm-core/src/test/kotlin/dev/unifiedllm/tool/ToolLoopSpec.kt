@@ -110,12 +110,13 @@ class ToolLoopSpec : FunSpec({
                 weather {
                     llm.chat(inner, "a").await()
                     llm.chat(inner, "b").get()
+                    llm.map(listOf("e")) { chat(inner, it) }.await()
                     withContext(Dispatchers.IO) { llm.chat(inner, "c").toFuture().join() }.text
                 }
             }.await()
             llm.chat(inner, "d").await()
             llm.client.ledger.rows().map { "${it.model} ${it.origin.tool}" } shouldContainExactly
-                listOf("test/tools null") + List(3) { "test/inner weather" } + listOf("test/tools null", "test/inner null")
+                listOf("test/tools null") + List(4) { "test/inner weather" } + listOf("test/tools null", "test/inner null")
         }
     }
 
