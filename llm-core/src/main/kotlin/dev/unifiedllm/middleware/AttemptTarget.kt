@@ -42,6 +42,8 @@ internal class AttemptTarget(
     val canonical: suspend (Request) -> String? = { null },
     /** Where the model is reached; null for one that is not behind a URL of its own. */
     val baseUrl: String? = null,
+    /** The same for the same account's use of the model at its address in all processes, and for nothing else; null if there is no account. */
+    val sharedName: (() -> String)? = null,
     private val price: (reportedModel: String?) -> Price?,
 ) {
     /** Shared by all calls of the client to this target. Found when it is needed, because the identity of a target contains a hash of its key. */
