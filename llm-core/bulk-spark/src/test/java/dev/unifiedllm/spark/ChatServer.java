@@ -18,6 +18,7 @@ final class ChatServer implements AutoCloseable {
     private static final Pattern ITEM = Pattern.compile("item (\\d+)");
 
     final AtomicInteger requests = new AtomicInteger();
+    final AtomicInteger refused = new AtomicInteger();
     final AtomicInteger mostOpen = new AtomicInteger();
     private final AtomicInteger open = new AtomicInteger();
     private final HttpServer server;
@@ -53,6 +54,9 @@ final class ChatServer implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         boolean isRefused = item.group(1).equals("13");
+        if (isRefused) {
+            refused.incrementAndGet();
+        }
         String answer = isRefused
             ? "{\"error\":{\"message\":\"not this one\",\"type\":\"invalid_request_error\"}}"
             : "data: {\"id\":\"c\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"answer " + item.group(1) + "\"},\"finish_reason\":\"stop\"}]}\n\n"

@@ -44,8 +44,8 @@ class SharedLimitsTest {
             Process second = job(server.url(), redis.url(), secondOutput);
             int answered = answered(first, firstOutput) + answered(second, secondOutput);
             assertEquals(SharedLimitsJob.PER_MINUTE, server.requests.get());
-            // each of them has the item that the server refuses
-            assertEquals(SharedLimitsJob.PER_MINUTE - 2, answered);
+            // each of them has an item that the server refuses, and may come to its limit before
+            assertEquals(SharedLimitsJob.PER_MINUTE - server.refused.get(), answered);
         }
     }
 }
