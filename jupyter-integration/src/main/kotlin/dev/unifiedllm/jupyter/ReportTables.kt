@@ -6,6 +6,7 @@ import dev.unifiedllm.ModelInfo
 import dev.unifiedllm.ProviderStatus
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Usage
+import dev.unifiedllm.store.CallTimes
 import dev.unifiedllm.store.CostReport
 import dev.unifiedllm.store.UsageReport
 
@@ -20,6 +21,7 @@ internal fun reportTable(value: Any): Rendered? = when (value) {
         value.isEmpty() -> null
         value.all { it is ModelInfo } -> modelTable(value as List<ModelInfo>)
         value.all { it is ProviderStatus } -> providerTable(value as List<ProviderStatus>)
+        value.all { it is CallTimes } -> timesTable(value as List<CallTimes>)
         value.all { it is Delta.Attempt } -> attemptTable(value as List<Delta.Attempt>)
         else -> null
     }
