@@ -2,6 +2,7 @@ package dev.unifiedllm
 
 import dev.unifiedllm.cache.Cache
 import dev.unifiedllm.cache.ResponseCache
+import dev.unifiedllm.chat.CallValues
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
@@ -21,6 +22,8 @@ import dev.unifiedllm.middleware.ChainRules
 import dev.unifiedllm.middleware.CostTracking
 import dev.unifiedllm.middleware.DefaultMaxTokens
 import dev.unifiedllm.middleware.HealthTracking
+import dev.unifiedllm.middleware.MarkSent
+import dev.unifiedllm.middleware.RateLimiter
 import dev.unifiedllm.middleware.RequireFinish
 import dev.unifiedllm.middleware.RequireMessage
 import dev.unifiedllm.middleware.RequireNamedTool
@@ -56,7 +59,8 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private val retry: RetryRules = retryPolicy(builder).over(RetryRules.DEFAULT)
     private val retryBudget = RetryBudget()
     private val users: Map<Level, List<Interceptor>> = builder.interceptors.groupBy({ it.first }, { it.second })
-    private val cache: Cache? = clientCache(builder, hasInterceptors = !users[Level.ATTEMPT].isNullOrEmpty())
+    private val state: SharedState? = builder.stateUrl?.let(SharedState::of)
+    private val cache: Cache? = clientCache(builder, state, hasInterceptors = !users[Level.ATTEMPT].isNullOrEmpty())
     private val ledger: MemoryLedger? = ledger.takeIf { builder.enableCostTracking ?: builder.variables.flag(COST_TRACKING) ?: true }
     private val fallbacks: List<ModelRef> = builder.callSettings.fallbacks.toList()
     private val contextWindowFallbacks: List<ModelRef> = builder.callSettings.contextWindowFallbacks.toList()
@@ -91,8 +95,10 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
 
     private fun perAttempt(target: AttemptTarget): List<Interceptor> =
         users(Level.ATTEMPT) + listOfNotNull(
+            budgets.link(target),
             HealthTracking(target.id) { target.state.health },
             limits.link(target),
+            MarkSent,
             RequireVectors,
             ledger?.let { CostTracking(it, target, caller = caller) },
             RequireFinish.takeIf { target.isUsers },
@@ -102,7 +108,8 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private val outputLimits: Map<ModelId, Interceptor> = binder.outputLimits.mapValues { DefaultMaxTokens(it.value) }
     private val caller = Caller(UUID.randomUUID().toString(), SESSION_ID, notebook(builder.variables))
     private val tags = ThinkTags()
-    private val limits = ClientLimits(builder)
+    private val limits = if (state == null) ClientLimits(builder) else ClientLimits(builder, RateLimiter(store = state.limits))
+    val budgets: ClientBudgets = ClientBudgets(builder, state, ledger.lasting)
 
     private fun users(level: Level): List<Interceptor> = users[level].orEmpty()
 
@@ -118,6 +125,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
             functions = RunningFunctions()
             fetched = FetchedMedia()
             attempts = AtomicInteger()
+            if (values == null) values = CallValues()
         }
         val mayFallBack = context.enableFallback ?: enableFallback
         val others = if (mayFallBack) context.fallbacks.ifEmpty { fallbacks } else emptyList()
@@ -160,6 +168,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     override fun close() {
         binder.close()
         cache?.close()
+        state?.close()
     }
 }
 

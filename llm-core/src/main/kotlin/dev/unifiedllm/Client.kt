@@ -48,6 +48,8 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
     /** What the client asks providers beside the calls of models. */
     val queries: ProviderQueries get() = chain.queries
 
+    val budgets: ClientBudgets get() = chain.budgets
+
     /** Downloads the images of responses. */
     val images: ImageDownload get() = chain.images
 

@@ -9,7 +9,6 @@ import dev.unifiedllm.cache.RedisCache
 import dev.unifiedllm.chat.CachePolicy
 import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.flag
-import dev.unifiedllm.store.redis.Redis
 import dev.unifiedllm.store.sql.DatabaseUrl
 import java.nio.file.InvalidPathException
 import java.nio.file.Path
@@ -21,11 +20,11 @@ import java.util.UUID
  * @param hasInterceptors true if code of the user changes what a model is sent or says, within the cache: then no other client gets the responses
  * @throws LlmException.Configuration if it cannot be made as it is set
  */
-internal fun clientCache(builder: LlmBuilder, hasInterceptors: Boolean): Cache? {
+internal fun clientCache(builder: LlmBuilder, state: SharedState?, hasInterceptors: Boolean): Cache? {
     val set = builder.cache
     val isOn = set == null && (builder.cacheEnabled ?: builder.variables.flag(CACHE_API_CALLS) ?: false)
     val settings = set ?: if (isOn) userCache() else return null
-    val stores = stores(settings, builder)
+    val stores = stores(settings, builder, state)
     return Cache(
         stores,
         settings.ttl,
@@ -46,13 +45,13 @@ internal fun missingCache(policy: CachePolicy?): String? = if (policy == null ||
 
 private fun userCache() = CacheBuilder().memory().disk().anyTemperature(true)
 
-private fun stores(settings: CacheBuilder, builder: LlmBuilder): List<CacheStore> {
+private fun stores(settings: CacheBuilder, builder: LlmBuilder, state: SharedState?): List<CacheStore> {
     val memory = settings.memory ?: CacheBuilder().memory().memory.takeIf { settings.disk == null && !settings.usesRedis }
     val disk = settings.disk?.let {
         DatabaseUrl.requireSqlite("A cache on disk, by disk() or $CACHE_API_CALLS=true,")
         DiskCache(it.path ?: userFile(builder.variables), it.maxEntries, it.maxBytes)
     }
-    val redis = if (settings.usesRedis) RedisCache(Redis.of(builder.stateUrl ?: throw noState())) else null
+    val redis = if (settings.usesRedis) RedisCache((state ?: throw noState()).redis) else null
     return listOfNotNull(memory?.let { MemoryCache(it.maxEntries, it.maxBytes) }, disk, redis)
 }
 

@@ -1,5 +1,6 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.BudgetStatus
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.provider.Target
@@ -29,8 +30,18 @@ internal fun ProviderQueries.files(): List<DoctorCheck> {
 
 private fun severity(warnings: List<String>) = if (warnings.isEmpty()) CheckStatus.OK else CheckStatus.WARNING
 
-/** Issue 13: here the lines with the budgets are added. */
-internal suspend fun ProviderQueries.money(): List<DoctorCheck> = listOf(ledger())
+/** Where costs are kept, and what is left of the budgets. */
+internal suspend fun ProviderQueries.money(): List<DoctorCheck> = listOf(ledger()) + budgetLines()
+
+private suspend fun ProviderQueries.budgetLines(): List<DoctorCheck> = try {
+    budgets().map { status ->
+        val until = status.resetsAt?.let { ", until $it" }.orEmpty()
+        val finding = "${status.spent} of ${status.limit} is spent${status.tag?.let { " by calls with the tag $it" }.orEmpty()}$until"
+        check("budget ${status.name}", if (status.state == BudgetStatus.State.OK) CheckStatus.OK else CheckStatus.WARNING, finding)
+    }
+} catch (failure: LlmException.Network) {
+    listOf(check("budgets", CheckStatus.WARNING, failure.message.orEmpty()))
+}
 
 private suspend fun ProviderQueries.ledger(): DoctorCheck {
     val ledger = lastingLedger ?: return check("ledger", CheckStatus.OK, "costs are kept in memory. ledger() or $LEDGER=on keeps them in a file")

@@ -1,9 +1,11 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.BudgetStatus
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.RateLimits
+import dev.unifiedllm.chat.Usd
 import java.io.PrintWriter
 import java.util.concurrent.atomic.AtomicLong
 import kotlin.time.Duration
@@ -165,9 +167,19 @@ public sealed class LlmException(
         isRetryable: Boolean = true,
     ) : LlmException(message, cause, isRetryable, details)
 
-    /** A budget does not allow the call. */
-    public class BudgetExceeded @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
-        LlmException(message, cause, false, details)
+    /**
+     * A budget does not allow the call. [retryAfter] is the time until its period ends.
+     *
+     * @property budget the state of the budget when it refused; null if its state is not the reason, or is not known
+     * @property asked the most that the attempt could cost; null if that is not known
+     */
+    public class BudgetExceeded @JvmOverloads constructor(
+        message: String,
+        cause: Throwable? = null,
+        details: Details = Details.NONE,
+        @get:JvmName("budget") public val budget: BudgetStatus? = null,
+        @get:JvmName("asked") public val asked: Usd? = null,
+    ) : LlmException(message, cause, false, details)
 
     /** A setting is missing or wrong: a key, a URL, a name. Nothing was sent. */
     public class Configuration @JvmOverloads constructor(message: String, cause: Throwable? = null, details: Details = Details.NONE) :
@@ -273,7 +285,7 @@ private fun LlmException.withText(text: String): LlmException {
         is LlmException.PermissionDenied -> LlmException.PermissionDenied(text, cause, details)
         is LlmException.ContextLengthExceeded -> LlmException.ContextLengthExceeded(text, cause, details)
         is LlmException.ContentFiltered -> LlmException.ContentFiltered(text, cause, details)
-        is LlmException.BudgetExceeded -> LlmException.BudgetExceeded(text, cause, details)
+        is LlmException.BudgetExceeded -> LlmException.BudgetExceeded(text, cause, details, budget, asked)
         is LlmException.Configuration -> LlmException.Configuration(text, cause, details)
         is LlmException.AllFailed -> LlmException.AllFailed(text, cause, details)
         is LlmException.Cancelled -> LlmException.Cancelled(text, cause, details)

@@ -1,5 +1,6 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.BudgetStatus
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatRequestBuilder
 import dev.unifiedllm.chat.ModelRef
@@ -8,6 +9,7 @@ import dev.unifiedllm.store.By
 import dev.unifiedllm.store.CostReport
 import dev.unifiedllm.store.UsageReport
 import dev.unifiedllm.store.total
+import kotlinx.coroutines.runBlocking
 import java.nio.file.Path
 import java.util.function.Consumer
 
@@ -81,6 +83,13 @@ public abstract class LlmReports internal constructor(client: Client, from: From
      * @throws IllegalArgumentException if [provider] is blank
      */
     public fun importPrices(provider: String): Call<PriceRefresh> = priceImport({ client }, provider)
+
+    /**
+     * The budgets of this client but those of single calls, as they are now, in the order in which they were set. Blocks while their place is asked.
+     *
+     * @throws LlmException.Network if the place of one, such as a Redis server, cannot be used
+     */
+    public fun budgets(): List<BudgetStatus> = runBlocking { client.budgets.status() }
 
     /** The costs of this client's calls, by model. */
     public fun costs(): CostReport = costs(By.MODEL)

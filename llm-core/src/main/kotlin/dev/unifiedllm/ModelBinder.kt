@@ -222,6 +222,7 @@ internal class ModelBinder(
             priceOf = { name -> prices.ofOther(target, name) },
             whyUnpriced = { reported -> prices.billing(target, reported).why },
             canonical = { canonical(model, target, accounts, thinkTags ?: target.mayWriteThinkTags, it) },
+            sharedName = { "${target.id} ${target.baseUrl} ${accounts.of(target)}" },
         ) { reported -> prices.billing(target, reported).price }
     }
 

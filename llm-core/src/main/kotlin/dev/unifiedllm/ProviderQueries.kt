@@ -1,6 +1,7 @@
 package dev.unifiedllm
 
 import dev.unifiedllm.chat.ApiKey
+import dev.unifiedllm.chat.BudgetStatus
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
@@ -38,6 +39,8 @@ internal class ProviderQueries(
 
     /** The ledger that outlives the client; null if its costs are in memory alone. */
     val lastingLedger: LastingLedger? get() = client.ledger.lasting
+
+    suspend fun budgets(): List<BudgetStatus> = client.budgets.status()
 
     /** Counts by the provider of the first model of [request]; estimates if it has no endpoint for it. */
     suspend fun count(request: ChatRequest, model: ModelRef = request.modelRef): TokenCount =

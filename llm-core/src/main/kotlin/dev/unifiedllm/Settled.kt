@@ -3,8 +3,10 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
+import dev.unifiedllm.chat.Period
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.RetryPolicy
+import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.config.BudgetSettings
 import dev.unifiedllm.config.CacheSettings
 import dev.unifiedllm.config.Deployment
@@ -92,21 +94,24 @@ internal fun LlmBuilder.settle(): Settled {
         state = file?.state?.value,
     )
     file?.let(::fill)
+    connect(money)
     val temperature = requestDefaults.temperature ?: file?.temperature?.value ?: environment.numberWithin(TEMPERATURE, 0.0, 2.0, "0.7")
     val maxTokens = requestDefaults.maxTokens ?: file?.maxTokens?.value ?: environment.count(MAX_TOKENS, example = 1000)
-    val warnings = file?.warnings.orEmpty() + dotEnv?.warnings.orEmpty() + connect(money)
+    val warnings = file?.warnings.orEmpty() + dotEnv?.warnings.orEmpty()
     val deployments = file?.deployments.orEmpty().mapValues { (name, models) -> deployed(name, models.value) }
     return Settled(environment, file, dotEnv, settings, money, warnings, temperature, maxTokens, deployments).also { settled = it }
 }
 
-/** Gives what the code has not set of cache, ledger and state to the builder. @return warnings */
-private fun LlmBuilder.connect(money: MoneySettings): List<String> {
+/** Gives what the code has not set of cache, budget and state to the builder. */
+private fun LlmBuilder.connect(money: MoneySettings) {
     if (cache == null && cacheEnabled == null) {
         money.cache?.let { cache = cacheOf(it) }
         cacheEnabled = money.cacheApiCalls
     }
     stateUrl = stateUrl ?: money.state
-    return if (money.budget == null) emptyList() else listOf("the setting budget has no effect in this version")
+    money.budget?.takeIf { budgets.isEmpty() }?.let { set ->
+        budget(Usd.of(set.amount), set.per?.let(Period::valueOf) ?: Period.CLIENT) { for (share in set.warnAt) warnAt(share.toDouble()) }
+    }
 }
 
 private fun cacheOf(settings: CacheSettings): CacheBuilder {

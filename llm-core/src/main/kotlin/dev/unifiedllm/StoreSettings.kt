@@ -1,5 +1,9 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.Period
+import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.chat.checkedBudget
+import dev.unifiedllm.middleware.BudgetRule
 import java.nio.file.Path
 import java.util.function.Consumer
 
@@ -66,9 +70,37 @@ public abstract class StoreSettings<B : StoreSettings<B>> @InternalLlmApi constr
         cacheEnabled = enable
     }
 
+    @get:JvmSynthetic
+    internal val budgets: MutableList<BudgetRule> = mutableListOf()
+
     /**
-     * Shares rate limits, budgets and cached responses with all processes that name the same Redis server: `redis://host:port/db`, `rediss://` for TLS. It
-     * needs the library `redis.clients:jedis`. Nothing is sent to the server before the first call that needs it.
+     * What all calls of this client together may cost. Each attempt reserves the most that it can cost before it is sent, and gives back what it did not cost;
+     * one for which too little is left fails with [LlmException.BudgetExceeded]. Several budgets hold together.
+     *
+     * A response that was cut, and one whose cost is Unknown, count as what was reserved for them: they may be billed. The same holds without cost tracking.
+     * Where the code sets no budget, that of the configuration file counts.
+     *
+     * @throws IllegalArgumentException if [amount] is negative or above a million dollars
+     */
+    public fun budget(amount: Usd): B = budget(amount, Period.CLIENT) { }
+
+    /** What the calls in each [per] may cost. See [Period] for where the amounts are. @throws IllegalArgumentException as the other overload */
+    public fun budget(amount: Usd, per: Period): B = budget(amount, per) { }
+
+    /** What the calls in each [per] may cost, as [block] says. @throws IllegalArgumentException as the other overloads */
+    @JvmSynthetic
+    public fun budget(amount: Usd, per: Period, block: BudgetBuilder.() -> Unit): B =
+        self.apply { budgets += BudgetBuilder().apply(block).build(checkedBudget(amount), per) }
+
+    /** What the calls in each [per] may cost, as [block] says. */
+    public fun budget(amount: Usd, per: Period, block: Consumer<BudgetBuilder>): B = budget(amount, per) { block.accept(this) }
+
+    /**
+     * Shares with all processes that name the same Redis server, as in `redis://host:port/db` or `rediss://` for TLS: the limits of `limit(name)`, the pauses
+     * that providers ask for, the budgets of a DAY, a MONTH and the TOTAL, and responses, if the cache is to be on `redis()`. It needs the library
+     * `redis.clients:jedis`. Nothing is sent to the server before the first call that needs it.
+     *
+     * If the server is gone, limits count in this process alone, budgets refuse calls or allow them as their `whenUnavailable` says, and the cache has nothing.
      *
      * @throws LlmException.Configuration when the client is built, if [url] is none of Redis or the library is absent
      */

@@ -20,7 +20,8 @@ internal class RedisCache(private val redis: Redis) : CacheStore {
 
     private fun name(key: String) = "$PREFIX$key".encodeToByteArray()
 
-    override fun close(): Unit = redis.close()
+    /** The server is that of the client. */
+    override fun close() {}
 
     private companion object {
         const val PREFIX = "unified-llm:cache:"

@@ -35,6 +35,16 @@ public class CallContext private constructor(builder: Builder) {
     @get:JvmSynthetic
     internal val attempts: AtomicInteger? = builder.attempts
 
+    /** What the call may cost with all its steps, retries and fallbacks; null: as much as the budgets of the client allow. */
+    @get:JvmName("budget")
+    public val budget: Usd? = builder.budget
+
+    @get:JvmSynthetic
+    internal val values: CallValues? = builder.values
+
+    @get:JvmSynthetic
+    internal val sent: SentFlag? = builder.sent
+
     /** The media that the call has fetched; null before it starts. */
     @get:JvmSynthetic
     internal val fetched: FetchedMedia? = builder.fetched
@@ -131,6 +141,15 @@ public class CallContext private constructor(builder: Builder) {
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var functions: RunningFunctions? = from?.functions
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var budget: Usd? = from?.budget
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var values: CallValues? = from?.values
+
+        @get:JvmSynthetic @set:JvmSynthetic
+        internal var sent: SentFlag? = from?.sent
 
         @get:JvmSynthetic @set:JvmSynthetic
         internal var fetched: FetchedMedia? = from?.fetched

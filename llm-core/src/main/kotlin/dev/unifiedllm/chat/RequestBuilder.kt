@@ -53,6 +53,13 @@ public sealed class RequestBuilder<B : RequestBuilder<B>>(
         noStore = !enable
     }
 
+    /**
+     * What the call may cost with all its steps, retries and fallbacks. An attempt that could cost more fails with BudgetExceeded before it is sent.
+     *
+     * @throws IllegalArgumentException if [amount] is negative or above a million dollars
+     */
+    public fun budget(amount: Usd): B = self.apply { callSettings.budget = checkedBudget(amount) }
+
     /** Labels for reports. */
     public fun tag(vararg tags: String): B = self.apply { callSettings.tags += tags }
 

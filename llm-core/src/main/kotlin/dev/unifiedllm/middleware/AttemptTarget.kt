@@ -40,6 +40,8 @@ internal class AttemptTarget(
     private val whyUnpriced: (reportedModel: String?) -> String? = { null },
     /** The request as this target gets it, as a text that is equal for equal requests; null if it would not be sent. */
     val canonical: suspend (Request) -> String? = { null },
+    /** The same for the same account's use of the model at its address in all processes, and for nothing else; null if there is no account. */
+    val sharedName: (() -> String)? = null,
     private val price: (reportedModel: String?) -> Price?,
 ) {
     /** Shared by all calls of the client to this target. Found when it is needed, because the identity of a target contains a hash of its key. */

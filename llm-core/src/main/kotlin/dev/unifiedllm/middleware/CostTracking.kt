@@ -153,7 +153,7 @@ internal class Caller(private val client: String?, private val session: String?,
 }
 
 /** True if the provider may have worked on the request, and bill it. A response with an error is not billed. */
-private val LlmException.mayBeBilled: Boolean
+internal val LlmException.mayBeBilled: Boolean
     get() = when (this) {
         is LlmException.StreamInterrupted, is LlmException.MalformedResponse -> true
         is Timeout -> phase != Timeout.Phase.CONNECT && phase != Timeout.Phase.POOL

@@ -61,10 +61,10 @@ internal class RateLimit(
         }
     }
 
-    private fun learn(failure: LlmException) {
+    private suspend fun learn(failure: LlmException) {
         if (failure !is LlmException.RateLimited || (failure.model ?: target.id) != target.id) return
         failure.rateLimits?.let { target.state.rateLimits = it }
-        failure.retryAfter?.let { limiter.pause(target.state, it) }
+        failure.retryAfter?.let { limiter.pause(target, it) }
     }
 }
 

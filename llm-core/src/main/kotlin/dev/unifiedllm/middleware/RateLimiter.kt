@@ -54,15 +54,20 @@ internal class RateLimiter(
      */
     suspend fun enter(target: AttemptTarget, rules: List<RateRule>, request: Request, tokens: Long, out: FlowCollector<Delta>): RatePermit? {
         val state = target.state
+        target.sharedName?.let { name -> store.paused(name())?.let { pause(state, it) } }
         if (rules.isEmpty() && pause(target.id, state) == null) return null
         val parts = rules.flatMap { it.parts(tokens) }
         return Turn(target.id, state, rules, parts, request.context.deadline, out).take()
     }
 
     /** Remembers that the provider wants no requests for [time]. Too long a pause is not kept: then the provider decides again. */
-    fun pause(state: TargetState, time: Duration) {
-        if (time <= LONGEST) state.pause(this.time.markNow() + time)
+    suspend fun pause(target: AttemptTarget, time: Duration) {
+        if (time > LONGEST) return
+        pause(target.state, time)
+        target.sharedName?.let { store.pause(it(), time) }
     }
+
+    private fun pause(state: TargetState, time: Duration): Unit = state.pause(this.time.markNow() + time)
 
     private fun pause(id: ModelId, state: TargetState): Hold? {
         val asked = state.pausedUntil?.let { -it.elapsedNow() }?.takeIf { it.isPositive() }

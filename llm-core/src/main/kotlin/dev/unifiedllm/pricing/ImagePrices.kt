@@ -44,6 +44,9 @@ internal class ImagePrices(private val model: ModelId, private val rows: List<Ro
         }
     }
 
+    /** The highest price of one image, whatever its size and quality. */
+    val dearest: BigDecimal? get() = rows.maxOfOrNull { it.usd }
+
     fun cost(made: MadeImages): Cost {
         val row = rows.firstOrNull { it.fits(made) }
         if (row != null) return Cost.Known(Usd.of(row.usd) * made.count.toLong(), row.source ?: source, row.checked ?: asOf)

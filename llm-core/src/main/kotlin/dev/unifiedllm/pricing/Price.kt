@@ -62,6 +62,15 @@ public class Price private constructor(
     internal fun cost(usage: Usage?, priceOf: (String) -> Price?): Cost =
         cost(usage, table, terms, priceOf) { Cost.Known(it, source, asOf, usage!!.estimated) }
 
+    /** The most that a request within [bound] can cost; null if input tokens have no rate. The number of web searches is not bounded: one counts. */
+    @JvmSynthetic
+    internal fun worstCase(bound: InputBound): WorstCase? {
+        val mayDiffer = (bound.hasOptions || bound.serviceTier != null) && !terms.isUniform
+        val tables = if (mayDiffer) terms.services.values + table else listOf(table)
+        val factor = if (mayDiffer) terms.factors.values.filter { it > BigDecimal.ONE }.fold(BigDecimal.ONE, BigDecimal::multiply) else BigDecimal.ONE
+        return worstCase(bound, tables, factor, terms.search?.dearest(always = !bound.hasOptions) ?: BigDecimal.ZERO)
+    }
+
     /** What two prices have alike that bill the same, whoever states them. */
     @JvmSynthetic
     internal fun terms(): Any = listOf(table.toString(), terms.toString(), perImage)

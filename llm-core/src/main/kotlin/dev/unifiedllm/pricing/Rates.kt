@@ -51,5 +51,8 @@ internal data class RateTable(val base: Rates, private val longContext: List<Lon
         return long.copy(input = long.input ?: base.input, output = long.output ?: base.output)
     }
 
+    /** The rates of all requests with up to [input] input tokens. */
+    fun upTo(input: Long): List<Rates> = listOf(base) + longContext.filter { input > it.above }.map { it.rates }
+
     fun changed(change: (Rates) -> Rates): RateTable = RateTable(change(base), longContext.map { LongContext(it.above, change(it.rates)) })
 }

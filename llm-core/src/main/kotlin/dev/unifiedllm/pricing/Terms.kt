@@ -36,6 +36,9 @@ internal data class SearchFee(private val unit: Unit, private val bySize: Map<St
     /** The fee for a search whose size is not known; null if there are several. */
     val uniform: BigDecimal? get() = bySize.values.distinctBy { it.stripTrailingZeros() }.singleOrNull()
 
+    /** The most that one search, or one response with searches, costs; what each response costs if [always]. */
+    fun dearest(always: Boolean): BigDecimal = if (always && unit != Unit.REQUEST) BigDecimal.ZERO else bySize.values.maxOrNull() ?: BigDecimal.ZERO
+
     /** The fee for a response; null if it depends on something that the provider did not report. */
     fun of(billing: Billing): BigDecimal? {
         val searches = billing.webSearches ?: 0

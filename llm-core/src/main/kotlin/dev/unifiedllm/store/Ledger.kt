@@ -89,6 +89,9 @@ internal interface LastingLedger : Ledger {
     /** Why rows are not written, and what to do; null while all are. */
     val problem: String?
 
+    /** The budgets that are kept beside the rows. */
+    val budgets: BudgetStore
+
     /** [problem] for the first who asks about it; null then. */
     fun untold(): String?
 

@@ -23,6 +23,12 @@ internal class MemoryRateStore(time: TimeSource = TimeSource.Monotonic) : RateSt
         refusal
     }
 
+    /** Counts [claims] under the name [id], whatever their limits are: they have been taken elsewhere. */
+    fun take(id: String, claims: List<RateClaim>): Unit = synchronized(counts) {
+        val now = origin.elapsedNow()
+        open[id] = claims.map { Taken(it, now).also(counts.getOrPut(it.key, ::Count)::add) }
+    }
+
     override suspend fun settle(id: String, amounts: Map<String, Long>): Unit = synchronized(counts) {
         for (taken in open.remove(id).orEmpty()) {
             val amount = if (taken.claim.window == null) 0 else amounts[taken.claim.key] ?: taken.amount

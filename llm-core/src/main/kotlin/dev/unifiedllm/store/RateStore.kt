@@ -35,4 +35,10 @@ internal interface RateStore {
      * A key that [amounts] leaves out keeps its amount; 0 gives it back. Nothing happens if there is no such reservation.
      */
     suspend fun settle(id: String, amounts: Map<String, Long>)
+
+    /** The provider of [target] wants no requests for [time]. */
+    suspend fun pause(target: String, time: Duration) {}
+
+    /** How long the provider of [target] wants no requests, as other processes know; null if they know nothing. */
+    suspend fun paused(target: String): Duration? = null
 }

@@ -1,5 +1,6 @@
 package dev.unifiedllm.e2e
 
+import dev.unifiedllm.e2e.OptionalProgram.Companion.isRoot
 import java.io.IOException
 import java.net.InetAddress
 import java.net.ServerSocket
@@ -28,6 +29,13 @@ class RedisServer : AutoCloseable {
         process?.destroyForcibly()?.waitFor()
     }
 
+    /** The server answers nobody until [goOn], and keeps its data. */
+    fun pause(): Unit = signal("STOP")
+
+    fun goOn(): Unit = signal("CONT")
+
+    private fun signal(name: String): Unit = run(listOf("sh", "-c", "kill -$name ${checkNotNull(process).pid()}"))
+
     override fun close() {
         kill()
         folder.toFile().deleteRecursively()
@@ -43,7 +51,7 @@ class PostgresServer : AutoCloseable {
     private var process: Process? = null
 
     init {
-        if (isRoot) run(listOf("chown", USER, "$folder"))
+        if (isRoot) Files.setOwner(folder, folder.fileSystem.userPrincipalLookupService.lookupPrincipalByName(USER))
         run(command("initdb", "-D", "$data", "-U", "test", "-A", "trust", "--no-sync"))
         start()
     }
@@ -77,7 +85,6 @@ class PostgresServer : AutoCloseable {
     companion object {
         /** Debian's user: the server does not run as root. */
         private const val USER = "postgres"
-        private val isRoot = System.getProperty("user.name") == "root"
 
         /** Debian keeps the server's programs in a folder of its version. */
         internal fun program(name: String): String {

@@ -16,11 +16,21 @@ enum class OptionalProgram(val title: String, val install: String, private varar
     CHROMIUM("Chromium", "apt-get install chromium", "jupyter-integration/e2e/run", "--check", "chromium"),
     AXE("axe-core", "jupyter-integration/e2e/run --install", "jupyter-integration/e2e/run", "--check", "axe"),
     REDIS("redis-server", "apt-get install redis-server", "redis-server", "--version"),
+
+    /** For tests that root runs as another user, or with fewer rights. */
+    SETPRIV("setpriv", "apt-get install util-linux", "setpriv", "--version"),
     POSTGRES("PostgreSQL", "apt-get install postgresql", PostgresServer.program("postgres"), "--version"),
     ;
 
     /** Checked once in a JVM, when the first spec that needs the program is constructed. A check that itself fails is a failure of that spec. */
-    val isInstalled: Boolean by lazy { (this == PYTHON || PYTHON.isInstalled) && runCheck() }
+    val isInstalled: Boolean by lazy { requirements.all { it.isInstalled } && runCheck() }
+
+    private val requirements: List<OptionalProgram>
+        get() = when {
+            this == PYTHON || this == REDIS || this == SETPRIV -> emptyList()
+            this == POSTGRES -> listOfNotNull(SETPRIV.takeIf { isRoot })
+            else -> listOf(PYTHON)
+        }
 
     internal val absence: String get() = "$title is not installed. To install it: $install"
 
@@ -40,8 +50,11 @@ enum class OptionalProgram(val title: String, val install: String, private varar
         }
     }
 
-    private companion object {
-        const val NOT_INSTALLED = 77
+    companion object {
+        private const val NOT_INSTALLED = 77
+
+        /** PostgreSQL does not run as root, and root may write where others may not. */
+        val isRoot: Boolean = System.getProperty("user.name") == "root"
     }
 }
 

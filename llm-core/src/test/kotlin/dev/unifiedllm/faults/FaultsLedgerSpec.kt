@@ -13,7 +13,7 @@ import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import kotlin.time.Duration.Companion.milliseconds
 
-/** Sections K and L of the list of faults, without budgets, which belong to a later part. */
+/** Sections K and L of the list of faults. */
 internal object FaultsLedger : FaultSection("K and L ledger") {
     init {
         cache()
@@ -33,16 +33,8 @@ internal object FaultsLedger : FaultSection("K and L ledger") {
     private fun money() {
         for (number in 199..202) seeSpec(number, "dev.unifiedllm.store.sql.LedgerFaultsSpec")
         seeSpec(205, "dev.unifiedllm.store.CostExportSpec")
-        val reasons = mapOf(
-            193 to "budgets for parallel calls",
-            194 to "the reservation of a budget",
-            195 to "a call that costs more than was reserved",
-            196 to "a call that costs less than was reserved",
-            197 to "reservations of a budget; those of a rate limit are in RateLimitSpec",
-            198 to "a process that ends between reservation and settlement",
-            203 to "daily budgets and clocks",
-        )
-        for ((number, reason) in reasons) theirs(number, "Money", reason)
+        for (number in listOf(193, 194, 195, 196, 197, 203)) seeSpec(number, "dev.unifiedllm.BudgetSpec")
+        seeSpec(198, "dev.unifiedllm.store.BudgetStoreSpec")
         seeSpec(204, "dev.unifiedllm.PriceRefreshSpec")
     }
 

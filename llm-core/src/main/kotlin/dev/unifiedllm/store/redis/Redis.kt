@@ -14,6 +14,7 @@ import redis.clients.jedis.exceptions.JedisException
 import redis.clients.jedis.util.JedisURIHelper
 import java.net.URI
 import java.net.URISyntaxException
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeMark
 import kotlin.time.TimeSource
@@ -66,7 +67,9 @@ internal class Redis private constructor(private val uri: URI, private val time:
         private const val TLS = "rediss"
         private const val PORT = 6379
         private const val TIMEOUT_MILLIS = 2_000
-        private val PAUSE = 1.seconds
+
+        /** How long calls fail at once after a connection has failed. */
+        val PAUSE: Duration = 1.seconds
 
         /** @throws LlmException.Configuration if [url] is none of Redis, or the library for it is not on the class path */
         fun of(url: String, time: TimeSource = TimeSource.Monotonic): Redis {

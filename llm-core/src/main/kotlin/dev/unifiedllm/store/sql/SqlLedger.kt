@@ -2,6 +2,7 @@ package dev.unifiedllm.store.sql
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.store.BudgetStore
 import dev.unifiedllm.store.LastingLedger
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.store.ReportFacts
@@ -25,6 +26,7 @@ internal class SqlLedger(private val url: DatabaseUrl, private val tell: (String
     LastingLedger,
     AutoCloseable {
     override val place: String get() = url.address
+    override val budgets: BudgetStore = SqlBudgetStore { database.value }
     private val lock = ReentrantLock()
     private val changed = lock.newCondition()
     private var waiting = ArrayList<LedgerRow>()

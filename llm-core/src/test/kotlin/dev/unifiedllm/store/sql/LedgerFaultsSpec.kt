@@ -4,6 +4,7 @@ import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.e2e.OptionalProgram
+import dev.unifiedllm.e2e.OptionalProgram.Companion.isRoot
 import dev.unifiedllm.e2e.PostgresServer
 import dev.unifiedllm.e2e.needs
 import dev.unifiedllm.store.By
@@ -155,25 +156,26 @@ class LedgerFaultsSpec : FunSpec({
         shouldBeSound(file)
     }
 
-    test("fault 200: with a file that may only be read calls have answers, and it is told once") {
-        val place = Files.createDirectories(folder.resolve("readonly"))
-        val file = place.resolve("ledger.db")
-        SqlLedger(DatabaseUrl.of(file)).use { ledger ->
-            ledger.add(Random(1).ledgerRow(1))
-            ledger.flush()
+    needs(*listOfNotNull(OptionalProgram.SETPRIV.takeIf { isRoot }).toTypedArray()) {
+        test("fault 200: with a file that may only be read calls have answers, and it is told once") {
+            val place = Files.createDirectories(folder.resolve("readonly"))
+            val file = place.resolve("ledger.db")
+            SqlLedger(DatabaseUrl.of(file)).use { ledger ->
+                ledger.add(Random(1).ledgerRow(1))
+                ledger.flush()
+            }
+            file.toFile().setWritable(false)
+            place.toFile().setWritable(false)
+            try {
+                // root may write anything, unless it gives that up
+                val prefix = if (isRoot) listOf("setpriv", "--bounding-set=-dac_override,-dac_read_search") else emptyList()
+                shouldAnswerWithout(file, "ledger.db", prefix = prefix)
+            } finally {
+                place.toFile().setWritable(true)
+                file.toFile().setWritable(true)
+            }
+            SqlLedger(DatabaseUrl.of(file)).use { it.calls() shouldBe 1 }
         }
-        val isRoot = System.getProperty("user.name") == "root"
-        file.toFile().setWritable(false)
-        place.toFile().setWritable(false)
-        try {
-            // root may write anything, unless it gives that up
-            val prefix = if (isRoot) listOf("setpriv", "--bounding-set=-dac_override,-dac_read_search") else emptyList()
-            shouldAnswerWithout(file, "ledger.db", prefix = prefix)
-        } finally {
-            place.toFile().setWritable(true)
-            file.toFile().setWritable(true)
-        }
-        SqlLedger(DatabaseUrl.of(file)).use { it.calls() shouldBe 1 }
     }
 
     test("fault 200: a folder that is removed while the ledger is open is made again, and later rows are in it") {

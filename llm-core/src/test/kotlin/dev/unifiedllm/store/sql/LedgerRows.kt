@@ -158,7 +158,7 @@ internal fun killWriters(url: String, kills: Int, parallel: Int, patience: Int =
     return printed
 }
 
-/** The ledger has all rows that writers had [printed], and of the others whole transactions only. Sums are exact. */
+/** The ledger has all rows that writers had [printed], and of those after them the first ones, each of them whole. Sums are exact. */
 internal fun shouldHaveCommitted(facts: ReportFacts, printed: Map<String, Int>) {
     val rows = facts.rows(By.SESSION).groupBy { it.name }
     withClue("sessions") { rows.keys shouldBe printed.keys }
@@ -167,7 +167,6 @@ internal fun shouldHaveCommitted(facts: ReportFacts, printed: Map<String, Int>) 
         withClue("session $session") {
             least shouldBeGreaterThanOrEqual LedgerWriter.STEP
             calls shouldBeGreaterThanOrEqual least
-            calls % LedgerWriter.STEP shouldBe 0
         }
         LedgerWriter.rows(session).asSequence().take(calls).map(::stored).toList()
     }

@@ -1,0 +1,152 @@
+package dev.unifiedllm.middleware
+
+import dev.unifiedllm.Interceptor
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.Model
+import dev.unifiedllm.chat.BudgetPolicy
+import dev.unifiedllm.chat.ChatRequest
+import dev.unifiedllm.chat.Cost
+import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.Period
+import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.SentFlag
+import dev.unifiedllm.linkFlow
+import dev.unifiedllm.store.StoreException
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.FlowCollector
+import java.math.BigDecimal
+import java.time.Duration
+import java.time.Instant
+import kotlin.time.toKotlinDuration
+
+/**
+ * Lets an attempt begin when all its budgets have the most that it can cost, and counts what it did cost.
+ *
+ * An attempt that cannot have been billed gives its reservation back. One that may have been, and whose cost is not known, counts as its reservation.
+ *
+ * @param places where the amounts are
+ * @param unknown what budgets do that do not say what to do with an unknown price
+ */
+internal class Budgets(
+    private val target: AttemptTarget,
+    private val rules: List<BudgetRule>,
+    private val limits: TokenLimits,
+    private val places: BudgetPlaces = BudgetPlaces(),
+    private val unknown: BudgetPolicy = BudgetPolicy.REFUSE,
+    private val now: () -> Instant = Instant::now,
+) : Interceptor {
+    override fun intercept(request: Request, next: Model): Flow<Delta> {
+        val context = request.context
+        val held = rules.filter { it.holdsFor(context) } + listOfNotNull(context.budget?.let { BudgetRule("call", it, Period.CALL) })
+        return if (held.isEmpty()) next.stream(request) else linkFlow { Attempt(held, request, this).collect(next) }
+    }
+
+    private inner class Attempt(private val held: List<BudgetRule>, private val request: Request, private val out: FlowCollector<Delta>) {
+        private val at = now()
+        private val cost = HighestCost.of(request, target, limits)
+        private val reservation = BudgetReservation(held, places, request.context, at)
+        private val flag = SentFlag()
+
+        suspend fun collect(next: Model) {
+            if (cost == null) held.firstOrNull { (it.unknownPrice ?: unknown) == BudgetPolicy.REFUSE }?.let { throw unpriced(it) }
+            val maxTokens = reserve()
+            var hasBegun = false
+            var mayBeBilled = true
+            try {
+                for (place in reservation.places()) out.emit(Delta.Warning("budgets count in this process alone, because $place cannot be used"))
+                if (maxTokens != null) out.emit(Delta.Warning("the budget pays for $maxTokens output tokens: maxTokens was set to $maxTokens"))
+                next.stream(asked(maxTokens)).collect { delta ->
+                    if (delta is Delta.Start) {
+                        hasBegun = true
+                    } else if (delta is Delta.Finish) {
+                        for (warning in reservation.settle(delta.cost)) out.emit(Delta.Warning(warning)) // before a consumer that may call again
+                    }
+                    out.emit(delta)
+                }
+            } catch (failure: LlmException) {
+                mayBeBilled = hasBegun || failure.mayBeBilled
+                throw failure
+            } finally {
+                reservation.settle(if (flag.isSent && mayBeBilled) null else Cost.Free)
+            }
+        }
+
+        private fun asked(maxTokens: Int?): Request {
+            val asked = if (maxTokens == null) request else (request as ChatRequest).with { this.maxTokens = maxTokens }
+            return asked.withContext(asked.context.with { sent = flag })
+        }
+
+        /** @return the limit of output tokens to set; null for none */
+        private suspend fun reserve(): Int? {
+            val most = BudgetRule.pico(cost?.total ?: BigDecimal.ZERO)
+            var amount = most
+            var maxTokens: Int? = null
+            repeat(TRIES) {
+                val refusal = try {
+                    reservation.make(amount) ?: return maxTokens
+                } catch (failure: StoreException) {
+                    throw unavailable(failure)
+                }
+                maxTokens = affordable(refusal.left) ?: throw refused(refusal, most)
+                amount = BudgetRule.pico(cost!!.of(maxTokens.toLong()))
+            }
+            throw refused(reservation.make(most) ?: return null, most) // others were always faster
+        }
+
+        /** How many output tokens [left] pays for; null if none, or if the request limits them itself. */
+        private fun affordable(left: Long): Int? {
+            if (cost == null || request !is ChatRequest || request.maxTokens != null || left <= 0) return null
+            return cost.affordable(BudgetRule.usd(left).amount).takeIf { it > 0 }?.toInt()
+        }
+
+        private fun refused(refusal: BudgetReservation.Refusal, asked: Long): LlmException.BudgetExceeded {
+            val status = refusal.rule.status(refusal.held, at)
+            val amount = BudgetRule.usd(asked)
+            val text = "The budget \"${status.name}\" of ${status.limit} does not pay for this call to ${target.id}, which can cost $amount: " +
+                "${status.spent} is spent, ${status.reserved} is reserved by calls that run. Lower maxTokens, or raise the budget."
+            return LlmException.BudgetExceeded(text, null, details(status.resetsAt), status, amount)
+        }
+
+        private fun unpriced(rule: BudgetRule): LlmException.BudgetExceeded {
+            val why = if (target.price(null) ==
+                null
+            ) {
+                target.whyUnpriced(null)
+            } else {
+                "its output has no known limit (set maxTokens), or its media have no known size"
+            }
+            return LlmException.BudgetExceeded(
+                "The budget \"${rule.name}\" refuses this call to ${target.id}, because the most that it can cost is not known: $why. " +
+                    "To allow such calls, set unknownPrice = BudgetPolicy.ALLOW in the budget.",
+                null,
+                details(null),
+            )
+        }
+
+        private fun unavailable(failure: StoreException) = LlmException.BudgetExceeded(
+            "The budgets refuse this call to ${target.id}, because what is left of them is not known: ${failure.message} " +
+                "To count in this process alone meanwhile, set whenUnavailable = BudgetPolicy.ALLOW in each of them.",
+            failure,
+            details(null),
+        )
+
+        private fun details(resetsAt: Instant?) =
+            LlmException.Details(target.id, retryAfter = resetsAt?.let { Duration.between(at, it).toKotlinDuration() })
+    }
+
+    private companion object {
+        /** How often a smaller reservation is tried. */
+        const val TRIES = 5
+    }
+}
+
+/** Marks an attempt that the rate limits have let begin. */
+internal object MarkSent : Interceptor {
+    override fun intercept(request: Request, next: Model): Flow<Delta> {
+        val flag = request.context.sent ?: return next.stream(request)
+        return linkFlow {
+            flag.isSent = true
+            next.stream(request).collect(this)
+        }
+    }
+}

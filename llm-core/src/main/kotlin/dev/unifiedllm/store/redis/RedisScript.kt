@@ -1,0 +1,17 @@
+package dev.unifiedllm.store.redis
+
+import redis.clients.jedis.UnifiedJedis
+import redis.clients.jedis.exceptions.JedisNoScriptException
+import java.security.MessageDigest
+import java.util.HexFormat
+
+/** A script of the server, which is sent once and named by its hash from then on. */
+internal class RedisScript(private val text: String) {
+    private val hash = MessageDigest.getInstance("SHA-1").digest(text.encodeToByteArray()).let(HexFormat.of()::formatHex)
+
+    fun run(redis: UnifiedJedis, keys: List<String>, values: List<String>): Any? = try {
+        redis.evalsha(hash, keys, values)
+    } catch (_: JedisNoScriptException) { // a server that has just started
+        redis.eval(text, keys, values)
+    }
+}
