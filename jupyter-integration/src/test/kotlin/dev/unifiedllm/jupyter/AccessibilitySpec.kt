@@ -92,12 +92,17 @@ class AccessibilitySpec : FunSpec({
             }
         }
         builder.build().use { llm ->
-            llm.chat(FakeModel { emit(finish(Usage.of(1, 20))) }) {
+            var running = emptyList<BudgetStatus>()
+            val model = FakeModel(gpt) {
+                running = llm.budgets()
+                emit(finish(Usage.of(1, 20)))
+            }
+            llm.chat(model) {
                 user("?")
                 maxTokens = 20
             }.get()
             llm.budgets().map { it.state } shouldContainExactly listOf(BudgetStatus.State.OK, BudgetStatus.State.WARN, BudgetStatus.State.OVER)
-            write("budgets", budgetBars(llm.budgets()))
+            write("budgets", budgetBars(running), budgetBars(llm.budgets()))
         }
     }
 
