@@ -24,7 +24,7 @@ private fun bar(budget: BudgetStatus): String = buildString {
     append("<div class=\"ullm-bar\" role=\"img\" aria-label=\"${escape(description(budget))}\">")
     if (spent > 0) append("<span class=\"ullm-spent\" style=\"width:$spent%\"></span>")
     if (reserved > 0) append("<span class=\"ullm-reserved\" style=\"width:$reserved%\"></span>")
-    append("</div><div>${escape(amounts(budget))}</div>${note(reset(budget))}</div>")
+    append("</div><div>${escape(amounts(budget, " (hatched)"))}</div>${note(reset(budget))}</div>")
 }
 
 /** The bar in letters: `#` is spent, `=` reserved, `-` left. */
@@ -74,15 +74,16 @@ private fun percent(budget: BudgetStatus): String {
     return if (percent == 0L && budget.spent > Usd.ZERO) "< 1 %" else "${count(percent)} %"
 }
 
-private fun amounts(budget: BudgetStatus): String = listOfNotNull(
+/** @param mark how the bar shows what is reserved */
+private fun amounts(budget: BudgetStatus, mark: String = ""): String = listOfNotNull(
     "${budget.spent.toDisplayString()} of ${budget.limit} spent",
-    "${budget.reserved.toDisplayString()} reserved for calls that run (hatched)".takeIf { budget.reserved > Usd.ZERO },
+    "${budget.reserved.toDisplayString()} reserved for calls that run$mark".takeIf { budget.reserved > Usd.ZERO },
     "${budget.left.toDisplayString()} left",
 ).joinToString(" · ")
 
 private fun description(budget: BudgetStatus): String = "${title(
     budget,
-)}: ${stateText(budget)}, ${amounts(budget).replace(" · ", ", ").replace(" (hatched)", "")}"
+)}: ${stateText(budget)}, ${amounts(budget).replace(" · ", ", ")}"
 
 private fun reset(budget: BudgetStatus): String? = budget.resetsAt?.let { "It starts again at ${time(it)}." }
 
