@@ -110,7 +110,10 @@ private fun LlmBuilder.connect(money: MoneySettings) {
     }
     stateUrl = stateUrl ?: money.state
     money.budget?.takeIf { budgets.isEmpty() }?.let { set ->
-        budget(Usd.of(set.amount), set.per?.let(Period::valueOf) ?: Period.CLIENT) { for (share in set.warnAt) warnAt(share.toDouble()) }
+        budget(Usd.of(set.amount), set.per ?: Period.CLIENT) {
+            name = set.name
+            for (share in set.warnAt) warnAt(share.toDouble())
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 package dev.unifiedllm.config
 
+import dev.unifiedllm.chat.Period
 import dev.unifiedllm.chat.RetryPolicy
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.pricing.Price
@@ -63,5 +64,5 @@ internal class Limit(val requestsPerMinute: Int?, val tokensPerMinute: Long?, va
 /** @property store `memory`, `disk` or `redis`; null: not set */
 internal class CacheSettings(val store: String?, val ttl: Duration?, val namespace: String?, val maxEntries: Int?)
 
-/** @property amount in US dollars @property per `DAY` or `MONTH`; null: without a period @property warnAt shares of [amount], from 0 to 1 */
-internal class BudgetSettings(val amount: BigDecimal, val per: String?, val warnAt: List<BigDecimal>)
+/** @property amount in US dollars @property warnAt shares of [amount], from 0 to 1 */
+internal class BudgetSettings(val amount: BigDecimal, val per: Period?, val name: String?, val warnAt: List<BigDecimal>)

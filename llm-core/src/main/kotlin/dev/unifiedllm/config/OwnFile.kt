@@ -1,6 +1,7 @@
 package dev.unifiedllm.config
 
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Period
 import dev.unifiedllm.chat.RetryPolicy
 import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.chat.Usd
@@ -150,13 +151,15 @@ private class OwnFile(private val document: JsonDocument, private val settings: 
         val budget = root.section("budget")
         val amount = budget.amount("amount")
         val per = budget.text("per")?.also { if (it.value.uppercase() !in PERIODS) budget.wrong("per", "must be one of ${PERIODS.joinToString()}") }
+        val name = budget.text("name")
         val warnAt = budget.amounts("warnAt")?.also { shares ->
             if (shares.value.any { it.signum() <= 0 || it > BigDecimal.ONE }) budget.wrong("warnAt", "must be shares from 0 to 1, such as [0.8]")
         }
         budget.done()
         if (!budget.isEmpty) {
             if (amount == null) budget.wrong("amount", "is missing. Set it to the US dollars that may be spent")
-            settings.budget = Placed(BudgetSettings(amount.value, per?.value?.uppercase(), warnAt?.value.orEmpty()), budget.place)
+            settings.budget =
+                Placed(BudgetSettings(amount.value, per?.value?.uppercase()?.let(Period::valueOf), name?.value, warnAt?.value.orEmpty()), budget.place)
         }
         settings.ledger = root.text("ledger")
         settings.state = root.text("state")
@@ -165,6 +168,6 @@ private class OwnFile(private val document: JsonDocument, private val settings: 
     private companion object {
         val VARIABLE = Regex("[A-Z_][A-Z0-9_]{0,63}")
         val STORES = listOf("memory", "disk", "redis")
-        val PERIODS = listOf("DAY", "MONTH")
+        val PERIODS = Period.entries.map { it.name }
     }
 }

@@ -254,7 +254,7 @@ class ConfigFilesSpec : FunSpec({
             Wrong("a.json", "{\"prices\": {\"a/b\": {\"inputPerMillion\": -1}}}", "prices.a/b.inputPerMillion must be an amount"),
             Wrong("a.json", "{\"prices\": {\"a/b\": {\"inputPerMillion\": 1}}}", "prices cannot be used", "needs outputPerMillion"),
             Wrong("a.json", "{\"budget\": {\"per\": \"DAY\"}}", "budget.amount is missing"),
-            Wrong("a.json", "{\"budget\": {\"amount\": 1, \"per\": \"YEAR\"}}", "budget.per must be one of DAY, MONTH"),
+            Wrong("a.json", "{\"budget\": {\"amount\": 1, \"per\": \"YEAR\"}}", "budget.per must be one of CALL, CLIENT, SESSION, DAY, MONTH, TOTAL"),
             Wrong("a.json", "{\"budget\": {\"amount\": 1, \"warnAt\": [80]}}", "budget.warnAt must be shares from 0 to 1"),
             Wrong("a.json", "{\"cache\": {\"store\": \"tape\"}}", "cache.store must be one of memory, disk, redis"),
             Wrong("a.json", "{\"limits\": {\"groq\": {\"maxParallel\": 0}}}", "limits.groq.maxParallel must be positive"),

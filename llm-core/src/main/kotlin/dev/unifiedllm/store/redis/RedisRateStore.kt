@@ -11,12 +11,13 @@ import java.util.concurrent.ConcurrentHashMap
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.microseconds
 import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.minutes
 
 /**
  * Limits on a Redis server, for the processes that share it; its clock decides. A key has what counts in the order of its time (`t`), the amounts (`a`) and
- * their sum. What counts until it is settled ends to count after ten minutes, if its process has ended.
+ * their sum. What counts until it is settled ends to count after [lease], if its process has ended.
  */
-internal class RedisRateStore(private val redis: Redis) : RateStore {
+internal class RedisRateStore(private val redis: Redis, private val lease: Duration = 10.minutes) : RateStore {
     private val reserving = RedisScript(RESERVE)
     private val settling = RedisScript(SETTLE)
     private val open = ConcurrentHashMap<String, List<RateClaim>>()
@@ -25,7 +26,7 @@ internal class RedisRateStore(private val redis: Redis) : RateStore {
         open[id] = claims
         val values = claims.flatMap { listOf(it.amount, it.limit, it.window?.inWholeMicroseconds ?: 0) }.map { "$it" }
         val refusal = try {
-            redis.call { reserving.run(it, keys(claims), listOf(id, "$LEASE_MICROS") + values) } as List<*>
+            redis.call { reserving.run(it, keys(claims), listOf(id, "${lease.inWholeMicroseconds}") + values) } as List<*>
         } catch (failure: StoreException) { // what the server may have done expires
             open -= id
             throw failure
@@ -60,7 +61,6 @@ internal class RedisRateStore(private val redis: Redis) : RateStore {
         /** In braces: what decides which server of a cluster has the key. */
         const val PREFIX = "{unified-llm}:limit:"
         val PARTS = listOf("t", "a")
-        const val LEASE_MICROS = 600_000_000L
 
         /** Another process may settle at any time. */
         val POLL = 100.milliseconds
