@@ -18,7 +18,7 @@ internal fun budgetBars(budgets: List<BudgetStatus>): Rendered {
 }
 
 private fun bar(budget: BudgetStatus): String = buildString {
-    val (spent, reserved) = parts(budget)
+    val (spent, reserved) = parts(budget, PERCENT)
     append("<div class=\"ullm-budget ullm-budget-${budget.state.name.lowercase()}\">")
     append("<div class=\"ullm-budget-head\"><b>${escape(title(budget))}</b> <span class=\"ullm-budget-state\">${escape(stateText(budget))}</span></div>")
     append("<div class=\"ullm-bar\" role=\"img\" aria-label=\"${escape(description(budget))}\">")
@@ -29,23 +29,21 @@ private fun bar(budget: BudgetStatus): String = buildString {
 
 /** The bar in letters: `#` is spent, `=` reserved, `-` left. */
 private fun budgetText(budget: BudgetStatus): String {
-    val (spent, reserved) = parts(budget)
-    val ofSpent = (spent * LETTERS / PERCENT.toDouble()).roundToInt()
-    val ofReserved = ((spent + reserved) * LETTERS / PERCENT.toDouble()).roundToInt() - ofSpent
-    val letters = "#".repeat(ofSpent) + "=".repeat(ofReserved) + "-".repeat(LETTERS - ofSpent - ofReserved)
+    val (spent, reserved) = parts(budget, LETTERS)
+    val letters = "#".repeat(spent) + "=".repeat(reserved) + "-".repeat(LETTERS - spent - reserved)
     return listOfNotNull("${title(budget)}: ${stateText(budget)}", "[$letters] ${amounts(budget)}", reset(budget)).joinToString("\n")
 }
 
-/** The parts of the bar that are spent and reserved, in percent: what is not zero can be seen, and both have room. */
-private fun parts(budget: BudgetStatus): Pair<Int, Int> {
-    val spent = width(budget.share, isZero = budget.spent <= Usd.ZERO, most = PERCENT)
-    val shareOfBoth = if (budget.limit <= Usd.ZERO) 0.0 else budget.reserved.amount.toDouble() / budget.limit.amount.toDouble()
-    return spent to width(shareOfBoth, isZero = budget.reserved <= Usd.ZERO, most = PERCENT - spent)
+/** The parts of a bar of the length [whole] that are spent and reserved: what is not zero can be seen, if the other leaves room. */
+private fun parts(budget: BudgetStatus, whole: Int): Pair<Int, Int> {
+    val spent = length(budget.share, budget.spent <= Usd.ZERO, whole, whole)
+    val shareOfReserved = if (budget.limit <= Usd.ZERO) 0.0 else budget.reserved.amount.toDouble() / budget.limit.amount.toDouble()
+    return spent to length(shareOfReserved, budget.reserved <= Usd.ZERO, whole, whole - spent)
 }
 
-private fun width(share: Double, isZero: Boolean, most: Int): Int {
+private fun length(share: Double, isZero: Boolean, whole: Int, most: Int): Int {
     if (isZero || most == 0) return 0
-    return (share.coerceAtMost(1.0) * PERCENT).roundToInt().coerceIn(1, most)
+    return (share.coerceAtMost(1.0) * whole).roundToInt().coerceIn(1, most)
 }
 
 private fun title(budget: BudgetStatus): String {

@@ -125,6 +125,7 @@ class BudgetBarSpec : FunSpec({
                 it.texts(".ullm-budget-state").single() shouldBe "✓ < 1 % spent"
                 it.widths() shouldContainExactly listOf("ullm-spent width:1%")
             }
+            budgetBars(llm.budgets()).text.lines()[1] shouldContain "[#---"
             llm.ask(999_900, most = 999_900).await()
             bars(llm.budgets()).texts(".ullm-budget-state").single() shouldBe "✓ 99 % spent"
         }
