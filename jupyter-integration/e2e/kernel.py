@@ -156,6 +156,14 @@ def answers(kernel: Kernel, check: Checks) -> None:
         cell = kernel.run("costs()")
         assert re.search(r'<table[^>]*class="[^"]*ullm-costs', cell.html), cell.html[:200]
         assert "demo" in cell.shown.get("text/plain", "")
+    with check("budgets are bars, times() is a table, each with a plain-text form"):
+        kernel.run('val careful = llm { budget(0.01.usd, Period.DAY) }')
+        kernel.run('careful.chat("demo/echo") { user("hi"); maxTokens = 100 }.get()')
+        cell = kernel.run("careful.budgets()")
+        assert re.search(r'<div class="ullm-bar" role="img" aria-label="Budget for the day: ', cell.html), cell.html[-500:]
+        assert "[#" in cell.shown["text/plain"] and "UTC" in cell.shown["text/plain"], cell.shown["text/plain"]
+        cell = kernel.run("careful.costs().times()")
+        assert "ullm-times" in cell.html and "latency p50" in cell.shown["text/plain"], cell.shown["text/plain"]
 
 
 def laziness(kernel: Kernel, check: Checks, server: SlowOllama) -> None:

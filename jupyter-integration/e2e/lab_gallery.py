@@ -1,4 +1,4 @@
-"""The pictures of the documentation: a card, a cost table, a comparison and a chat widget in JupyterLab, in light and dark, in docs/images."""
+"""The pictures of the documentation: a card, a cost table, budgets, a comparison and a chat widget in JupyterLab, in light and dark, in docs/images."""
 from pathlib import Path
 
 from checks import Checks, within
@@ -26,6 +26,19 @@ WIDGET = """val chat = chatWidget(
     tool("weather", "The weather in a city") { city: City -> "21 degrees in ${city.name}" }
 }
 chat"""
+BUDGETS = """val careful = llm {
+    budget(0.01.usd, Period.DAY)
+    budget(0.0006.usd, Period.CLIENT) {
+        name = "experiment"
+        warnAt(0.5)
+    }
+}
+for (topic in listOf("rain", "tea", "moss")) {
+    careful.chat("demo/assistant") {
+        user("Something about $topic.")
+        maxTokens = 120
+    }.get()
+}"""
 SAVE_SPACE = ".jp-Cell .jp-Collapser, .jp-cell-menu, .jp-cell-toolbar, jp-toolbar.jp-cell-menu { display: none !important }"
 
 
@@ -54,6 +67,8 @@ def run(lab: Lab, check: Checks, _: SlowOllama) -> None:
         notebook.run('data class City(val name: String)').wait()
         compare = notebook.run(COMPARE).wait()
         costs = notebook.run("costs()").wait()
+        notebook.run(BUDGETS).wait()
+        budgets = notebook.run("careful.budgets()").wait()
         widget = notebook.run(WIDGET).wait()
         chat = Chat(widget)
         chat.root.wait_for()
@@ -64,6 +79,7 @@ def run(lab: Lab, check: Checks, _: SlowOllama) -> None:
         picture(notebook, "card", card)
         picture(notebook, "compare", compare)
         picture(notebook, "costs", costs)
+        picture(notebook, "budgets", budgets)
         picture(notebook, "widget", widget)
         picture(notebook, "notebook", compare, costs)
         notebook.close()

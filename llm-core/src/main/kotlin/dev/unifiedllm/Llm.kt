@@ -184,6 +184,10 @@ public class Llm private constructor(client: Client) :
             get() = shared.get() ?: synchronized(shared) { shared.get() ?: create().also(shared::set) }
             set(llm) = shared.set(llm)
 
+        /** [default], if it has been made. */
+        @get:JvmSynthetic
+        internal val made: Llm? get() = shared.get()
+
         /**
          * Replaces [default] by a client with the settings of [block]. The new one takes over the ledger. The old one closes when its running calls have
          * ended; replies that have not been sent and conversations that were made by top-level functions go on with the new one.

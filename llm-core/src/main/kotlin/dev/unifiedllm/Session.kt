@@ -31,7 +31,8 @@ public fun sessionCosts(by: By, days: Int?): CostReport =
 @JvmSynthetic
 public fun sessionUsage(days: Int?): UsageReport = sessionLedger?.usage(days, SESSION, lasting(days)) ?: Llm.default.client.ledger.usage(days, DEFAULT_CLIENT)
 
-private fun lasting(days: Int?): LastingLedger? = if (days == null) null else Llm.default.client.ledger.lasting
+/** A report of all calls makes no client: its rows are in memory. */
+private fun lasting(days: Int?): LastingLedger? = (if (days == null) Llm.made else Llm.default)?.client?.ledger?.lasting
 
 /** Where the costs of the calls of [Llm.default] are kept, as in a path; null if they are in memory alone. */
 @InternalLlmApi

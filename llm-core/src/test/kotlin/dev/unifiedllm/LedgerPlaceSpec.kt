@@ -73,6 +73,9 @@ class LedgerPlaceSpec : FunSpec({
         val report = other.costs(7)
         report.single().calls shouldBe 2
         report.title shouldContain "$file"
+        report.ledger shouldBe "$file"
+        report.ledgerProblem.shouldBeNull()
+        other.costs().ledger.shouldBeNull()
         other.costs(By.TAG, 7).map { it.name } shouldContain "x"
         other.costs(By.SESSION, 7).map { it.name } shouldContainExactly listOf(SESSION_ID)
         other.usage(7).single().calls shouldBe 2
@@ -91,6 +94,8 @@ class LedgerPlaceSpec : FunSpec({
             llm.costs().single().calls shouldBe 3
             llm.costs(1).single().calls shouldBe 3
             llm.costs(1).title shouldContain "this client (not of other processes: "
+            llm.costs(1).ledger.shouldBeNull()
+            for (report in listOf(llm.costs(), llm.costs(1))) report.ledgerProblem shouldContain "3 calls are not in the ledger"
             llm.doctor().await().single { it.subject == "ledger" }.let {
                 it.status shouldBe CheckStatus.WARNING
                 it.finding shouldContain "3 calls are not in the ledger"

@@ -9,7 +9,7 @@ import java.util.Locale
 
 /** Renders [report] as a table. Demo models are below the total, which does not include them. A pure function. */
 internal fun costTable(report: CostReport): Rendered {
-    if (report.isEmpty()) return tableOutput(note("$report"), text = "$report")
+    if (report.isEmpty()) return tableOutput(note("$report"), problem(report), text = listOfNotNull("$report", problemText(report)).joinToString("\n"))
     val (demo, real) = report.partition { it.isDemo }
     val columns = columns(report)
     val heads = columns.map { it.first }
@@ -18,13 +18,16 @@ internal fun costTable(report: CostReport): Rendered {
     val ofDemo = demo.map { cells(it, report.demoTotal) }
     val demoTotal = if (demo.size < 2) emptyList() else listOf(total(heads, "All demo models", demo, report.demoTotal.toDisplayString(), isDemo = true))
     return tableOutput(
+        problem(report),
         tableHtml("ullm-costs", report.title, heads, real.take(MAX_ROWS).map { cells(it, report.total) }, foot + ofDemo + demoTotal),
+        note(source(report)),
         note(rest(real.size, "row")?.let { "$it toCsv() has all of them." }),
         note("The costs of demo models are made up and in no total.".takeIf { demo.isNotEmpty() }),
         note(ended(report)),
+        note(saved(report)),
         unpriced(report),
         links(report),
-        text = listOfNotNull("$report", ended(report), unpricedSummary(report)).joinToString("\n"),
+        text = listOfNotNull(problemText(report), "$report", source(report), ended(report), saved(report), unpricedSummary(report)).joinToString("\n"),
     )
 }
 
@@ -35,10 +38,13 @@ private fun columns(report: CostReport): List<Pair<Head, (CostRow, Usd) -> Strin
         Head(report.by.name.lowercase().replaceFirstChar { it.titlecase(Locale.ROOT) }) to { row, _ -> escape(row.name) },
         number("Calls", 0) { it.calls.toLong() },
         number("Failed", 3) { it.failed.toLong() }.takeIf { report.any { it.failed > 0 } },
+        (Head("Success", 1) to { row: CostRow, _: Usd -> success(row.calls, row.failed, row.cancelled) }).takeIf { report.any { it.failed > 0 } },
         number("Cancelled", 3) { it.cancelled.toLong() }.takeIf { report.any { it.cancelled > 0 } },
         number("Tokens in", 2) { it.inputTokens },
         number("Cached", 1) { it.cacheReadTokens }.takeIf { report.any { it.cacheReadTokens > 0 } },
         number("Tokens out", 2) { it.outputTokens },
+        (Head("Saved", 1) to { row: CostRow, _: Usd -> row.saved.toDisplayString() }).takeIf { report.any { it.cached > 0 } },
+        (Head("Per call", 1) to { row: CostRow, _: Usd -> average(row) }).takeIf { report.any { it.calls > 1 } },
         Head("Cost") to { row, _ -> escape(row.costText) },
         (Head("Share", 2) to { row: CostRow, total: Usd -> shareOf(row, total) }).takeIf { report.count { (it.cost ?: Usd.ZERO) > Usd.ZERO } > 1 },
     )
@@ -49,24 +55,53 @@ private fun shareOf(row: CostRow, total: Usd): String {
     return if (total <= Usd.ZERO) "" else share(cost.amount.divide(total.amount, MathContext.DECIMAL32).toDouble())
 }
 
+private fun average(row: CostRow): String = row.averageCost?.takeUnless { row.isFree }?.toDisplayString().orEmpty()
+
+/** The share of calls that did not fail, of those that were not cancelled. */
+private fun success(calls: Int, failed: Int, cancelled: Int): String {
+    val ended = calls - cancelled
+    if (ended <= 0) return ""
+    val percent = 100.0 * (ended - failed) / ended
+    return if (failed > 0 && percent > MOST_WITH_FAILURES) "&gt; 99 %" else "${Math.round(percent)} %"
+}
+
 /** The sum of [rows] in the columns [heads]. */
 private fun total(heads: List<Head>, name: String, rows: List<CostRow>, amount: String, isDemo: Boolean = false): TableRow {
-    val sums = mapOf(
-        "Calls" to rows.sumOf { it.calls.toLong() },
-        "Failed" to rows.sumOf { it.failed.toLong() },
-        "Cancelled" to rows.sumOf { it.cancelled.toLong() },
-        "Tokens in" to rows.sumOf { it.inputTokens },
-        "Cached" to rows.sumOf { it.cacheReadTokens },
-        "Tokens out" to rows.sumOf { it.outputTokens },
-    )
     val cells = heads.drop(1).map { head ->
         when (head.title) {
+            "Calls" -> count(rows.sumOf { it.calls.toLong() })
+            "Failed" -> count(rows.sumOf { it.failed.toLong() })
+            "Success" -> success(rows.sumOf { it.calls }, rows.sumOf { it.failed }, rows.sumOf { it.cancelled })
+            "Cancelled" -> count(rows.sumOf { it.cancelled.toLong() })
+            "Tokens in" -> count(rows.sumOf { it.inputTokens })
+            "Cached" -> count(rows.sumOf { it.cacheReadTokens })
+            "Tokens out" -> count(rows.sumOf { it.outputTokens })
+            "Saved" -> rows.fold(Usd.ZERO) { sum, row -> sum + row.saved }.toDisplayString()
             "Cost" -> escape(amount)
-            "Share" -> ""
-            else -> count(sums.getValue(head.title))
+            else -> ""
         }
     }
     return TableRow(listOf(name) + cells, isDemo)
+}
+
+/** What the rows do not have, above the table. */
+private fun problem(report: CostReport): String =
+    report.ledgerProblem?.let { "<div class=\"ullm-problem\"><b class=\"ullm-bad\">$PROBLEM</b> ${escape(it)}</div>" }.orEmpty()
+
+private fun problemText(report: CostReport): String? = report.ledgerProblem?.let { "$PROBLEM $it" }
+
+/** Where the rows of some days come from. */
+private fun source(report: CostReport): String? = when {
+    report.ledger != null -> "The ledger has the calls of all processes that use it, also of those that have ended."
+    report.days == null || report.ledgerProblem != null -> null
+    else -> "Only the calls of this process: no ledger is kept. configure { ledger() } keeps one from then on."
+}
+
+private fun saved(report: CostReport): String? {
+    val cached = report.sumOf { it.cached }.takeIf { it > 0 && report.by != By.TAG } ?: return null
+    val amount = report.fold(Usd.ZERO) { sum, row -> sum + row.saved }
+    val ofDemo = if (report.any { it.isDemo && it.saved > Usd.ZERO }) " (with made-up costs of demo models)" else ""
+    return "${count(cached, "response")} from the cache saved ${amount.toDisplayString()}$ofDemo."
 }
 
 /** That calls failed or were cancelled, which a narrow table does not show. */
@@ -102,7 +137,9 @@ private fun links(report: CostReport): String {
         "${", costs(by = By.DAY)".takeIf { report.by == By.MODEL }.orEmpty()}</div>"
 }
 
+private const val PROBLEM = "✗ Not all costs are in the ledger:"
 private const val MAX_REASONS = 20
+private const val MOST_WITH_FAILURES = 99.5
 
 /** A saved notebook keeps the links. */
 private const val MAX_LINK = 100_000

@@ -2,14 +2,18 @@ package dev.unifiedllm.jupyter
 
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.BudgetStatus
 import dev.unifiedllm.chat.ChatRequestBuilder
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.Period
+import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.e2e.OptionalProgram
 import dev.unifiedllm.e2e.needs
 import dev.unifiedllm.store.By
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.string.shouldContain
 import java.io.File
 
@@ -71,12 +75,39 @@ class AccessibilitySpec : FunSpec({
                 llm.estimate("openai/gpt-4o", quick("How much is this?")),
             )
             write("tables", *tables.map { checkNotNull(reportTable(it)) { "no table of $it" } }.toTypedArray())
+            write("times", timesTable(llm.costs().times()))
             write("plot", spendPlot(llm.costs().plot()))
             var asked = 0
             val model = FakeModel { if (replies.size == ++asked) throw LlmException.Overloaded("busy") else emit(finish()) }
             val bulk = llm.map(replies.map { it.request.model }, concurrency = 1) { llm.chat(model, "$it") }
             val results = bulk.get()
             write("bulk", bulkBar(bulk.progress, CardState.STREAMING), bulkBar(bulk.progress, CardState.DONE, results = results))
+        }
+    }
+
+    test("budgets in all states") {
+        val builder = Llm.builder().price("openai/gpt-4o") {
+            inputPerMillion = Usd.ZERO
+            outputPerMillion = Usd.of("1")
+        }
+        for ((name, limit) in listOf("wide" to "0.001", "near" to "0.000022", "over" to "0.00002")) {
+            builder.budget(Usd.of(limit), Period.MONTH) {
+                this.name = name
+                warnAt(0.8)
+            }
+        }
+        builder.build().use { llm ->
+            var running = emptyList<BudgetStatus>()
+            val model = FakeModel(gpt) {
+                running = llm.budgets()
+                emit(finish(Usage.of(1, 20)))
+            }
+            llm.chat(model) {
+                user("?")
+                maxTokens = 20
+            }.get()
+            llm.budgets().map { it.state } shouldContainExactly listOf(BudgetStatus.State.OK, BudgetStatus.State.WARN, BudgetStatus.State.OVER)
+            write("budgets", budgetBars(running), budgetBars(llm.budgets()))
         }
     }
 

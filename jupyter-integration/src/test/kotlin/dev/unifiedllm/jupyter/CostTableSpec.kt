@@ -96,11 +96,11 @@ class CostTableSpec : FunSpec({
             val rendered = costTable(llm.costs())
             val page = safe(rendered.html)
             page.texts("table > caption") shouldContainExactly listOf("Costs of this client, by model")
-            page.texts("thead th[scope=col]") shouldContainExactly listOf("Model", "Calls", "Tokens in", "Cached", "Tokens out", "Cost", "Share")
+            page.texts("thead th[scope=col]") shouldContainExactly listOf("Model", "Calls", "Tokens in", "Cached", "Tokens out", "Per call", "Cost", "Share")
             page.table shouldContainExactly listOf(
-                listOf("paid/large", "2", "1,002,000", "1,000", "500,000", "$20.02", "91 %"),
-                listOf("paid/small", "1", "1,000,000", "0", "500,000", "$2.00", "9 %"),
-                listOf("Total", "3", "2,002,000", "1,000", "1,000,000", "$22.02", ""),
+                listOf("paid/large", "2", "1,002,000", "1,000", "500,000", "$10.01", "$20.02", "91 %"),
+                listOf("paid/small", "1", "1,000,000", "0", "500,000", "$2.00", "$2.00", "9 %"),
+                listOf("Total", "3", "2,002,000", "1,000", "1,000,000", "", "$22.02", ""),
             )
             page.all("tbody tr, tfoot tr").map { it.child(0).tagName() + it.child(0).attr("scope") }.distinct() shouldContainExactly listOf("throw")
             page.all(".ullm-share span").map { it.attr("style") } shouldContainExactly listOf("width:91%", "width:9%")
@@ -226,11 +226,11 @@ class CostTableSpec : FunSpec({
             runCatching { llm.chat(Down, "?").await() }
             val rendered = costTable(llm.costs())
             val page = safe(rendered.html)
-            page.texts("thead th") shouldContainExactly listOf("Model", "Calls", "Failed", "Tokens in", "Tokens out", "Cost")
+            page.texts("thead th") shouldContainExactly listOf("Model", "Calls", "Failed", "Success", "Tokens in", "Tokens out", "Cost")
             page.table shouldContainExactly listOf(
-                listOf("paid/small", "1", "1", "0", "0", "$0.00000700"),
-                listOf("paid/down", "1", "1", "0", "0", "$0.00"),
-                listOf("Total", "2", "2", "0", "0", "$0.00000700"),
+                listOf("paid/small", "1", "1", "0 %", "0", "0", "$0.00000700"),
+                listOf("paid/down", "1", "1", "0 %", "0", "0", "$0.00"),
+                listOf("Total", "2", "2", "0 %", "0", "0", "$0.00000700"),
             )
             page.texts(".ullm-note").first() shouldContain "2 calls failed. "
             rendered.text shouldContain "2 calls failed. "

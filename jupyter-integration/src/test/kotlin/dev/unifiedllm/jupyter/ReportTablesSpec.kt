@@ -17,7 +17,9 @@ import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
 import io.kotest.matchers.string.shouldStartWith
 import org.jsoup.nodes.Element
+import java.nio.file.Files
 import java.time.Duration
+import kotlin.time.Duration.Companion.seconds
 
 private const val SECRET = "gsk_a-secret-that-must-not-be-shown"
 private const val EVIL = "<img src=x onerror=alert(1)>"
@@ -118,13 +120,36 @@ class ReportTablesSpec : FunSpec({
             val report = llm.doctor().await()
             val table = table(report)
             table.texts("caption").single() shouldStartWith "Set-up: "
-            table.rows("tbody tr").map { it.first() } shouldContainExactly report.map { it.subject }
-            table.rows("tbody tr").single { it.first() == "default model" }.let {
+            table.rows(".ullm-doctor tbody tr").map { it.first() } shouldContainExactly report.map { it.subject }
+            table.rows(".ullm-doctor tbody tr").single { it.first() == "default model" }.let {
                 it[1] shouldBe "! warning"
                 it[2] shouldContain EVIL
             }
             report.single { it.subject == "default model" }.status shouldBe CheckStatus.WARNING
         }
+    }
+
+    test("doctor: the settings with their sources, those that are set first, folded") {
+        client("MODEL" to "demo/$EVIL", "GROQ_API_KEY" to SECRET).timeouts { total = 5.seconds }.build().use { llm ->
+            val report = llm.doctor().await()
+            val rendered = reportTable(report).shouldNotBeNull()
+            val settings = safe(rendered.html).all("details").single()
+            settings.texts("summary").single() shouldBe "Settings: 2 set (MODEL, code), ${report.settings.size - 2} by default"
+            val rows = settings.rows("tbody tr")
+            rows.take(2) shouldContainExactly listOf(listOf("defaultModel", "demo/$EVIL", "MODEL"), listOf("timeouts.total", "5s", "code"))
+            rows.drop(2).map { it[2] }.distinct() shouldContainExactly listOf("default")
+            rows.size shouldBe report.settings.size
+            rendered.text shouldContain "  timeouts.total: 5s (code)"
+            rendered.html shouldNotContain SECRET
+        }
+    }
+
+    test("doctor: the line about the ledger") {
+        val file = Files.createTempDirectory("doctor").resolve("costs.db")
+        client().ledger(file).build().use { llm ->
+            table(llm.doctor().await()).rows(".ullm-doctor tbody tr") shouldContain listOf("ledger", "✓ ok", "costs are kept in $file")
+        }
+        file.parent.toFile().deleteRecursively()
     }
 
     test("an estimate: the range, the tokens, the price and its source") {

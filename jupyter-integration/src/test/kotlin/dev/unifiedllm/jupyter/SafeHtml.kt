@@ -51,7 +51,7 @@ private fun isSafe(element: String, attribute: String, value: String, owner: Ele
 
 /** The rules of all style sheets, longer ones first. An output has some of them. */
 private val rules: List<String> by lazy {
-    listOf("base", "parts", "markdown", "table", "compare", "transcript")
+    listOf("base", "parts", "markdown", "table", "budget", "compare", "transcript")
         .mapNotNull { SafeHtml::class.java.getResource("/dev/unifiedllm/jupyter/$it.css") }
         .flatMap { sheet -> rulesOf(sheet.readText()).map { it.css } }
         .sortedByDescending { it.length }

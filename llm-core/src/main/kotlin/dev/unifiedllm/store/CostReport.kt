@@ -87,6 +87,14 @@ public class CostReport internal constructor(
     @get:JvmName("title")
     public val title: String get() = "Costs of $period, by ${by.name.lowercase()}"
 
+    /** The place of the ledger that the rows are from, as in a path: it has the calls of all processes that use it. Null: from the memory of this process. */
+    @get:JvmName("ledger")
+    public val ledger: String? get() = period.ledger
+
+    /** Why the ledger of this client does not have all calls, or cannot be read, and what to do; null if it has them, and if there is none. */
+    @get:JvmName("ledgerProblem")
+    public val ledgerProblem: String? get() = period.problem
+
     /** The sum of all known costs, without demo models. */
     @get:JvmName("total")
     public val total: Usd = once(by, rows, facts).filterNot { it.isDemo }.mapNotNull { it.cost }.fold(Usd.ZERO, Usd::plus)
@@ -164,6 +172,8 @@ public class CostReport internal constructor(
  * @property days null for all rows
  * @property whose whose calls are in the ledger, as in `this session`
  * @property kept how many rows the ledger has, if it has dropped older ones of this time; else null
+ * @property ledger the place of the rows; null if they are in memory
+ * @property problem why rows are not in the ledger that lasts
  */
 internal class ReportPeriod(
     val days: Int?,
@@ -172,6 +182,8 @@ internal class ReportPeriod(
     val zone: ZoneId,
     private val whose: String,
     private val kept: Int? = null,
+    val ledger: String? = null,
+    val problem: String? = null,
 ) {
     override fun toString(): String = when {
         kept != null -> "the latest ${thousands(kept.toLong())} calls of $whose"

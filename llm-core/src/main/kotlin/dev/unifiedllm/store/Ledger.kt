@@ -160,18 +160,21 @@ internal class MemoryLedger(
         val now = Instant.now()
         val from = days?.let { now.minus(it.toLong(), ChronoUnit.DAYS) }
         val zone = ZoneId.systemDefault()
-        var unread = ""
+        var unread: String? = null
         if (from != null && lasting != null) {
             try {
                 lasting.flush()
-                return report(lasting.facts(from, zone), ReportPeriod(days, from, now, zone, "all calls in ${lasting.place}"))
+                val facts = lasting.facts(from, zone)
+                val whole = "all calls in ${lasting.place}"
+                return report(facts, ReportPeriod(days, from, now, zone, whole, ledger = lasting.place, problem = lasting.problem))
             } catch (failure: StoreException) {
-                unread = " (not of other processes: ${failure.message?.trimEnd('.')})"
+                unread = failure.message.orEmpty()
             }
         }
         val (all, isCut) = synchronized(rows) { rows.toList() to isCut }
         val isIncomplete = isCut && (from == null || all.first().startedAt >= from)
-        val period = ReportPeriod(days, from, now, zone, whose + unread, all.size.takeIf { isIncomplete })
+        val those = whose + unread?.let { " (not of other processes: ${it.trimEnd('.')})" }.orEmpty()
+        val period = ReportPeriod(days, from, now, zone, those, all.size.takeIf { isIncomplete }, problem = lasting?.problem ?: unread)
         return report(MemoryFacts(all.filter { from == null || it.startedAt >= from }, zone), period)
     }
 
