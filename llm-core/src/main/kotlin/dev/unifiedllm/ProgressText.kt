@@ -60,11 +60,11 @@ internal class ProgressText(
             System.err.flush()
         }
 
-        /** Whether the standard error stream is a terminal, as far as it can be told. */
-        private fun isTerminal(): Boolean {
-            if (System.getenv("TERM") == "dumb") return false
+        /** Whether the standard error stream is a terminal that a line can be drawn over in, as far as it can be told. */
+        internal fun isTerminal(term: String? = System.getenv("TERM"), stream: Path = Path.of("/proc/self/fd/2")): Boolean {
+            if (term == "dumb") return false
             return try {
-                val target = Files.readSymbolicLink(Path.of("/proc/self/fd/2")).toString()
+                val target = Files.readSymbolicLink(stream).toString()
                 target.startsWith("/dev/pts/") || target.startsWith("/dev/tty")
             } catch (_: IOException) { // not on Linux
                 System.console() != null

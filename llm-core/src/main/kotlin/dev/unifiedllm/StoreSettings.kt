@@ -84,6 +84,13 @@ public abstract class StoreSettings<B : StoreSettings<B>> @InternalLlmApi constr
      */
     public fun budget(amount: Usd): B = budget(amount, Period.CLIENT) { }
 
+    /** What all calls of this client together may cost, as [block] says. @throws IllegalArgumentException as the other overloads */
+    @JvmSynthetic
+    public fun budget(amount: Usd, block: BudgetBuilder.() -> Unit): B = budget(amount, Period.CLIENT, block)
+
+    /** What all calls of this client together may cost, as [block] says. */
+    public fun budget(amount: Usd, block: Consumer<BudgetBuilder>): B = budget(amount, Period.CLIENT, block)
+
     /** What the calls in each [per] may cost. See [Period] for where the amounts are. @throws IllegalArgumentException as the other overload */
     public fun budget(amount: Usd, per: Period): B = budget(amount, per) { }
 

@@ -41,6 +41,7 @@ import java.lang.ref.WeakReference
 import java.net.InetAddress
 import java.net.InetSocketAddress
 import java.nio.file.Files
+import java.nio.file.Path
 import java.nio.file.attribute.PosixFilePermissions
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.CopyOnWriteArrayList
@@ -543,6 +544,17 @@ class BulkSpec : FunSpec({
             }
             model.calls shouldBe 0
         }
+    }
+
+    test("a line is drawn over itself in a terminal, unless TERM is dumb") {
+        val folder = Files.createTempDirectory("terminal")
+        val terminal = Files.createSymbolicLink(folder.resolve("terminal"), Path.of("/dev/pts/7"))
+        val file = Files.createSymbolicLink(folder.resolve("file"), Path.of("/tmp/log"))
+        ProgressText.isTerminal("xterm", terminal) shouldBe true
+        ProgressText.isTerminal(null, terminal) shouldBe true
+        ProgressText.isTerminal("dumb", terminal) shouldBe false
+        ProgressText.isTerminal("xterm", file) shouldBe false
+        folder.toFile().deleteRecursively()
     }
 })
 

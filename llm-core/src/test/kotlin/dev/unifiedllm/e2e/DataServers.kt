@@ -1,6 +1,7 @@
 package dev.unifiedllm.e2e
 
 import dev.unifiedllm.e2e.OptionalProgram.Companion.isRoot
+import java.io.File
 import java.io.IOException
 import java.net.InetAddress
 import java.net.ServerSocket
@@ -86,10 +87,11 @@ class PostgresServer : AutoCloseable {
         /** Debian's user: the server does not run as root. */
         private const val USER = "postgres"
 
-        /** Debian keeps the server's programs in a folder of its version. */
+        /** Debian keeps the server's programs in a folder of its version, and the client in the path. */
         internal fun program(name: String): String {
-            val versions = Path.of("/usr/lib/postgresql").toFile().listFiles().orEmpty().sortedByDescending { it.name.toIntOrNull() ?: 0 }
-            return versions.map { it.resolve("bin/$name") }.firstOrNull { it.canExecute() }?.path ?: name
+            val hasClient = System.getenv("PATH").orEmpty().split(File.pathSeparator).any { Path.of(it, "psql").toFile().canExecute() }
+            val versions = Path.of("/usr/lib/postgresql").toFile().listFiles().orEmpty().filter { hasClient }
+            return versions.sortedByDescending { it.name.toIntOrNull() ?: 0 }.map { it.resolve("bin/$name") }.firstOrNull { it.canExecute() }?.path ?: name
         }
 
         private fun command(name: String, vararg options: String): List<String> =

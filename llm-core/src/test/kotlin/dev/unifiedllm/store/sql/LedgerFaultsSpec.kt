@@ -11,6 +11,7 @@ import dev.unifiedllm.store.By
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.store.LedgerRow.Status
 import dev.unifiedllm.store.MemoryLedger
+import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.longs.shouldBeLessThan
@@ -104,8 +105,7 @@ class LedgerFaultsSpec : FunSpec({
             ledger.problem.shouldBeNull()
             server.kill()
             repeat(3) { ledger.add(Random(it).ledgerRow(it)) }
-            ledger.flush()
-            ledger.problem shouldContain "3 calls are not in the ledger"
+            eventually(30.seconds) { ledger.problem shouldContain "3 calls are not in the ledger" }
             server.start()
             ledger.untilWritten()
             ledger.calls() shouldBe 4
