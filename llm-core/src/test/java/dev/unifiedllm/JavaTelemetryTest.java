@@ -40,9 +40,11 @@ class JavaTelemetryTest {
                 return prompt.toUpperCase();
             });
             Span job = sdk.getTracer("test").spanBuilder("job").startSpan();
-            try (Scope ignored = job.makeCurrent()) {
+            Scope scope = job.makeCurrent();
+            try {
                 assertEquals("HI", llm.chat(model, "hi").get().text());
             } finally {
+                scope.close();
                 job.end();
             }
             SpanData chat = span("chat function");

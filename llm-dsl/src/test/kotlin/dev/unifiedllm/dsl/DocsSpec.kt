@@ -23,6 +23,7 @@ import io.kotest.matchers.shouldBe
 /** The pages that show an ability, each in both languages. */
 private val abilities = listOf(
     "tools", "structured-output", "vision-and-images", "embeddings", "reasoning", "conversations", "scripts", "configuration", "migrating-from-litellm",
+    "costs-and-budgets",
 )
 
 /** The pages whose examples are parts of a larger program. TlsSpec and SslContextTest run those of tls.md, with certificates. */

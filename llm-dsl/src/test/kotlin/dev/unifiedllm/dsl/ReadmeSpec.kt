@@ -11,6 +11,7 @@ import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Effort
 import dev.unifiedllm.chat.Part
+import dev.unifiedllm.chat.Period
 import dev.unifiedllm.dsl.*
 import dev.unifiedllm.store.By
 import io.kotest.assertions.throwables.shouldThrow
@@ -92,6 +93,11 @@ private suspend fun written(reply: Reply, response: ChatResponse, call: Part.Too
     reply.deltas().collect(::print)
     reply.events().collect { println(it) }
     costs(By.TASK)
+    configure { budget(5.usd, Period.DAY) }
+    configure { ledger() }
+    costs(days = 7)
+    configure { cache { memory() } }
+    bulk(texts) { chat("openai/gpt-4o-mini") { user(it) } }.await()
     configure { price("my-vllm/llama-3") { inputPerMillion = 0.10.usd; outputPerMillion = 0.20.usd } }
     val chain = firstOf("openai/gpt-4o-mini", "ollama/llama3")
     val gpt = group("gpt") { target("openai/gpt-4o") { apiKey = System.getenv("KEY_A"); weight = 2 }; target("azure/gpt-4o") }
@@ -126,6 +132,8 @@ private fun ChatRequestBuilder.writtenInside(schema: String) {
     delivery = Delivery.WHOLE
     task = "summary"
     tag("nightly")
+    budget(0.05.usd)
+    cache(true)
     fallback("ollama/llama3")
     timeouts { total = 5.minutes }
     retry { maxRetries = 4 }
