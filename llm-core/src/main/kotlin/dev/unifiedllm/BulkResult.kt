@@ -25,7 +25,7 @@ public class BulkResult<T : Any, R : Any> internal constructor(
     public enum class State { DONE, FAILED, NOT_STARTED }
 
     /** The value. @throws Throwable [failure], if there is one */
-    public fun getOrThrow(): R = value ?: throw checkNotNull(failure)
+    public fun orThrow(): R = value ?: throw checkNotNull(failure)
 
     override fun toString(): String = "BulkResult($index, $state${failure?.let { ": $it" }.orEmpty()})"
 }

@@ -3,6 +3,7 @@ package dev.unifiedllm
 import dev.unifiedllm.chat.BudgetPolicy
 import dev.unifiedllm.chat.BudgetStatus
 import dev.unifiedllm.chat.Period
+import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.middleware.AttemptTarget
 import dev.unifiedllm.middleware.BudgetPlaces
 import dev.unifiedllm.middleware.BudgetRule
@@ -24,7 +25,8 @@ internal class ClientBudgets(builder: LlmBuilder, state: SharedState?, ledger: L
 
     fun link(target: AttemptTarget): Budgets {
         val known = abilities(target.id)
-        return Budgets(target, rules, TokenLimits(known?.maxInputTokens, known?.maxOutputTokens), places, unknown)
+        val mostOutput = if (target.id.provider == DemoModel.PROVIDER) DemoModel.MOST_OUTPUT else known?.maxOutputTokens
+        return Budgets(target, rules, TokenLimits(known?.maxInputTokens, mostOutput), places, unknown)
     }
 
     suspend fun status(): List<BudgetStatus> {

@@ -88,12 +88,12 @@ class JavaBulkTest {
     void failuresAndTypes() {
         Model json = Models.simple(text -> "{\"name\":\"" + text + "\"}");
         List<BulkResult<String, City>> cities = llm.map(List.of("Rome"), item -> llm.chat(json, item).typed(City.class)).get();
-        assertEquals(new City("Rome"), cities.get(0).getOrThrow());
+        assertEquals(new City("Rome"), cities.get(0).orThrow());
         List<BulkResult<String, EmbeddingResponse>> vectors = llm.map(List.of("a"), item -> llm.embed("demo/embedder", item)).get();
         assertTrue(vectors.get(0).value().dimensions() > 0);
         Bulk<String, ChatResponse> bulk = llm.map(List.of("a"), item -> llm.chat("demo/error", item));
         assertInstanceOf(LlmException.Overloaded.class, bulk.get().get(0).failure());
-        assertThrows(LlmException.Overloaded.class, () -> bulk.get().get(0).getOrThrow());
+        assertThrows(LlmException.Overloaded.class, () -> bulk.get().get(0).orThrow());
         assertEquals(1, bulk.progress().failed());
         bulk.cancel();
     }

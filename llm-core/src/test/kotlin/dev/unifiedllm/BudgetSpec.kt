@@ -253,50 +253,6 @@ class BudgetSpec : FunSpec({
     }
 
     test("fault 197: random schedules of success, failure, cancellation and throwing collectors leave nothing reserved") {
-        repeat(300) { seed ->
-            val random = Random(seed)
-            val rule = BudgetRule("b", millionths(60), Period.CLIENT)
-            val store = MemoryBudgetStore()
-            val link = Budgets(target, listOf(rule), TokenLimits(1_000, 10), BudgetPlaces(store))
-            var sent = 0
-            runTest {
-                repeat(20) {
-                    val kind = random.nextInt(5)
-                    val pause = random.nextLong(1, 50)
-                    val model = Scripted("test/m") {
-                        sent++
-                        delay(pause)
-                        if (kind == 1) throw LlmException.ServerError("500")
-                        emit(Delta.Start(null, it.model))
-                        delay(pause)
-                        if (kind == 2) throw LlmException.StreamInterrupted("cut")
-                        emit(Delta.Finish(FinishReason.STOP, Usage.of(1, 1)))
-                    }.with(link, MarkSent)
-                    val limited = request.with { maxTokens = 10 }
-                    val call = launch {
-                        delay(random.nextLong(100))
-                        try {
-                            when (kind) {
-                                3 -> model.stream(limited).first()
-                                4 -> model.stream(limited).collect { error("the collector throws") }
-                                else -> model.stream(limited).collect()
-                            }
-                        } catch (failure: Exception) {
-                            if (failure !is LlmException && failure !is IllegalStateException) throw failure
-                        }
-                    }
-                    if (random.nextInt(3) == 0) {
-                        launch {
-                            delay(random.nextLong(150))
-                            call.cancel()
-                        }
-                    }
-                }
-            }
-            val status = rule.status(store.amounts(listOf(rule.claim(Instant.EPOCH).account)).single(), Instant.EPOCH)
-            status.reserved shouldBe Usd.ZERO
-            (status.spent <= status.limit) shouldBe true
-            status.spent.amount.movePointRight(6).toInt() shouldBeLessThanOrEqual sent * 10
-        }
+        repeat(300) { budgetSchedule(it) }
     }
 })

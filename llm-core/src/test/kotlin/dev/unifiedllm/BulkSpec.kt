@@ -172,8 +172,8 @@ class BulkSpec : FunSpec({
             List(6) { if (it == 3 || it == 5) BulkResult.State.FAILED else BulkResult.State.DONE }
         results[3].failure.shouldBeInstanceOf<LlmException.Overloaded>()
         results[5].failure.shouldBeInstanceOf<IllegalArgumentException>().message shouldBe "not this one"
-        shouldThrow<LlmException.Overloaded> { results[3].getOrThrow() }
-        results[0].getOrThrow().text shouldBe "WORD-0"
+        shouldThrow<LlmException.Overloaded> { results[3].orThrow() }
+        results[0].orThrow().text shouldBe "WORD-0"
     }
 
     test("no more calls are open at a server than concurrency says, and that many are") {
@@ -203,7 +203,7 @@ class BulkSpec : FunSpec({
         for (source in sources) {
             look(source) { bulk, taken ->
                 bulk.results().take(10).toList().map { it.value?.text } shouldContainExactly (0 until 10).map { "$it" }
-                taken.get() shouldBeLessThanOrEqual 10 + 3 + 3
+                taken.get() shouldBeLessThanOrEqual 10 + 3 + 1_024 // taken, running, and done before the collector has left
                 bulk.progress.total shouldBe null
             }
         }

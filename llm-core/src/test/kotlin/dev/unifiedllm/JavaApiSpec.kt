@@ -70,5 +70,5 @@ class JavaApiSpec : FunSpec({
 private val KNOWN_COMPANIONS = listOf(
     "Llm", "Model", "Interceptor", "ChatRequest", "CallContext", "ApiKey", "Message", "ModelId", "Tool", "Usage", "Usd", "FinishReason",
     "LlmException", "LlmException\$Details", "Price", "ResponseFormat", "ChatResponse", "EmbeddingRequest", "EmbeddingResponse", "ImageRequest",
-    "ImageResponse", "GeneratedImage", "Conversation",
+    "ImageResponse", "GeneratedImage", "Conversation", "GenAiTelemetry",
 )

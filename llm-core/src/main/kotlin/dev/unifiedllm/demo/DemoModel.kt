@@ -96,6 +96,9 @@ internal class DemoModel(name: String) : Model {
 
     internal companion object {
         const val PROVIDER: String = "demo"
+
+        /** More output tokens than its own texts have. */
+        const val MOST_OUTPUT: Long = 4_096
         private const val WIDTH = 480
         private const val HEIGHT = 300
         private const val FINEST_PREVIEW = 0.2
