@@ -5,6 +5,7 @@ import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Period
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.config.ownKeys
@@ -464,7 +465,8 @@ private val keys = listOf(
     Row("cache.namespace") { builder("""{"cache":{"namespace":"tests"}}""").settled!!.money.cache!!.namespace shouldBe "tests" },
     Row("cache.maxEntries") { builder("""{"cache":{"maxEntries":50}}""").settled!!.money.cache!!.maxEntries shouldBe 50 },
     Row("budget.amount") { builder("""{"budget":{"amount":"5.00"}}""").settled!!.money.budget!!.amount shouldBe BigDecimal("5.00") },
-    Row("budget.per") { builder("""{"budget":{"amount":5,"per":"day"}}""").settled!!.money.budget!!.per shouldBe "DAY" },
+    Row("budget.per") { builder("""{"budget":{"amount":5,"per":"day"}}""").settled!!.money.budget!!.per shouldBe Period.DAY },
+    Row("budget.name") { builder("""{"budget":{"amount":5,"name":"job"}}""").settled!!.money.budget!!.name shouldBe "job" },
     Row("budget.warnAt") {
         builder("""{"budget":{"amount":5,"warnAt":[0.5,0.8]}}""").settled!!.money.budget!!.warnAt shouldBe listOf("0.5", "0.8").map(::BigDecimal)
     },

@@ -27,6 +27,7 @@ import io.kotest.matchers.string.shouldNotBeEmpty
 import io.kotest.matchers.types.shouldBeInstanceOf
 import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
+import java.math.BigDecimal
 import java.math.RoundingMode
 
 /** Against servers of other projects: llama.cpp, aimock, which speaks the protocols of nine providers, and the LiteLLM proxy in front of both. */
@@ -159,6 +160,29 @@ private fun FunSpec.proxy(servers: Servers) {
                 val imported = price.cost(response.usage).usd()!!.amount
                 billed.amount.amount.setScale(12, RoundingMode.HALF_EVEN).compareTo(imported) shouldBe 0
             }
+        }
+    }
+
+    test("a budget holds through the proxy: by the imported prices before a call, by the proxy's figures after it") {
+        Llm.builder().retry { maxRetries = 0 }.environment { servers.proxyVariables[it] }.budget(Usd.of("0.0006")).build().use { client ->
+            var count = 0
+            fun ask() = client.chat("litellm_proxy/mock-chat") {
+                user("hello")
+                maxTokens = 20
+                delivery = Delivery.entries[count++ % 2]
+            }
+            shouldThrow<LlmException.BudgetExceeded> { ask().await() }.message!! shouldContain "price(\"litellm_proxy/mock-chat\")"
+            client.importPrices("litellm_proxy").await()
+            val costs = mutableListOf<BigDecimal>()
+            val refused = shouldThrow<LlmException.BudgetExceeded> {
+                while (true) costs += ask().await().cost.shouldBeInstanceOf<Cost.Known>().amount.amount
+            }
+            costs.size shouldBeGreaterThan 1
+            val spent = refused.budget!!.spent
+            val rounding = spent.amount - costs.reduce(BigDecimal::plus) // to a millionth of a millionth, for each response
+            (rounding.signum() >= 0 && rounding <= BigDecimal("1E-12") * costs.size.toBigDecimal()) shouldBe true
+            (spent + refused.asked!! > refused.budget.limit) shouldBe true
+            client.budgets().single().run { listOf(this.spent, reserved) } shouldBe listOf(spent, Usd.ZERO)
         }
     }
 
