@@ -32,8 +32,8 @@ public class BudgetBuilder @InternalLlmApi constructor() {
     public var unknownPrice: BudgetPolicy? = null
 
     /**
-     * What happens while the place of the amounts cannot be used, as a Redis server that is gone. ALLOW: this process counts alone meanwhile, and adds what was
-     * spent when the place is back.
+     * What happens while the place of the amounts cannot be used, as a Redis server that is gone. ALLOW: this client counts alone meanwhile, from
+     * what it last knew, and adds what was spent when the place is back.
      */
     @get:JvmSynthetic @set:JvmSynthetic
     public var whenUnavailable: BudgetPolicy = BudgetPolicy.REFUSE

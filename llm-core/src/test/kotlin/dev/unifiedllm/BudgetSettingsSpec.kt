@@ -15,6 +15,7 @@ import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.flow.first
 import java.nio.file.Files
@@ -124,13 +125,14 @@ class BudgetSettingsSpec : FunSpec({
                 warnAt(0.75)
                 warnAt(1.0) { error("enough") }
             }
+            budget(usd(20), Period.SESSION) { name = "beside it" }
         }.use { llm ->
             llm.ask(writing { 9 }).await().warnings.shouldBeEmpty()
             llm.ask(writing { 1 }).await().warnings.single() shouldBe "the budget \"client\" has reached 50 %: $10.00 of $20.00 is spent"
             llm.ask(writing { 7 }).await().warnings.single() shouldContain "has reached 75 %: $17.00"
             told.single().run { listOf(spent, state, share) } shouldBe listOf(usd(10), BudgetStatus.State.WARN, 0.5)
             shouldThrow<IllegalStateException> { llm.ask(writing { 3 }, most = 3).await() }
-            llm.budgets().single().state shouldBe BudgetStatus.State.OVER
+            llm.budgets().map { listOf(it.state, it.reserved) }.distinct() shouldBe listOf(listOf(BudgetStatus.State.OVER, usd(0)))
         }
     }
 
@@ -139,8 +141,16 @@ class BudgetSettingsSpec : FunSpec({
             val slow = Scripted(MODEL) { awaitCancellation() }
             llm.ask(Models.hedge(1.milliseconds, slow, writing { 3 })).await().text shouldBe "a"
             llm.budgets().single().run { listOf(spent, reserved) } shouldBe listOf(usd(13), usd(0))
-            val refused = shouldThrow<LlmException> { llm.ask(Models.hedge(1.milliseconds, slow, slow)).await() }
-            (refused is LlmException.BudgetExceeded) shouldBe true
+            val begun = CompletableDeferred<Unit>()
+            val patient = Scripted(MODEL) {
+                begun.await()
+                says(it.model.id, "b")
+            }
+            val refused = Scripted(MODEL) { error("seven dollars do not pay for ten tokens") }
+            val reply = llm.ask(Models.hedge(1.milliseconds, patient, refused))
+            reply.events().collect { if (it is Delta.Attempt) begun.complete(Unit) }
+            reply.await().run { text shouldBe "b" }
+            refused.calls shouldBe 0
             llm.budgets().single().reserved shouldBe usd(0)
         }
     }

@@ -127,7 +127,7 @@ class SharedStateSpec : FunSpec({
                 ledger(file)
                 ofJob(3, BudgetPolicy.ALLOW)
             }.use { llm ->
-                llm.ask().await().warnings.filter { "budgets" in it }.single() shouldContain "budgets count in this process alone"
+                llm.ask().await().warnings.filter { "budgets" in it }.single() shouldContain "budgets count in this client alone"
                 repeat(2) { llm.ask().await() }
                 shouldThrow<LlmException.BudgetExceeded> { llm.ask().await() }
                 Files.delete(blocked)

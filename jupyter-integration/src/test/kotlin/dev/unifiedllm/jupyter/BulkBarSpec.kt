@@ -8,6 +8,7 @@ import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.Usd
+import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.booleans.shouldBeFalse
@@ -31,6 +32,7 @@ import kotlinx.coroutines.test.currentTime
 import kotlinx.coroutines.test.runCurrent
 import org.jsoup.nodes.Element
 import java.util.concurrent.CopyOnWriteArrayList
+import kotlin.time.Duration.Companion.seconds
 
 /** Answers after [pause] milliseconds, for a cent; the third call fails. */
 private fun model(pause: Long = 0): FakeModel {
@@ -222,7 +224,7 @@ class BulkBarSpec : FunSpec({
                 count shouldBeGreaterThanOrEqual 2
                 llm.map(generateSequence(1) { it + 1 }, 1) { chat(FakeModel { emit(finish()) }, "$it") }.stream().use { it.findFirst() }
                 outputs shouldHaveSize 2
-                outputs.map { it.all.last().state } shouldContainExactly listOf("done", "stopped")
+                eventually(5.seconds) { outputs.map { it.all.last().state } shouldContainExactly listOf("done", "stopped") }
             }
         }
 

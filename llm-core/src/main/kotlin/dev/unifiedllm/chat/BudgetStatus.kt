@@ -11,7 +11,7 @@ import java.time.Instant
  * budget; in a notebook, until its kernel ends. DAY and MONTH: the calls in each day or month of the budget's time zone. TOTAL: the calls at any time.
  *
  * DAY, MONTH and TOTAL outlive the process if the client has a place for that: the server of `state(url)`, else the database of `ledger()`. All clients with
- * that place and a budget of the same name, tag and period count together. Without such a place they are those of the client alone.
+ * that place and a budget of the same name, tag, period and time zone count together. Without such a place they are those of the client alone.
  */
 public enum class Period { CALL, CLIENT, SESSION, DAY, MONTH, TOTAL }
 
@@ -21,7 +21,7 @@ public enum class BudgetPolicy { REFUSE, ALLOW }
 /**
  * The state of a budget at one moment.
  *
- * @property limit what may be spent in the period @property spent what responses have cost, with what was reserved by processes that ended meanwhile
+ * @property limit what may be spent in the period @property spent what responses have cost, with what was reserved by attempts that have not ended within ten minutes
  * @property reserved the highest costs of the requests that run
  * @property resetsAt when the period ends; null if it has no end
  * @property tag of the calls for which the budget holds; null: all

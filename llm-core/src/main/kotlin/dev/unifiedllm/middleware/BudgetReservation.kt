@@ -34,7 +34,7 @@ internal class BudgetPlaces(
 /** What one attempt reserves of the budgets [held], in each place of them. Not thread-safe. */
 internal class BudgetReservation(held: List<BudgetRule>, places: BudgetPlaces, context: CallContext, private val at: Instant) {
     private val groups = held.groupBy { places.of(it.period, context) }.map { (store, rules) -> Group(store, rules) }
-    private val id = "$PREFIX ${count.incrementAndGet()}"
+    private var id = ""
     private var amount = 0L
     private var isOpen = false
 
@@ -48,6 +48,7 @@ internal class BudgetReservation(held: List<BudgetRule>, places: BudgetPlaces, c
      */
     suspend fun make(amount: Long): Refusal? {
         var tried = 0
+        id = "$PREFIX ${count.incrementAndGet()}" // a new one: the end of an earlier try may be told late
         try {
             for (group in groups) {
                 tried++
@@ -71,7 +72,8 @@ internal class BudgetReservation(held: List<BudgetRule>, places: BudgetPlaces, c
         if (!isOpen) return emptyList()
         isOpen = false
         val spent = cost?.usd()?.let { BudgetRule.pico(it.amount.min(HIGHEST)) } ?: amount
-        return withContext(NonCancellable) { groups.flatMap { it.settle(spent) } }
+        val held = withContext(NonCancellable) { groups.map { it.settle(spent) } }
+        return groups.zip(held).flatMap { (group, amounts) -> if (amounts == null) emptyList() else group.warn(amounts, spent) }
     }
 
     private inner class Group(private val store: BudgetStore, private val rules: List<BudgetRule>) {
@@ -87,22 +89,26 @@ internal class BudgetReservation(held: List<BudgetRule>, places: BudgetPlaces, c
                 store.reserve(id, amount, claims)
             } catch (failure: StoreException) {
                 if (store !is SharedBudgetStore || rules.any { it.whenUnavailable == BudgetPolicy.REFUSE }) throw failure
-                store.standIn.also { standIn = it }.reserve(id, amount, claims)
+                store.settleLater(id, 0, claims) // it may have been made
+                store.standIn(claims).also { standIn = it }.reserve(id, amount, claims)
             } ?: return null
             val index = claims.indices.minBy { claims[it].limit - held[it].spent - held[it].reserved }
             val rule = rules.first { it.claim(at).run { account == claims[index].account && limit == claims[index].limit } }
             return Refusal(rule, held[index], claims[index].limit - held[index].spent - held[index].reserved)
         }
 
-        suspend fun settle(spent: Long): List<String> {
+        /** What the accounts of [claims] hold then; null if that is not known. */
+        suspend fun settle(spent: Long): List<BudgetAmounts>? {
             val other = standIn
-            val held = when {
+            return when {
                 store !is SharedBudgetStore -> store.settle(id, spent, claims)
                 other == null -> store.settleOrLater(id, spent, claims)
                 else -> other.settle(id, spent, claims).also { store.addLater(spent, claims) }
-            } ?: return emptyList()
-            return rules.mapNotNull { rule -> rule.warn(held[claims.indexOfFirst { it.account == rule.claim(at).account }], at) }
+            }
         }
+
+        fun warn(held: List<BudgetAmounts>, spent: Long): List<String> =
+            rules.mapNotNull { rule -> rule.warn(held[claims.indexOfFirst { it.account == rule.claim(at).account }], spent, at) }
     }
 
     private companion object {

@@ -30,15 +30,12 @@ internal class BudgetRule(
     val whenUnavailable: BudgetPolicy = BudgetPolicy.REFUSE,
     private val warnings: List<Pair<Double, (BudgetStatus) -> Unit>> = emptyList(),
 ) {
-    /** The highest share that was told, by the account. */
-    private val told = HashMap<String, Double>()
-
     fun holdsFor(context: CallContext): Boolean = tag == null || tag in context.tags
 
     fun claim(at: Instant): BudgetClaim = BudgetClaim(account(at), pico(amount.amount), end(at))
 
     private fun account(at: Instant): String =
-        listOfNotNull("$period", day(at)?.let { "$zone $it" }, name, tag).joinToString("/") { it.replace("%", "%25").replace("/", "%2F") }
+        listOfNotNull("$period", day(at)?.let { "${zone.normalized()} $it" }, name, tag).joinToString("/") { it.replace("%", "%25").replace("/", "%2F") }
 
     private fun day(at: Instant): LocalDate? = when (period) {
         Period.DAY -> at.atZone(zone).toLocalDate()
@@ -51,12 +48,16 @@ internal class BudgetRule(
     fun status(held: BudgetAmounts, at: Instant): BudgetStatus =
         BudgetStatus(name, period, amount, usd(held.spent), usd(held.reserved), end(at), tag, warnings.minOfOrNull { it.first }, FromKotlin.CALL)
 
-    /** Tells the listeners of the shares that have been reached since the last time. @return the highest of these shares, as a sentence; null for none */
-    fun warn(held: BudgetAmounts, at: Instant): String? {
+    /**
+     * Tells the listeners of the shares that a response has reached.
+     *
+     * @param held what the account holds after it @param spent by it
+     * @return the highest of these shares, as a sentence; null for none
+     */
+    fun warn(held: BudgetAmounts, spent: Long, at: Instant): String? {
         if (warnings.isEmpty()) return null
         val status = status(held, at)
-        val account = account(at)
-        val before = synchronized(told) { (told[account] ?: 0.0).also { told[account] = maxOf(it, status.share) } }
+        val before = status(BudgetAmounts(held.spent - spent, held.reserved), at).share
         val reached = warnings.filter { it.first > before && it.first <= status.share }.ifEmpty { return null }
         for ((_, listener) in reached) listener(status)
         return "the budget \"$name\" has reached ${percent(reached.maxOf { it.first })} %: ${status.spent.toDisplayString()} of ${status.limit} is spent"

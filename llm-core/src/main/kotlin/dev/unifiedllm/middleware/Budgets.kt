@@ -53,7 +53,7 @@ internal class Budgets(
             var hasBegun = false
             var mayBeBilled = true
             try {
-                for (place in reservation.places()) out.emit(Delta.Warning("budgets count in this process alone, because $place cannot be used"))
+                for (place in reservation.places()) out.emit(Delta.Warning("budgets count in this client alone, because $place cannot be used"))
                 if (maxTokens != null) out.emit(Delta.Warning("the budget pays for $maxTokens output tokens: maxTokens was set to $maxTokens"))
                 next.stream(asked(maxTokens)).collect { delta ->
                     if (delta is Delta.Start) {
@@ -82,15 +82,17 @@ internal class Budgets(
             var amount = most
             var maxTokens: Int? = null
             repeat(TRIES) {
-                val refusal = try {
-                    reservation.make(amount) ?: return maxTokens
-                } catch (failure: StoreException) {
-                    throw unavailable(failure)
-                }
+                val refusal = make(amount) ?: return maxTokens
                 maxTokens = affordable(refusal.left) ?: throw refused(refusal, most)
                 amount = BudgetRule.pico(cost!!.of(maxTokens.toLong()))
             }
-            throw refused(reservation.make(most) ?: return null, most) // others were always faster
+            throw refused(make(most) ?: return null, most) // others were always faster
+        }
+
+        private suspend fun make(amount: Long): BudgetReservation.Refusal? = try {
+            reservation.make(amount)
+        } catch (failure: StoreException) {
+            throw unavailable(failure)
         }
 
         /** How many output tokens [left] pays for; null if none, or if the request limits them itself. */
@@ -125,7 +127,7 @@ internal class Budgets(
 
         private fun unavailable(failure: StoreException) = LlmException.BudgetExceeded(
             "The budgets refuse this call to ${target.id}, because what is left of them is not known: ${failure.message} " +
-                "To count in this process alone meanwhile, set whenUnavailable = BudgetPolicy.ALLOW in each of them.",
+                "To count in this client alone meanwhile, set whenUnavailable = BudgetPolicy.ALLOW in each of them.",
             failure,
             details(null),
         )

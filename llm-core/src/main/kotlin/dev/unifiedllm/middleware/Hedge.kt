@@ -104,11 +104,13 @@ internal class Hedge(
 
         private suspend fun failed(racer: Racer, failure: LlmException) {
             running -= racer
-            val isEnd = !goesOn(failure) || (running.isEmpty() && left.isEmpty())
+            // A budget that does not pay for one more request says nothing about those that run.
+            val isRefused = failure is LlmException.BudgetExceeded && running.isNotEmpty()
+            val isEnd = !isRefused && (!goesOn(failure) || (running.isEmpty() && left.isEmpty()))
             if (isEnd && failed.isEmpty()) throw failure
             note(racer, failure)
             if (isEnd) throw allFailed(failed)
-            if (left.isNotEmpty()) startNext()
+            if (left.isNotEmpty() && !isRefused) startNext()
         }
 
         /** Emits the failed attempts of [racer] that have not been emitted. */

@@ -9,6 +9,9 @@ import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.hasOptions
 import dev.unifiedllm.pricing.InputBound
 import dev.unifiedllm.pricing.WorstCase
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.longOrNull
 import java.math.BigDecimal
 
 /** The most tokens that a model takes and writes; null: not known. */
@@ -46,8 +49,9 @@ internal class HighestCost(val input: BigDecimal, private val perOutputToken: Bi
             val input = if (bytes == null) limits.input else minOf(bytes, limits.input ?: bytes)
             val worst = worst(input ?: return null, request, target)
             val rate = worst?.perOutputToken ?: return null
-            val output = request.maxTokens?.toLong() ?: limits.output ?: return null
-            return HighestCost(worst.input, rate.multiply(BigDecimal.valueOf((request.n ?: 1).toLong())), output)
+            val output = largest(request.providerOptions, OUTPUT_OPTIONS, request.maxTokens?.toLong()) ?: limits.output ?: return null
+            val choices = largest(request.providerOptions, COUNT_OPTIONS, request.n?.toLong()) ?: 1
+            return HighestCost(worst.input, rate.multiply(BigDecimal.valueOf(choices)), output)
         }
 
         private fun images(request: ImageRequest, target: AttemptTarget, limits: TokenLimits): HighestCost? {
@@ -56,7 +60,23 @@ internal class HighestCost(val input: BigDecimal, private val perOutputToken: Bi
             val tokens = bytes(request.prompt) + PER_MESSAGE
             val all = if (request.sources.isEmpty() && request.mask == null) tokens else limits.input ?: (tokens + (request.sources.size + 1) * PER_IMAGE)
             val input = price?.takeIf { it.isOfTokens }?.let { worst(all, request, target)?.input } ?: BigDecimal.ZERO
-            return HighestCost(input + perImage.multiply(BigDecimal.valueOf((request.n ?: 1).toLong())), BigDecimal.ZERO, 0)
+            return HighestCost(
+                input + perImage.multiply(BigDecimal.valueOf(largest(request.providerOptions, COUNT_OPTIONS, request.n?.toLong()) ?: 1)),
+                BigDecimal.ZERO,
+                0,
+            )
+        }
+
+        /** The largest of [set] and the options of a provider's own called [names], which replace it; null if there is none. */
+        private fun largest(options: JsonObject, names: Set<String>, set: Long?): Long? {
+            val own = options.entries.flatMap { (name, value) ->
+                when {
+                    name in names -> listOfNotNull((value as? JsonPrimitive)?.longOrNull)
+                    value is JsonObject -> listOfNotNull(largest(value, names, null))
+                    else -> emptyList()
+                }
+            }
+            return (own + listOfNotNull(set)).maxOrNull()
         }
 
         private fun worst(tokens: Long, request: Request, target: AttemptTarget): WorstCase? {
@@ -95,6 +115,17 @@ internal class HighestCost(val input: BigDecimal, private val perOutputToken: Bi
 
         private fun bytes(text: String): Long = text.encodeToByteArray().size.toLong()
 
+        private val OUTPUT_OPTIONS = setOf(
+            "max_tokens",
+            "max_completion_tokens",
+            "max_output_tokens",
+            "maxOutputTokens",
+            "maxTokens",
+            "max_new_tokens",
+            "max_gen_len",
+            "num_predict",
+        )
+        private val COUNT_OPTIONS = setOf("n", "candidateCount", "num_images", "num_outputs", "sampleCount", "numberOfImages")
         private const val DATA = "data:"
 
         /** The role, and what marks the limits of a message. */

@@ -1,32 +1,48 @@
 package dev.unifiedllm.store
 
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
+import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.ConcurrentLinkedDeque
 
 /**
  * A store that other processes use as well, and that can be gone for a while. What has ended meanwhile is told to it when it is back; until then [standIn]
- * counts for this process what may go on without it.
+ * counts what may go on without it.
  *
  * @property place for messages
  */
 internal class SharedBudgetStore(private val store: BudgetStore, val place: String) : BudgetStore {
     private val late = ConcurrentLinkedDeque<Late>()
+    private val catchingUp = Mutex()
 
-    @Volatile
-    var standIn: BudgetStore = MemoryBudgetStore()
-        private set
+    /** What accounts have spent, as far as [store] has told. */
+    private val known = ConcurrentHashMap<String, Long>()
+    private val inMemory = MemoryBudgetStore()
+
+    /** A store in memory, which has what is known to be spent in the accounts of [claims]. */
+    suspend fun standIn(claims: List<BudgetClaim>): BudgetStore {
+        for (claim in claims) {
+            val missing = known[claim.account]?.let { it - inMemory.amounts(listOf(claim.account)).single().spent } ?: 0
+            if (missing > 0) inMemory.add(missing, listOf(claim))
+        }
+        return inMemory
+    }
 
     override suspend fun reserve(id: String, amount: Long, claims: List<BudgetClaim>): List<BudgetAmounts>? {
         catchUp()
-        return store.reserve(id, amount, claims)
+        return store.reserve(id, amount, claims).also { held -> held?.let { learn(claims.map(BudgetClaim::account), it) } }
     }
 
     /** What the accounts hold; null if the store cannot be used: then it is told later. */
     suspend fun settleOrLater(id: String, spent: Long, claims: List<BudgetClaim>): List<BudgetAmounts>? = try {
-        store.settle(id, spent, claims)
+        store.settle(id, spent, claims).also { learn(claims.map(BudgetClaim::account), it) }
     } catch (_: StoreException) { // the next reservation says so
-        later(Late(id, spent, claims))
+        settleLater(id, spent, claims)
         null
     }
+
+    /** Ends a reservation later that the store may have made. */
+    fun settleLater(id: String, spent: Long, claims: List<BudgetClaim>): Unit = later(Late(id, spent, claims))
 
     /** Tells the store later what a request has cost that it has no reservation for. */
     fun addLater(spent: Long, claims: List<BudgetClaim>) {
@@ -39,17 +55,25 @@ internal class SharedBudgetStore(private val store: BudgetStore, val place: Stri
 
     override suspend fun amounts(accounts: List<String>): List<BudgetAmounts> {
         catchUp()
-        return store.amounts(accounts)
+        return store.amounts(accounts).also { learn(accounts, it) }
+    }
+
+    private fun learn(accounts: List<String>, held: List<BudgetAmounts>) {
+        accounts.forEachIndexed { index, account -> known[account] = held[index].spent }
     }
 
     private fun later(one: Late) {
         if (late.size < CAPACITY) late.addLast(one)
     }
 
+    /** One at a time, so that no reservation is made before what came earlier is told. */
     private suspend fun catchUp() {
-        if (late.isEmpty()) return
+        if (late.isNotEmpty()) catchingUp.withLock { tellAll() }
+    }
+
+    private suspend fun tellAll() {
         while (true) {
-            val one = late.pollFirst() ?: break
+            val one = late.pollFirst() ?: return
             var isTold = false
             try {
                 if (one.id == null) store.add(one.spent, one.claims) else store.settle(one.id, one.spent, one.claims)
@@ -58,7 +82,6 @@ internal class SharedBudgetStore(private val store: BudgetStore, val place: Stri
                 if (!isTold) late.addFirst(one)
             }
         }
-        standIn = MemoryBudgetStore()
     }
 
     private class Late(val id: String?, val spent: Long, val claims: List<BudgetClaim>)

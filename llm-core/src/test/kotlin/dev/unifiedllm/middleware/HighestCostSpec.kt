@@ -99,6 +99,24 @@ class HighestCostSpec : FunSpec({
         highest(TokenLimits(null, null)) { user("abc") }.shouldBeNull()
     }
 
+    test("options in the provider's own words count, where they ask for more") {
+        fun output(block: ChatRequestBuilder.() -> Unit) = highest(TokenLimits(0, 50)) {
+            user("abc")
+            block()
+        }
+        output {
+            maxTokens = 7
+            providerOptions { put("max_completion_tokens", 9) }
+        } shouldBe 9 * 10
+        output {
+            maxTokens = 7
+            providerOptions {
+                putJson("generationConfig", """{"maxOutputTokens":8,"candidateCount":3}""")
+            }
+        } shouldBe 3 * 8 * 10
+        output { providerOptions { put("n", 2) } } shouldBe 2 * 50 * 10
+    }
+
     test("an image counts as more than any provider counts; one that is elsewhere, or a document, as all that the model takes") {
         val tokens = TokenLimits(100_000, 0)
         highest(tokens) { user("") { image(ByteArray(3), "image/png") } } shouldBe 20_000 + MESSAGE + "null".length + "{}".length

@@ -5,6 +5,7 @@ import dev.unifiedllm.store.StoreException
 import dev.unifiedllm.store.addDependency
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.withContext
+import redis.clients.jedis.ConnectionPoolConfig
 import redis.clients.jedis.DefaultJedisClientConfig
 import redis.clients.jedis.HostAndPort
 import redis.clients.jedis.JedisPooled
@@ -56,7 +57,12 @@ internal class Redis private constructor(private val uri: URI, private val time:
             .ssl(uri.scheme == TLS)
             .clientName("unified-llm")
             .build()
-        return JedisPooled(HostAndPort(uri.host, port(uri)), config)
+        val pool = ConnectionPoolConfig().apply {
+            testOnBorrow = true // one that was idle may be closed by now
+            maxTotal = CONNECTIONS
+            setMaxWait(java.time.Duration.ofMillis(TIMEOUT_MILLIS.toLong()))
+        }
+        return JedisPooled(HostAndPort(uri.host, port(uri)), config, pool)
     }
 
     override fun close() {
@@ -67,6 +73,7 @@ internal class Redis private constructor(private val uri: URI, private val time:
         private const val TLS = "rediss"
         private const val PORT = 6379
         private const val TIMEOUT_MILLIS = 2_000
+        private const val CONNECTIONS = 32
 
         /** How long calls fail at once after a connection has failed. */
         val PAUSE: Duration = 1.seconds
@@ -90,6 +97,8 @@ internal class Redis private constructor(private val uri: URI, private val time:
                     "State on Redis needs a library that is not on the class path. ${addDependency("redis.clients:jedis", "7.0.0")}",
                     absent,
                 )
+            } catch (_: NumberFormatException) {
+                throw LlmException.Configuration("The database of redis://host:port/database must be a number, as in redis://host:6379/0.")
             }
             return Redis(uri, time)
         }

@@ -4,7 +4,6 @@ import dev.unifiedllm.store.RateClaim
 import dev.unifiedllm.store.RateRefusal
 import dev.unifiedllm.store.RateStore
 import dev.unifiedllm.store.StoreException
-import redis.clients.jedis.params.SetParams
 import java.security.MessageDigest
 import java.util.HexFormat
 import java.util.concurrent.ConcurrentHashMap
@@ -20,6 +19,7 @@ import kotlin.time.Duration.Companion.minutes
 internal class RedisRateStore(private val redis: Redis, private val lease: Duration = 10.minutes) : RateStore {
     private val reserving = RedisScript(RESERVE)
     private val settling = RedisScript(SETTLE)
+    private val pausing = RedisScript(PAUSE)
     private val open = ConcurrentHashMap<String, List<RateClaim>>()
 
     override suspend fun reserve(id: String, claims: List<RateClaim>): RateRefusal? {
@@ -46,7 +46,7 @@ internal class RedisRateStore(private val redis: Redis, private val lease: Durat
     }
 
     override suspend fun pause(target: String, time: Duration) {
-        redis.call { it.set(pauseKey(target), "1", SetParams.setParams().px(time.inWholeMilliseconds.coerceAtLeast(1))) }
+        redis.call { pausing.run(it, listOf(pauseKey(target)), listOf("${time.inWholeMilliseconds.coerceAtLeast(1)}")) }
     }
 
     override suspend fun paused(target: String): Duration? = redis.call { it.pttl(pauseKey(target)) }.takeIf { it > 0 }?.milliseconds
@@ -75,7 +75,8 @@ internal class RedisRateStore(private val redis: Redis, private val lease: Durat
               local amount, limit, window = tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1]), tonumber(ARGV[3 * i + 2])
               local life = window > 0 and window or tonumber(ARGV[2])
               for _, old in ipairs(redis.call('ZRANGEBYSCORE', times, '-inf', now - life)) do
-                redis.call('HINCRBY', amounts, '', -tonumber(redis.call('HGET', amounts, old) or '0'))
+                local gone = redis.call('HGET', amounts, old) or '0'
+                if gone ~= '0' then redis.call('HINCRBY', amounts, '', '-' .. gone) end
                 redis.call('HDEL', amounts, old)
                 redis.call('ZREM', times, old)
               end
@@ -110,12 +111,18 @@ internal class RedisRateStore(private val redis: Redis, private val lease: Durat
             return {}
         """
 
+        /** Keeps the longer one of two pauses. */
+        const val PAUSE = """
+            if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], '1', 'PX', ARGV[1]) end
+            return {}
+        """
+
         const val SETTLE = """
             for i = 1, #KEYS / 2 do
               local times, amounts, amount = KEYS[2 * i - 1], KEYS[2 * i], ARGV[1 + i]
               local old = redis.call('HGET', amounts, ARGV[1])
               if old then
-                redis.call('HINCRBY', amounts, '', amount - old)
+                redis.call('HINCRBY', amounts, '', string.format('%.0f', amount - old))
                 if amount == '0' then
                   redis.call('HDEL', amounts, ARGV[1])
                   redis.call('ZREM', times, ARGV[1])

@@ -57,6 +57,7 @@ internal class Database private constructor(private val url: DatabaseUrl) : Auto
     private inner class Slot(private val writes: Boolean) : AutoCloseable {
         private var connection: Connection? = null
         private var stamp: Any? = null
+        private var usedAt = System.nanoTime()
         private var isClosed = false
 
         @Synchronized
@@ -72,10 +73,17 @@ internal class Database private constructor(private val url: DatabaseUrl) : Auto
                 }
             } catch (failure: SQLException) {
                 throw StoreException("$address cannot be used: ${failure.message?.lineSequence()?.first()}", failure)
+            } catch (failure: AssertionError) { // of PostgreSQL's driver, for a connection that is lost, where assertions are on
+                throw StoreException("$address cannot be used: ${failure.message}", failure)
             }
         }
 
-        private fun isUsable(open: Connection): Boolean = if (dialect == Dialect.SQLITE) stamp != null && url.stamp() == stamp else !open.isClosed
+        private fun isUsable(open: Connection): Boolean {
+            if (dialect == Dialect.SQLITE) return stamp != null && url.stamp() == stamp
+            val isIdle = System.nanoTime() - usedAt > IDLE_NANOS // the server, or what is between, may have closed it
+            usedAt = System.nanoTime()
+            return !open.isClosed && (!isIdle || open.isValid(VALID_SECONDS))
+        }
 
         /** The connection to a file that was removed stays open: closing it would remove the journal of the file that has its name now. */
         private fun connected(): Connection {
@@ -139,6 +147,8 @@ internal class Database private constructor(private val url: DatabaseUrl) : Auto
         /** What PostgreSQL's states begin with if the connection or the server is gone. */
         private val LOST = setOf("08", "57")
         private const val CLASS = 2
+        private const val IDLE_NANOS = 10_000_000_000L
+        private const val VALID_SECONDS = 2
 
         /** @throws StoreException if it cannot be opened; see [DatabaseUrl] */
         fun open(url: DatabaseUrl): Database {

@@ -4,6 +4,7 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.store.StoreException
 import dev.unifiedllm.store.addDependency
 import java.io.IOException
+import java.net.URLDecoder
 import java.nio.file.FileAlreadyExistsException
 import java.nio.file.Files
 import java.nio.file.Path
@@ -68,9 +69,17 @@ internal sealed class DatabaseUrl(val dialect: Dialect, val address: String, val
         }
     }
 
-    private class Postgres(private val url: String) : DatabaseUrl(Dialect.POSTGRES, withoutPassword(url), url) {
+    /** The driver takes user and password as settings only, not before the host. */
+    private class Postgres(url: String) : DatabaseUrl(Dialect.POSTGRES, withoutPassword(url), url) {
+        private val plain = withoutUser(url)
+        private val settings = Properties(POSTGRES_SETTINGS).apply {
+            val (user, password) = user(url)
+            user?.let { setProperty("user", it) }
+            password?.let { setProperty("password", it) }
+        }
+
         override fun connect(): Connection = driver {
-            org.postgresql.Driver().connect(url, Properties(POSTGRES_SETTINGS)) ?: throw StoreException("$address is no address of a PostgreSQL database.")
+            org.postgresql.Driver().connect(plain, settings) ?: throw StoreException("$address is no address of a PostgreSQL database.")
         }
     }
 
@@ -125,6 +134,20 @@ internal sealed class DatabaseUrl(val dialect: Dialect, val address: String, val
             else -> SqliteFile(Path.of(url))
         }
 
-        private fun withoutPassword(url: String): String = url.substringBefore('?').replace(Regex("//[^/@]*@"), "//")
+        private fun withoutPassword(url: String): String = withoutUser(url.substringBefore('?'))
+
+        private fun withoutUser(url: String): String = user(url).let { (user, _) -> if (user == null) url else url.substringBefore("//") + "//" + after(url) }
+
+        private fun after(url: String) = url.substringBefore('?').substringAfterLast('@') + url.substring(url.substringBefore('?').length)
+
+        /** User and password before the host, as in `postgresql://user:password@host/name`; null: none. */
+        private fun user(url: String): Pair<String?, String?> {
+            val before = url.substringBefore('?').substringAfter("//", "")
+            if ('@' !in before) return null to null
+            val both = before.substringBeforeLast('@')
+            return decoded(both.substringBefore(':')) to both.substringAfter(':', "").ifEmpty { null }?.let(::decoded)
+        }
+
+        private fun decoded(text: String): String = URLDecoder.decode(text.replace("+", "%2B"), Charsets.UTF_8)
     }
 }

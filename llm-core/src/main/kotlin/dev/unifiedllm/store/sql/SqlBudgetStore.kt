@@ -1,9 +1,11 @@
 package dev.unifiedllm.store.sql
 
+import dev.unifiedllm.LlmException
 import dev.unifiedllm.store.BudgetAmounts
 import dev.unifiedllm.store.BudgetClaim
 import dev.unifiedllm.store.BudgetStore
 import dev.unifiedllm.store.BudgetStore.Companion.LEASE
+import dev.unifiedllm.store.StoreException
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.withContext
 import java.sql.Connection
@@ -11,7 +13,13 @@ import java.time.Duration
 
 /** Budgets in a database, for the processes that share it. Accounts are deleted 40 days after their end. */
 internal class SqlBudgetStore(private val now: () -> Long = System::currentTimeMillis, open: () -> Database) : BudgetStore {
-    private val database by lazy { open().also { it.migrate("budget", MIGRATIONS) } }
+    private val opened = lazy { open().also { it.migrate("budget", MIGRATIONS) } }
+    private val database: Database
+        get() = try {
+            opened.value
+        } catch (absent: LlmException.Configuration) { // a driver
+            throw StoreException(absent.message.orEmpty(), absent)
+        }
 
     override suspend fun reserve(id: String, amount: Long, claims: List<BudgetClaim>): List<BudgetAmounts>? = write(claims) { connection ->
         val held = claims.map { connection.amounts(it.account) }

@@ -91,12 +91,22 @@ class RedisRateStoreSpec : FunSpec({
             later.reserve("3", claims).shouldBeNull()
         }
 
+        test("what counts for nothing is taken and expires") {
+            val claims = listOf(RateClaim("nothing", 0, 1, 1.milliseconds))
+            repeat(3) {
+                store(5).reserve("$it", claims).shouldBeNull()
+                delay(3)
+            }
+        }
+
         test("a pause that a provider asks of one client holds for all") {
             val (one, two) = List(2) { store(4) }
             two.paused("test/m https://there").shouldBeNull()
             one.pause("test/m https://there", 30.seconds)
             two.paused("test/m https://there").shouldNotBeNull() shouldBeGreaterThan 20.seconds
             two.paused("test/m https://elsewhere").shouldBeNull()
+            two.pause("test/m https://there", 1.seconds)
+            one.paused("test/m https://there").shouldNotBeNull() shouldBeGreaterThan 20.seconds
         }
 
         test("without the server a limit counts what this process has taken, and all again when it is back") {

@@ -15,7 +15,7 @@ import kotlin.time.TestTimeSource
 
 class RedisSpec : FunSpec({
     test("a URL of something else is refused, without its password") {
-        for (url in listOf("http://user:secret@host", "redis:", "host:6379", "redis://user:secret@ho st")) {
+        for (url in listOf("http://user:secret@host", "redis:", "host:6379", "redis://user:secret@ho st", "redis://user:secret@host/first")) {
             shouldThrow<LlmException.Configuration> { Redis.of(url) }.message shouldNotContain "secret"
         }
     }

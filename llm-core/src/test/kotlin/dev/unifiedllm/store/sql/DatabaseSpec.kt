@@ -74,6 +74,14 @@ class DatabaseSpec : FunSpec({
         afterSpec { server.close() }
         common("PostgreSQL") { DatabaseUrl.of(server.url) }
 
+        test("PostgreSQL: user and password may stand before the host") {
+            val url = server.url.replace("jdbc:postgresql://", "postgresql://test:p%40ss+word@").substringBefore('?')
+            Database.open(DatabaseUrl.of(url)).use { database ->
+                database.address shouldBe server.url.substringBefore('?')
+                database.read { connection -> connection.query("SELECT current_user") { it.getString(1) } } shouldContainExactly listOf("test")
+            }
+        }
+
         test("PostgreSQL: a connection that was lost is opened again") {
             Database.open(DatabaseUrl.of(server.url)).use { database ->
                 database.write { it.update("CREATE TABLE lost (n BIGINT)") }
@@ -98,9 +106,11 @@ class DatabaseSpec : FunSpec({
     }
 
     test("the address of a server has no password") {
-        val url = DatabaseUrl.of("postgresql://me:secret@127.0.0.1:1/costs?password=secret")
-        url.address shouldBe "jdbc:postgresql://127.0.0.1:1/costs"
-        shouldThrow<StoreException> { Database.open(url) }.message shouldNotContain "secret"
+        for (user in listOf("me:secret", "me:sec/ret:secret", "me:secret@secret")) {
+            val url = DatabaseUrl.of("postgresql://$user@127.0.0.1:1/costs?password=secret")
+            url.address shouldBe "jdbc:postgresql://127.0.0.1:1/costs"
+            shouldThrow<StoreException> { Database.open(url) }.message shouldNotContain "secret"
+        }
     }
 
     test("another database is refused") {
