@@ -32,7 +32,7 @@ class LedgerPlaceSpec : FunSpec({
     }
 
     test("the notebook is the file that Jupyter names") {
-        notebook(Environment { name -> "/work/costs.ipynb".takeIf { name == "JPY_SESSION_NAME" } }) shouldBe "costs.ipynb"
+        notebook(Environment { name -> "/folder/costs.ipynb".takeIf { name == "JPY_SESSION_NAME" } }) shouldBe "costs.ipynb"
         notebook(Environment { null }).shouldBeNull()
     }
 

@@ -1,9 +1,15 @@
 package dev.unifiedllm.store
 
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.async
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
+import kotlinx.coroutines.withTimeoutOrNull
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.ConcurrentLinkedDeque
+import kotlin.time.Duration.Companion.seconds
 
 /**
  * A store that other processes use as well, and that can be gone for a while. What has ended meanwhile is told to it when it is back; until then [standIn]
@@ -33,12 +39,17 @@ internal class SharedBudgetStore(private val store: BudgetStore, val place: Stri
         return store.reserve(id, amount, claims).also { held -> held?.let { learn(claims.map(BudgetClaim::account), it) } }
     }
 
-    /** What the accounts hold; null if the store cannot be used: then it is told later. */
-    suspend fun settleOrLater(id: String, spent: Long, claims: List<BudgetClaim>): List<BudgetAmounts>? = try {
-        store.settle(id, spent, claims).also { learn(claims.map(BudgetClaim::account), it) }
-    } catch (_: StoreException) { // the next reservation says so
-        settleLater(id, spent, claims)
-        null
+    /** What the accounts hold; null if the store cannot be used, or takes longer than [PATIENCE]: the response that has arrived does not wait for it. */
+    suspend fun settleOrLater(id: String, spent: Long, claims: List<BudgetClaim>): List<BudgetAmounts>? {
+        val settling = background.async {
+            try {
+                store.settle(id, spent, claims).also { learn(claims.map(BudgetClaim::account), it) }
+            } catch (_: StoreException) { // the next reservation says so
+                settleLater(id, spent, claims)
+                null
+            }
+        }
+        return withTimeoutOrNull(PATIENCE) { settling.await() }
     }
 
     /** Ends a reservation later that the store may have made. */
@@ -73,14 +84,9 @@ internal class SharedBudgetStore(private val store: BudgetStore, val place: Stri
 
     private suspend fun tellAll() {
         while (true) {
-            val one = late.pollFirst() ?: return
-            var isTold = false
-            try {
-                if (one.id == null) store.add(one.spent, one.claims) else store.settle(one.id, one.spent, one.claims)
-                isTold = true
-            } finally {
-                if (!isTold) late.addFirst(one)
-            }
+            val one = late.peekFirst() ?: return
+            if (one.id == null) store.add(one.spent, one.claims) else store.settle(one.id, one.spent, one.claims)
+            late.removeFirst() // only now: others wait while there is something
         }
     }
 
@@ -88,5 +94,9 @@ internal class SharedBudgetStore(private val store: BudgetStore, val place: Stri
 
     private companion object {
         const val CAPACITY = 100_000
+        val PATIENCE = 1.seconds
+
+        /** Of settlements that no response waits for any more. */
+        val background = CoroutineScope(SupervisorJob() + Dispatchers.IO)
     }
 }

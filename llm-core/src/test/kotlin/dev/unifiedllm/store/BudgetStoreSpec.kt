@@ -9,9 +9,11 @@ import dev.unifiedllm.store.redis.RedisBudgetStore
 import dev.unifiedllm.store.sql.Database
 import dev.unifiedllm.store.sql.DatabaseUrl
 import dev.unifiedllm.store.sql.SqlBudgetStore
+import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.booleans.shouldBeTrue
+import io.kotest.matchers.comparables.shouldBeLessThan
 import io.kotest.matchers.nulls.shouldBeNull
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
@@ -20,10 +22,13 @@ import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.coroutineScope
 import java.nio.file.Files
+import java.sql.DriverManager
 import java.time.Duration
 import java.time.Instant
 import kotlin.random.Random
+import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TestTimeSource
+import kotlin.time.TimeSource
 
 private const val DOLLAR = 1_000_000_000_000L
 
@@ -126,6 +131,22 @@ class BudgetStoreSpec : FunSpec({
         val urls = HashMap<String, String>()
         afterSpec { server.close() }
         same("PostgreSQL") { place, now -> sql(urls.getOrPut(place) { server.database(place) }, now) }
+
+        test("PostgreSQL: a response does not wait for a database that hangs, and is counted when it goes on") {
+            val url = server.database("hanging")
+            val store = SharedBudgetStore(sql(url, System::currentTimeMillis), "there")
+            val claims = listOf(BudgetClaim("x", 100))
+            store.reserve("1", 50, claims).shouldBeNull()
+            DriverManager.getConnection(url).use { other ->
+                other.autoCommit = false
+                other.createStatement().use { it.execute("LOCK TABLE budget_reservation") }
+                val begun = TimeSource.Monotonic.markNow()
+                store.settleOrLater("1", 20, claims).shouldBeNull()
+                begun.elapsedNow() shouldBeLessThan 2.seconds
+                other.rollback()
+            }
+            eventually(10.seconds) { store.held("x") shouldBe (20L to 0L) }
+        }
     }
 
     needs(OptionalProgram.REDIS) {

@@ -52,7 +52,8 @@ class SharedLimitsTest {
     private record Counts(int requests, int refused, int answered) {}
 
     private static Counts twoJobs(Path folder, int dollars) throws Exception {
-        assumeTrue(RedisServer.isInstalled(), "redis-server is not installed");
+        // skipped only where nobody counts on it: with CI=true the missing server fails the test
+        assumeTrue(RedisServer.isInstalled() || "true".equals(System.getenv("CI")), "redis-server is not installed");
         try (RedisServer redis = new RedisServer(); ChatServer server = new ChatServer()) {
             Path firstOutput = folder.resolve("first");
             Path secondOutput = folder.resolve("second");
