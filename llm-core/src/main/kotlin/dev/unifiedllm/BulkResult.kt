@@ -27,7 +27,7 @@ public class BulkResult<T : Any, R : Any> internal constructor(
     /** The value. @throws Throwable [failure], if there is one */
     public fun orThrow(): R = value ?: throw checkNotNull(failure)
 
-    override fun toString(): String = "BulkResult($index, $state${failure?.let { ": $it" }.orEmpty()})"
+    override fun toString(): String = "BulkResult($index, $item, $state${failure?.let { ": $it" }.orEmpty()})"
 }
 
 /** How far a [Bulk] has come. */

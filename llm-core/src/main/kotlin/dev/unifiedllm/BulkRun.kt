@@ -2,6 +2,7 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.CallContext
 import dev.unifiedllm.middleware.each
+import dev.unifiedllm.middleware.onOwnThread
 import dev.unifiedllm.tool.RunningTool
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.channels.Channel
@@ -47,7 +48,8 @@ internal class BulkRun<T : Any, R : Any>(
                     finished.close()
                 }
                 val early = HashMap<Long, BulkResult<T, R>>()
-                for (result in finished) {
+                while (true) {
+                    val result = onOwnThread { finished.receiveCatching() }.getOrNull() ?: break
                     count.add(result)
                     tell()
                     if (!inOrder) {

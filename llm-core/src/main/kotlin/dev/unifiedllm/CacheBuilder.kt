@@ -89,6 +89,16 @@ public class CacheBuilder @InternalLlmApi constructor() {
     /** @throws IllegalArgumentException if it is not positive */
     public fun maxEntryBytes(bytes: Long): CacheBuilder = apply { maxEntryBytes = bytes }
 
+    /** The stores, in the order in which they are looked up. */
+    override fun toString(): String =
+        listOfNotNull(
+            "memory".takeIf {
+                memory != null
+            },
+            "disk".takeIf { disk != null },
+            "redis".takeIf { usesRedis },
+        ).ifEmpty { listOf("memory") }.joinToString()
+
     private fun limits(maxEntries: Int, maxBytes: Long, path: Path? = null): Limits {
         require(maxEntries > 0) { "maxEntries must be positive, was $maxEntries" }
         require(maxBytes > 0) { "maxBytes must be positive, was $maxBytes" }

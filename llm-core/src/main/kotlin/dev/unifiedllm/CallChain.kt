@@ -63,7 +63,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private val retry: RetryRules = retryPolicy(builder).over(RetryRules.DEFAULT)
     private val retryBudget = RetryBudget()
     private val users: Map<Level, List<Interceptor>> = builder.interceptors.groupBy({ it.first }, { it.second })
-    private val state: SharedState? = builder.stateUrl?.let(SharedState::of)
+    val state: SharedState? = builder.stateUrl?.let(SharedState::of)
     private val cache: Cache? = clientCache(builder, state, hasInterceptors = !users[Level.ATTEMPT].isNullOrEmpty())
     private val ledger: MemoryLedger? = ledger.takeIf { builder.enableCostTracking ?: builder.variables.flag(COST_TRACKING) ?: true }
     private val fallbacks: List<ModelRef> = builder.callSettings.fallbacks.toList()
@@ -73,7 +73,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private val fallbackOnAnyError: Boolean = builder.fallbackOnAnyError ?: false
     private val thinkTags: Boolean? = builder.thinkTags
     private val tracer: CallTracer? = builder.telemetry?.tracer
-    private val binder = ModelBinder(builder, timeouts, client, ChainRules(::goesOn, ::onInterrupted), ::links)
+    private val binder = ModelBinder(builder, timeouts, client, ChainRules(::goesOn, ::onInterrupted), state?.cooldowns, ::links)
 
     private val toolLoop = ToolLoop(ToolSettings(maxIterations = builder.maxIterations ?: environmentIterations(builder.variables)))
 
@@ -101,7 +101,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     private fun perAttempt(target: AttemptTarget): List<Interceptor> =
         listOfNotNull(tracer?.attempt(target)) + users(Level.ATTEMPT) + listOfNotNull(
             budgets.link(target),
-            HealthTracking(target.id) { target.state.health },
+            HealthTracking(target.id, state?.cooldowns, target.sharedName) { target.state.health },
             limits.link(target),
             MarkSent,
             RequireVectors,
@@ -179,6 +179,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     override fun close() {
         binder.close()
         cache?.close()
+        budgets.close()
         state?.close()
     }
 }

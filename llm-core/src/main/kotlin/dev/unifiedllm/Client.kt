@@ -53,6 +53,9 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
 
     val budgets: ClientBudgets get() = chain.budgets
 
+    /** Null if the client shares nothing with other processes by a server. */
+    val state: SharedState? get() = chain.state
+
     /** Downloads the images of responses. */
     val images: ImageDownload get() = chain.images
 

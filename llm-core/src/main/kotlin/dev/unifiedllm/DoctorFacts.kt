@@ -31,7 +31,21 @@ internal fun ProviderQueries.files(): List<DoctorCheck> {
 private fun severity(warnings: List<String>) = if (warnings.isEmpty()) CheckStatus.OK else CheckStatus.WARNING
 
 /** Where costs are kept, and what is left of the budgets. */
-internal suspend fun ProviderQueries.money(): List<DoctorCheck> = listOf(ledger()) + budgetLines()
+internal suspend fun ProviderQueries.money(): List<DoctorCheck> = listOfNotNull(ledger(), sharedState()) + budgetLines()
+
+private suspend fun ProviderQueries.sharedState(): DoctorCheck? {
+    val state = state ?: return null
+    return try {
+        state.ping()
+        check("state", CheckStatus.OK, "${state.redis.address} answers")
+    } catch (failure: StoreException) {
+        check(
+            "state",
+            CheckStatus.WARNING,
+            "${failure.message} Limits count in this process alone, the cache has nothing there, and budgets do as they are set",
+        )
+    }
+}
 
 private suspend fun ProviderQueries.budgetLines(): List<DoctorCheck> = try {
     budgets().map { status ->

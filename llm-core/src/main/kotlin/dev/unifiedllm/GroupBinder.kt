@@ -7,6 +7,7 @@ import dev.unifiedllm.middleware.ChainRules
 import dev.unifiedllm.middleware.HealthTracking
 import dev.unifiedllm.middleware.RoutedTarget
 import dev.unifiedllm.middleware.Router
+import dev.unifiedllm.middleware.SharedCooldowns
 import dev.unifiedllm.middleware.TargetHealth
 import dev.unifiedllm.protocol.NoBursts
 import java.math.BigDecimal
@@ -15,7 +16,12 @@ import java.util.WeakHashMap
 import kotlin.coroutines.CoroutineContext
 
 /** Makes the routers of the groups of a client. Targets that are not a provider's are watched here; their state lasts as long as they do. */
-internal class GroupBinder(private val binder: ModelBinder, private val threads: CoroutineContext, private val rules: ChainRules) {
+internal class GroupBinder(
+    private val binder: ModelBinder,
+    private val threads: CoroutineContext,
+    private val rules: ChainRules,
+    private val cooldowns: SharedCooldowns?,
+) {
     private val others: MutableMap<ModelRef, TargetHealth> = Collections.synchronizedMap(WeakHashMap())
 
     /** @param hasKey true if the call has a key, which is for no target of the group */
@@ -29,7 +35,7 @@ internal class GroupBinder(private val binder: ModelBinder, private val threads:
             if (hasKey) "the apiKey of the call was not used for ${group.id}: set it in the targets of the group" else null,
             NoBursts,
             rules.goesOn,
-        ) { mayBlock(threads) { targets.map { it.routed() } } }
+        ) { mayBlock(threads) { targets.map { it.routed() } }.also { cooldowns?.learn(it) } }
         val runsUserCode = group.routing.hedgeAfter != null || targets.any { it.runsUserCode } // a race takes more than one thread
         return Candidate(group, runsUserCode, router) { targets.flatMap { it.models() } }
     }
@@ -41,7 +47,9 @@ internal class GroupBinder(private val binder: ModelBinder, private val threads:
         val named = binder.named(member, null) ?: return other(target)
         return BoundTarget(false, { binder.candidate(member, null).targets() }) {
             try {
-                named.resolve().let { (model, found) -> RoutedTarget(found.id, target.weight, found.state.health, model, price = { price(found) }) }
+                named.resolve().let { (model, found) ->
+                    RoutedTarget(found.id, target.weight, found.state.health, model, sharedName = found.sharedName) { price(found) }
+                }
             } catch (failure: LlmException) {
                 val health = binder.state(named.identity).health
                 RoutedTarget(named.name, target.weight, health, Unresolved(named.name, failure).with(HealthTracking(named.name) { health }))

@@ -12,6 +12,7 @@ import dev.unifiedllm.demo.DemoModel
 import dev.unifiedllm.middleware.AttemptTarget
 import dev.unifiedllm.middleware.ChainRules
 import dev.unifiedllm.middleware.Fallback
+import dev.unifiedllm.middleware.SharedCooldowns
 import dev.unifiedllm.middleware.SpecialFallbacks
 import dev.unifiedllm.middleware.TargetState
 import dev.unifiedllm.middleware.TargetStates
@@ -61,6 +62,7 @@ internal data class ResolvedModel(val model: Model, val target: AttemptTarget)
  * client, a model of the user's, and each of them behind interceptors.
  *
  * @param rules of all chains of models
+ * @param cooldowns those of other processes
  * @param links the links around a target, outermost first
  */
 internal class ModelBinder(
@@ -68,6 +70,7 @@ internal class ModelBinder(
     timeouts: ModelTimeouts,
     private val client: Client,
     private val rules: ChainRules,
+    cooldowns: SharedCooldowns?,
     private val links: (AttemptTarget) -> List<Interceptor>,
 ) : AutoCloseable {
     private val names = ModelNames(builder)
@@ -75,7 +78,7 @@ internal class ModelBinder(
     private val wires = WireModels(builder, timeouts)
     private val states = TargetStates()
     private val usersStates: MutableMap<Model, TargetState> = Collections.synchronizedMap(WeakHashMap())
-    private val groups = GroupBinder(this, client.threadContext, rules)
+    private val groups = GroupBinder(this, client.threadContext, rules, cooldowns)
     private val thinkTags: Boolean? = builder.thinkTags
     private val accounts = Accounts(builder.variables)
     private val routes: Map<String, ModelRef> = builder.routes.tasks.toMap()

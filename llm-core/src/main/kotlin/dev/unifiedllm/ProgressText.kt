@@ -79,10 +79,11 @@ internal class ProgressText(
 internal fun progressWords(progress: BulkProgress): List<String> {
     fun count(number: Long) = "%,d".format(Locale.ROOT, number)
     val total = progress.total
-    val percent = if (total != null && total > 0) " (${progress.finished * 100 / total}%)" else ""
+    val finished = progress.done + progress.failed
+    val percent = if (total != null && total > 0) " (${finished * 100 / total}%)" else ""
     val unpriced = if (progress.unpriced > 0) " (${count(progress.unpriced)} unpriced)" else ""
     return listOfNotNull(
-        count(progress.finished) + total?.let { "/${count(it)}" }.orEmpty() + percent,
+        count(finished) + total?.let { "/${count(it)}" }.orEmpty() + percent,
         progress.failed.takeIf { it > 0 }?.let { "${count(it)} failed" },
         progress.notStarted.takeIf { it > 0 }?.let { "${count(it)} not started" },
         progress.resumed.takeIf { it > 0 }?.let { "${count(it)} from the checkpoint" },

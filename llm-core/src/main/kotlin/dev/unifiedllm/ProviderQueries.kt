@@ -40,6 +40,9 @@ internal class ProviderQueries(
     /** The ledger that outlives the client; null if its costs are in memory alone. */
     val lastingLedger: LastingLedger? get() = client.ledger.lasting
 
+    /** As [Client.state]. */
+    val state: SharedState? get() = client.state
+
     suspend fun budgets(): List<BudgetStatus> = client.budgets.status()
 
     /** Counts by the provider of the first model of [request]; estimates if it has no endpoint for it. */

@@ -35,7 +35,7 @@ internal fun LlmBuilder.settings(file: FileSettings?, environment: Environment):
     add("enableFallback", enableFallback, file?.enableFallback, "true", "LITELLM_FALLBACK_ENABLED")
     add("fallback", callSettings.fallbacks.takeIf { it.isNotEmpty() }?.joinToString { it.id.toString() }, file?.fallbacks.part { it.joinToString() }, "none")
     add("enableCostTracking", enableCostTracking, file?.enableCostTracking, "true", "LITELLM_COST_TRACKING")
-    add("ignoreCostErrors", ignoreCostErrors, file?.ignoreCostErrors, "none", COST_ERRORS)
+    add("ignoreCostErrors", ignoreCostErrors, file?.ignoreCostErrors, "false", COST_ERRORS)
     add("verbose", verbose, file?.verbose, "false", "LITELLM_VERBOSE", "DEBUG")
     add("detailedErrors", detailedErrors, file?.detailedErrors, "false", "DETAILED_ERROR")
     add("cacheApiCalls", null, file?.cacheApiCalls, "false", CACHE_API_CALLS)
@@ -44,9 +44,23 @@ internal fun LlmBuilder.settings(file: FileSettings?, environment: Environment):
     names("providers", providers.keys, file?.providers?.mapValues { it.value.place })
     names("limits", limits.keys, file?.limits?.mapValues { it.value.place })
     names("prices", prices.keys.map { "$it" }, file?.prices?.mapValues { it.value.place })
+    names("routes", routes.tasks.keys, file?.routes?.mapValues { it.value.place })
+    if (budgets.isNotEmpty() || file == null || file.budgets.isEmpty()) {
+        add("budgets", budgets.takeIf { it.isNotEmpty() }?.joinToString(), null, "none")
+    } else {
+        for (budget in file.budgets) add("budgets", null, Placed(budget.value.toString(), budget.place), "none")
+    }
+    add("ledger", ledgerPlace?.let(::withoutPassword), file?.ledger.part(::withoutPassword), "off", LEDGER)
+    add("cache", cache, file?.cache, "none")
+    add("state", stateUrl?.let(::withoutPassword), file?.state.part(::withoutPassword), "none")
 }.all
 
 private fun <T, R : Any> Placed<T>?.part(read: (T) -> R?): Placed<R>? = this?.let { placed -> read(placed.value)?.let { Placed(it, placed.place) } }
+
+/** [place] of a database or a server; of a URL nothing but its scheme, host and path. */
+private fun withoutPassword(place: String): String = if ("://" in place) place.replace(USER, "//").substringBefore('?') else place
+
+private val USER = Regex("//[^/]*@")
 
 private class SettingList(private val environment: Environment) {
     val all = mutableListOf<Setting>()
@@ -57,7 +71,7 @@ private class SettingList(private val environment: Environment) {
         when {
             code != null && code != file?.value -> add(name, "$code", "code")
             file != null -> add(name, "${file.value}", file.place)
-            variable != null -> add(name, variable.value.take(MAX_SHOWN), variable.place)
+            variable != null -> add(name, withoutPassword(variable.value).take(MAX_SHOWN), variable.place)
             else -> add(name, default, "default")
         }
     }

@@ -64,7 +64,7 @@ internal class Settled(
 }
 
 /**
- * What the configuration says about the cache, the budget, the ledger and the shared state. Null: nothing.
+ * What the configuration says about the cache, the budgets, the ledger and the shared state. Null: nothing.
  *
  * @property ledger the URL or the path of the ledger @property state the URL of the state that processes share
  */
@@ -72,7 +72,7 @@ internal class MoneySettings(
     val cacheApiCalls: Boolean? = null,
     val ignoreCostErrors: Boolean? = null,
     val cache: CacheSettings? = null,
-    val budget: BudgetSettings? = null,
+    val budgets: List<BudgetSettings> = emptyList(),
     val ledger: String? = null,
     val state: String? = null,
 )
@@ -89,7 +89,7 @@ internal fun LlmBuilder.settle(): Settled {
         cacheApiCalls = file?.cacheApiCalls?.value ?: environment.flag(CACHE_API_CALLS),
         ignoreCostErrors = ignoreCostErrors ?: file?.ignoreCostErrors?.value ?: environment.word(COST_ERRORS, COST_WORDS),
         cache = file?.cache?.value,
-        budget = file?.budget?.value,
+        budgets = file?.budgets.orEmpty().map { it.value },
         ledger = file?.ledger?.value,
         state = file?.state?.value,
     )
@@ -109,9 +109,13 @@ private fun LlmBuilder.connect(money: MoneySettings) {
         cacheEnabled = money.cacheApiCalls
     }
     stateUrl = stateUrl ?: money.state
-    money.budget?.takeIf { budgets.isEmpty() }?.let { set ->
+    for (set in if (budgets.isEmpty()) money.budgets else emptyList()) {
         budget(Usd.of(set.amount), set.per ?: Period.CLIENT) {
             name = set.name
+            tag = set.tag
+            set.zone?.let { zone = it }
+            unknownPrice = set.unknownPrice
+            set.whenUnavailable?.let { whenUnavailable = it }
             for (share in set.warnAt) warnAt(share.toDouble())
         }
     }

@@ -2,6 +2,7 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.middleware.onOwnThread
 import dev.unifiedllm.tool.RunningTool
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineDispatcher
@@ -85,7 +86,7 @@ internal class SharedCall<T : Any>(
                 val end = log.size
                 while (next < end) emit(log[next++])
                 if (log.isEnded && next == log.size) break // in this order: the end publishes the last deltas first
-                log.awaitMore(next)
+                onOwnThread { log.awaitMore(next) }
             }
         } finally {
             leave(consumer)
@@ -97,7 +98,7 @@ internal class SharedCall<T : Any>(
         val consumer = ownDispatcher()
         enter(consumer)
         try {
-            log.awaitEnd()
+            onOwnThread { log.awaitEnd() }
             return result()
         } finally {
             leave(consumer)

@@ -78,7 +78,7 @@ public abstract class StoreSettings<B : StoreSettings<B>> @InternalLlmApi constr
      * one for which too little is left fails with [LlmException.BudgetExceeded]. Several budgets hold together.
      *
      * A response that was cut, and one whose cost is Unknown, count as what was reserved for them: they may be billed. The same holds without cost tracking.
-     * Where the code sets no budget, that of the configuration file counts.
+     * Where the code sets no budget, those of the configuration file count.
      *
      * @throws IllegalArgumentException if [amount] is negative or above a million dollars
      */

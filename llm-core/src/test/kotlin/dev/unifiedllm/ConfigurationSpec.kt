@@ -1,5 +1,6 @@
 package dev.unifiedllm
 
+import dev.unifiedllm.chat.BudgetPolicy
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
@@ -29,6 +30,7 @@ import java.io.ByteArrayOutputStream
 import java.io.PrintStream
 import java.math.BigDecimal
 import java.nio.file.Path
+import java.time.ZoneId
 import kotlin.io.path.writeText
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.days
@@ -464,11 +466,23 @@ private val keys = listOf(
     Row("cache.ttl") { builder("""{"cache":{"ttl":"1d"}}""").settled!!.money.cache!!.ttl shouldBe 1.days },
     Row("cache.namespace") { builder("""{"cache":{"namespace":"tests"}}""").settled!!.money.cache!!.namespace shouldBe "tests" },
     Row("cache.maxEntries") { builder("""{"cache":{"maxEntries":50}}""").settled!!.money.cache!!.maxEntries shouldBe 50 },
-    Row("budget.amount") { builder("""{"budget":{"amount":"5.00"}}""").settled!!.money.budget!!.amount shouldBe BigDecimal("5.00") },
-    Row("budget.per") { builder("""{"budget":{"amount":5,"per":"day"}}""").settled!!.money.budget!!.per shouldBe Period.DAY },
-    Row("budget.name") { builder("""{"budget":{"amount":5,"name":"job"}}""").settled!!.money.budget!!.name shouldBe "job" },
+    Row("budget.amount") { builder("""{"budget":{"amount":"5.00"}}""").settled!!.money.budgets.single().amount shouldBe BigDecimal("5.00") },
+    Row("budget.per") { builder("""{"budget":{"amount":5,"per":"day"}}""").settled!!.money.budgets.single().per shouldBe Period.DAY },
+    Row("budget.name") { builder("""{"budget":{"amount":5,"name":"job"}}""").settled!!.money.budgets.single().name shouldBe "job" },
     Row("budget.warnAt") {
-        builder("""{"budget":{"amount":5,"warnAt":[0.5,0.8]}}""").settled!!.money.budget!!.warnAt shouldBe listOf("0.5", "0.8").map(::BigDecimal)
+        builder("""{"budget":{"amount":5,"warnAt":[0.5,0.8]}}""").settled!!.money.budgets.single().warnAt shouldBe listOf("0.5", "0.8").map(::BigDecimal)
+    },
+    Row("budget.tag") { builder("""{"budget":{"amount":5,"tag":"team-a"}}""").settled!!.money.budgets.single().tag shouldBe "team-a" },
+    Row("budget.zone") {
+        builder("""{"budget":{"amount":5,"zone":"Europe/Berlin"}}""").settled!!.money.budgets.single().zone shouldBe ZoneId.of("Europe/Berlin")
+    },
+    Row("budget.unknownPrice") {
+        builder("""{"budget":{"amount":5,"unknownPrice":"allow"}}""").settled!!.money.budgets.single().unknownPrice shouldBe BudgetPolicy.ALLOW
+    },
+    Row("budget.whenUnavailable") {
+        val json = """{"budget":[{"amount":5,"whenUnavailable":"ALLOW"},{"amount":1,"tag":"a","per":"day"}]}"""
+        builder(json).settled!!.money.budgets.map { it.whenUnavailable to "$it" } shouldBe
+            listOf(BudgetPolicy.ALLOW to "\$5.00 per client", null to "\$1.00 per day, of the tag a")
     },
     Row("ledger") { builder("""{"ledger":"jdbc:postgresql://127.0.0.1/costs"}""").settled!!.money.ledger shouldBe "jdbc:postgresql://127.0.0.1/costs" },
     Row("state") { builder("""{"state":"redis://127.0.0.1"}""").settled!!.money.state shouldBe "redis://127.0.0.1" },

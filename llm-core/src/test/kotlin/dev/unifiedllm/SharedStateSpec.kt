@@ -2,12 +2,15 @@ package dev.unifiedllm
 
 import dev.unifiedllm.chat.BudgetPolicy
 import dev.unifiedllm.chat.Period
+import dev.unifiedllm.chat.RoutingStrategy
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.e2e.OptionalProgram
 import dev.unifiedllm.e2e.PostgresServer
 import dev.unifiedllm.e2e.RedisServer
 import dev.unifiedllm.e2e.needs
 import dev.unifiedllm.store.sql.ledgerChild
+import dev.unifiedllm.telemetry.runJvm
+import dev.unifiedllm.transport.LoopbackServer
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.assertions.withClue
 import io.kotest.core.spec.style.FunSpec
@@ -23,6 +26,10 @@ import kotlinx.coroutines.delay
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
 import java.nio.file.Files
+import java.util.concurrent.atomic.AtomicBoolean
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.hours
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 /** The server reports 1000 output tokens for each response: it costs a dollar, which is reserved before. */
@@ -77,6 +84,18 @@ internal object SharingCaller {
     }
 }
 
+/** Prints what a client with shared state says without the library for it. */
+internal object WithoutJedisProgram {
+    @JvmStatic
+    fun main(args: Array<String>) {
+        try {
+            Llm.builder().state("redis://127.0.0.1:1").build()
+        } catch (missing: LlmException.Configuration) {
+            println(missing.message)
+        }
+    }
+}
+
 private fun answeredByTwo(server: String, place: String, vararg more: String): Int {
     val children = List(2) { ledgerChild(SharingCaller, server, place, "50", *more) }
     val printed = children.map { child -> child.inputStream.bufferedReader().readText() }
@@ -105,6 +124,10 @@ class SharedStateSpec : FunSpec({
                 }
             }
         }
+    }
+
+    test("without the library for Redis the message names it") {
+        runJvm(WithoutJedisProgram::class.java) { "jedis" !in it } shouldContain "Add the dependency redis.clients:jedis"
     }
 
     oneBudget("SQLite") { "${folder.resolve("ledger.db")}" }
@@ -153,6 +176,38 @@ class SharedStateSpec : FunSpec({
             }
         }
 
+        test("Redis: a target that has failed at one client cools down at the other, until it answers again") {
+            val refuses = AtomicBoolean(true)
+            LoopbackServer { request ->
+                val isRefused = refuses.get() && request.header("Authorization") == "Bearer sk-test-a"
+                val answer = """{"id":"r","choices":[{"index":0,"message":{"content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"""
+                whole(if (isRefused) """{"error":{"message":"no"}}""" else answer, if (isRefused) 401 else 200)
+            }.use { server ->
+                fun group(cools: Duration) = Models.group("gpt") {
+                    strategy = RoutingStrategy.IN_ORDER
+                    cooldown = cools
+                    for (key in listOf("sk-test-a", "sk-test-b")) {
+                        target(MODEL) {
+                            apiKey = key
+                            baseUrl = "${server.url}/v1"
+                        }
+                    }
+                }
+                fun keys() = server.requests.map { it.header("Authorization")!!.takeLast(1) }
+                val clients = List(2) { client { state("${redis.url}/2") } }
+                clients[0].chat(group(1.hours), "hello").await().text shouldBe "ok"
+                keys() shouldBe listOf("a", "b")
+                clients[1].chat(group(1.hours), "hello").await().text shouldBe "ok"
+                keys() shouldBe listOf("a", "b", "b")
+                refuses.set(false)
+                clients[1].chat(group(1.milliseconds), "hello").await() // probes it
+                clients.forEach { it.chat(group(1.hours), "hello").await() }
+                client { state("${redis.url}/2") }.use { it.chat(group(1.hours), "hello").await() }
+                keys().takeLast(3).last() shouldBe "a"
+                clients.forEach { it.close() }
+            }
+        }
+
         test("Redis: while the server is gone budgets refuse or allow as they say, limits count alone, and all is shared again when it is back") {
             TinyServer().use { server ->
                 RedisServer().use { own ->
@@ -168,6 +223,7 @@ class SharedStateSpec : FunSpec({
                             lax.ask().await().warnings.shouldBeEmpty()
                             own.kill()
                             shouldThrow<LlmException.BudgetExceeded> { strict.ask().await() }.message!! shouldContain "${own.url} cannot be used"
+                            lax.budgets().single().spent shouldBe Usd.of("2") // as far as it knows
                             repeat(4) { lax.ask().await().warnings.single() shouldContain "because ${own.url} cannot be used" }
                             shouldThrow<LlmException.RateLimited> { lax.ask().await() }.message!! shouldContain "5 requests per minute"
                             own.start()

@@ -2,6 +2,7 @@ package dev.unifiedllm.cache
 
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.OwnWarnings
 import dev.unifiedllm.chat.ResponseHead
 import java.time.Instant
 import kotlin.time.Duration
@@ -9,8 +10,10 @@ import kotlin.time.Duration
 /**
  * Collects the deltas of one response, as far as it may be stored: at most [maxBytes], of one attempt, without images at URLs, which expire. Neighbouring
  * pieces of one text are joined.
+ *
+ * @param ownWarnings left out
  */
-internal class Recorder(private val maxBytes: Long) {
+internal class Recorder(private val maxBytes: Long, private val ownWarnings: OwnWarnings? = null) {
     private val deltas = mutableListOf<Delta>()
     private val piece = StringBuilder()
     private var head: ResponseHead? = null
@@ -23,6 +26,7 @@ internal class Recorder(private val maxBytes: Long) {
         if (isOut) return
         when (delta) {
             is Delta.Waiting -> return
+            is Delta.Warning -> if (ownWarnings == null || delta !in ownWarnings) keep(delta)
             is Delta.Attempt -> if (hasContent) leave() // the next attempt continues this one: two responses
             Delta.Reset -> reset()
             is Delta.Media -> if (!delta.url.startsWith("data:")) {

@@ -8,6 +8,7 @@ import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.OwnWarnings
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.ResponseHead
 import dev.unifiedllm.chat.Usage
@@ -81,7 +82,7 @@ internal class ResponseCache(
 
         /** Sends the request, and stores its response. @param landed called when it is complete, before its finish is delivered; null: nobody waits for it */
         private suspend fun send(landed: ((Landing) -> Unit)?) {
-            val recorder = Recorder(cache.maxEntryBytes)
+            val recorder = Recorder(cache.maxEntryBytes, OwnWarnings.of(request))
             next.stream(request).collect { delta ->
                 if (delta is Delta.Finish) {
                     val entry = if (use.stores) recorder.entry(key, delta, cache.now(), use.ttl) else null

@@ -56,7 +56,7 @@ public class BudgetStatus internal constructor(
     /** WARN: the smallest share of `warnAt` is spent. OVER: all is spent. */
     public enum class State { OK, WARN, OVER }
 
-    override fun toString(): String = "$name: $spent spent and $reserved reserved of $limit"
+    override fun toString(): String = "$name${tag?.let { " of the tag $it" }.orEmpty()}: $spent spent and $reserved reserved of $limit"
 
     private companion object {
         const val DIGITS = 9

@@ -40,8 +40,12 @@ public class Usd private constructor(@get:JvmName("amount") public val amount: B
         @JvmStatic
         public fun of(amount: BigDecimal): Usd = Usd(amount)
 
-        /** @throws NumberFormatException if [amount] is not a decimal number */
+        /** @throws NumberFormatException if [amount] is not a decimal number, such as `0.01` */
         @JvmStatic
-        public fun of(amount: String): Usd = Usd(BigDecimal(amount))
+        public fun of(amount: String): Usd = try {
+            Usd(BigDecimal(amount))
+        } catch (_: NumberFormatException) {
+            throw NumberFormatException("an amount is a decimal number of US dollars, such as 0.01, was \"$amount\"")
+        }
     }
 }

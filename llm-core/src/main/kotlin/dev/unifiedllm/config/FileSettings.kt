@@ -1,13 +1,16 @@
 package dev.unifiedllm.config
 
+import dev.unifiedllm.chat.BudgetPolicy
 import dev.unifiedllm.chat.Period
 import dev.unifiedllm.chat.RetryPolicy
 import dev.unifiedllm.chat.Timeouts
+import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.provider.Environment
 import dev.unifiedllm.provider.ProviderSettings
 import java.math.BigDecimal
 import java.nio.file.Path
+import java.time.ZoneId
 import kotlin.time.Duration
 
 /** What a configuration file sets. Null: it does not. Each value has its place. */
@@ -48,7 +51,7 @@ internal class FileSettings(val file: Path) {
 
     var cacheApiCalls: Placed<Boolean>? = null
     var cache: Placed<CacheSettings>? = null
-    var budget: Placed<BudgetSettings>? = null
+    val budgets: MutableList<Placed<BudgetSettings>> = mutableListOf()
     var ledger: Placed<String>? = null
     var state: Placed<String>? = null
 
@@ -62,7 +65,20 @@ internal class Deployment(val model: String, val settings: ProviderSettings)
 internal class Limit(val requestsPerMinute: Int?, val tokensPerMinute: Long?, val maxParallel: Int?)
 
 /** @property store `memory`, `disk` or `redis`; null: not set */
-internal class CacheSettings(val store: String?, val ttl: Duration?, val namespace: String?, val maxEntries: Int?)
+internal class CacheSettings(val store: String?, val ttl: Duration?, val namespace: String?, val maxEntries: Int?) {
+    override fun toString(): String = store ?: "memory"
+}
 
 /** @property amount in US dollars @property warnAt shares of [amount], from 0 to 1 */
-internal class BudgetSettings(val amount: BigDecimal, val per: Period?, val name: String?, val warnAt: List<BigDecimal>)
+internal class BudgetSettings(
+    val amount: BigDecimal,
+    val per: Period?,
+    val name: String?,
+    val tag: String?,
+    val zone: ZoneId?,
+    val unknownPrice: BudgetPolicy?,
+    val whenUnavailable: BudgetPolicy?,
+    val warnAt: List<BigDecimal>,
+) {
+    override fun toString(): String = "${Usd.of(amount)} per ${(per ?: Period.CLIENT).name.lowercase()}${tag?.let { ", of the tag $it" }.orEmpty()}"
+}

@@ -79,6 +79,16 @@ internal class JsonSection(private val json: JsonObject, private val path: List<
     /** The object [name]; an empty one if there is none. */
     fun section(name: String): JsonSection = JsonSection(value(name)?.let { it as? JsonObject ?: wrong(name, OBJECT) } ?: EMPTY, path + name, document)
 
+    /** The object [name], or those in the list [name]; an empty one if there is none. */
+    fun sectionOrList(name: String, read: (JsonSection) -> Unit) {
+        val list = value(name) as? JsonArray ?: return read(section(name))
+        JsonSection(EMPTY, path + name, document).also(read) // so that its keys are known
+        list.forEachIndexed { index, value ->
+            val place = path + name + "$index"
+            read(JsonSection(value as? JsonObject ?: document.wrong(place, OBJECT), place, document))
+        }
+    }
+
     /** The objects in the object [name], by the names that the user gives them. */
     fun sections(name: String, read: (name: String, section: JsonSection) -> Unit) {
         JsonSection(EMPTY, path + name + "*", document).also { read("*", it) }

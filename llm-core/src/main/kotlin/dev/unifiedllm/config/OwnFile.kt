@@ -1,5 +1,6 @@
 package dev.unifiedllm.config
 
+import dev.unifiedllm.chat.BudgetPolicy
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.Period
 import dev.unifiedllm.chat.RetryPolicy
@@ -9,6 +10,8 @@ import dev.unifiedllm.pricing.Price
 import dev.unifiedllm.provider.ProviderSettings
 import java.math.BigDecimal
 import java.nio.file.Path
+import java.time.DateTimeException
+import java.time.ZoneId
 
 /** The settings of a JSON file in the form of docs/configuration.md. Its keys are the names of the builder. */
 internal fun ownSettings(text: ConfigText, wires: Set<String>): FileSettings = OwnFile(JsonDocument(text), FileSettings(text.file), wires).read()
@@ -148,21 +151,38 @@ private class OwnFile(private val document: JsonDocument, private val settings: 
         val maxEntries = cache.count("maxEntries")?.also { if (it.value <= 0) cache.wrong("maxEntries", "must be positive") }
         cache.done()
         if (!cache.isEmpty) settings.cache = Placed(CacheSettings(store?.value, ttl?.value, namespace?.value, maxEntries?.value), cache.place)
-        val budget = root.section("budget")
+        root.sectionOrList("budget") { budget(it)?.let(settings.budgets::add) }
+        settings.ledger = root.text("ledger")
+        settings.state = root.text("state")
+    }
+
+    private fun budget(budget: JsonSection): Placed<BudgetSettings>? {
         val amount = budget.amount("amount")
         val per = budget.text("per")?.also { if (it.value.uppercase() !in PERIODS) budget.wrong("per", "must be one of ${PERIODS.joinToString()}") }
         val name = budget.text("name")
+        val tag = budget.text("tag")
+        val zone = budget.text("zone")?.let { text ->
+            try {
+                ZoneId.of(text.value)
+            } catch (unknown: DateTimeException) {
+                budget.wrong("zone", "must be a time zone such as Europe/Berlin or UTC", unknown)
+            }
+        }
+        val unknownPrice = policy(budget, "unknownPrice")
+        val whenUnavailable = policy(budget, "whenUnavailable")
         val warnAt = budget.amounts("warnAt")?.also { shares ->
             if (shares.value.any { it.signum() <= 0 || it > BigDecimal.ONE }) budget.wrong("warnAt", "must be shares from 0 to 1, such as [0.8]")
         }
         budget.done()
-        if (!budget.isEmpty) {
-            if (amount == null) budget.wrong("amount", "is missing. Set it to the US dollars that may be spent")
-            settings.budget =
-                Placed(BudgetSettings(amount.value, per?.value?.uppercase()?.let(Period::valueOf), name?.value, warnAt?.value.orEmpty()), budget.place)
-        }
-        settings.ledger = root.text("ledger")
-        settings.state = root.text("state")
+        if (budget.isEmpty) return null
+        if (amount == null) budget.wrong("amount", "is missing. Set it to the US dollars that may be spent")
+        val period = per?.value?.uppercase()?.let(Period::valueOf)
+        val set = BudgetSettings(amount.value, period, name?.value, tag?.value, zone, unknownPrice, whenUnavailable, warnAt?.value.orEmpty())
+        return Placed(set, budget.place)
+    }
+
+    private fun policy(section: JsonSection, name: String): BudgetPolicy? = section.text(name)?.value?.let { text ->
+        BudgetPolicy.entries.find { it.name.equals(text, ignoreCase = true) } ?: section.wrong(name, "must be refuse or allow")
     }
 
     private companion object {

@@ -30,6 +30,9 @@ internal class BudgetRule(
     val whenUnavailable: BudgetPolicy = BudgetPolicy.REFUSE,
     private val warnings: List<Pair<Double, (BudgetStatus) -> Unit>> = emptyList(),
 ) {
+    /** As in `budget "day" of the tag a`. */
+    val title: String get() = "budget \"$name\"${tag?.let { " of the tag $it" }.orEmpty()}"
+
     fun holdsFor(context: CallContext): Boolean = tag == null || tag in context.tags
 
     fun claim(at: Instant): BudgetClaim = BudgetClaim(account(at), pico(amount.amount), end(at))
@@ -60,8 +63,11 @@ internal class BudgetRule(
         val before = status(BudgetAmounts(held.spent - spent, held.reserved), at).share
         val reached = warnings.filter { it.first > before && it.first <= status.share }.ifEmpty { return null }
         for ((_, listener) in reached) listener(status)
-        return "the budget \"$name\" has reached ${percent(reached.maxOf { it.first })} %: ${status.spent.toDisplayString()} of ${status.limit} is spent"
+        return "the $title has reached ${percent(reached.maxOf { it.first })} %: ${status.spent.toDisplayString()} of ${status.limit} is spent"
     }
+
+    /** As in `5.00 per day, of the tag a`. */
+    override fun toString(): String = "$amount per ${period.name.lowercase()}${tag?.let { ", of the tag $it" }.orEmpty()}"
 
     private fun percent(share: Double) = BigDecimal.valueOf(share).movePointRight(2).stripTrailingZeros().toPlainString()
 

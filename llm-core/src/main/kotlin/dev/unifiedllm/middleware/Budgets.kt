@@ -4,12 +4,15 @@ import dev.unifiedllm.Interceptor
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
 import dev.unifiedllm.chat.BudgetPolicy
+import dev.unifiedllm.chat.BudgetStatus
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.OwnWarnings
 import dev.unifiedllm.chat.Period
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.SentFlag
+import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.linkFlow
 import dev.unifiedllm.store.StoreException
 import kotlinx.coroutines.flow.Flow
@@ -53,13 +56,14 @@ internal class Budgets(
             var hasBegun = false
             var mayBeBilled = true
             try {
-                for (place in reservation.places()) out.emit(Delta.Warning("budgets count in this client alone, because $place cannot be used"))
+                for (place in reservation.places()) warn("budgets count in this client alone, because $place cannot be used")
+                if (cost == null) warn("the most that this call can cost is not known (${whyUnknown()}): the budgets count it only if its cost is known then")
                 if (maxTokens != null) out.emit(Delta.Warning("the budget pays for $maxTokens output tokens: maxTokens was set to $maxTokens"))
                 next.stream(asked(maxTokens)).collect { delta ->
                     if (delta is Delta.Start) {
                         hasBegun = true
                     } else if (delta is Delta.Finish) {
-                        for (warning in reservation.settle(delta.cost)) out.emit(Delta.Warning(warning)) // before a consumer that may call again
+                        for (warning in reservation.settle(delta.cost)) warn(warning) // before a consumer that may call again
                     }
                     out.emit(delta)
                 }
@@ -70,6 +74,9 @@ internal class Budgets(
                 reservation.settle(if (flag.isSent && mayBeBilled) null else Cost.Free)
             }
         }
+
+        /** Of this call alone: a cached response does not repeat it. */
+        private suspend fun warn(message: String) = out.emit(OwnWarnings.of(request)?.warning(message) ?: Delta.Warning(message))
 
         private fun asked(maxTokens: Int?): Request {
             val asked = if (maxTokens == null) request else (request as ChatRequest).with { this.maxTokens = maxTokens }
@@ -104,26 +111,31 @@ internal class Budgets(
         private fun refused(refusal: BudgetReservation.Refusal, asked: Long): LlmException.BudgetExceeded {
             val status = refusal.rule.status(refusal.held, at)
             val amount = BudgetRule.usd(asked)
-            val text = "The budget \"${status.name}\" of ${status.limit} does not pay for this call to ${target.id}, which can cost $amount: " +
-                "${status.spent} is spent, ${status.reserved} is reserved by calls that run. Lower maxTokens, or raise the budget."
+            val held = "${status.spent} is spent, ${status.reserved} is reserved by calls that run"
+            val text = "The ${refusal.rule.title} of ${status.limit} does not pay for this call to ${target.id}, which can cost $amount: $held. ${remedy(
+                status,
+            )}"
             return LlmException.BudgetExceeded(text, null, details(status.resetsAt), status, amount)
         }
 
-        private fun unpriced(rule: BudgetRule): LlmException.BudgetExceeded {
-            val why = if (target.price(null) ==
-                null
-            ) {
-                target.whyUnpriced(null)
-            } else {
-                "its output has no known limit (set maxTokens), or its media have no known size"
+        private fun remedy(status: BudgetStatus): String {
+            val next = status.resetsAt?.let { ", or wait for the next ${status.period.name.lowercase()}, which begins at $it" }.orEmpty()
+            return when {
+                status.spent >= status.limit -> "Raise the budget$next."
+                status.reserved > Usd.ZERO -> "Wait for calls that run, lower maxTokens, or raise the budget$next."
+                else -> "Lower maxTokens, or raise the budget$next."
             }
-            return LlmException.BudgetExceeded(
-                "The budget \"${rule.name}\" refuses this call to ${target.id}, because the most that it can cost is not known: $why. " +
-                    "To allow such calls, set unknownPrice = BudgetPolicy.ALLOW in the budget.",
-                null,
-                details(null),
-            )
         }
+
+        private fun unpriced(rule: BudgetRule): LlmException.BudgetExceeded = LlmException.BudgetExceeded(
+            "The ${rule.title} refuses this call to ${target.id}, because the most that it can cost is not known: ${whyUnknown()}. " +
+                "To allow such calls, set unknownPrice = BudgetPolicy.ALLOW in the budget.",
+            null,
+            details(null),
+        )
+
+        private fun whyUnknown(): String =
+            if (target.price(null) == null) target.whyUnpriced(null) else "its output has no known limit (set maxTokens), or its media have no known size"
 
         private fun unavailable(failure: StoreException) = LlmException.BudgetExceeded(
             "The budgets refuse this call to ${target.id}, because what is left of them is not known: ${failure.message} " +

@@ -13,20 +13,30 @@ import kotlinx.coroutines.flow.Flow
  * Counts the requests to a target and their failures, for the groups that it is in. It does not look at the deltas.
  *
  * @param id of the model that is called; null for a chain of models
+ * @param others told about the cooldowns of a target that has a name for all processes
  */
-internal class HealthTracking(private val id: ModelId?, private val health: () -> TargetHealth) : Interceptor {
+internal class HealthTracking(
+    private val id: ModelId?,
+    private val others: SharedCooldowns? = null,
+    private val sharedName: (() -> String)? = null,
+    private val health: () -> TargetHealth,
+) : Interceptor {
     override fun intercept(request: Request, next: Model): Flow<Delta> = linkFlow {
         val health = health()
         val sentAt = health.begin()
         try {
             next.stream(request).collect(this)
-            health.succeeded(sentAt)
+            if (health.succeeded(sentAt)) tellOthers { ended(it) }
         } catch (failure: LlmException) {
             val isOfOther = id != null && failure.model != null && failure.model != id // a consumer's, whose own call has failed
-            if (!isOfOther) health.failed(failure, sentAt)
+            if (!isOfOther) health.failed(failure, sentAt)?.let { rest -> tellOthers { began(it, rest) } }
             throw failure
         } finally {
             health.end()
         }
+    }
+
+    private suspend inline fun tellOthers(what: SharedCooldowns.(String) -> Unit) {
+        if (others != null && sharedName != null) others.what(sharedName())
     }
 }

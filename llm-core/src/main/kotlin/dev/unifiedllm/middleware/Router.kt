@@ -31,6 +31,8 @@ internal class RoutedTarget(
     val model: Model,
     /** The models of which one serves the request. */
     private val models: List<ModelId> = listOf(id),
+    /** Its name for all processes; null: only this process knows it. */
+    val sharedName: (() -> String)? = null,
     price: () -> BigDecimal? = { null },
 ) {
     /** False if [skipReason] has one for each of its models. */

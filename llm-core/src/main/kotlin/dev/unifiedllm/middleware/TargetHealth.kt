@@ -18,6 +18,8 @@ internal class TargetHealth(private val time: TimeSource.WithComparableMarks = T
     private val window = FailureWindow(time)
     private var trippedAt: ComparableTimeMark? = null
     private var restsUntil: ComparableTimeMark? = null
+    private var recoveredAt: ComparableTimeMark? = null
+    private var hasRecovered = false
     private var probe: Place? = null
     private var average: Duration? = null
     private var measuredAt: ComparableTimeMark? = null
@@ -75,18 +77,23 @@ internal class TargetHealth(private val time: TimeSource.WithComparableMarks = T
         if (elapsed > (average ?: Duration.ZERO)) measure(elapsed)
     }
 
-    /** The request of [sentAt] has its response. */
+    /** The request of [sentAt] has its response. @return true if a cooldown has ended since the last call, which other processes may know */
     @Synchronized
-    fun succeeded(sentAt: ComparableTimeMark) {
+    fun succeeded(sentAt: ComparableTimeMark): Boolean {
         recover(sentAt)
         window.add(isFailure = false)
+        return hasRecovered.also { hasRecovered = false }
     }
 
+    /** @return how long the target asks for no requests, if it cools down now; null if it does not */
     @Synchronized
-    fun failed(failure: LlmException, sentAt: ComparableTimeMark) {
+    fun failed(failure: LlmException, sentAt: ComparableTimeMark): Duration? {
         when (failure.blame) {
-            Blame.NONE -> return
-            Blame.REQUEST -> return succeeded(sentAt)
+            Blame.NONE -> return null
+            Blame.REQUEST -> {
+                hasRecovered = succeeded(sentAt) // told with the next response
+                return null
+            }
             Blame.TARGET, Blame.TARGET_FOR_LONGER -> Unit
         }
         val now = time.markNow()
@@ -94,7 +101,22 @@ internal class TargetHealth(private val time: TimeSource.WithComparableMarks = T
         window.add(isFailure = true)
         val asked = failure.retryAfter?.takeIf { it.isPositive() }?.coerceAtMost(LONGEST_REST)
         if (asked != null) restsUntil = listOfNotNull(restsUntil, now + asked).max()
-        if (trippedAt != null || asked != null || failure.blame == Blame.TARGET_FOR_LONGER || window.isBad()) trippedAt = now
+        val cools = trippedAt != null || asked != null || failure.blame == Blame.TARGET_FOR_LONGER || window.isBad()
+        if (!cools) return null
+        trippedAt = now
+        hasRecovered = false
+        return asked ?: Duration.ZERO
+    }
+
+    /** Another process knows that the target has failed [since] ago, and asks for no requests for [rest] from now on. */
+    @Synchronized
+    fun learn(since: Duration, rest: Duration) {
+        val now = time.markNow()
+        val at = now - since
+        if (listOfNotNull(recoveredAt, trippedAt).any { it >= at }) return
+        trippedAt = at
+        failedAt = listOfNotNull(failedAt, at).max()
+        if (rest.isPositive()) restsUntil = listOfNotNull(restsUntil, now + rest.coerceAtMost(LONGEST_REST)).max()
     }
 
     private fun isCooling(cooldown: Duration): Boolean {
@@ -107,6 +129,8 @@ internal class TargetHealth(private val time: TimeSource.WithComparableMarks = T
         val failed = failedAt ?: return
         if (trippedAt == null || sentAt < failed) return
         trippedAt = null
+        recoveredAt = time.markNow()
+        hasRecovered = true
         restsUntil = null
         failedAt = null
         probe = null

@@ -21,7 +21,8 @@ internal class BudgetAmounts(val spent: Long, val reserved: Long) {
 /**
  * What has been spent and reserved of budgets. Thread-safe. Each operation is atomic, over all processes that share the store.
  *
- * A reservation that is never settled, because its process has ended, counts for ever: its request may have been billed. After [LEASE] it counts as spent.
+ * A reservation that is never settled, because its process has ended, counts for ever: its request may have been billed. [LEASE] after it was made or renewed
+ * it counts as spent.
  *
  * All functions throw [StoreException] if the store cannot be used.
  */
@@ -31,6 +32,9 @@ internal interface BudgetStore {
 
     /** Replaces the reservation [id] by what was [spent]; nothing happens if there is no such reservation. @return what the accounts of [claims] hold then */
     suspend fun settle(id: String, spent: Long, claims: List<BudgetClaim>): List<BudgetAmounts>
+
+    /** Begins the lease of the reservation [id] again: its request runs still. */
+    suspend fun renew(id: String, claims: List<BudgetClaim>)
 
     /** Adds what was [spent] without a reservation. */
     suspend fun add(spent: Long, claims: List<BudgetClaim>)
@@ -74,6 +78,8 @@ internal class MemoryBudgetStore : BudgetStore {
         }
         held.map { it.amounts() }
     }
+
+    override suspend fun renew(id: String, claims: List<BudgetClaim>): Unit = Unit
 
     override suspend fun add(spent: Long, claims: List<BudgetClaim>): Unit = synchronized(accounts) {
         for (account in of(claims)) account.spent += spent

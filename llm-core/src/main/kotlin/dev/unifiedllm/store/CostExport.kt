@@ -53,7 +53,7 @@ internal fun json(report: CostReport): String {
 }
 
 @OptIn(ExperimentalSerializationApi::class)
-private fun dollars(amount: Usd?): JsonPrimitive = if (amount == null) JsonNull else JsonUnquotedLiteral(amount.amount.toPlainString())
+private fun dollars(amount: Usd?): JsonPrimitive = if (amount == null) JsonNull else JsonUnquotedLiteral(amount.amount.stripTrailingZeros().toPlainString())
 
 /** [text] as a field that no spreadsheet takes for a formula, and that none divides, whatever its separator is. */
 private fun csvText(text: String): String {

@@ -1,25 +1,54 @@
 package dev.unifiedllm.store
 
 import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Deferred
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.async
+import kotlinx.coroutines.cancelChildren
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.job
+import kotlinx.coroutines.joinAll
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withTimeoutOrNull
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.ConcurrentLinkedDeque
+import java.util.concurrent.atomic.AtomicBoolean
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeMark
+import kotlin.time.TimeSource
 
 /**
  * A store that other processes use as well, and that can be gone for a while. What has ended meanwhile is told to it when it is back; until then [standIn]
- * counts what may go on without it.
+ * counts what may go on without it. The leases of reservations whose requests run for long are renewed.
+ *
+ * A reservation waits for the store for [patience]. After that, and after a failure, those of the next second fail at once.
  *
  * @property place for messages
  */
-internal class SharedBudgetStore(private val store: BudgetStore, val place: String) : BudgetStore {
+internal class SharedBudgetStore(
+    private val store: BudgetStore,
+    val place: String,
+    private val patience: Duration = 10.seconds,
+    private val renewEvery: Duration = (BudgetStore.LEASE / 3).milliseconds,
+) : BudgetStore, AutoCloseable {
+    private val background = CoroutineScope(SupervisorJob() + Dispatchers.IO)
     private val late = ConcurrentLinkedDeque<Late>()
     private val catchingUp = Mutex()
+    private val open = ConcurrentHashMap<String, Held>()
+    private val isRenewing = AtomicBoolean()
+
+    @Volatile
+    private var renewer: Job? = null
+
+    @Volatile
+    private var failedAt: TimeMark? = null
 
     /** What accounts have spent, as far as [store] has told. */
     private val known = ConcurrentHashMap<String, Long>()
@@ -35,12 +64,39 @@ internal class SharedBudgetStore(private val store: BudgetStore, val place: Stri
     }
 
     override suspend fun reserve(id: String, amount: Long, claims: List<BudgetClaim>): List<BudgetAmounts>? {
-        catchUp()
-        return store.reserve(id, amount, claims).also { held -> held?.let { learn(claims.map(BudgetClaim::account), it) } }
+        if (failedAt?.let { it.elapsedNow() < PAUSE } == true) throw StoreException("$place did not answer a moment ago.")
+        val isDecided = AtomicBoolean()
+        val reserving = background.async {
+            val held = try {
+                catchUp()
+                store.reserve(id, amount, claims)
+            } catch (failure: StoreException) {
+                return@async Result.failure(failure)
+            }
+            if (!isDecided.compareAndSet(false, true)) settleOrLater(id, 0, claims) // nobody waits for it any more
+            Result.success(held)
+        }
+        val held = answer(reserving, isDecided)
+        if (held == null) hold(id, claims) else learn(claims.map(BudgetClaim::account), held)
+        return held
     }
 
-    /** What the accounts hold; null if the store cannot be used, or takes longer than [PATIENCE]: the response that has arrived does not wait for it. */
+    private suspend fun <T> answer(asking: Deferred<Result<T>>, isDecided: AtomicBoolean): T {
+        var isAnswered = false
+        try {
+            val answer = withTimeoutOrNull(patience) { asking.await() }
+            isAnswered = answer != null || !isDecided.compareAndSet(false, true)
+            val result = answer ?: if (isAnswered) asking.await() else null
+            failedAt = if (result?.isSuccess == true) null else TimeSource.Monotonic.markNow()
+            return (result ?: throw StoreException("$place did not answer within $patience.")).getOrThrow()
+        } finally {
+            if (!isAnswered) isDecided.set(true)
+        }
+    }
+
+    /** What the accounts hold; null if the store cannot be used, or takes longer than [MOMENT]: the response that has arrived does not wait for it. */
     suspend fun settleOrLater(id: String, spent: Long, claims: List<BudgetClaim>): List<BudgetAmounts>? {
+        open -= id
         val settling = background.async {
             try {
                 store.settle(id, spent, claims).also { learn(claims.map(BudgetClaim::account), it) }
@@ -49,18 +105,26 @@ internal class SharedBudgetStore(private val store: BudgetStore, val place: Stri
                 null
             }
         }
-        return withTimeoutOrNull(PATIENCE) { settling.await() }
+        return withTimeoutOrNull(MOMENT) { settling.await() }
     }
 
     /** Ends a reservation later that the store may have made. */
-    fun settleLater(id: String, spent: Long, claims: List<BudgetClaim>): Unit = later(Late(id, spent, claims))
+    fun settleLater(id: String, spent: Long, claims: List<BudgetClaim>) {
+        open -= id
+        later(Late(id, spent, claims))
+    }
 
     /** Tells the store later what a request has cost that it has no reservation for. */
     fun addLater(spent: Long, claims: List<BudgetClaim>) {
         if (spent > 0) later(Late(null, spent, claims))
     }
 
-    override suspend fun settle(id: String, spent: Long, claims: List<BudgetClaim>): List<BudgetAmounts> = store.settle(id, spent, claims)
+    override suspend fun settle(id: String, spent: Long, claims: List<BudgetClaim>): List<BudgetAmounts> {
+        open -= id
+        return store.settle(id, spent, claims)
+    }
+
+    override suspend fun renew(id: String, claims: List<BudgetClaim>): Unit = store.renew(id, claims)
 
     override suspend fun add(spent: Long, claims: List<BudgetClaim>): Unit = store.add(spent, claims)
 
@@ -90,13 +154,55 @@ internal class SharedBudgetStore(private val store: BudgetStore, val place: Stri
         }
     }
 
+    private fun hold(id: String, claims: List<BudgetClaim>) {
+        open[id] = Held(claims)
+        if (isRenewing.compareAndSet(false, true)) renewer = background.launch { renewLeases() }
+    }
+
+    private suspend fun renewLeases() {
+        while (true) {
+            delay(renewEvery)
+            isRenewing.set(false)
+            if (open.isEmpty() || !isRenewing.compareAndSet(false, true)) return
+            for ((id, held) in open) {
+                if (held.since.elapsedNow() < renewEvery) continue
+                try {
+                    store.renew(id, held.claims)
+                } catch (_: StoreException) { // the next time
+                    break
+                }
+            }
+        }
+    }
+
+    /** Waits a moment for what is being told, and tells once more what could not be told. What is still unknown then counts as its reservation. */
+    override fun close() {
+        renewer?.cancel()
+        val running = background.coroutineContext.job
+        runBlocking {
+            withTimeoutOrNull(CLOSING) {
+                running.children.toList().joinAll()
+                background.launch { tellOnce() }.join()
+            }
+        }
+        running.cancelChildren()
+    }
+
+    private suspend fun tellOnce() = try {
+        catchUp()
+    } catch (_: StoreException) { // the server is gone still
+    }
+
     private class Late(val id: String?, val spent: Long, val claims: List<BudgetClaim>)
+
+    private class Held(val claims: List<BudgetClaim>) {
+        val since: TimeMark = TimeSource.Monotonic.markNow()
+    }
 
     private companion object {
         const val CAPACITY = 100_000
-        val PATIENCE = 1.seconds
-
-        /** Of settlements that no response waits for any more. */
-        val background = CoroutineScope(SupervisorJob() + Dispatchers.IO)
+        val MOMENT = 1.seconds
+        val PAUSE = 1.seconds
+        val CLOSING = 2.seconds
     }
 }

@@ -5,12 +5,16 @@ import dev.unifiedllm.Level
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.Models
+import dev.unifiedllm.Scripted
 import dev.unifiedllm.chat.ChatRequestBuilder
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delivery
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
+import dev.unifiedllm.client
 import dev.unifiedllm.saying
 import dev.unifiedllm.shape
 import dev.unifiedllm.store.By
@@ -57,6 +61,34 @@ private suspend fun Llm.ask(text: String = "hi", block: ChatRequestBuilder.() ->
 class ResponseCacheSpec : FunSpec({
     val folder = Files.createTempDirectory("cache")
     afterSpec { folder.toFile().deleteRecursively() }
+
+    test("what a budget had to say about a call is not said again with its cached response") {
+        client {
+            cache { memory() }
+            price("test/m") {
+                inputPerMillion = Usd.ZERO
+                outputPerMillion = Usd.of("1")
+            }
+            budget(Usd.of("0.0001")) { warnAt(0.01) }
+        }.use { llm ->
+            val model = Scripted("test/m") {
+                emit(Delta.Start(null, it.model))
+                emit(Delta.Warning("of the model"))
+                emit(Delta.Text("ok"))
+                emit(Delta.Finish(FinishReason.STOP, Usage.of(1, 10)))
+            }
+            val said = List(2) {
+                llm.chat(model) {
+                    user("hi")
+                    maxTokens = 20
+                    cache { }
+                }.await().warnings
+            }
+            said[0].single { "budget" in it } shouldContain "has reached 1 %"
+            said[1] shouldContainExactly listOf("of the model")
+            model.calls shouldBe 1
+        }
+    }
 
     suspend fun cached(script: (LoopbackExchange.(LoopbackRequest, String) -> Unit)? = null, test: suspend (CachedServer, Llm) -> Unit) {
         CachedServer(script).use { server -> server.client { cache { memory() } }.use { test(server, it) } }

@@ -42,7 +42,12 @@ import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
+import java.util.concurrent.CompletableFuture
 import java.util.concurrent.CopyOnWriteArrayList
+import java.util.concurrent.TimeUnit
+import kotlin.coroutines.Continuation
+import kotlin.coroutines.EmptyCoroutineContext
+import kotlin.coroutines.startCoroutine
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
@@ -394,6 +399,27 @@ class TelemetrySpec : FunSpec({
             val passing = Interceptor { request, _ -> llm.model("demo/echo").stream(request) }
             llm.chat(Models.named("test/x").with(passing), "hi").await()
             tree() shouldContainExactly listOf("chat x", "  chat echo", "    attempt echo")
+        }
+    }
+
+    test("code without a dispatcher goes on on no thread of the transport, without the span of the call before") {
+        recording { llm ->
+            val seen = CopyOnWriteArrayList<String>()
+            fun look(at: String) {
+                seen += "$at ${Span.current().spanContext.isValid} ${Thread.currentThread().name.startsWith("unified-llm")}"
+            }
+            val end = CompletableFuture<Unit>()
+            suspend {
+                llm.chat("openai/gpt-4o", "hi").await()
+                look("await")
+                llm.chat("openai/gpt-4o", "hi").deltas().collect { look("delta") }
+                look("deltas")
+                llm.map(listOf("a", "b")) { llm.chat("openai/gpt-4o", it) }.results().collect { look("result") }
+                look("results")
+            }.startCoroutine(Continuation(EmptyCoroutineContext) { result -> result.fold({ end.complete(it) }, { end.completeExceptionally(it) }) })
+            end.get(1, TimeUnit.MINUTES)
+            seen.distinct() shouldContainExactly listOf("await", "delta", "deltas", "result", "results").map { "$it false false" }
+            tree().filter { !it.startsWith(" ") } shouldHaveSize 4
         }
     }
 

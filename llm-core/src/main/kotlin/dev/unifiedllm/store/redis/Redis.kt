@@ -2,7 +2,6 @@ package dev.unifiedllm.store.redis
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.store.StoreException
-import dev.unifiedllm.store.addDependency
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.withContext
 import redis.clients.jedis.ConnectionPoolConfig
@@ -43,7 +42,7 @@ internal class Redis private constructor(private val uri: URI, private val time:
             return block(client.value).also { failedAt = null }
         } catch (failure: JedisException) {
             if (failure is JedisConnectionException) failedAt = time.markNow()
-            throw StoreException("$address cannot be used: ${failure.message?.lineSequence()?.first()}", failure)
+            throw StoreException("$address cannot be used: ${failure.message?.lineSequence()?.first()?.removeSuffix(".")}", failure)
         }
     }
 
@@ -78,7 +77,7 @@ internal class Redis private constructor(private val uri: URI, private val time:
         /** How long calls fail at once after a connection has failed. */
         val PAUSE: Duration = 1.seconds
 
-        /** @throws LlmException.Configuration if [url] is none of Redis, or the library for it is not on the class path */
+        /** @throws LlmException.Configuration if [url] is none of Redis @throws NoClassDefFoundError if the library is not on the class path */
         fun of(url: String, time: TimeSource = TimeSource.Monotonic): Redis {
             val uri = try {
                 URI(url)
@@ -92,11 +91,6 @@ internal class Redis private constructor(private val uri: URI, private val time:
             }
             try {
                 JedisURIHelper.getDBIndex(uri)
-            } catch (absent: NoClassDefFoundError) {
-                throw LlmException.Configuration(
-                    "State on Redis needs a library that is not on the class path. ${addDependency("redis.clients:jedis", "7.0.0")}",
-                    absent,
-                )
             } catch (_: NumberFormatException) {
                 throw LlmException.Configuration("The database of redis://host:port/database must be a number, as in redis://host:6379/0.")
             }

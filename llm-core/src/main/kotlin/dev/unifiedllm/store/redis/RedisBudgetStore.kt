@@ -15,6 +15,7 @@ import java.time.Duration
 internal class RedisBudgetStore(private val redis: Redis, private val now: () -> Long = System::currentTimeMillis) : BudgetStore {
     private val reserving = RedisScript(RESERVE)
     private val settling = RedisScript(SETTLE)
+    private val renewing = RedisScript(RENEW)
 
     override suspend fun reserve(id: String, amount: Long, claims: List<BudgetClaim>): List<BudgetAmounts>? {
         val limits = claims.flatMap { listOf("${it.limit}", "${keptUntil(it)}") }
@@ -25,6 +26,10 @@ internal class RedisBudgetStore(private val redis: Redis, private val now: () ->
     override suspend fun settle(id: String, spent: Long, claims: List<BudgetClaim>): List<BudgetAmounts> {
         redis.call { settling.run(it, keys(claims), listOf(id, "$spent") + claims.map { claim -> "${keptUntil(claim)}" }) }
         return amounts(claims.map { it.account })
+    }
+
+    override suspend fun renew(id: String, claims: List<BudgetClaim>) {
+        redis.call { renewing.run(it, keys(claims), listOf(id, "${now() + LEASE}")) }
     }
 
     override suspend fun add(spent: Long, claims: List<BudgetClaim>) {
@@ -67,6 +72,14 @@ internal class RedisBudgetStore(private val redis: Redis, private val now: () ->
               redis.call('HINCRBY', key, 'held', ARGV[2])
               redis.call('HSET', key, 'r:' .. ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
               if ARGV[3 + 2 * i] ~= '0' then redis.call('PEXPIREAT', key, ARGV[3 + 2 * i]) end
+            end
+            return {}
+        """
+
+        const val RENEW = """
+            for i, key in ipairs(KEYS) do
+              local reservation = redis.call('HGET', key, 'r:' .. ARGV[1])
+              if reservation then redis.call('HSET', key, 'r:' .. ARGV[1], string.match(reservation, '^%d+') .. ' ' .. ARGV[2]) end
             end
             return {}
         """

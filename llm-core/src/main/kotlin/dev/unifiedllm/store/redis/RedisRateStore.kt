@@ -4,8 +4,6 @@ import dev.unifiedllm.store.RateClaim
 import dev.unifiedllm.store.RateRefusal
 import dev.unifiedllm.store.RateStore
 import dev.unifiedllm.store.StoreException
-import java.security.MessageDigest
-import java.util.HexFormat
 import java.util.concurrent.ConcurrentHashMap
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.microseconds
@@ -53,9 +51,7 @@ internal class RedisRateStore(private val redis: Redis, private val lease: Durat
 
     private fun keys(claims: List<RateClaim>) = claims.flatMap { claim -> PARTS.map { "$PREFIX$it:${claim.key}" } }
 
-    /** The name of a target has an address, which is nobody's business. */
-    private fun pauseKey(target: String): String =
-        "${PREFIX}pause:" + HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(target.encodeToByteArray()))
+    private fun pauseKey(target: String): String = hashedKey("limit:pause", target)
 
     private companion object {
         /** In braces: what decides which server of a cluster has the key. */

@@ -39,6 +39,12 @@ internal class SqlBudgetStore(private val now: () -> Long = System::currentTimeM
         claims.map { connection.amounts(it.account) }
     }
 
+    override suspend fun renew(id: String, claims: List<BudgetClaim>): Unit = write(claims) { connection ->
+        for (claim in claims) {
+            connection.update("UPDATE budget_reservation SET lease = ? WHERE account = ? AND id = ?", now() + LEASE, claim.account, id)
+        }
+    }
+
     override suspend fun add(spent: Long, claims: List<BudgetClaim>): Unit = write(claims) { connection ->
         for (claim in claims) connection.spend(claim, spent)
     }
