@@ -1,16 +1,17 @@
 package dev.unifiedllm
 
+import kotlinx.coroutines.flow.Flow
 import java.util.Spliterator
-import java.util.concurrent.Flow.Publisher
 import java.util.concurrent.Flow.Subscriber
 import java.util.concurrent.Flow.Subscription
 import java.util.concurrent.LinkedBlockingQueue
+import java.util.concurrent.TimeUnit.SECONDS
 import java.util.function.Consumer
 
-/** The items of [publisher] for a thread that blocks for each of them. It subscribes when the first one is asked for. */
-internal class BlockingResults<T : Any>(private val client: () -> Client, private val publisher: Publisher<T>) : Spliterator<T> {
+/** The items of [flow] for a thread that blocks for each of them. It is collected when the first one is asked for. */
+internal class BlockingResults<T : Any>(private val client: () -> Client, private val flow: Flow<T>) : Spliterator<T> {
     private val signals = LinkedBlockingQueue<Signal<T>>() // holds one item at most: the next is requested when it has been taken
-    private var subscription: Subscription? = null
+    private var subscription: CollectingSubscription<T>? = null
     private var isEnded = false
 
     private class Signal<T>(val item: T?, val failure: Throwable?)
@@ -36,12 +37,11 @@ internal class BlockingResults<T : Any>(private val client: () -> Client, privat
         return true
     }
 
-    private fun subscribed(): Subscription {
-        publisher.subscribe(
+    private fun subscribed(): CollectingSubscription<T> {
+        val begun = CollectingSubscription(
+            flow,
             object : Subscriber<T> {
-                override fun onSubscribe(subscription: Subscription) {
-                    this@BlockingResults.subscription = subscription
-                }
+                override fun onSubscribe(subscription: Subscription) = Unit
 
                 override fun onNext(item: T) = signals.put(Signal(item, null))
 
@@ -50,12 +50,21 @@ internal class BlockingResults<T : Any>(private val client: () -> Client, privat
                 override fun onComplete() = signals.put(Signal(null, null))
             },
         )
-        return checkNotNull(subscription)
+        subscription = begun
+        begun.begin()
+        return begun
     }
 
+    /** Ends the calls, and waits until that is done and what they used is free, for a moment at most. */
     fun close() {
         isEnded = true
-        subscription?.cancel()
+        val subscription = subscription ?: return
+        subscription.cancel()
+        try {
+            blocking { subscription.awaitEnd(LONGEST_END, SECONDS) }
+        } catch (_: InterruptedException) {
+            Thread.currentThread().interrupt()
+        }
     }
 
     override fun trySplit(): Spliterator<T>? = null
@@ -63,4 +72,8 @@ internal class BlockingResults<T : Any>(private val client: () -> Client, privat
     override fun estimateSize(): Long = Long.MAX_VALUE
 
     override fun characteristics(): Int = Spliterator.ORDERED or Spliterator.NONNULL
+
+    private companion object {
+        const val LONGEST_END = 5L
+    }
 }

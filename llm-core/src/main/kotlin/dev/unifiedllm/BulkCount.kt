@@ -43,9 +43,12 @@ internal class BulkCount(private val total: Long?, private val maxCost: Usd?) {
         startedAt = TimeSource.Monotonic.markNow()
     }
 
+    /** @return false if it has ended before */
     @Synchronized
-    fun end() {
+    fun end(): Boolean {
+        if (elapsed != null) return false
         elapsed = startedAt.elapsedNow()
+        return true
     }
 
     @Synchronized
@@ -61,6 +64,7 @@ internal class BulkCount(private val total: Long?, private val maxCost: Usd?) {
     @Synchronized
     fun spentBefore(amount: Usd): Unit = spend(amount)
 
+    /** With the last one of a known number it has ended. */
     @Synchronized
     fun add(result: BulkResult<*, *>) {
         when (result.state) {
@@ -69,6 +73,7 @@ internal class BulkCount(private val total: Long?, private val maxCost: Usd?) {
             BulkResult.State.NOT_STARTED -> notStarted++
         }
         if (result.isResumed) resumed++
+        if (done + failed + notStarted == total) end()
     }
 
     /** The costs of a call that has ended. */

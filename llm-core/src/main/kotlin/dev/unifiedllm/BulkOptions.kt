@@ -37,7 +37,8 @@ public class BulkOptions @InternalLlmApi constructor(concurrency: Int) {
 
     /**
      * The file that keeps the results, so that a run that was killed goes on where it was: each result is appended as soon as it is there, and an item whose
-     * result is in the file is not sent again. Failed items are. An item is known by its place, its text ([Any.toString]) and the request that is made of it.
+     * result is in the file is not sent again. Failed items are. An item is known by its place, its text ([Any.toString]) and what is asked for it: the request
+     * with the defaults of the client, the model that an alias or a default stands for, its base URL, and the type of the answer.
      * Null, the default: nothing is kept.
      *
      * The responses of chats, embeddings and images are in the file as they came, and nothing of the prompts but hashes. It is readable by its owner only.
@@ -59,13 +60,13 @@ public class BulkOptions @InternalLlmApi constructor(concurrency: Int) {
     public fun checkpoint(file: Path?): BulkOptions = apply { checkpoint = file }
 
     /**
-     * Hands the progress to [listener] after each result, one after the other, and once more at the end. It holds the results up while it runs. What it throws
-     * is a warning in the progress, and it is not called again.
+     * Hands the progress to [listener] after each result, one after the other; of items whose number is not known, once more at the end. It holds the results
+     * up while it runs. An exception of its is a warning in the progress, and it is not called again.
      */
     @JvmSynthetic
     public fun onProgress(listener: (BulkProgress) -> Unit): BulkOptions = apply { listeners += Consumer(listener) }
 
-    /** Hands the progress to [listener] after each result, one after the other, and once more at the end. It holds the results up while it runs. */
+    /** Hands the progress to [listener] after each result: see the form with a lambda. */
     public fun onProgress(listener: Consumer<BulkProgress>): BulkOptions = apply { listeners += listener }
 
     /**

@@ -146,6 +146,10 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
         return PreparedCall(deltas, runsUserCode, request, traced?.let { CallerState.ofThread(it.span) } ?: EmptyCoroutineContext)
     }
 
+    /** As [Client.asked]. */
+    fun asked(request: Request): ModelRef =
+        binder.asked(request.modelRef, request.context, request is ChatRequest && hasImages(request.messages)).first()
+
     /** As [Client.callerState]. */
     fun callerState(): CoroutineContext = CallerState.ofThread(tracer?.current()) ?: EmptyCoroutineContext
 

@@ -48,6 +48,9 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
     /** @param history the link of a conversation's turn; null for a call that stands alone */
     fun prepare(model: ModelRef, request: Request, history: Interceptor? = null): PreparedCall = chain.prepare(model, request, history)
 
+    /** The model that [request] asks first, for which it may have an alias or a default. */
+    fun asked(request: Request): ModelRef = chain.asked(request)
+
     /** What the client asks providers beside the calls of models. */
     val queries: ProviderQueries get() = chain.queries
 

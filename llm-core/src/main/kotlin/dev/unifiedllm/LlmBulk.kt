@@ -46,6 +46,7 @@ public abstract class LlmBulk internal constructor(client: Client, from: FromKot
      * terminal. A call that fails leaves the others as they are.
      *
      * @param call makes the call of an item. It may run at the same time for several items, and may block
+     * @throws IllegalArgumentException if [items] is a collection that has a null. Of other items a null ends the bulk with this exception
      */
     public fun <T : Any, R : Any> map(items: Iterable<T>, call: Function<in T, out Call<R>>): Bulk<T, R> = map(items, Consumer { }, call)
 

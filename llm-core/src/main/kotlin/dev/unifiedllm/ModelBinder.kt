@@ -94,13 +94,17 @@ internal class ModelBinder(
 
     /** [model] and then [fallbacks], each target once. What is set for the first model, such as its key, is in [context]. */
     fun candidates(model: ModelRef, fallbacks: List<ModelRef>, context: CallContext, hasImages: Boolean = false): List<Candidate> {
-        val first = members(routed(model, context) ?: if (model is DefaultModel) names.default(hasImages) else model)
+        val first = asked(model, context, hasImages)
         (first.drop(1) + fallbacks.flatMap(::members)).forEach { if (it is ModelId) names.checkProvider(it) }
         val key = context.apiKey?.takeIf { context.settingsFor?.let { sharesProvider(found(it), found(first.first())) } ?: true }
         val all = first.mapIndexed { index, member -> candidate(member, key.takeIf { index == 0 }) } +
             fallbacks.flatMap(::members).map { candidate(it, null) }
         return all.distinctBy { it.identity }
     }
+
+    /** The models that a call to [model] asks, without its fallbacks; the first one first. */
+    fun asked(model: ModelRef, context: CallContext, hasImages: Boolean): List<ModelRef> =
+        members(routed(model, context) ?: if (model is DefaultModel) names.default(hasImages) else model)
 
     /** The model for which the headers, query parameters and options of [request] were set; null if all of [models], the first one first, may get them. */
     fun settingsFor(request: Request, models: List<Candidate>): ModelId? {

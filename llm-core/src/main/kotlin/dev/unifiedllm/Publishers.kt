@@ -15,9 +15,11 @@ import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
+import java.util.concurrent.CountDownLatch
 import java.util.concurrent.Flow.Publisher
 import java.util.concurrent.Flow.Subscriber
 import java.util.concurrent.Flow.Subscription
+import java.util.concurrent.TimeUnit
 import java.util.concurrent.atomic.AtomicReference
 import kotlin.coroutines.EmptyCoroutineContext
 
@@ -29,12 +31,13 @@ internal fun <T : Any> Flow<T>.asPublisher(): Publisher<T> = Publisher { subscri
 }
 
 /** Signals come one after the other: none before `onSubscribe` has returned, and a wrong request's error after the collecting has stopped. */
-private class CollectingSubscription<T : Any>(private val flow: Flow<T>, private val subscriber: Subscriber<in T>) : Subscription {
+internal class CollectingSubscription<T : Any>(private val flow: Flow<T>, private val subscriber: Subscriber<in T>) : Subscription {
     private enum class End { DONE, CANCELLED, WRONG_REQUEST }
 
     private val demand = MutableStateFlow(0L)
     private val end = AtomicReference<End?>()
     private val context = Dispatchers.Default + (CallerState.ofThread(null) ?: EmptyCoroutineContext)
+    private val ended = CountDownLatch(1)
     private val job: Job = CoroutineScope(context).launch(start = CoroutineStart.LAZY) { collect() }
 
     @Volatile
@@ -42,6 +45,7 @@ private class CollectingSubscription<T : Any>(private val flow: Flow<T>, private
 
     init {
         job.invokeOnCompletion {
+            ended.countDown()
             if (end.get() == End.WRONG_REQUEST) subscriber.onError(IllegalArgumentException("a subscriber requests at least one item"))
         }
     }
@@ -58,6 +62,9 @@ private class CollectingSubscription<T : Any>(private val flow: Flow<T>, private
     }
 
     override fun cancel(): Unit = leave(End.CANCELLED)
+
+    /** Blocks until the collecting has ended and all that it began. False if it lasts longer. */
+    fun awaitEnd(time: Long, unit: TimeUnit): Boolean = ended.await(time, unit)
 
     private fun leave(why: End) {
         if (end.compareAndSet(null, why)) job.cancel()

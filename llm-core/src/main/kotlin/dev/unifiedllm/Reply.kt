@@ -231,11 +231,15 @@ public class Reply internal constructor(private val calls: ReplyCalls, @Suppress
     public inline fun <reified T : Any> typed(): Call<T> = typedCall(typeOf<T>())
 
     /** This call as one for the response as a [type], where a [Call] is wanted: see [getAs]. */
-    public fun <T : Any> typed(type: Class<T>): Call<T> = TypedReply(this, of(jsonType(type)))
+    public fun <T : Any> typed(type: Class<T>): Call<T> = typed(jsonType(type))
 
     @JvmSynthetic
     @PublishedApi
-    internal fun <T : Any> typedCall(type: KType): Call<T> = TypedReply(this, of(jsonType(type)))
+    internal fun <T : Any> typedCall(type: KType): Call<T> = typed(jsonType(type))
+
+    /** @param type as in [TypedReply] */
+    @JvmSynthetic
+    internal fun <T : Any> typed(type: JsonType<*>?): TypedReply<T> = TypedReply(this, type, of(type))
 
     override fun cancel(): Unit = call.cancel()
 

@@ -31,7 +31,7 @@ import kotlin.coroutines.EmptyCoroutineContext
  * @param fold makes the result of the deltas; called once, when the call has ended well
  */
 internal class SharedCall<T : Any>(
-    private val client: () -> Client,
+    val client: () -> Client,
     val model: ModelId,
     private val prepare: (Client) -> PreparedCall,
     private val isAnnounced: Boolean = true,

@@ -12,6 +12,7 @@ import dev.unifiedllm.chat.EmbeddingResponse;
 import dev.unifiedllm.chat.Usd;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
@@ -82,6 +83,35 @@ class JavaBulkTest {
         }
         assertEquals(1, closed.get());
         assertTrue(taken.get() < 20, () -> "taken: " + taken);
+    }
+
+    @Test
+    void aNullIsRefused() {
+        List<String> items = Arrays.asList("a", null, "b");
+        IllegalArgumentException failure = assertThrows(IllegalArgumentException.class, () -> llm.map(items, item -> llm.chat(shout, item)));
+        assertTrue(failure.getMessage().contains("Item 1 of the bulk"), failure::getMessage);
+        Bulk<String, ChatResponse> bulk = llm.map(items.stream(), item -> llm.chat(shout, item));
+        assertThrows(IllegalArgumentException.class, bulk::get);
+        Bulk<String, ChatResponse> other = llm.map(items.stream(), options -> options.concurrency(1), item -> llm.chat(shout, item));
+        try (Stream<BulkResult<String, ChatResponse>> results = other.stream()) {
+            assertThrows(IllegalArgumentException.class, results::toList);
+        }
+    }
+
+    @Test
+    void theCheckpointOfAStreamThatWasClosedIsFree(@TempDir Path folder) {
+        for (int run = 0; run < 20; run++) {
+            Path file = folder.resolve("checkpoint" + run + ".jsonl");
+            List<Integer> items = IntStream.range(0, 50).boxed().toList();
+            Bulk<Integer, ChatResponse> bulk =
+                llm.map(items, options -> options.concurrency(4).checkpoint(file), item -> llm.chat(shout, "n" + item));
+            try (Stream<BulkResult<Integer, ChatResponse>> results = bulk.stream()) {
+                assertEquals(2, results.limit(2).toList().size());
+            }
+            Bulk<Integer, ChatResponse> again = llm.map(items, options -> options.checkpoint(file), item -> llm.chat(shout, "n" + item));
+            assertEquals(50, again.get().size());
+            assertTrue(again.progress().resumed() >= 2, () -> again.progress().toString());
+        }
     }
 
     @Test

@@ -219,6 +219,24 @@ class BulkSpec : FunSpec({
         shouldThrow<IllegalStateException> { llm.map(items) { chat(model, it) }.await() }.message shouldBe "the file is gone"
     }
 
+    test("a null from Java is refused with its place: in a collection at once, elsewhere when it is taken") {
+        val model = shouting()
+        @Suppress("UNCHECKED_CAST")
+        val items = listOf("a", "b", null, "c") as List<String>
+        shouldThrow<IllegalArgumentException> { llm.map(items) { chat(model, it) } }.message shouldContain "Item 2 of the bulk"
+        val others = listOf<() -> Bulk<String, ChatResponse>>(
+            { llm.map(Iterable { items.iterator() }, concurrency = 1) { chat(model, it) } },
+            { llm.map(items.asSequence(), concurrency = 1) { chat(model, it) } },
+            { llm.map(items.asFlow(), concurrency = 1) { chat(model, it) } },
+            { llm.map(items.stream(), { it.concurrency(1) }, { llm.chat(model, it) }) },
+        )
+        for (make in others) {
+            val bulk = make()
+            shouldThrow<IllegalArgumentException> { bulk.await() }.message shouldContain "Item 2 of the bulk"
+            bulk.progress.done shouldBe 2
+        }
+    }
+
     test("100,000 items pass without staying in memory") {
         val payload = 20_000 // 2 GB in all, of which the JVM has not half
         val count = 100_000
@@ -347,7 +365,7 @@ class BulkSpec : FunSpec({
         mismatch.progress.cost shouldBe Usd.of("0.50") // asked for once more
     }
 
-    test("the progress is told after each result and at the end; a listener that fails is not called again") {
+    test("the progress is told once after each result; a listener that fails is not called again") {
         val model = shouting("0.01") { if (it == "word-1") throw LlmException.Overloaded("busy") }
         val told = CopyOnWriteArrayList<BulkProgress>()
         val calls = AtomicInteger()
@@ -360,12 +378,28 @@ class BulkSpec : FunSpec({
             },
         ) { chat(model, it) }
         bulk.await()
-        told.map { it.finished } shouldContainExactly listOf(1L, 2L, 3L, 3L)
-        told.map { it.failed } shouldContainExactly listOf(0L, 1L, 1L, 1L)
-        told.map { it.isEnded } shouldContainExactly listOf(false, false, false, true)
+        told.map { it.finished } shouldContainExactly listOf(1L, 2L, 3L)
+        told.map { it.failed } shouldContainExactly listOf(0L, 1L, 1L)
+        told.map { it.isEnded } shouldContainExactly listOf(false, false, true)
         told.last().total shouldBe 3
         calls.get() shouldBe 2
         bulk.progress.warnings.single() shouldContain "no bar"
+        told.clear()
+        llm.map(words.take(2).asSequence(), concurrency = 1, options = { onProgress { told += it } }) { chat(model, it) }.await()
+        told.map { it.finished to it.isEnded } shouldContainExactly listOf(1L to false, 2L to false, 2L to true) // which is the last was not known
+        told.clear()
+        llm.map(emptyList<String>(), options = { onProgress { told += it } }) { chat(model, it) }.await()
+        told.map { it.isEnded } shouldContainExactly listOf(true)
+    }
+
+    test("whatever exception a listener of the progress throws is a warning; an error is not") {
+        val model = shouting("0.01")
+        for (failure in listOf(java.io.IOException("disk full"), java.util.concurrent.CancellationException("no more"), IllegalStateException("wrong"))) {
+            val bulk = llm.map(words.take(3), options = { onProgress { throw failure } }) { chat(model, it) }
+            bulk.await().map { it.state }.toSet() shouldBe setOf(BulkResult.State.DONE)
+            bulk.progress.warnings.single() shouldContain failure.message!!
+        }
+        shouldThrow<NotImplementedError> { llm.map(words.take(3), options = { onProgress { TODO() } }) { chat(model, it) }.await() }
     }
 
     test("the bar is drawn over itself in a terminal; elsewhere there are lines") {
