@@ -20,10 +20,10 @@ import kotlin.coroutines.CoroutineContext
  * Many calls, some of them at a time: one for each item. Nothing is sent before its first terminal. Made by `llm.map`.
  *
  * [results] and [stream] hand the results on and keep none; they can be used once. [await], [get] and [toFuture] keep all of them in a list, for any number of
- * consumers. A call that fails leaves the others as they are: its failure is the result of its item. When a budget of the client is used up, when the costs reach
- * `maxCost` or when the client is closed, no more calls start: the items that are left and have no result in the checkpoint have the state NOT_STARTED. Those
- * of a sequence, a stream or a flow are not taken any more then, and have no result. A call that a budget refuses because of what other calls of the bulk
- * reserve waits for their end. One that a budget of its own or of its tag refuses leaves the others as they are.
+ * consumers. A call that fails leaves the others as they are: its failure is the result of its item. When a budget of the client is used up, when the costs
+ * reach `maxCost` or when the client is closed, no more calls start: the items that are left and have no result in the checkpoint have the state NOT_STARTED.
+ * Those of a sequence, a stream or a flow are not taken any more then, and have no result. A call that a budget refuses because of what other calls of the
+ * bulk reserve waits for their end. One that a budget of each call or of a tag refuses leaves the others as they are.
  */
 public class Bulk<T : Any, R : Any> internal constructor(
     private val client: () -> Client,
@@ -72,8 +72,8 @@ public class Bulk<T : Any, R : Any> internal constructor(
     }
 
     /**
-     * [results] for Java; blocks for the next one. Close the stream to leave before its end, which cancels the calls and waits until they have ended, for 5 s at
-     * most.
+     * [results] for Java; blocks for the next one. Close the stream to leave before its end: that cancels the calls, and waits until the bulk has ended, for
+     * 5 s at most.
      */
     public fun stream(): Stream<BulkResult<T, R>> {
         val state = client().callerState()

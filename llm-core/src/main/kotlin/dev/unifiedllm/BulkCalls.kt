@@ -4,13 +4,16 @@ import dev.unifiedllm.chat.Period
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.middleware.each
 import dev.unifiedllm.middleware.onOwnThread
+import dev.unifiedllm.tool.RunningTool
 import kotlinx.coroutines.CompletableDeferred
 
 /**
  * The calls of a bulk that run, and those that a budget has refused because of what these reserve: each of them waits until one has ended, and is made again.
  * Thread-safe.
+ *
+ * @param tool the name of the tool that made the bulk; null for none
  */
-internal class BulkCalls(private val count: BulkCount) {
+internal class BulkCalls(private val count: BulkCount, private val tool: String?) {
     /** A call that has been made, and its value. */
     class Made<R : Any>(val call: Call<R>, val value: R)
 
@@ -45,12 +48,12 @@ internal class BulkCalls(private val count: BulkCount) {
             if (count.stop != null) return null
             if (isAlone && wasAlone) throw refused.also(::stop)
             wasAlone = isAlone
-            next = next.again() ?: throw refused
+            next = RunningTool.inside(tool) { next.again() } ?: throw refused
         }
     }
 
     private fun stop(refused: LlmException) {
-        if (refused.refusals().any { it.holdsForOthers }) count.stop(refused)
+        if (refused.refusals().any(::holdsForOthers)) count.stop(refused)
     }
 
     /** @return how many have ended before */
@@ -90,21 +93,21 @@ internal class BulkCalls(private val count: BulkCount) {
 
 /** True if [failure] of this call is a refusal that may pass when other calls end, and nothing of the call has been billed. */
 private fun Call<*>.mayWaitAfter(failure: LlmException): Boolean =
-    failure.refusals().run { isNotEmpty() && all { it.isByReservations(this@mayWaitAfter) } } && costsOf(failure, isSent = true).cost == null
+    failure.refusals().run { isNotEmpty() && all { isByReservations(it, this@mayWaitAfter) } } && costsOf(failure, isSent = true).cost == null
 
 /** True if [failure] of [call] means that a budget has nothing left for the other calls of a bulk. @param call null if there is none yet */
 internal fun endsBulk(failure: Throwable, call: Call<*>?): Boolean =
-    (failure as? LlmException)?.refusals().orEmpty().any { it.holdsForOthers && !(call != null && it.isByReservations(call)) }
+    (failure as? LlmException)?.refusals().orEmpty().any { holdsForOthers(it) && !(call != null && isByReservations(it, call)) }
 
 private fun LlmException.refusals(): List<LlmException.BudgetExceeded> = each().filterIsInstance<LlmException.BudgetExceeded>()
 
 /** False for a budget of one call, and for one with a tag, which other calls need not have. */
-private val LlmException.BudgetExceeded.holdsForOthers: Boolean get() = budget?.let { it.period != Period.CALL && it.tag == null } ?: true
+private fun holdsForOthers(refusal: LlmException.BudgetExceeded): Boolean = refusal.budget?.let { it.period != Period.CALL && it.tag == null } ?: true
 
 /** True if the budget would pay for [call] without what other calls reserve. That for a call that does not limit its output may be limited to what is left. */
-private fun LlmException.BudgetExceeded.isByReservations(call: Call<*>): Boolean {
-    val status = budget ?: return false
-    val most = asked ?: return false
+private fun isByReservations(refusal: LlmException.BudgetExceeded, call: Call<*>): Boolean {
+    val status = refusal.budget ?: return false
+    val most = refusal.asked ?: return false
     if (status.period == Period.CALL || status.reserved <= Usd.ZERO || !call.isRepeatable) return false
     return status.spent + most <= status.limit || (!call.limitsOutput && status.spent < status.limit)
 }

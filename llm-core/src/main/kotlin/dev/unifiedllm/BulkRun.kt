@@ -24,13 +24,13 @@ internal class BulkRun<T : Any, R : Any>(
     private val call: (T) -> Call<R>,
 ) {
     private val count = BulkCount(items.size, options.maxCost)
-    private val calls = BulkCalls(count)
     private val listeners = options.listeners.toMutableList()
     private val concurrency = options.concurrency
     private val inOrder = options.inOrder
 
     /** The tool that made the bulk: its calls are those of the tool. */
     private val tool = RunningTool.current
+    private val calls = BulkCalls(count, tool)
 
     /** How many results have been handed on. */
     private val emitted = MutableStateFlow(0L)

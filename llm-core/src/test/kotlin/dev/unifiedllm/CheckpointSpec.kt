@@ -73,7 +73,8 @@ class CheckpointSpec : FunSpec({
     test("a file of the user's is refused and stays as it is, with and without lines") {
         val model = priced("0.01")
         val first = """{"unifiedLlmBulk":2}"""
-        for (text in listOf("""{"my":"minified"}""", "sk-key", "[]", first.replace('2', '1').dropLast(1), "$first trailing", "x".repeat(1_000_000), "\n", " ")) {
+        val older = first.replace('2', '1').dropLast(1)
+        for (text in listOf("""{"my":"minified"}""", "sk-key", "[]", older, "$first trailing", "x".repeat(1_000_000), "\n", " ")) {
             val at = file()
             at.writeText(text)
             shouldThrow<LlmException.Configuration> { bulk(at, model).await() }.message shouldContain "nothing was changed in this one"
@@ -185,11 +186,12 @@ class CheckpointSpec : FunSpec({
         test("other settings of the client") {
             CachedServer().use { server ->
                 CachedServer().use { other ->
-                    suspend fun resumed(at: Path, model: String?, at2: CachedServer = server, block: LlmBuilder.() -> Unit): Boolean = at2.client(block = block).use {
-                        it.map(listOf("a"), options = { checkpoint = at }) { item ->
-                            if (model == null) chat { user(item) } else chat(model) { user(item) }
-                        }.await().single().isResumed
-                    }
+                    suspend fun resumed(at: Path, model: String?, by: CachedServer = server, block: LlmBuilder.() -> Unit): Boolean =
+                        by.client(block = block).use {
+                            it.map(listOf("a"), options = { checkpoint = at }) { item ->
+                                if (model == null) chat { user(item) } else chat(model) { user(item) }
+                            }.await().single().isResumed
+                        }
                     val settings = listOf<Triple<String?, LlmBuilder.() -> Unit, LlmBuilder.() -> Unit>>(
                         Triple(MODEL, { defaults { temperature = 0.0 } }, { defaults { temperature = 1.0 } }),
                         Triple(MODEL, { }, { defaults { maxTokens = 100 } }),
