@@ -8,7 +8,6 @@ import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.store.By
 import dev.unifiedllm.store.CostReport
 import dev.unifiedllm.store.UsageReport
-import dev.unifiedllm.store.total
 import kotlinx.coroutines.runBlocking
 import java.nio.file.Path
 import java.util.function.Consumer
@@ -110,5 +109,5 @@ public abstract class LlmReports internal constructor(client: Client, from: From
 
     /** The sum of all known costs. The made-up costs of demo models do not count. */
     @get:JvmName("totalCost")
-    public val totalCost: Usd get() = client.ledger.total()
+    public val totalCost: Usd get() = client.ledger.total
 }

@@ -1,6 +1,7 @@
 package dev.unifiedllm.store
 
 import dev.unifiedllm.FromKotlin
+import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Usd
 import java.time.Instant
 import java.time.ZoneId
@@ -109,7 +110,7 @@ public class CostReport internal constructor(
 
     /** The calls whose cost is unknown, by model and reason, those with the most calls first. */
     @get:JvmName("unpriced")
-    public val unpriced: List<UnpricedCalls> get() = facts.unpriced()
+    public val unpriced: List<UnpricedCalls> get() = read { facts.unpriced() }
 
     /** The report as a text table. The column `cancelled` is left out if no call was cancelled. */
     override fun toString(): String {
@@ -147,13 +148,13 @@ public class CostReport internal constructor(
     }
 
     /** What was spent over time, by model, in parts of a minute up to a day; of a day if the report is by day. */
-    public fun timeline(): Timeline = timeline(facts.spent(), period, if (by == By.DAY) DAY else null)
+    public fun timeline(): Timeline = timeline(read { facts.spent() }, period, if (by == By.DAY) DAY else null)
 
     /** How long the complete responses of each row took, in the order of the rows. Rows without any are left out. */
-    public fun times(): List<CallTimes> = facts.times(by)
+    public fun times(): List<CallTimes> = read { facts.times(by) }
 
     /** The costs in sum, by provider and by model, as a text for a terminal. Demo models are not in it. */
-    public fun summary(): String = summary(title.substringBeforeLast(", by "), facts)
+    public fun summary(): String = read { summary(title.substringBeforeLast(", by "), facts) }
 
     /**
      * The rows as comma-separated values (RFC 4180), with a line of column names. Amounts are exact US dollars; that of an unknown cost is empty.
@@ -194,6 +195,14 @@ internal class ReportPeriod(
 }
 
 /** The rows of which the sum has each call once. */
+
+/** Runs a query that comes after the report. @throws LlmException.Network if the ledger cannot be read any more */
+private inline fun <T> read(query: () -> T): T = try {
+    query()
+} catch (failure: StoreException) {
+    throw LlmException.Network("The costs cannot be read: ${failure.message}", LlmException.Network.Phase.CONNECT, failure)
+}
+
 private fun once(by: By, rows: List<CostRow>, facts: ReportFacts): List<CostRow> = if (by == By.TAG) facts.rows(By.MODEL) else rows
 
 private class Column(val title: String, val cell: (CostRow) -> String)
