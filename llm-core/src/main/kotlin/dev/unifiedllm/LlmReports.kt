@@ -93,13 +93,13 @@ public abstract class LlmReports internal constructor(client: Client, from: From
     /** The costs of this client's calls, by model. */
     public fun costs(): CostReport = costs(By.MODEL)
 
-    public fun costs(by: By): CostReport = client.ledger.report(by, null, THIS_CLIENT)
+    public fun costs(by: By): CostReport = client.ledger.report(by, null, THIS_CLIENT).with(::budgets)
 
     /** The costs of the last [days] days, to the minute, by model. */
     public fun costs(days: Int): CostReport = costs(By.MODEL, days)
 
     /** The costs of the last [days] days, to the minute. */
-    public fun costs(by: By, days: Int): CostReport = client.ledger.report(by, days, THIS_CLIENT)
+    public fun costs(by: By, days: Int): CostReport = client.ledger.report(by, days, THIS_CLIENT).with(::budgets)
 
     /** The tokens of this client's complete responses, by model. */
     public fun usage(): UsageReport = client.ledger.usage(null, THIS_CLIENT)

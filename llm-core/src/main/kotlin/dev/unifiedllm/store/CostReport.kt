@@ -1,7 +1,9 @@
 package dev.unifiedllm.store
 
 import dev.unifiedllm.FromKotlin
+import dev.unifiedllm.InternalLlmApi
 import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.BudgetStatus
 import dev.unifiedllm.chat.Usd
 import java.time.Instant
 import java.time.ZoneId
@@ -79,6 +81,7 @@ public class CostReport internal constructor(
     private val period: ReportPeriod,
     private val facts: ReportFacts,
     @Suppress("UNUSED_PARAMETER") from: FromKotlin,
+    readBudgets: () -> List<BudgetStatus> = { emptyList() },
 ) : List<CostRow> by rows {
     /** Only calls that began in the last so many times 24 hours are in the report; null: all that are known. */
     @get:JvmName("days")
@@ -95,6 +98,24 @@ public class CostReport internal constructor(
     /** Why the ledger of this client does not have all calls, or cannot be read, and what to do; null if it has them, and if there is none. */
     @get:JvmName("ledgerProblem")
     public val ledgerProblem: String? get() = period.problem
+
+    /** True if [ledgerProblem] is that the ledger cannot be read: the rows are those of this process. False if calls could not be written. */
+    @InternalLlmApi
+    @get:JvmSynthetic
+    public val isLedgerUnread: Boolean get() = period.isUnread
+
+    /**
+     * The budgets of the client, as they are when this is read first. Blocks while their place is asked.
+     *
+     * @throws dev.unifiedllm.LlmException.Network if the place of one cannot be used
+     */
+    @InternalLlmApi
+    @get:JvmSynthetic
+    public val budgets: List<BudgetStatus> by lazy(readBudgets)
+
+    /** This report with the budgets that [read] gives. */
+    @JvmSynthetic
+    internal fun with(read: () -> List<BudgetStatus>): CostReport = CostReport(by, rows, period, facts, FromKotlin.CALL, read)
 
     /** The sum of all known costs, without demo models. */
     @get:JvmName("total")
@@ -125,6 +146,9 @@ public class CostReport internal constructor(
             appendLine(title)
             lines.forEach { appendLine(line(it)) }
             append("total ").append(totalText())
+            val all = once(by, rows, facts)
+            val cached = all.sumOf { it.cached }
+            if (cached > 0) append("; $cached from a cache, ").append(all.mapNotNull { it.saved }.fold(Usd.ZERO, Usd::plus).toDisplayString()).append(" saved")
             if (rows.any { it.isDemo }) append("; demo models, not in the total: ").append(demoTotal.toDisplayString())
         }
     }
@@ -174,7 +198,8 @@ public class CostReport internal constructor(
  * @property whose whose calls are in the ledger, as in `this session`
  * @property kept how many rows the ledger has, if it has dropped older ones of this time; else null
  * @property ledger the place of the rows; null if they are in memory
- * @property problem why rows are not in the ledger that lasts
+ * @property problem why rows are not in the ledger that lasts, or why it cannot be read
+ * @property isUnread true if it cannot be read, and nothing else is known to be wrong
  */
 internal class ReportPeriod(
     val days: Int?,
@@ -185,6 +210,7 @@ internal class ReportPeriod(
     private val kept: Int? = null,
     val ledger: String? = null,
     val problem: String? = null,
+    val isUnread: Boolean = false,
 ) {
     override fun toString(): String = when {
         kept != null -> "the latest ${thousands(kept.toLong())} calls of $whose"

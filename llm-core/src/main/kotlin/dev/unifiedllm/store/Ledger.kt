@@ -179,7 +179,9 @@ internal class MemoryLedger(
         val (all, isCut) = synchronized(rows) { rows.toList() to isCut }
         val isIncomplete = isCut && (from == null || all.first().startedAt >= from)
         val those = whose + unread?.let { " (not of other processes: ${it.trimEnd('.')})" }.orEmpty()
-        val period = ReportPeriod(days, from, now, zone, those, all.size.takeIf { isIncomplete }, problem = lasting?.problem ?: unread)
+        val unwritten = lasting?.problem
+        val kept = all.size.takeIf { isIncomplete }
+        val period = ReportPeriod(days, from, now, zone, those, kept, null, unwritten ?: unread, isUnread = unread != null && unwritten == null)
         return report(MemoryFacts(all.filter { from == null || it.startedAt >= from }, zone), period)
     }
 
