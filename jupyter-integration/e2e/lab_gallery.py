@@ -1,4 +1,4 @@
-"""The pictures of the documentation: a card, a cost table, budgets, a comparison and a chat widget in JupyterLab, in light and dark, in docs/images."""
+"""The pictures of the documentation: a card, a bulk, a cost table, budgets, a comparison and a chat widget in JupyterLab, in light and dark, in docs/images."""
 from pathlib import Path
 
 from checks import Checks, within
@@ -16,6 +16,9 @@ CARD = """chat("demo/assistant") {
 }"""
 COMPARE = """compare("demo/assistant", "demo/reasoner", "demo/echo") {
     user("How many times does the letter r stand in strawberry?")
+}"""
+BULK = """bulk((1..10).toList(), concurrency = 2) { number ->
+    chat(if (number in 4..5) "demo/denied" else "demo/echo", "What is $number squared?")
 }"""
 WIDGET = """val chat = chatWidget(
     "demo/tools",
@@ -69,6 +72,7 @@ def run(lab: Lab, check: Checks, _: SlowOllama) -> None:
         costs = notebook.run("costs()").wait()
         notebook.run(BUDGETS).wait()
         budgets = notebook.run("careful.budgets()").wait()
+        bulk = notebook.run(BULK).wait()
         widget = notebook.run(WIDGET).wait()
         chat = Chat(widget)
         chat.root.wait_for()
@@ -77,6 +81,7 @@ def run(lab: Lab, check: Checks, _: SlowOllama) -> None:
         empty = notebook.add("")                # has the focus, and is in no picture
         empty.enter()
         picture(notebook, "card", card)
+        picture(notebook, "bulk", bulk)
         picture(notebook, "compare", compare)
         picture(notebook, "costs", costs)
         picture(notebook, "budgets", budgets)

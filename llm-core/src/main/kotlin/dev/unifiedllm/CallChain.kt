@@ -96,7 +96,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
 
     private fun perTarget(target: AttemptTarget): List<Interceptor> =
         listOfNotNull(outputLimits[target.id]) + users(Level.TARGET) + StructuredOutput(target) + EmbeddingBatches(target.embeddingLimits) +
-            listOfNotNull(cache?.let { ResponseCache(it, target, ledger, caller) }, Retry(retry, retryBudget, target))
+            listOfNotNull(cache?.let { ResponseCache(it, target, ledger, caller, TypedAnswer::fits) }, Retry(retry, retryBudget, target))
 
     private fun perAttempt(target: AttemptTarget): List<Interceptor> =
         listOfNotNull(tracer?.attempt(target)) + users(Level.ATTEMPT) + listOfNotNull(

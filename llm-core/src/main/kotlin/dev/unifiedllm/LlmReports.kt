@@ -8,7 +8,6 @@ import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.store.By
 import dev.unifiedllm.store.CostReport
 import dev.unifiedllm.store.UsageReport
-import dev.unifiedllm.store.total
 import kotlinx.coroutines.runBlocking
 import java.nio.file.Path
 import java.util.function.Consumer
@@ -94,13 +93,13 @@ public abstract class LlmReports internal constructor(client: Client, from: From
     /** The costs of this client's calls, by model. */
     public fun costs(): CostReport = costs(By.MODEL)
 
-    public fun costs(by: By): CostReport = client.ledger.report(by, null, THIS_CLIENT)
+    public fun costs(by: By): CostReport = client.ledger.report(by, null, THIS_CLIENT).with(::budgets)
 
     /** The costs of the last [days] days, to the minute, by model. */
     public fun costs(days: Int): CostReport = costs(By.MODEL, days)
 
     /** The costs of the last [days] days, to the minute. */
-    public fun costs(by: By, days: Int): CostReport = client.ledger.report(by, days, THIS_CLIENT)
+    public fun costs(by: By, days: Int): CostReport = client.ledger.report(by, days, THIS_CLIENT).with(::budgets)
 
     /** The tokens of this client's complete responses, by model. */
     public fun usage(): UsageReport = client.ledger.usage(null, THIS_CLIENT)
@@ -110,5 +109,5 @@ public abstract class LlmReports internal constructor(client: Client, from: From
 
     /** The sum of all known costs. The made-up costs of demo models do not count. */
     @get:JvmName("totalCost")
-    public val totalCost: Usd get() = client.ledger.total()
+    public val totalCost: Usd get() = client.ledger.total
 }

@@ -24,12 +24,14 @@ internal fun startLedger(runningCell: () -> Int?) {
 @InternalLlmApi
 @JvmSynthetic
 public fun sessionCosts(by: By, days: Int?): CostReport =
-    sessionLedger?.report(by, days, SESSION, lasting(days)) ?: Llm.default.client.ledger.report(by, days, DEFAULT_CLIENT)
+    sessionLedger?.report(by, days, SESSION, lasting(days))?.with { Llm.made?.budgets().orEmpty() } ?: Llm.default.costsOfDefault(by, days)
 
 /** The tokens of the calls of [sessionCosts]. @param days null for all */
 @InternalLlmApi
 @JvmSynthetic
 public fun sessionUsage(days: Int?): UsageReport = sessionLedger?.usage(days, SESSION, lasting(days)) ?: Llm.default.client.ledger.usage(days, DEFAULT_CLIENT)
+
+private fun Llm.costsOfDefault(by: By, days: Int?) = client.ledger.report(by, days, DEFAULT_CLIENT).with(::budgets)
 
 /** A report of all calls makes no client: its rows are in memory. */
 private fun lasting(days: Int?): LastingLedger? = (if (days == null) Llm.made else Llm.default)?.client?.ledger?.lasting

@@ -38,7 +38,7 @@ internal fun LlmBuilder.settings(file: FileSettings?, environment: Environment):
     add("ignoreCostErrors", ignoreCostErrors, file?.ignoreCostErrors, "false", COST_ERRORS)
     add("verbose", verbose, file?.verbose, "false", "LITELLM_VERBOSE", "DEBUG")
     add("detailedErrors", detailedErrors, file?.detailedErrors, "false", "DETAILED_ERROR")
-    add("cacheApiCalls", null, file?.cacheApiCalls, "false", CACHE_API_CALLS)
+    add("cacheApiCalls", cacheEnabled, file?.cacheApiCalls, "false", CACHE_API_CALLS)
     add("maxConcurrentStreams", streams, file?.maxConcurrentStreams, "100")
     names("aliases", aliases.keys, file?.let { it.aliases.mapValues { alias -> alias.value.place } + it.deployments.mapValues { alias -> alias.value.place } })
     names("providers", providers.keys, file?.providers?.mapValues { it.value.place })

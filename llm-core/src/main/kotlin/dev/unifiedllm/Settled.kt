@@ -124,7 +124,7 @@ private fun LlmBuilder.connect(money: MoneySettings) {
 private fun cacheOf(settings: CacheSettings): CacheBuilder {
     val cache = CacheBuilder().anyTemperature(true)
     when (settings.store) {
-        "disk" -> cache.memory().disk()
+        "disk" -> settings.maxEntries?.let { cache.memory().disk(maxEntries = it) } ?: cache.memory().disk()
         "redis" -> cache.redis()
         else -> settings.maxEntries?.let(cache::memory) ?: cache.memory()
     }

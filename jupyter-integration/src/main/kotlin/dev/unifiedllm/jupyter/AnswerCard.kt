@@ -30,7 +30,7 @@ internal class AnswerCard(
 ) {
     private val isOver get() = state == CardState.DONE || state == CardState.FAILED || state == CardState.CANCELLED
 
-    fun render(): Rendered = fragment().let { Rendered(styled(it.html, "parts", "markdown"), it.text) }
+    fun render(): Rendered = fragment().let { Rendered(styled(it.html, "parts", "markdown", "budget"), it.text) }
 
     /** The card without its style sheet. @param showModel false where the model that was asked for is named elsewhere: then only another one is named */
     fun fragment(showQuestion: Boolean = true, showModel: Boolean = true): Rendered = Rendered(html(showQuestion, showModel), text(showQuestion, showModel))

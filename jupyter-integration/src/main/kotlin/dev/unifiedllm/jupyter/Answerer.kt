@@ -2,7 +2,9 @@ package dev.unifiedllm.jupyter
 
 import dev.unifiedllm.Call
 import dev.unifiedllm.Llm
+import dev.unifiedllm.LlmException
 import dev.unifiedllm.Reply
+import dev.unifiedllm.chat.BudgetStatus
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Cost
@@ -54,16 +56,43 @@ internal interface Answering {
 internal fun interface Answerer {
     /** @param request has the history and the settings of the widget */
     fun answering(request: ChatRequest): Answering
+
+    /** The budget of its calls of which the largest share is spent; null if there is none, or if that is not known. May block. */
+    suspend fun budget(): BudgetStatus? = null
 }
 
 private suspend fun Reply.awaitEnd() {
     if (state == Reply.State.RUNNING) collected { await() }
 }
 
-/** A model of a client. @param threads for downloads, which block @param llm the client when the answer is asked for */
-internal class ModelAnswerer(private val threads: CoroutineContext = Dispatchers.IO, private val llm: () -> Llm) : Answerer {
+/**
+ * A model of a client.
+ *
+ * @param threads for downloads, which block @param given the client if it is there before an answer is asked for; else null
+ * @param llm the client when the answer is asked for
+ */
+internal class ModelAnswerer(
+    private val threads: CoroutineContext = Dispatchers.IO,
+    given: Llm? = null,
+    private val llm: () -> Llm,
+) : Answerer {
+    /** The client of the latest answer and the tags of its calls. */
+    @Volatile
+    private var latest: Pair<Llm?, List<String>> = given to emptyList()
+
+    override suspend fun budget(): BudgetStatus? {
+        val (llm, tags) = latest
+        return try {
+            llm?.budgets().orEmpty().filter { it.tag == null || it.tag in tags }.maxByOrNull { it.share }
+        } catch (_: LlmException.Network) { // the next call says so
+            null
+        }
+    }
+
     override fun answering(request: ChatRequest): Answering {
-        val reply = llm().chat(request)
+        val llm = llm()
+        latest = llm to request.context.tags
+        val reply = llm.chat(request)
         return object : Answering {
             override val events get() = reply.events()
             override val response get() = reply.partial

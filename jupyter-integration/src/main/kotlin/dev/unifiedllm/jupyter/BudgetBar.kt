@@ -13,19 +13,35 @@ import kotlin.math.roundToInt
 internal fun budgetBars(budgets: List<BudgetStatus>): Rendered {
     val shown = budgets.take(MAX_ROWS)
     val rest = rest(budgets.size, "budget")
-    val html = shown.joinToString("", "<div class=\"ullm-root $NO_MATHEMATICS\">", "${note(rest)}</div>", transform = ::bar)
+    val html = shown.joinToString("", "<div class=\"ullm-root $NO_MATHEMATICS\">", "${note(rest)}</div>", transform = ::budgetBar)
     return Rendered(styled(html, "budget"), reveal((shown.map(::budgetText) + listOfNotNull(rest)).joinToString("\n\n")))
 }
 
-private fun bar(budget: BudgetStatus): String = buildString {
+/** The bar of [budget], without a style. @param asked the most that a call can cost that the budget has refused; null for none */
+internal fun budgetBar(budget: BudgetStatus, asked: Usd? = null): String = buildString {
     val (spent, reserved) = parts(budget, PERCENT)
     append("<div class=\"ullm-budget ullm-budget-${budget.state.name.lowercase()}\">")
     append("<div class=\"ullm-budget-head\"><b>${escape(title(budget))}</b> <span class=\"ullm-budget-state\">${escape(stateText(budget))}</span></div>")
-    append("<div class=\"ullm-bar\" role=\"img\" aria-label=\"${escape(description(budget))}\">")
+    append("<div class=\"ullm-bar\" role=\"img\" aria-label=\"${escape(description(budget, asked))}\">")
     if (spent > 0) append("<span class=\"ullm-spent\" style=\"width:$spent%\"></span>")
     if (reserved > 0) append("<span class=\"ullm-reserved\" style=\"width:$reserved%\"></span>")
-    append("</div><div>${escape(amounts(budget, " (hatched)"))}</div>${note(reset(budget))}</div>")
+    append("</div><div>${escape(amounts(budget, asked, " (hatched)")).replace(" · ", "\u00A0· ")}</div>${note(reset(budget))}</div>")
 }
+
+/**
+ * As in `Budget day: $0.12 of $1.00 (12 %), $0.00 reserved`; with a word more if it is near its limit or used up.
+ *
+ * @param hasReserved false: without what is reserved
+ */
+internal fun budgetLine(budget: BudgetStatus, hasReserved: Boolean = true): String = listOfNotNull(
+    "Budget ${budget.name}${budget.tag?.let { " (tag \"$it\")" }.orEmpty()}: ${budget.spent.toDisplayString()} of ${budget.limit} (${percent(budget)})",
+    "${budget.reserved.toDisplayString()} reserved".takeIf { hasReserved },
+    when (budget.state) {
+        BudgetStatus.State.OK -> null
+        BudgetStatus.State.WARN -> "nearly used up"
+        BudgetStatus.State.OVER -> "used up"
+    },
+).joinToString(", ")
 
 /** The bar in letters: `#` is spent, `=` reserved, `-` left. */
 private fun budgetText(budget: BudgetStatus): String {
@@ -72,16 +88,16 @@ private fun percent(budget: BudgetStatus): String {
     return if (percent == 0L && budget.spent > Usd.ZERO) "< 1 %" else "${count(percent)} %"
 }
 
-/** @param mark how the bar shows what is reserved */
-private fun amounts(budget: BudgetStatus, mark: String = ""): String = listOfNotNull(
+/** @param asked the most that a refused call can cost; null for none @param mark how the bar shows what is reserved */
+private fun amounts(budget: BudgetStatus, asked: Usd? = null, mark: String = ""): String = listOfNotNull(
     "${budget.spent.toDisplayString()} of ${budget.limit} spent",
     "${budget.reserved.toDisplayString()} reserved for calls that run$mark".takeIf { budget.reserved > Usd.ZERO },
     "${budget.left.toDisplayString()} left",
+    asked?.let { "this call can cost ${it.toDisplayString()}" },
 ).joinToString(" · ")
 
-private fun description(budget: BudgetStatus): String = "${title(
-    budget,
-)}: ${stateText(budget)}, ${amounts(budget).replace(" · ", ", ")}"
+private fun description(budget: BudgetStatus, asked: Usd?): String =
+    "${title(budget)}: ${stateText(budget)}, ${amounts(budget, asked).replace(" · ", ", ")}"
 
 private fun reset(budget: BudgetStatus): String? = budget.resetsAt?.let { "It starts again at ${time(it)}." }
 

@@ -5,6 +5,7 @@ import dev.unifiedllm.BulkResult
 import dev.unifiedllm.store.amountText
 import java.util.Locale
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.minutes
 
 /**
  * Renders how far a bulk has come: a bar with the items that are done and those that failed; below it their numbers, the cost and the time. Pure.
@@ -27,14 +28,14 @@ internal fun bulkBar(
     val html = buildString {
         append("<div class=\"ullm-root ullm-bulk $NO_MATHEMATICS\" data-state=\"${state.word}\">")
         append(bar(progress))
-        append("<div class=\"ullm-footer\">${escape(facts.joinToString(" · "))}</div>")
+        append("<div class=\"ullm-footer\">${footerLine(null, facts, html = true)}</div>")
         notes.forEach { append(note(it.capped("progress", MAX_NOTE))) }
         if (lines.isNotEmpty()) append(folded("What failed", lines.joinToString("") { note(it) }))
         failure?.let { append(errorBox(it)) }
         append("</div>")
     }
     val text = listOf(facts.joinToString(" · ")) + notes + lines + listOfNotNull(failure?.let(::failureText))
-    return Rendered(styled(html, "table", "parts"), reveal(text.joinToString("\n")))
+    return Rendered(styled(html, "table", "parts", "budget"), reveal(text.joinToString("\n")))
 }
 
 /** The line below the bar. */
@@ -46,10 +47,10 @@ private fun bulkFacts(progress: BulkProgress, state: CardState): List<String> {
         "${count(progress.failed)} failed",
         progress.notStarted.takeIf { it > 0 }?.let { "${count(it)} not started" },
         progress.resumed.takeIf { it > 0 }?.let { "${count(it)} from the checkpoint" },
-        total?.let { "of ${count(it)}" + if (it > 0) " (${percent(progress.finished, it).toInt()} %)" else "" },
+        total?.let { "of ${count(it)}" + if (it > 0) " (${percent(progress.done + progress.failed, it).toInt()} %)" else "" },
         amountText(progress.cost, progress.unpriced.toInt()) + if (isRunning) " so far" else "",
         seconds(progress.elapsed),
-        if (isRunning) remaining(progress)?.let { "about ${seconds(it)} left" } else null,
+        if (isRunning) remaining(progress)?.let { "about ${wholeSeconds(it)} left" } else null,
         state.word.takeIf { state == CardState.CANCELLED || state == CardState.FAILED },
     )
 }
@@ -60,6 +61,9 @@ private fun remaining(progress: BulkProgress): Duration? {
     val left = progress.total?.let { it - progress.finished } ?: return null
     return if (fresh <= 0 || left <= 0 || progress.stopReason != null) null else progress.elapsed * (left.toDouble() / fresh)
 }
+
+/** In whole seconds, at least one: it is an estimate. */
+private fun wholeSeconds(duration: Duration): String = if (duration < 1.minutes) "${maxOf(duration.inWholeSeconds, 1)} s" else seconds(duration)
 
 /** The parts that are done and failed, which front ends that strip styles leave out; nothing if the number of items is not known. */
 private fun bar(progress: BulkProgress): String {

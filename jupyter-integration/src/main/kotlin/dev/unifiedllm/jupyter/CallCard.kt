@@ -18,7 +18,7 @@ internal class CallCard(
     private val warnings: List<String> = emptyList(),
     private val question: String? = null,
 ) {
-    fun render(state: CardState, failure: Throwable? = null): Rendered = Rendered(styled(html(state, failure), "parts"), text(failure))
+    fun render(state: CardState, failure: Throwable? = null): Rendered = Rendered(styled(html(state, failure), "parts", "budget"), text(failure))
 
     private fun html(state: CardState, failure: Throwable?) = buildString {
         val border = when (state) {

@@ -64,7 +64,7 @@ public fun chatWidget(
         onMessage,
         settings.with(tools),
     )
-    return widget(options, ModelAnswerer { llm ?: Llm.default }, system, config, disabled)
+    return widget(options, ModelAnswerer(given = llm) { llm ?: Llm.default }, system, config, disabled)
 }
 
 /** A chat with [model], which is a Model or the id of one: a model of a client, a chain or a group, or `simple { }`. See the form with a text. */
@@ -89,7 +89,7 @@ public fun chatWidget(
     val rules = AttachmentRules(allowAttachments, attachmentTypes, maxAttachmentBytes)
     val all = settings.with(tools)
     val options = WidgetOptions(model, prompts, showConfigurationControls, models, rules, maxHeight, null, needsApproval, onMessage, all)
-    return widget(options, ModelAnswerer { llm ?: Llm.default }, system, config, disabled)
+    return widget(options, ModelAnswerer(given = llm) { llm ?: Llm.default }, system, config, disabled)
 }
 
 /**

@@ -38,7 +38,8 @@ internal fun compareCard(question: String?, columns: List<ComparedColumn>, state
         val marks = column.marks.ifEmpty { null }?.joinToString(", ", " (", ")").orEmpty()
         "${column.model}$marks\n${column.card.text}"
     }
-    return Rendered(styled(html, "compare", "parts", "markdown"), reveal((listOfNotNull(asked) + texts + listOfNotNull(summary)).joinToString("\n\n")))
+    val text = (listOfNotNull(asked) + texts + listOfNotNull(summary)).joinToString("\n\n")
+    return Rendered(styled(html, "compare", "parts", "markdown", "budget"), reveal(text))
 }
 
 /** The card of [comparison] in its present state. Sends nothing. */

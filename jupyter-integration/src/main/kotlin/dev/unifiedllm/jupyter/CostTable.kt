@@ -1,5 +1,6 @@
 package dev.unifiedllm.jupyter
 
+import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.store.By
 import dev.unifiedllm.store.CostReport
@@ -7,9 +8,13 @@ import dev.unifiedllm.store.CostRow
 import java.math.MathContext
 import java.util.Locale
 
-/** Renders [report] as a table. Demo models are below the total, which does not include them. A pure function. */
+/** Renders [report] as a table, with a line for each budget of its client. Demo models are below the total, which does not include them. */
 internal fun costTable(report: CostReport): Rendered {
-    if (report.isEmpty()) return tableOutput(note("$report"), problem(report), text = listOfNotNull("$report", problemText(report)).joinToString("\n"))
+    val budgets = budgetLines(report)
+    if (report.isEmpty()) {
+        val text = listOfNotNull("$report", problemText(report)) + budgets
+        return tableOutput(note("$report"), problem(report), notes(budgets), text = text.joinToString("\n"))
+    }
     val (demo, real) = report.partition { it.isDemo }
     val columns = columns(report)
     val heads = columns.map { it.first }
@@ -20,6 +25,7 @@ internal fun costTable(report: CostReport): Rendered {
     return tableOutput(
         problem(report),
         tableHtml("ullm-costs", report.title, heads, real.take(MAX_ROWS).map { cells(it, report.total) }, foot + ofDemo + demoTotal),
+        notes(budgets),
         note(source(report)),
         note(rest(real.size, "row")?.let { "$it toCsv() has all of them." }),
         note("The costs of demo models are made up and in no total.".takeIf { demo.isNotEmpty() }),
@@ -27,8 +33,18 @@ internal fun costTable(report: CostReport): Rendered {
         note(saved(report)),
         unpriced(report),
         links(report),
-        text = listOfNotNull(problemText(report), "$report", source(report), ended(report), saved(report), unpricedSummary(report)).joinToString("\n"),
+        text = (
+            listOfNotNull(problemText(report), "$report") + budgets +
+                listOfNotNull(source(report), ended(report), saved(report), unpricedSummary(report))
+            ).joinToString("\n"),
     )
+}
+
+/** What is left of the budgets, or why that is not known: the costs are shown all the same. */
+private fun budgetLines(report: CostReport): List<String> = try {
+    report.budgets.take(MAX_ROWS).map { budgetLine(it) } + listOfNotNull(rest(report.budgets.size, "budget"))
+} catch (unknown: LlmException.Network) {
+    listOf("✗ ${unknown.message.orEmpty()}")
 }
 
 /** The columns, each with its cell as HTML for a row and the total of which the row is a part. */
@@ -86,9 +102,12 @@ private fun total(heads: List<Head>, name: String, rows: List<CostRow>, amount: 
 
 /** What the rows do not have, above the table. */
 private fun problem(report: CostReport): String =
-    report.ledgerProblem?.let { "<div class=\"ullm-problem\"><b class=\"ullm-bad\">$PROBLEM</b> ${escape(it)}</div>" }.orEmpty()
+    report.ledgerProblem?.let { "<div class=\"ullm-problem\"><b class=\"ullm-bad\">${problemTitle(report)}</b> ${escape(it)}</div>" }.orEmpty()
 
-private fun problemText(report: CostReport): String? = report.ledgerProblem?.let { "$PROBLEM $it" }
+private fun problemText(report: CostReport): String? = report.ledgerProblem?.let { "${problemTitle(report)} $it" }
+
+private fun problemTitle(report: CostReport): String =
+    if (report.isLedgerUnread) "✗ The ledger cannot be read, the costs of other processes are missing:" else "✗ Not all costs are in the ledger:"
 
 /** Where the rows of some days come from. */
 private fun source(report: CostReport): String? = when {
@@ -137,7 +156,6 @@ private fun links(report: CostReport): String {
         "${", costs(by = By.DAY)".takeIf { report.by == By.MODEL }.orEmpty()}</div>"
 }
 
-private const val PROBLEM = "✗ Not all costs are in the ledger:"
 private const val MAX_REASONS = 20
 private const val MOST_WITH_FAILURES = 99.5
 

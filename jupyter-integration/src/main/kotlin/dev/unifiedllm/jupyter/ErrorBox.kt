@@ -9,16 +9,17 @@ internal fun errorCard(failure: LlmException): Rendered {
     val notes = notes(attemptLines(null, failure, isOver = true))
     val html = "<div class=\"ullm-card ullm-failure $NO_MATHEMATICS\" data-state=\"failed\">$notes${errorBox(failure)}" +
         "<div class=\"ullm-footer\">${footerLine(failure.model?.toString(), listOf("failed"), html = true)}</div></div>"
-    return Rendered(styled(html, "parts"), reveal(failureText(failure)))
+    return Rendered(styled(html, "parts", "budget"), reveal(failureText(failure)))
 }
 
-/** What failed, at which model, why, and what to do; the rest is folded. */
+/** What failed, at which model, why, the budget that refused the call, and what to do; the rest is folded. It needs the styles of parts and budget. */
 internal fun errorBox(failure: Throwable): String = buildString {
     val (cause, rest) = parts(failure)
     append("<div class=\"ullm-error\"><b>${escape(failureTitle(failure))}</b>")
     val place = place(failure)
     if (place.isNotEmpty()) append(" <span class=\"ullm-quiet\">${escape(place.joinToString(" · "))}</span>")
     append("<div>${escape(cause)}</div>")
+    if (failure is LlmException.BudgetExceeded) failure.budget?.let { append(budgetBar(it, failure.asked)) }
     if (rest.isNotEmpty()) append("<div>${escape(rest)}</div>")
     val details = failureDetails(failure)
     if (details.isNotEmpty()) {

@@ -22,7 +22,8 @@ internal fun transcript(title: String, entries: List<Entry>, totals: String, id:
         if (totals.isNotEmpty()) append("<div class=\"ullm-footer\">${escape(totals)}</div>")
         append("</div>")
     }
-    return Rendered(styled(html, "parts", "markdown", "transcript"), reveal(text(if (isChat) "Chat with $title" else title, entries, totals, empty(id))))
+    val text = text(if (isChat) "Chat with $title" else title, entries, totals, empty(id))
+    return Rendered(styled(html, "parts", "markdown", "transcript", "budget"), reveal(text))
 }
 
 private fun empty(id: String?) = "No messages yet." + if (id == null) "" else HINT

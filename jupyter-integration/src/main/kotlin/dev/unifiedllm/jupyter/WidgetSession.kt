@@ -35,6 +35,7 @@ internal class WidgetSession(
     private val attachments = Attachments(options.attachments)
     private val writer = WidgetWriter(lock, { turn -> port.takeIf { running === turn } }, isBusy)
     private val listener = WidgetListener(scope, threads) { messages -> options.tell(messages)?.let(::notify) }
+    private val budget = WidgetBudget(scope, threads, answerer::budget) { synchronized(lock) { port?.update(json("totals" to totalsJson())) } }
     private var ids = 0
     private var entries: List<Entry> = emptyList()
     private var running: WidgetTurn? = null
@@ -85,6 +86,7 @@ internal class WidgetSession(
         this.port = port
         val now = state()
         if (now.any { (name, value) -> known[name] != value }) port.update(now)
+        budget.refresh()
     }
 
     /** Sends all synced state, and [more] with it, before anything that changes it. */
@@ -266,6 +268,7 @@ internal class WidgetSession(
                 if (options.onMessage != null && entries.any { it.id == ended.id }) listener.tell(value)
             }
         }
+        budget.refresh()
         try {
             onChange()
         } finally {
@@ -284,7 +287,7 @@ internal class WidgetSession(
         "options" to optionsJson(),
     )
 
-    private fun totalsJson() = json("text" to entries.totals(), "budget" to null)
+    private fun totalsJson(): JsonObject = json("text" to entries.totals(), "budget" to budget.json)
 
     private fun optionsJson(): JsonObject = optionsJson(options, isDisabled, undo?.label, canRegenerate = running == null && entries.any { it.isUsers })
 

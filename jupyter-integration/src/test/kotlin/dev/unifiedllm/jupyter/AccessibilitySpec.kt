@@ -1,9 +1,12 @@
 package dev.unifiedllm.jupyter
 
+import dev.unifiedllm.BulkOptions
+import dev.unifiedllm.BulkProgress
 import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.BudgetStatus
 import dev.unifiedllm.chat.ChatRequestBuilder
+import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Period
@@ -12,6 +15,7 @@ import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.e2e.OptionalProgram
 import dev.unifiedllm.e2e.needs
 import dev.unifiedllm.store.By
+import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.string.shouldContain
@@ -77,12 +81,39 @@ class AccessibilitySpec : FunSpec({
             write("tables", *tables.map { checkNotNull(reportTable(it)) { "no table of $it" } }.toTypedArray())
             write("times", timesTable(llm.costs().times()))
             write("plot", spendPlot(llm.costs().plot()))
-            var asked = 0
-            val model = FakeModel { if (replies.size == ++asked) throw LlmException.Overloaded("busy") else emit(finish()) }
-            val bulk = llm.map(replies.map { it.request.model }, concurrency = 1) { llm.chat(model, "$it") }
-            val results = bulk.get()
-            write("bulk", bulkBar(bulk.progress, CardState.STREAMING), bulkBar(bulk.progress, CardState.DONE, results = results))
         }
+    }
+
+    test("a bulk that runs, and in all ways in which it ends") {
+        val file = File.createTempFile("bulk", ".jsonl").apply { delete() }
+        Llm.builder().environment { null }.retry { maxRetries = 0 }.build().use { llm ->
+            var asked = 0
+            val seen = mutableListOf<BulkProgress>()
+            val model = FakeModel {
+                val number = ++asked
+                if (number in 4..5) throw LlmException.Overloaded("The model is overloaded. Try again later.")
+                emit(finish(cost = Cost.Known(Usd.of("0.0021"), "test")))
+            }
+            fun bulk(count: Int = 8, options: BulkOptions.() -> Unit = {}) =
+                llm.map(List(count) { it }, concurrency = 1, options = options) { llm.chat(model, "item $it") }
+
+            val running = bulk { onProgress { seen += it } }
+            val results = running.get()
+            bulk(3) { checkpoint = file.toPath() }.get()
+            write(
+                "bulk",
+                bulkBar(seen[0], CardState.STREAMING),
+                bulkBar(seen[5], CardState.STREAMING),
+                bulkBar(running.progress, CardState.DONE, results = results),
+                bulk().also { it.get() }.let { bulkBar(it.progress, CardState.DONE) },
+                bulk { maxCost = Usd.of("0.005") }.also { it.get() }.let { bulkBar(it.progress, CardState.DONE) },
+                bulkBar(seen[4], CardState.CANCELLED),
+                bulk(8) { checkpoint = file.toPath() }.also { it.get() }.let { bulkBar(it.progress, CardState.DONE) },
+                bulkBar(running.progress, CardState.FAILED, IllegalStateException("The results of a bulk are not kept. Use get().")),
+            )
+        }
+        file.delete()
+        for (state in listOf("streaming", "done", "stopped", "failed")) File(folder, "bulk.html").readText() shouldContain "data-state=\"$state\""
     }
 
     test("budgets in all states") {
@@ -107,7 +138,8 @@ class AccessibilitySpec : FunSpec({
                 maxTokens = 20
             }.get()
             llm.budgets().map { it.state } shouldContainExactly listOf(BudgetStatus.State.OK, BudgetStatus.State.WARN, BudgetStatus.State.OVER)
-            write("budgets", budgetBars(running), budgetBars(llm.budgets()))
+            val refused = shouldThrow<LlmException.BudgetExceeded> { llm.chat(model, "?").get() }
+            write("budgets", budgetBars(running), budgetBars(llm.budgets()), errorCard(refused), costTable(llm.costs()))
         }
     }
 

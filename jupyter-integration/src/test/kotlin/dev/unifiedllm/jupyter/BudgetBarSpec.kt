@@ -155,6 +155,51 @@ class BudgetBarSpec : FunSpec({
         }
     }
 
+    test("a call that a budget refuses has the bar of the budget, what it can cost, and what to do in its card; names are escaped") {
+        client { budget(Usd.of("1"), Period.TOTAL) { name = "a<b>\"team" } }.use { llm ->
+            llm.ask(700_000).await()
+            val refused = shouldThrow<LlmException.BudgetExceeded> { llm.ask(1, most = 500_000).await() }
+            val card = AnswerCard(ModelId("paid", "small"), CardState.FAILED, null, refused).render()
+            for (rendered in listOf(errorCard(refused), card, Waiting("paid/small").card(CardState.FAILED, refused))) {
+                rendered.html shouldNotContain "a<b>"
+                val box = safe(rendered.html).all(".ullm-error").single()
+                val budget = box.all(".ullm-budget").single()
+                budget.texts("b").single() shouldBe "Budget \"a<b>\"team\" in total"
+                budget.widths() shouldContainExactly listOf("ullm-spent width:70%")
+                budget.text() shouldContain "$0.700 of $1.00 spent · $0.300 left · this call can cost $0.500"
+                budget.all(".ullm-bar").single().attr("aria-label") shouldEndWith "$0.300 left, this call can cost $0.500"
+                val next = checkNotNull(budget.nextElementSibling())
+                next.wholeText() shouldBe "Lower maxTokens, or raise the budget."
+                rendered.html.substringBefore("</style>") shouldContain ".ullm-budget-ok"
+                rendered.text shouldContain "$0.70 is spent"
+            }
+        }
+        safe(errorCard(LlmException.BudgetExceeded("No price. Set one.")).html).all(".ullm-budget").shouldBeEmpty()
+    }
+
+    test("a budget in a line: name, tag, amounts, share, and a word if little or nothing is left") {
+        client {
+            budget(Usd.of("1"), Period.DAY)
+            budget(Usd.of("0.5"), Period.TOTAL) {
+                name = "team"
+                tag = "a<b>"
+                warnAt(0.5)
+            }
+            budget(Usd.of("0.3"), Period.CLIENT)
+        }.use { llm ->
+            llm.chat(model(300_000)) {
+                user("?")
+                maxTokens = 300_000
+                tag("a<b>")
+            }.await()
+            llm.budgets().map { budgetLine(it) } shouldContainExactly listOf(
+                "Budget day: $0.300 of $1.00 (30 %), $0.00 reserved",
+                "Budget team (tag \"a<b>\"): $0.300 of $0.50 (60 %), $0.00 reserved, nearly used up",
+                "Budget client: $0.300 of $0.30 (100 %), $0.00 reserved, used up",
+            )
+        }
+    }
+
     test("a bar has the rules of its own state, and no table's") {
         client { budget(Usd.of("1")) }.use { llm ->
             val css = budgetBars(llm.budgets()).html.substringBefore("</style>")

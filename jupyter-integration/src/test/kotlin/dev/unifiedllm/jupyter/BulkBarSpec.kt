@@ -16,12 +16,14 @@ import io.kotest.matchers.booleans.shouldBeTrue
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.collections.shouldHaveSize
+import io.kotest.matchers.collections.shouldNotBeEmpty
 import io.kotest.matchers.ints.shouldBeGreaterThanOrEqual
 import io.kotest.matchers.ints.shouldBeLessThanOrEqual
 import io.kotest.matchers.longs.shouldBeGreaterThanOrEqual
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldEndWith
+import io.kotest.matchers.string.shouldMatch
 import io.kotest.matchers.string.shouldNotContain
 import io.kotest.matchers.string.shouldStartWith
 import kotlinx.coroutines.awaitCancellation
@@ -51,7 +53,7 @@ private fun Llm.calls(count: Int, model: FakeModel, concurrency: Int = 1): Bulk<
 
 private val Rendered.page: Element get() = safe(html)
 private val Rendered.state: String get() = page.all(".ullm-bulk").single().attr("data-state")
-private val Rendered.line: String get() = page.texts(".ullm-footer").single()
+private val Rendered.line: String get() = page.texts(".ullm-footer").single().replace('\u00A0', ' ')
 
 /** The line without the time that the bulk took, which is not that of the test. */
 private val Rendered.facts: List<String> get() = line.split(" · ").filterNot { it.endsWith(" s") || it.endsWith(" ms") || it.endsWith(" left") }
@@ -80,6 +82,8 @@ class BulkBarSpec : FunSpec({
             output.shown.single().facts shouldContainExactly listOf("0 done", "0 failed", "of 4 (0 %)", "$0.00 so far")
             following.join()
             val lines = (output.shown + output.updates.map { it.second }).map { it.facts.take(2) }.distinct()
+            val left = output.updates.map { it.second.line.split(" · ").last() }.filter { it.endsWith(" left") }
+            left.shouldNotBeEmpty().forEach { it shouldMatch Regex("about \\d+ s left") }
             lines shouldContainExactly listOf(
                 listOf("0 done", "0 failed"),
                 listOf("1 done", "0 failed"),
@@ -146,7 +150,7 @@ class BulkBarSpec : FunSpec({
             val model = model()
             val output = FakeOutput(this)
             followBulk(llm.map(List(9) { it }, 1, options = { maxCost = Usd.of("0.02") }) { chat(model, "$it") }, output, clock)
-            output.last.facts.take(3) shouldContainExactly listOf("2 done", "0 failed", "7 not started")
+            output.last.facts.take(4) shouldContainExactly listOf("2 done", "0 failed", "7 not started", "of 9 (22 %)")
             output.last.page.texts(".ullm-note").single() shouldContain "maxCost"
         }
     }

@@ -4,6 +4,7 @@ import dev.unifiedllm.Llm
 import dev.unifiedllm.LlmBuilder
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.ModelId
+import dev.unifiedllm.chat.Period
 import dev.unifiedllm.chat.Usage
 import dev.unifiedllm.chat.Usd
 import dev.unifiedllm.store.By
@@ -14,8 +15,11 @@ import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.collections.shouldNotContain
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldNotContain
 import io.kotest.matchers.string.shouldStartWith
+import java.net.ServerSocket
 import java.nio.file.Files
+import java.sql.DriverManager
 
 private fun client(block: LlmBuilder.() -> Unit = {}) = Llm.builder().environment { null }.retry { maxRetries = 0 }
     .price("paid/small") {
@@ -72,6 +76,59 @@ class CostSourceSpec : FunSpec({
             }
             val notes = safe(costTable(llm.costs(7)).html).texts(".ullm-note")
             notes.filter { "all processes" in it || "no ledger is kept" in it } shouldContainExactly emptyList()
+        }
+    }
+
+    test("a ledger that cannot be read is said to be that, with the calls of this process") {
+        val file = folder.resolve("unreadable.db")
+        client { ledger(file) }.use { llm ->
+            llm.ask()
+            costTable(llm.costs(7)).html shouldNotContain "class=\"ullm-problem\""
+            DriverManager.getConnection("jdbc:sqlite:$file").use { it.createStatement().execute("ALTER TABLE ledger RENAME TO other") }
+            val rendered = costTable(llm.costs(7))
+            val first = safe(rendered.html).all(".ullm-root > *").first()
+            first.wholeText() shouldStartWith "✗ The ledger cannot be read, the costs of other processes are missing: "
+            rendered.text shouldStartWith "✗ The ledger cannot be read, the costs of other processes are missing: "
+            safe(rendered.html).texts("tbody th") shouldContainExactly listOf("paid/small")
+            costTable(llm.costs()).html shouldNotContain "class=\"ullm-problem\""
+        }
+    }
+
+    test("each budget of the client has a line below the table, also before the first call") {
+        client {
+            budget(Usd.of("100"), Period.DAY)
+            budget(Usd.of("4"), Period.TOTAL) {
+                name = "<i>team"
+                warnAt(0.5)
+            }
+        }.use { llm ->
+            val before = costTable(llm.costs())
+            safe(before.html).texts(".ullm-note").drop(1) shouldContainExactly
+                listOf("Budget day: $0.00 of $100.00 (0 %), $0.00 reserved", "Budget <i>team: $0.00 of $4.00 (0 %), $0.00 reserved")
+            before.text.lines().drop(1) shouldContainExactly safe(before.html).texts(".ullm-note").drop(1)
+            llm.chat(FakeModel(ModelId("paid", "small")) { emit(finish(Usage.of(1_000_000, 500_000))) }) {
+                user("?")
+                maxTokens = 500_000
+            }.await()
+            val lines = listOf("Budget day: $2.00 of $100.00 (2 %), $0.00 reserved", "Budget <i>team: $2.00 of $4.00 (50 %), $0.00 reserved, nearly used up")
+            for (report in listOf(llm.costs(), llm.costs(By.TASK), llm.costs(7))) {
+                val rendered = costTable(report)
+                safe(rendered.html).all("table ~ .ullm-note").map { it.wholeText() }.take(2) shouldContainExactly lines
+                rendered.text.lines().filter { it.startsWith("Budget") } shouldContainExactly lines
+            }
+        }
+        client().use { costTable(it.costs()).text shouldNotContain "Budget" }
+    }
+
+    test("budgets that cannot be read are said to be that, and the costs are shown all the same") {
+        val port = ServerSocket(0).use { it.localPort }
+        client {
+            state("redis://127.0.0.1:$port")
+            budget(Usd.of("100"), Period.DAY)
+        }.use { llm ->
+            val rendered = costTable(llm.costs())
+            safe(rendered.html).texts(".ullm-note").last() shouldStartWith "✗ The budgets cannot be read: "
+            rendered.text.lines().first() shouldContain "no calls yet"
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.unifiedllm.jupyter
 
 import dev.unifiedllm.Llm
+import dev.unifiedllm.LlmBuilder
 import dev.unifiedllm.Model
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
@@ -103,8 +104,9 @@ internal fun widgetTest(
     options: WidgetOptions = WidgetOptions(model),
     config: WidgetConfig = WidgetConfig(),
     isBusy: () -> Boolean = { false },
+    client: LlmBuilder.() -> Unit = {},
     block: suspend WidgetTest.() -> Unit,
-) = widgetTest(options, config, isBusy, { llm, test -> ModelAnswerer(StandardTestDispatcher(test.testScheduler)) { llm } }, block)
+) = widgetTest(options, config, isBusy, { llm, test -> ModelAnswerer(StandardTestDispatcher(test.testScheduler), llm) { llm } }, client, block)
 
 @OptIn(ExperimentalCoroutinesApi::class)
 internal fun functionTest(answer: suspend (List<Message>) -> Any?, block: suspend WidgetTest.() -> Unit) =
@@ -116,6 +118,7 @@ internal fun functionTest(config: WidgetConfig, answer: suspend (List<Message>, 
     config,
     { false },
     { _, test -> FunctionAnswerer(StandardTestDispatcher(test.testScheduler), answer = answer) },
+    {},
     block,
 )
 
@@ -125,10 +128,11 @@ private fun widgetTest(
     config: WidgetConfig,
     isBusy: () -> Boolean,
     answerer: (Llm, TestScope) -> Answerer,
+    client: LlmBuilder.() -> Unit,
     block: suspend WidgetTest.() -> Unit,
 ) = runTest {
     val dispatcher = StandardTestDispatcher(testScheduler)
-    val llm = Llm.builder().retry { maxRetries = 0 }.apply { context = dispatcher }.build()
+    val llm = Llm.builder().retry { maxRetries = 0 }.apply { context = dispatcher }.apply(client).build()
     val scope = CoroutineScope(SupervisorJob() + dispatcher)
     val session = WidgetSession(options, answerer(llm, this), scope, { testScheduler.currentTime * 1_000_000 }, dispatcher, isBusy, config)
     val front = FakeFront(this)

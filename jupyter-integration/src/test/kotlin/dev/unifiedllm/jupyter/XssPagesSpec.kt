@@ -18,7 +18,7 @@ class XssPagesSpec : FunSpec({
         val folder = File("target/xss").apply { mkdirs() }
         val lines = xssPlaces.flatMap { place -> allVectors.map { line(place, it) } }
         File(folder, "outputs.jsonl").writeText(lines.joinToString("\n"))
-        File(folder, "style.css").writeText(style("parts", "markdown", "table", "compare", "transcript").removeSurrounding("<style>", "</style>"))
+        File(folder, "style.css").writeText(style("parts", "markdown", "table", "compare", "transcript", "budget").removeSurrounding("<style>", "</style>"))
         lines.size shouldBe xssPlaces.size * allVectors.size
         allVectors.sumOf { it.prefixes.size } shouldBeGreaterThan 5_000
     }

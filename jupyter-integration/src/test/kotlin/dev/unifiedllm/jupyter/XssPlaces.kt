@@ -28,6 +28,8 @@ internal val xssPlaces: List<XssPlace> = listOf(
     },
     XssPlace("comparison") { texts -> texts.map { compared(it) } },
     XssPlace("cost table") { texts -> table(texts) },
+    XssPlace("budgets") { texts -> budgets(texts) },
+    XssPlace("bulk") { texts -> bulks(texts) },
     XssPlace("transcript") { texts -> texts.map { transcript(it, listOf(said(it, Role.USER), said(it, Role.ASSISTANT)), it, it).html } },
     XssPlace("growing transcript") { texts -> growingTranscript(texts) },
 )
@@ -83,6 +85,44 @@ private fun table(texts: List<String>): List<String> = Llm.builder().build().use
         call.get()
     }
     listOf(By.TASK, By.MODEL).map { costTable(llm.costs(it)).html }
+}
+
+/** The bars of budgets with each text as a name and a tag, the cards of calls that they have refused, and the lines below a table of costs. */
+private fun budgets(texts: List<String>): List<String> {
+    val builder = Llm.builder().environment { null }
+    for (text in texts.distinct()) {
+        builder.budget(Usd.of("1")) {
+            name = text
+            tag = text
+        }
+    }
+    return builder.build().use { llm ->
+        val cards = llm.budgets().map { errorCard(LlmException.BudgetExceeded("${it.name} is over. ${it.tag}", budget = it, asked = Usd.of("2"))).html }
+        cards + budgetBars(llm.budgets()).html + costTable(llm.costs()).html
+    }
+}
+
+/** The bars of a bulk in which each text is a failure, and of bulks that the last text has ended: as the name of a budget, and as a failure of a listener. */
+private fun bulks(texts: List<String>): List<String> {
+    val last = texts.last()
+    val builder = Llm.builder().environment { null }.retry { maxRetries = 0 }.budget(Usd.ZERO) {
+        name = last
+        tag = last
+    }
+    return builder.build().use { llm ->
+        fun failing(text: String) = FakeModel(ModelId(text, text)) { throw LlmException.Overloaded(text) }
+        val failed = llm.map(texts, 1) { llm.chat(failing(it), "?") }
+        val bars = failed.get().map { bulkBar(failed.progress, CardState.FAILED, it.failure, listOf(it)).html }
+        val stopped = llm.map(listOf(last), 1, options = { onProgress { error(last) } }) { text ->
+            llm.chat(failing(text)) {
+                user("?")
+                tag(text)
+            }
+        }
+        val results = stopped.get()
+        check(stopped.progress.stopReason != null && stopped.progress.warnings.isNotEmpty()) { "not stopped by a budget, or no failure of the listener" }
+        bars + bulkBar(stopped.progress, CardState.DONE, results = results).html
+    }
 }
 
 private fun said(text: String, role: Role): Entry {

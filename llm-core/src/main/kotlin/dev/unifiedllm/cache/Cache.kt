@@ -30,6 +30,9 @@ internal class Cache(
 ) : AutoCloseable {
     private val layers = stores.map(::Layer)
 
+    /** True if storing takes no time. */
+    val isInMemory: Boolean = stores.all { it is MemoryCache }
+
     /** How a request uses the cache. @property ttl null: entries do not expire */
     class Use(val reads: Boolean, val stores: Boolean, val ttl: Duration?, val namespace: String)
 

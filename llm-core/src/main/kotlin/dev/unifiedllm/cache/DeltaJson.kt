@@ -1,5 +1,6 @@
 package dev.unifiedllm.cache
 
+import dev.unifiedllm.chat.Billing
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
@@ -9,13 +10,17 @@ import dev.unifiedllm.chat.Usd
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonObjectBuilder
+import kotlinx.serialization.json.add
+import kotlinx.serialization.json.addJsonObject
 import kotlinx.serialization.json.boolean
 import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.int
+import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 import kotlinx.serialization.json.long
 import kotlinx.serialization.json.put
+import kotlinx.serialization.json.putJsonArray
 import java.nio.ByteBuffer
 import java.time.DateTimeException
 import java.time.LocalDate
@@ -141,6 +146,7 @@ internal object DeltaJson {
         )
         counters.forEach { (name, count) -> count?.let { put(name, it) } }
         if (usage.estimated) put("estimated", true)
+        if (usage.billing != Billing.STANDARD) put("billing", billing(usage.billing))
     }
 
     private fun usage(json: JsonObject): Usage = Usage.build {
@@ -158,7 +164,43 @@ internal object DeltaJson {
         billedInputTokens = count("billedIn")
         billedOutputTokens = count("billedOut")
         estimated = json.flag("estimated")
+        json["billing"]?.let { billing = billing(it.jsonObject) }
     }
+
+    private fun billing(billing: Billing): JsonElement = buildJsonObject {
+        put("tier", billing.serviceTier, null)
+        if (billing.conditions.isNotEmpty()) putJsonArray("conditions") { billing.conditions.forEach { add(it) } }
+        billing.webSearches?.let { put("searches", it) }
+        put("searchContext", billing.searchContext, null)
+        billing.imageInputTokens?.let { put("imageIn", it) }
+        billing.cachedAudioTokens?.let { put("cachedAudio", it) }
+        billing.cachedImageTokens?.let { put("cachedImage", it) }
+        if (billing.steps.isNotEmpty()) {
+            putJsonArray("steps") {
+                for (step in billing.steps) {
+                    addJsonObject {
+                        put("model", step.model, null)
+                        put("usage", usage(step.usage))
+                    }
+                }
+            }
+        }
+        put("unpriced", billing.unpriced, null)
+    }
+
+    private fun billing(json: JsonObject): Billing = Billing(
+        json.textOrNull("tier"),
+        json["conditions"]?.jsonArray.orEmpty().mapTo(mutableSetOf()) { it.jsonPrimitive.content },
+        json["searches"]?.jsonPrimitive?.long,
+        json.textOrNull("searchContext"),
+        json["imageIn"]?.jsonPrimitive?.long,
+        json["cachedAudio"]?.jsonPrimitive?.long,
+        json["cachedImage"]?.jsonPrimitive?.long,
+        json["steps"]?.jsonArray.orEmpty().map { step ->
+            Billing.Step(step.jsonObject.textOrNull("model"), usage(step.jsonObject.getValue("usage").jsonObject))
+        },
+        json.textOrNull("unpriced"),
+    )
 
     private fun cost(cost: Cost): JsonElement = buildJsonObject {
         when (cost) {

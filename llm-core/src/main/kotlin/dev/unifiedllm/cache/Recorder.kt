@@ -43,10 +43,12 @@ internal class Recorder(private val maxBytes: Long, private val ownWarnings: Own
         }
     }
 
-    /** What is stored for [key] if the response ends with [finish]; null if nothing is. */
-    fun entry(key: String, finish: Delta.Finish, storedAt: Instant, ttl: Duration?): ByteArray? {
-        if (isOut || !hasStarted || !hasContent || finish.reason.kind !in COMPLETE) return null
-        return CacheEntry(joined(deltas) + finish, head, storedAt, ttl).toBytes(key).takeIf { it.size <= maxBytes }
+    /** What is stored for [key] if the response ends with [finish]; null if nothing is, as if [accepts] says so of its deltas. */
+    fun entry(key: String, finish: Delta.Finish, storedAt: Instant, ttl: Duration?, accepts: (List<Delta>) -> Boolean = { true }): ByteArray? {
+        if (isOut || !hasStarted || !hasContent || finish.reason.kind !in COMPLETE || ownWarnings?.hasChangedRequest == true) return null
+        val all = joined(deltas) + finish
+        if (!accepts(all)) return null
+        return CacheEntry(all, head, storedAt, ttl).toBytes(key).takeIf { it.size <= maxBytes }
     }
 
     private fun keep(delta: Delta) {

@@ -20,9 +20,15 @@ import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.store.LedgerRow.Status
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.async
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
+import kotlinx.coroutines.withTimeoutOrNull
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.TimeSource
 
 /**
@@ -32,12 +38,14 @@ import kotlin.time.TimeSource
  *
  * @param ledger null if costs are not tracked
  * @param caller who makes the calls of [ledger]
+ * @param accepts false for a complete response that is not stored, because an equal request had better be sent
  */
 internal class ResponseCache(
     private val cache: Cache,
     private val target: AttemptTarget,
     private val ledger: Ledger?,
     private val caller: Caller = Caller.UNKNOWN,
+    private val accepts: (Request, List<Delta>) -> Boolean = { _, _ -> true },
     private val time: TimeSource = TimeSource.Monotonic,
 ) : Interceptor {
     override fun intercept(request: Request, next: Model): Flow<Delta> {
@@ -85,14 +93,26 @@ internal class ResponseCache(
             val recorder = Recorder(cache.maxEntryBytes, OwnWarnings.of(request))
             next.stream(request).collect { delta ->
                 if (delta is Delta.Finish) {
-                    val entry = if (use.stores) recorder.entry(key, delta, cache.now(), use.ttl) else null
-                    if (entry != null) warning { cache.store(key, entry, use, it) }
+                    val entry = if (use.stores) recorder.entry(key, delta, cache.now(), use.ttl) { accepts(request, it) } else null
+                    if (entry != null) store(entry)
                     landed?.invoke(entry?.let { CacheEntry.of(key, it) }?.let(Landing::Stored) ?: Landing.NotShared)
                 } else if (use.stores) {
                     recorder.add(delta)
                 }
                 out.emit(delta)
             }
+        }
+
+        /** The response does not wait for a store that takes long: that takes it when it can. */
+        private suspend fun store(entry: ByteArray) {
+            if (cache.isInMemory) return warning { cache.store(key, entry, use, it) }
+            val storing = background.async {
+                mutableListOf<String>().also { cache.store(key, entry, use, it) }
+            }
+            val left = request.context.deadline?.let { -it.elapsedNow() / 2 } ?: MOMENT
+            val warnings =
+                withTimeoutOrNull(minOf(left, MOMENT)) { storing.await() } ?: listOf("the cache has not taken the response yet: it was not waited for")
+            warnings.forEach { out.emit(Delta.Warning(it)) }
         }
 
         /** Sends the request unless an equal one is being answered; then waits for that one. */
@@ -172,5 +192,9 @@ internal class ResponseCache(
 
     private companion object {
         val NOTHING = Cost.Known(Usd.ZERO, "cache")
+        val MOMENT = 500.milliseconds
+
+        /** Of entries that are being stored. */
+        val background = CoroutineScope(SupervisorJob() + Dispatchers.IO)
     }
 }

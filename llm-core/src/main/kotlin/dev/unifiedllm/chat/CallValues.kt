@@ -15,6 +15,10 @@ internal class CallValues {
 internal class OwnWarnings {
     private val all: MutableSet<Delta.Warning> = Collections.synchronizedSet(Collections.newSetFromMap(IdentityHashMap()))
 
+    /** True if the request of the user's was changed for this call alone: then its response is not that of the same request of another call. */
+    @Volatile
+    var hasChangedRequest: Boolean = false
+
     fun warning(message: String): Delta.Warning = Delta.Warning(message).also(all::add)
 
     operator fun contains(warning: Delta.Warning): Boolean = warning in all

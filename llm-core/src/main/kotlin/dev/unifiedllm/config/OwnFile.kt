@@ -149,6 +149,7 @@ private class OwnFile(private val document: JsonDocument, private val settings: 
         val ttl = cache.duration("ttl")?.also { if (!it.value.isPositive()) cache.wrong("ttl", "must be positive") }
         val namespace = cache.text("namespace")
         val maxEntries = cache.count("maxEntries")?.also { if (it.value <= 0) cache.wrong("maxEntries", "must be positive") }
+        if (store?.value == "redis" && maxEntries != null) cache.wrong("maxEntries", "is for memory and disk: the limit of Redis is that of its server")
         cache.done()
         if (!cache.isEmpty) settings.cache = Placed(CacheSettings(store?.value, ttl?.value, namespace?.value, maxEntries?.value), cache.place)
         root.sectionOrList("budget") { budget(it)?.let(settings.budgets::add) }

@@ -79,6 +79,7 @@ internal class Budgets(
         private suspend fun warn(message: String) = out.emit(OwnWarnings.of(request)?.warning(message) ?: Delta.Warning(message))
 
         private fun asked(maxTokens: Int?): Request {
+            if (maxTokens != null) OwnWarnings.of(request)?.hasChangedRequest = true
             val asked = if (maxTokens == null) request else (request as ChatRequest).with { this.maxTokens = maxTokens }
             return asked.withContext(asked.context.with { sent = flag })
         }

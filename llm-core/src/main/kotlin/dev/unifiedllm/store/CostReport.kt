@@ -1,6 +1,9 @@
 package dev.unifiedllm.store
 
 import dev.unifiedllm.FromKotlin
+import dev.unifiedllm.InternalLlmApi
+import dev.unifiedllm.LlmException
+import dev.unifiedllm.chat.BudgetStatus
 import dev.unifiedllm.chat.Usd
 import java.time.Instant
 import java.time.ZoneId
@@ -78,6 +81,7 @@ public class CostReport internal constructor(
     private val period: ReportPeriod,
     private val facts: ReportFacts,
     @Suppress("UNUSED_PARAMETER") from: FromKotlin,
+    readBudgets: () -> List<BudgetStatus> = { emptyList() },
 ) : List<CostRow> by rows {
     /** Only calls that began in the last so many times 24 hours are in the report; null: all that are known. */
     @get:JvmName("days")
@@ -95,6 +99,24 @@ public class CostReport internal constructor(
     @get:JvmName("ledgerProblem")
     public val ledgerProblem: String? get() = period.problem
 
+    /** True if [ledgerProblem] is that the ledger cannot be read: the rows are those of this process. False if calls could not be written. */
+    @InternalLlmApi
+    @get:JvmSynthetic
+    public val isLedgerUnread: Boolean get() = period.isUnread
+
+    /**
+     * The budgets of the client, as they are when this is read first. Blocks while their place is asked.
+     *
+     * @throws dev.unifiedllm.LlmException.Network if the place of one cannot be used
+     */
+    @InternalLlmApi
+    @get:JvmSynthetic
+    public val budgets: List<BudgetStatus> by lazy(readBudgets)
+
+    /** This report with the budgets that [read] gives. */
+    @JvmSynthetic
+    internal fun with(read: () -> List<BudgetStatus>): CostReport = CostReport(by, rows, period, facts, FromKotlin.CALL, read)
+
     /** The sum of all known costs, without demo models. */
     @get:JvmName("total")
     public val total: Usd = once(by, rows, facts).filterNot { it.isDemo }.mapNotNull { it.cost }.fold(Usd.ZERO, Usd::plus)
@@ -109,7 +131,7 @@ public class CostReport internal constructor(
 
     /** The calls whose cost is unknown, by model and reason, those with the most calls first. */
     @get:JvmName("unpriced")
-    public val unpriced: List<UnpricedCalls> get() = facts.unpriced()
+    public val unpriced: List<UnpricedCalls> get() = read { facts.unpriced() }
 
     /** The report as a text table. The column `cancelled` is left out if no call was cancelled. */
     override fun toString(): String {
@@ -124,6 +146,9 @@ public class CostReport internal constructor(
             appendLine(title)
             lines.forEach { appendLine(line(it)) }
             append("total ").append(totalText())
+            val all = once(by, rows, facts)
+            val cached = all.sumOf { it.cached }
+            if (cached > 0) append("; $cached from a cache, ").append(all.mapNotNull { it.saved }.fold(Usd.ZERO, Usd::plus).toDisplayString()).append(" saved")
             if (rows.any { it.isDemo }) append("; demo models, not in the total: ").append(demoTotal.toDisplayString())
         }
     }
@@ -147,13 +172,13 @@ public class CostReport internal constructor(
     }
 
     /** What was spent over time, by model, in parts of a minute up to a day; of a day if the report is by day. */
-    public fun timeline(): Timeline = timeline(facts.spent(), period, if (by == By.DAY) DAY else null)
+    public fun timeline(): Timeline = timeline(read { facts.spent() }, period, if (by == By.DAY) DAY else null)
 
     /** How long the complete responses of each row took, in the order of the rows. Rows without any are left out. */
-    public fun times(): List<CallTimes> = facts.times(by)
+    public fun times(): List<CallTimes> = read { facts.times(by) }
 
     /** The costs in sum, by provider and by model, as a text for a terminal. Demo models are not in it. */
-    public fun summary(): String = summary(title.substringBeforeLast(", by "), facts)
+    public fun summary(): String = read { summary(title.substringBeforeLast(", by "), facts) }
 
     /**
      * The rows as comma-separated values (RFC 4180), with a line of column names. Amounts are exact US dollars; that of an unknown cost is empty.
@@ -173,7 +198,8 @@ public class CostReport internal constructor(
  * @property whose whose calls are in the ledger, as in `this session`
  * @property kept how many rows the ledger has, if it has dropped older ones of this time; else null
  * @property ledger the place of the rows; null if they are in memory
- * @property problem why rows are not in the ledger that lasts
+ * @property problem why rows are not in the ledger that lasts, or why it cannot be read
+ * @property isUnread true if it cannot be read, and nothing else is known to be wrong
  */
 internal class ReportPeriod(
     val days: Int?,
@@ -184,6 +210,7 @@ internal class ReportPeriod(
     private val kept: Int? = null,
     val ledger: String? = null,
     val problem: String? = null,
+    val isUnread: Boolean = false,
 ) {
     override fun toString(): String = when {
         kept != null -> "the latest ${thousands(kept.toLong())} calls of $whose"
@@ -194,6 +221,14 @@ internal class ReportPeriod(
 }
 
 /** The rows of which the sum has each call once. */
+
+/** Runs a query that comes after the report. @throws LlmException.Network if the ledger cannot be read any more */
+private inline fun <T> read(query: () -> T): T = try {
+    query()
+} catch (failure: StoreException) {
+    throw LlmException.Network("The costs cannot be read: ${failure.message}", LlmException.Network.Phase.CONNECT, failure)
+}
+
 private fun once(by: By, rows: List<CostRow>, facts: ReportFacts): List<CostRow> = if (by == By.TAG) facts.rows(By.MODEL) else rows
 
 private class Column(val title: String, val cell: (CostRow) -> String)

@@ -117,6 +117,10 @@ internal class MemoryLedger(
 ) : Ledger {
     private val rows = ArrayDeque<LedgerRow>()
     private var isCut = false
+    private var sum = Usd.ZERO
+
+    /** The sum of the known costs of all rows, also of those that are not kept any more; without demo models. */
+    val total: Usd get() = synchronized(rows) { sum }
 
     /** The number of the cell that runs in the notebook of the session; null if none does. No call fails because a notebook cannot tell. */
     val cell: Int?
@@ -135,6 +139,7 @@ internal class MemoryLedger(
                 isCut = true
             }
             rows.addLast(row)
+            if (!row.isDemo) row.cost?.usd()?.let { sum += it }
         }
         session?.add(row)
         lasting?.add(row)
@@ -174,7 +179,9 @@ internal class MemoryLedger(
         val (all, isCut) = synchronized(rows) { rows.toList() to isCut }
         val isIncomplete = isCut && (from == null || all.first().startedAt >= from)
         val those = whose + unread?.let { " (not of other processes: ${it.trimEnd('.')})" }.orEmpty()
-        val period = ReportPeriod(days, from, now, zone, those, all.size.takeIf { isIncomplete }, problem = lasting?.problem ?: unread)
+        val unwritten = lasting?.problem
+        val kept = all.size.takeIf { isIncomplete }
+        val period = ReportPeriod(days, from, now, zone, those, kept, null, unwritten ?: unread, isUnread = unread != null && unwritten == null)
         return report(MemoryFacts(all.filter { from == null || it.startedAt >= from }, zone), period)
     }
 
@@ -182,6 +189,3 @@ internal class MemoryLedger(
         const val DEFAULT_CAPACITY = 100_000
     }
 }
-
-/** The sum of all known costs, without demo models. */
-internal fun MemoryLedger.total(): Usd = rows().filterNot(LedgerRow::isDemo).mapNotNull { it.cost?.usd() }.fold(Usd.ZERO, Usd::plus)

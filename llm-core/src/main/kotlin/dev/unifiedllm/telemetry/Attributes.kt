@@ -62,6 +62,7 @@ internal object Attributes {
     val TASK: AttributeKey<String> = text("unified_llm.task")
     val TAGS: AttributeKey<List<String>> = texts("unified_llm.tags")
     val COST: AttributeKey<String> = text("unified_llm.cost")
+    val CACHED: AttributeKey<Boolean> = AttributeKey.booleanKey("unified_llm.cached")
     val ATTEMPTS: AttributeKey<Long> = number("unified_llm.attempts")
     val ATTEMPT_NUMBER: AttributeKey<Long> = number("unified_llm.attempt.number")
 
@@ -163,16 +164,17 @@ internal fun describe(request: Request, span: SpanBuilder) {
     }
 }
 
-/** Adds how a response ended, and what it took. */
-internal fun describe(finish: Delta.Finish, span: Span) {
+/** Adds how a response ended, and what it took. @param isCached true for one of a cache of the library, which took no tokens */
+internal fun describe(finish: Delta.Finish, span: Span, isCached: Boolean) {
     fun set(key: AttributeKey<Long>, value: Long?) {
         if (value != null) span.setAttribute(key, value)
     }
     span.setAttribute(Attributes.FINISH_REASONS, listOf(finishReason(finish.reason)))
+    finish.cost.usd()?.let { span.setAttribute(Attributes.COST, it.amount.toPlainString()) }
+    if (isCached) return
     set(Attributes.INPUT_TOKENS, finish.usage?.inputTokens)
     set(Attributes.OUTPUT_TOKENS, finish.usage?.outputTokens)
     set(Attributes.CACHE_READ, finish.usage?.cacheReadTokens)
     set(Attributes.CACHE_WRITE, finish.usage?.cacheWriteTokens)
     set(Attributes.REASONING, finish.usage?.reasoningTokens)
-    finish.cost.usd()?.let { span.setAttribute(Attributes.COST, it.amount.toPlainString()) }
 }

@@ -104,7 +104,7 @@ internal class OperationSpan(
         span.end()
         if (!operation.isInference) return
         val measured = Measured(operation.word, answering, server, seen.responseModel, failure?.let(::errorType))
-        tracer.metrics.record(measured, seconds(System.nanoTime() - startedAt), toFirst, seen.finish?.usage)
+        tracer.metrics.record(measured, seconds(System.nanoTime() - startedAt), toFirst, seen.finish?.usage?.takeUnless { seen.isCached })
     }
 
     private fun seconds(nanos: Long) = nanos / NANOS
@@ -116,6 +116,7 @@ internal class OperationSpan(
         var finish: Delta.Finish? = null
             private set
         private var start: Delta.Start? = null
+        val isCached: Boolean get() = start?.head?.isCached == true
         val responseModel: String? get() = start?.let { it.reportedModel ?: it.model.name }
 
         fun add(delta: Delta) {
@@ -133,7 +134,8 @@ internal class OperationSpan(
             responseModel?.let { span.setAttribute(Attributes.RESPONSE_MODEL, it) }
             start?.responseId?.let { span.setAttribute(Attributes.RESPONSE_ID, it) }
             timeToFirst?.let { span.setAttribute(Attributes.TIME_TO_FIRST_CHUNK, it) }
-            finish?.let { describe(it, span) }
+            if (isCached) span.setAttribute(Attributes.CACHED, true)
+            finish?.let { describe(it, span, isCached) }
         }
 
         fun content(key: String?): String? = fold?.let { outputMessages(it.response(), key) }

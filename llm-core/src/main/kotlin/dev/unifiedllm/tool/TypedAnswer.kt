@@ -9,6 +9,7 @@ import dev.unifiedllm.chat.ChatResponse
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.Request
+import dev.unifiedllm.chat.ResponseFold
 import dev.unifiedllm.chat.StepTotals
 import dev.unifiedllm.chat.ToolChoice
 import dev.unifiedllm.linkFlow
@@ -29,6 +30,13 @@ internal object TypedAnswer : Interceptor {
         val type = request.context.answerType
         if (request !is ChatRequest || type == null) return next.stream(request)
         return linkFlow { run(request, type, next) }
+    }
+
+    /** True if the response of [deltas] is of the type that [request] asks for, or if that asks for none. */
+    fun fits(request: Request, deltas: List<Delta>): Boolean {
+        val type = request.context.answerType ?: return true
+        val fold = ResponseFold().also { deltas.forEach(it::add) }
+        return wrong(type, fold.response(), FinishReason.STOP) == null
     }
 
     private suspend fun FlowCollector<Delta>.run(request: ChatRequest, type: JsonType<*>, next: Model) {

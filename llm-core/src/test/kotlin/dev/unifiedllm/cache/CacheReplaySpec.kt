@@ -59,7 +59,8 @@ private class CountedStore(private val store: CacheStore, val reads: AtomicInteg
 private fun seen(deltas: List<Delta>): List<Any?> {
     val chat = dev.unifiedllm.chat.ChatResponse.of(deltas)
     return listOf(
-        chat.parts, chat.alternatives, chat.media, chat.sources, chat.finishReason, chat.usage, chat.model, chat.reportedModel, chat.responseId, chat.warnings,
+        chat.parts, chat.alternatives, chat.media, chat.sources, chat.finishReason, chat.usage, chat.usage?.billing,
+        chat.model, chat.reportedModel, chat.responseId, chat.warnings,
         chat.requestId, EmbeddingResponse.of(deltas).vectors.map { it.toList() }, ImageResponse.of(deltas).images.map { it.url },
     )
 }

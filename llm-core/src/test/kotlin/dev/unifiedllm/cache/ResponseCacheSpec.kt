@@ -19,9 +19,13 @@ import dev.unifiedllm.saying
 import dev.unifiedllm.shape
 import dev.unifiedllm.store.By
 import dev.unifiedllm.store.LedgerRow
+import dev.unifiedllm.store.sql.Database
+import dev.unifiedllm.store.sql.DatabaseUrl
+import dev.unifiedllm.store.sql.update
 import dev.unifiedllm.transport.LoopbackExchange
 import dev.unifiedllm.transport.LoopbackRequest
 import dev.unifiedllm.with
+import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.assertions.withClue
 import io.kotest.core.spec.style.FunSpec
@@ -42,6 +46,9 @@ import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.onEach
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
+import kotlinx.serialization.Serializable
 import java.nio.file.Files
 import java.time.Instant
 import java.util.concurrent.CountDownLatch
@@ -58,9 +65,72 @@ private suspend fun Llm.ask(text: String = "hi", block: ChatRequestBuilder.() ->
     block()
 }.await()
 
+@Serializable
+private class City(val name: String)
+
 class ResponseCacheSpec : FunSpec({
     val folder = Files.createTempDirectory("cache")
     afterSpec { folder.toFile().deleteRecursively() }
+
+    test("a response does not wait for a file that another process has locked; it is stored when that is done") {
+        val file = folder.resolve("locked.db")
+        CachedServer().use { server ->
+            server.client { cache { disk(file) } }.use { llm ->
+                llm.ask("first").cached shouldBe false
+                Database.open(DatabaseUrl.of(file)).use { other ->
+                    val release = CompletableDeferred<Unit>()
+                    val locked = CompletableDeferred<Unit>()
+                    coroutineScope {
+                        launch(Dispatchers.IO) {
+                            other.write { connection ->
+                                connection.update("UPDATE response_totals SET entries = entries")
+                                locked.complete(Unit)
+                                runBlocking { release.await() }
+                            }
+                        }
+                        locked.await()
+                        val response = withTimeout(8.seconds) { llm.ask("second") } // SQLite waits for ten
+                        response.text shouldBe "answer 2"
+                        response.warnings.single() shouldContain "has not taken the response yet"
+                        release.complete(Unit)
+                    }
+                }
+                eventually(20.seconds) { llm.ask("second").cached shouldBe true }
+            }
+        }
+    }
+
+    test("a response that is not of the type that was asked for is not stored") {
+        var isRight = false
+        CachedServer { request, _ -> answer(request, if (isRight) """{\"name\":\"Paris\"}""" else "Paris") }.use { server ->
+            server.client { cache { memory() } }.use { llm ->
+                fun city() = llm.chat(MODEL) {
+                    user("Where?")
+                    temperature = 0.0
+                }
+                shouldThrow<LlmException.MalformedResponse> { city().awaitAs<City>() }
+                isRight = true
+                city().awaitAs<City>().name shouldBe "Paris"
+                val sent = server.served
+                city().awaitAs<City>().name shouldBe "Paris"
+                server.served shouldBe sent
+            }
+        }
+    }
+
+    test("a response whose maxTokens a budget has lowered is not that of an equal call without the budget") {
+        val file = folder.resolve("budgets.db")
+        CachedServer().use { server ->
+            server.client {
+                cache { disk(file) }
+                budget(Usd.of("0.005"))
+            }.use { llm -> llm.ask().warnings.single() shouldContain "maxTokens was set to" }
+            server.client { cache { disk(file) } }.use { llm ->
+                llm.ask().run { cached to warnings } shouldBe (false to emptyList())
+                llm.ask().cached shouldBe true
+            }
+        }
+    }
 
     test("what a budget had to say about a call is not said again with its cached response") {
         client {

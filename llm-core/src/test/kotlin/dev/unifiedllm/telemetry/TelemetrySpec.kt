@@ -140,6 +140,15 @@ class TelemetrySpec : FunSpec({
         }
     }
 
+    test("a response of a cache is marked, and its tokens are not counted again") {
+        recording(builder = { cache { anyTemperature = true } }) { llm ->
+            repeat(3) { llm.chat("openai/gpt-4o-mini", "hi").await() }
+            points("gen_ai.client.token.usage").filter { it.attributes.asMap().values.contains("input") }.sumOf { it.sum } shouldBe 1000.0
+            spans.filter { it.name.startsWith("chat") }.map { it.values["unified_llm.cached"] to it.values["gen_ai.usage.input_tokens"] } shouldContainExactly
+                listOf(null to 1000L, true to null, true to null)
+        }
+    }
+
     test("a whole response is no stream") {
         recording { llm ->
             val model = Scripted("test/whole") {

@@ -12,6 +12,7 @@ import redis.clients.jedis.UnifiedJedis
 import redis.clients.jedis.exceptions.JedisConnectionException
 import redis.clients.jedis.exceptions.JedisException
 import redis.clients.jedis.util.JedisURIHelper
+import java.net.SocketTimeoutException
 import java.net.URI
 import java.net.URISyntaxException
 import kotlin.time.Duration
@@ -32,16 +33,27 @@ internal class Redis private constructor(private val uri: URI, private val time:
     @Volatile
     private var failedAt: TimeMark? = null
 
+    /** How long calls fail at once now: longer each time that the server does not answer. One that refuses connections costs no time. */
+    @Volatile
+    private var pause = PAUSE
+
     /** Runs [block], which blocks, on a thread for that. @throws StoreException if the server cannot be used */
     suspend fun <T> call(block: (UnifiedJedis) -> T): T = withContext(Dispatchers.IO) { blocking(block) }
 
     /** Runs [block] on this thread. @throws StoreException if the server cannot be used */
     fun <T> blocking(block: (UnifiedJedis) -> T): T {
-        if (failedAt?.let { it.elapsedNow() < PAUSE } == true) throw StoreException("$address did not answer a moment ago.")
+        if (failedAt?.let { it.elapsedNow() < pause } == true) throw StoreException("$address did not answer a moment ago.")
         try {
-            return block(client.value).also { failedAt = null }
+            return block(client.value).also {
+                failedAt = null
+                pause = PAUSE
+            }
         } catch (failure: JedisException) {
-            if (failure is JedisConnectionException) failedAt = time.markNow()
+            if (failure is JedisConnectionException) {
+                val isHung = generateSequence<Throwable>(failure) { it.cause }.any { it is SocketTimeoutException }
+                pause = if (isHung && failedAt != null) (pause * 2).coerceAtMost(LONGEST_PAUSE) else PAUSE
+                failedAt = time.markNow()
+            }
             throw StoreException("$address cannot be used: ${failure.message?.lineSequence()?.first()?.removeSuffix(".")}", failure)
         }
     }
@@ -76,6 +88,7 @@ internal class Redis private constructor(private val uri: URI, private val time:
 
         /** How long calls fail at once after a connection has failed. */
         val PAUSE: Duration = 1.seconds
+        private val LONGEST_PAUSE = 30.seconds
 
         /** @throws LlmException.Configuration if [url] is none of Redis @throws NoClassDefFoundError if the library is not on the class path */
         fun of(url: String, time: TimeSource = TimeSource.Monotonic): Redis {

@@ -71,8 +71,10 @@ internal class SqlLedger(private val url: DatabaseUrl, private val tell: (String
 
     private fun write() {
         var failures = 0
+        var isLastTry = false
         while (true) {
-            val rows = take(if (failures == 0) 0 else PAUSE_MILLIS shl (failures - 1).coerceAtMost(MAX_SHIFT)) ?: return
+            val rows = take(if (failures == 0) 0 else PAUSE_MILLIS shl (failures - 1).coerceAtMost(MAX_SHIFT), isLastTry) ?: return
+            isLastTry = lock.withLock { isClosed }
             try {
                 write(rows)
                 failures = 0
@@ -104,11 +106,11 @@ internal class SqlLedger(private val url: DatabaseUrl, private val tell: (String
         }
     }
 
-    /** @return null when the ledger is closed and all is written */
-    private fun take(pause: Long): List<LedgerRow>? = lock.withLock {
+    /** @return null when the ledger is closed and all is written, or could not be written once more */
+    private fun take(pause: Long, hasTriedLast: Boolean): List<LedgerRow>? = lock.withLock {
         if (pause > 0 && !isClosed) changed.await(pause, TimeUnit.MILLISECONDS)
         while (waiting.isEmpty() && !isClosed) changed.await()
-        if (waiting.isEmpty() || (isClosed && pause > 0)) {
+        if (waiting.isEmpty() || (isClosed && pause > 0 && hasTriedLast)) {
             changed.signalAll()
             return null
         }
@@ -161,7 +163,7 @@ internal class SqlLedger(private val url: DatabaseUrl, private val tell: (String
         }
         running?.join(maxOf(1, (until - System.nanoTime()) / NANOS_IN_MILLI))
         val left = lock.withLock { unwritten }
-        if (left > 0 && failure == null) tell("unified-llm: $left calls are not in the ledger $place: it did not take them in five seconds.")
+        if (left > 0) tell("unified-llm: $left calls are not in the ledger $place, and are lost: ${failure ?: "it did not take them in five seconds."}")
         if (database.isInitialized() && running?.isAlive != true) database.value.close()
     }
 

@@ -10,6 +10,9 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
+import java.net.InetAddress
+import java.net.ServerSocket
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TestTimeSource
 
@@ -28,6 +31,21 @@ class RedisSpec : FunSpec({
             shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "a moment ago"
             time += 2.seconds
             shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "cannot be used"
+        }
+    }
+
+    test("a server that takes connections and never answers is left alone for longer each time") {
+        val time = TestTimeSource()
+        ServerSocket(0, 50, InetAddress.getLoopbackAddress()).use { hung ->
+            Redis.of("redis://127.0.0.1:${hung.localPort}", time).use { redis ->
+                shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "cannot be used"
+                time += 1100.milliseconds
+                shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "cannot be used"
+                time += 1100.milliseconds
+                shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "a moment ago"
+                time += 1.seconds
+                shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "cannot be used"
+            }
         }
     }
 

@@ -12,7 +12,9 @@ import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.store.LedgerRow.Status
 import dev.unifiedllm.store.MemoryLedger
 import io.kotest.assertions.nondeterministic.eventually
+import io.kotest.assertions.withClue
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.longs.shouldBeLessThan
 import io.kotest.matchers.nulls.shouldBeNull
@@ -22,6 +24,7 @@ import java.math.BigDecimal
 import java.nio.file.Files
 import java.nio.file.Path
 import java.time.Instant
+import java.util.concurrent.CopyOnWriteArrayList
 import kotlin.random.Random
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
@@ -91,6 +94,34 @@ class LedgerFaultsSpec : FunSpec({
         }
     }
 
+    test("the sum of known costs is that of all rows, also of those that are not kept in memory") {
+        val memory = MemoryLedger(capacity = 2)
+        repeat(5) {
+            memory.add(
+                LedgerRow(null, ModelId("a", "m"), Instant.now(), Status.DONE, null, Cost.Known(Usd.of("0.1"), "x"), 1.milliseconds, null, null, emptyList()),
+            )
+        }
+        memory.rows().size shouldBe 2
+        memory.total shouldBe Usd.of("0.5")
+    }
+
+    test("rows that could not be written are tried once more when the ledger is closed; what is lost is said") {
+        val blocked = Files.createFile(folder.resolve("not-a-folder"))
+        val file = blocked.resolve("ledger.db")
+        val said = CopyOnWriteArrayList<String>()
+        suspend fun failing() = SqlLedger(DatabaseUrl.of("$file"), said::add).also { ledger ->
+            repeat(5) { ledger.add(Random(it).ledgerRow(it)) }
+            eventually(10.seconds) { ledger.problem shouldContain "5 calls are not in the ledger" }
+        }
+        failing().close()
+        said.last() shouldContain "5 calls are not in the ledger"
+        said.last() shouldContain "and are lost"
+        val ledger = failing()
+        Files.delete(blocked)
+        ledger.close()
+        SqlLedger(DatabaseUrl.of("$file")).use { it.calls() shouldBe 5 }
+    }
+
     common("SQLite") { "${Files.createDirectories(folder.resolve(it)).resolve("ledger.db")}" }
 
     needs(OptionalProgram.POSTGRES) {
@@ -140,10 +171,11 @@ class LedgerFaultsSpec : FunSpec({
         lines.single { it.startsWith("warning: ") } shouldContain why
         lines.last() shouldContain "calls: 20, cost: 1, problem: "
         lines.last() shouldContain why
-        errors.readLines().filter { it.startsWith("unified-llm: ") } shouldHaveSize 1
+        val said = errors.readLines().filter { it.startsWith("unified-llm: ") }
+        withClue(said) { said.map { "are lost" in it } shouldContainExactly listOf(false, true) } // once while it runs, and how many at the end
     }
 
-    test("fault 200: on a disk that is full calls have answers, it is told once, and the file stays sound") {
+    test("fault 200: on a disk that is full calls have answers, it is told once while they run, and the file stays sound") {
         val file = folder.resolve("full.db")
         shouldAnswerWithout(file, "full.db cannot be used", "fill", shell = "ulimit -f 6000; trap '' XFSZ;")
         SqlLedger(DatabaseUrl.of(file)).use { ledger ->
@@ -157,7 +189,7 @@ class LedgerFaultsSpec : FunSpec({
     }
 
     needs(*listOfNotNull(OptionalProgram.SETPRIV.takeIf { isRoot }).toTypedArray()) {
-        test("fault 200: with a file that may only be read calls have answers, and it is told once") {
+        test("fault 200: with a file that may only be read calls have answers, and it is told once while they run") {
             val place = Files.createDirectories(folder.resolve("readonly"))
             val file = place.resolve("ledger.db")
             SqlLedger(DatabaseUrl.of(file)).use { ledger ->
