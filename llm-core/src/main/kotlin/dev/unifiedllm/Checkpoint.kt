@@ -15,7 +15,6 @@ import java.io.IOException
 import java.nio.ByteBuffer
 import java.nio.channels.FileChannel
 import java.nio.channels.OverlappingFileLockException
-import java.nio.file.FileSystems
 import java.nio.file.Files
 import java.nio.file.Path
 import java.nio.file.StandardOpenOption.CREATE
@@ -97,7 +96,7 @@ internal class Checkpoint private constructor(val file: Path, private val channe
 
     /** Null if only the owner of the file can read it, as it should be. */
     private fun restrict(): String? = try {
-        val all = if (hasPosix) Files.getPosixFilePermissions(file) else emptySet()
+        val all = if (file.hasPosix) Files.getPosixFilePermissions(file) else emptySet()
         if (all.any { it !in OWNERS }) Files.setPosixFilePermissions(file, all.intersect(OWNERS))
         null
     } catch (failure: IOException) {
@@ -182,7 +181,7 @@ internal class Checkpoint private constructor(val file: Path, private val channe
         private const val NEWLINE = '\n'.code.toByte()
         private const val KEY_BYTES = 16
         private val OWNERS = PosixFilePermissions.fromString("rwx------")
-        private val hasPosix: Boolean get() = "posix" in FileSystems.getDefault().supportedFileAttributeViews()
+        private val Path.hasPosix: Boolean get() = "posix" in fileSystem.supportedFileAttributeViews()
 
         /** @throws LlmException.Configuration if the file cannot be opened, is no checkpoint, or is used by another bulk */
         fun open(file: Path): Checkpoint {
@@ -215,7 +214,7 @@ internal class Checkpoint private constructor(val file: Path, private val channe
         private fun opened(file: Path): FileChannel {
             file.toAbsolutePath().parent?.let(Files::createDirectories)
             val options = setOf(CREATE, READ, WRITE)
-            if (!hasPosix) return FileChannel.open(file, options)
+            if (!file.hasPosix) return FileChannel.open(file, options)
             return FileChannel.open(file, options, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))
         }
 

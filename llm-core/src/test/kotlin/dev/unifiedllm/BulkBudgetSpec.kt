@@ -38,7 +38,6 @@ private class Refusals(private val onRefused: () -> Unit = {}) : Interceptor {
     }
 }
 
-
 class BulkBudgetSpec : FunSpec({
     fun Llm.words(count: Int, concurrency: Int, limit: Int? = null): Bulk<String, *> = map(List(count) { "word $it" }, concurrency) { item ->
         chat(MODEL) {

@@ -221,6 +221,7 @@ class BulkSpec : FunSpec({
 
     test("a null from Java is refused with its place: in a collection at once, elsewhere when it is taken") {
         val model = shouting()
+
         @Suppress("UNCHECKED_CAST")
         val items = listOf("a", "b", null, "c") as List<String>
         shouldThrow<IllegalArgumentException> { llm.map(items) { chat(model, it) } }.message shouldContain "Item 2 of the bulk"
