@@ -186,6 +186,7 @@ internal class AnswerReader(
             if (known != null && !hasUndecoded) known.feed(response.bytes, 0, count)
             hasUndecoded = false
             while (decoder.progress != Progress.DONE && !hasUndecoded) {
+                if (isCommitted) decodeRepeated(body)
                 decode(body.next() ?: return null)
                 hasUndecoded = hasContent && !isCommitted
             }
@@ -197,6 +198,15 @@ internal class AnswerReader(
             return malformed("the body is not the JSON of the wire: ${broken.message}", broken)
         } catch (broken: FramingException) {
             return malformed(broken.message!!, broken)
+        }
+    }
+
+    /** Decodes the frames that equal the last one but for their text. */
+    private fun decodeRepeated(body: FrameDecoder) {
+        val template = decoder.repeats ?: return
+        while (body.nextMatching(template)) {
+            deltas += decoder.repeat(template.text())
+            silent.clear()
         }
     }
 

@@ -7,6 +7,7 @@ import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.ImageRequest
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.protocol.json.JsonSyntaxException
+import dev.unifiedllm.protocol.json.TextTemplate
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.provider.WireFacts
 import dev.unifiedllm.transport.TransportRequest
@@ -71,6 +72,15 @@ internal interface Decoder {
      * @throws dev.unifiedllm.LlmException if it is an error of the provider
      */
     fun decode(frame: Frame, out: MutableList<Delta>)
+
+    /**
+     * What the last frame was like, if it had one delta of text or reasoning, and an equal frame would add the same delta and change nothing else; null if it
+     * was not so. Then frames that match it are given to [repeat], in place of [decode].
+     */
+    val repeats: TextTemplate? get() = null
+
+    /** The delta of a frame that equals the last one but for its [text]. */
+    fun repeat(text: String): Delta = error("no frame repeats")
 
     /** False if its frames are text, not JSON. */
     val readsJson: Boolean get() = true

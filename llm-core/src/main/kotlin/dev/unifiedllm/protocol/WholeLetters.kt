@@ -1,6 +1,7 @@
 package dev.unifiedllm.protocol
 
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.protocol.json.TextTemplate
 import dev.unifiedllm.transport.framing.Frame
 
 /**
@@ -10,6 +11,8 @@ import dev.unifiedllm.transport.framing.Frame
 internal class WholeLetters(private val decoder: Decoder) : Decoder by decoder {
     /** The half that ended the last piece. */
     private var half: Delta? = null
+
+    override val repeats: TextTemplate? get() = if (half == null) decoder.repeats else null
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         val before = out.size

@@ -6,6 +6,7 @@ import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.CachedUsage
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.protocol.RepeatedText
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
@@ -15,6 +16,7 @@ import dev.unifiedllm.protocol.finishKind
 import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
+import dev.unifiedllm.protocol.json.TextTemplate
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.jsonCursor
 import dev.unifiedllm.protocol.json.members
@@ -76,12 +78,20 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
 
     override val endsWithoutReason: Boolean get() = ended && stopReason == null
 
+    private val repeated = RepeatedText()
+
+    override val repeats: TextTemplate? get() = repeated.template
+
+    override fun repeat(text: String): Delta = repeated.delta(text)
+
     override fun decode(frame: Frame, out: MutableList<Delta>) {
+        repeated.begin()
         json.reset(frame.bytes, frame.start, frame.end)
         if (json.kind() != JsonKind.OBJECT) return json.skip()
         val type = event(frame)
         json.end()
         if (type == "message_start" || content.isNotEmpty()) start(out)
+        if (type == "content_block_delta" && stopReason == null) repeated.learn(json, frame, content)
         out += content
         content.clear()
         if (type == "message_stop" || type == "message") {
@@ -123,6 +133,7 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
         wholeText = null
         hasOutput = false
         json.members(AnthropicEvent) { member ->
+            if (member != AnthropicEvent.TYPE && member != AnthropicEvent.INDEX && member != AnthropicEvent.DELTA) repeated.unlessNull(json)
             when (member) {
                 AnthropicEvent.TYPE -> type = json.stringOrNull()
                 AnthropicEvent.INDEX -> index = json.longOrNull()?.toInt()
@@ -197,9 +208,10 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
     /** Reads the `delta` of a block, or that of `message_delta`. */
     private fun delta() {
         json.members(AnthropicEventDelta) { member ->
+            if (member != AnthropicEventDelta.TEXT && member != AnthropicEventDelta.THINKING) repeated.unlessNull(json)
             when (member) {
-                AnthropicEventDelta.TEXT -> text = json.stringOrNull()
-                AnthropicEventDelta.THINKING -> reasoning = json.stringOrNull()
+                AnthropicEventDelta.TEXT -> text = textOrNull()
+                AnthropicEventDelta.THINKING -> reasoning = textOrNull()
                 AnthropicEventDelta.SIGNATURE -> signature = json.stringOrNull()
                 AnthropicEventDelta.PARTIAL_JSON -> input = if (json.kind() == JsonKind.OBJECT) json.raw() else json.stringOrNull()
                 AnthropicEventDelta.CITATION -> sources.read(json, content)
@@ -207,6 +219,8 @@ internal class AnthropicMessagesDecoder(private val target: Target) : Decoder {
             }
         }
     }
+
+    private fun textOrNull(): String? = json.stringOrNull()?.also { if (it.isNotEmpty()) repeated.textRead(json) }
 
     /** Adds the content of the event if it has the kind of its block. A block without a `content_block_start` takes text and reasoning. */
     private fun addTo(index: Int, block: AnthropicBlock?) {

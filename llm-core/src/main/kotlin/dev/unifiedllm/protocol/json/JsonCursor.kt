@@ -37,6 +37,15 @@ internal class JsonCursor(private val isStrict: Boolean = false) {
     private var nameStart = 0
     private var nameEnd = 0
     private var nameEscaped = false
+
+    /** The values of the current text that were skipped. */
+    val skipped = SkippedValues()
+    private var isKept = false
+
+    /** The place of the string that was read last, between its quotation marks. */
+    val stringStart: Int get() = tokenStart
+    val stringEnd: Int get() = tokenEnd
+
     fun reset(bytes: ByteArray, start: Int, end: Int): JsonCursor {
         this.bytes = bytes
         this.start = start
@@ -44,6 +53,8 @@ internal class JsonCursor(private val isStrict: Boolean = false) {
         at = start + bomLength(bytes, start, end)
         depth = 0
         opened = false
+        skipped.clear()
+        isKept = false
         return this
     }
 
@@ -121,8 +132,14 @@ internal class JsonCursor(private val isStrict: Boolean = false) {
     /** Steps over a value of any kind and checks its syntax. */
     fun skip() {
         when (kind()) {
-            JsonKind.STRING -> scanString()
-            JsonKind.NUMBER -> scanNumber()
+            JsonKind.STRING -> {
+                scanString()
+                if (!isKept) skipped.add(tokenStart, tokenEnd, isString = true)
+            }
+            JsonKind.NUMBER -> {
+                scanNumber()
+                if (!isKept) skipped.add(tokenStart, tokenEnd, isString = false)
+            }
             JsonKind.BOOLEAN -> literal(if (bytes[at].toInt() == 't'.code) JsonToken.TRUE else JsonToken.FALSE)
             JsonKind.NULL -> literal(JsonToken.NULL)
             JsonKind.OBJECT -> {
@@ -139,7 +156,9 @@ internal class JsonCursor(private val isStrict: Boolean = false) {
     /** The text of the next value, whose syntax is checked. */
     fun raw(): String {
         val from = position()
+        isKept = true
         skip()
+        isKept = false
         return textFrom(from)
     }
 

@@ -5,9 +5,8 @@ import dev.unifiedllm.chat.FinishReason
 import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.protocol.RepeatedText
 import dev.unifiedllm.protocol.addFinish
-import dev.unifiedllm.protocol.addReasoning
-import dev.unifiedllm.protocol.addText
 import dev.unifiedllm.protocol.arguments
 import dev.unifiedllm.protocol.checkFinish
 import dev.unifiedllm.protocol.errorOf
@@ -16,6 +15,7 @@ import dev.unifiedllm.protocol.imageTypeOf
 import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonNames
+import dev.unifiedllm.protocol.json.TextTemplate
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.json.tokens
@@ -40,15 +40,23 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
 
     override val endsWithoutReason: Boolean get() = done && reason == null && calls == 0
 
+    private val repeated = RepeatedText()
+
+    override val repeats: TextTemplate? get() = repeated.template
+
+    override fun repeat(text: String): Delta = repeated.delta(text)
+
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         var error: String? = null
+        repeated.begin()
         json.reset(frame.bytes, frame.start, frame.end)
         val isLine = json.members(Line) { member ->
+            if (member !in REPEATED) repeated.unlessNull(json)
             when (member) {
                 Line.MODEL -> json.stringOrNull()?.let { model = it }
                 Line.MESSAGE -> message()
-                Line.RESPONSE -> content.addText(json.stringOrNull())
-                Line.THINKING -> content.addReasoning(json.stringOrNull())
+                Line.RESPONSE -> text()
+                Line.THINKING -> thinking()
                 Line.DONE -> done = json.booleanOrNull() == true
                 Line.DONE_REASON -> json.stringOrNull()?.let { if (it.isNotEmpty()) reason = it }
                 Line.PROMPT_EVAL_COUNT -> promptTokens = json.tokens(promptTokens)
@@ -60,6 +68,7 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
         if (!isLine) return
         json.end()
         if (error == null || content.isNotEmpty()) start(out)
+        if (error == null && !done) repeated.learn(json, frame, content)
         out += content
         content.clear()
         error?.let { throw HttpErrors(target).exception(errorOf(it, frame)) }
@@ -73,14 +82,29 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
 
     private fun message() {
         json.members(Message) { member ->
+            if (member != Message.CONTENT && member != Message.THINKING) repeated.unlessNull(json)
             when (member) {
-                Message.CONTENT -> content.addText(json.stringOrNull())
-                Message.THINKING -> content.addReasoning(json.stringOrNull())
+                Message.CONTENT -> text()
+                Message.THINKING -> thinking()
                 Message.TOOL_CALLS -> json.elements { toolCall() }
                 Message.IMAGES -> json.elements { image() }
                 Message.IMAGE -> image()
             }
         }
+    }
+
+    private fun text() {
+        val text = json.stringOrNull()
+        if (text.isNullOrEmpty()) return
+        content += Delta.Text(text)
+        repeated.textRead(json)
+    }
+
+    private fun thinking() {
+        val text = json.stringOrNull()
+        if (text.isNullOrEmpty()) return
+        content += Delta.Reasoning(text)
+        repeated.textRead(json)
     }
 
     /** Reads an image, in Base64. The wire does not name its type: its first bytes tell. */
@@ -140,6 +164,11 @@ internal class OllamaChatDecoder(private val target: Target) : Decoder {
         const val TOOL_CALLS = 2
         const val IMAGES = 3
         const val IMAGE = 4
+    }
+
+    private companion object {
+        /** The members of a line that is repeated. */
+        val REPEATED = intArrayOf(Line.MODEL, Line.MESSAGE, Line.RESPONSE, Line.THINKING, Line.DONE)
     }
 
     private object ToolCall : JsonNames("id", "function") {

@@ -7,6 +7,7 @@ import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.CallFragments
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
+import dev.unifiedllm.protocol.RepeatedText
 import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
@@ -16,6 +17,7 @@ import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
 import dev.unifiedllm.protocol.json.JsonNames
+import dev.unifiedllm.protocol.json.TextTemplate
 import dev.unifiedllm.protocol.json.elements
 import dev.unifiedllm.protocol.json.members
 import dev.unifiedllm.protocol.lateError
@@ -54,22 +56,44 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
     override val mayContinue: Boolean get() = choices.all.any { it.state.isFinishDoubtful }
 
+    private val repeated = RepeatedText()
+
+    override val repeats: TextTemplate? get() = repeated.template
+
+    override fun repeat(text: String): Delta {
+        usage.chunkRead(hasContent = true)
+        return repeated.delta(text)
+    }
+
     override fun isCompleteAtEnd(): Boolean = choices.areFinished
 
     override fun decode(frame: Frame, out: MutableList<Delta>) {
         val wasComplete = progress != Progress.OPEN
         var hasChoices = false
+        repeated.begin()
         json.reset(frame.bytes, frame.start, frame.end)
         val isChunk = json.members(ChatChunk) { member ->
             when (member) {
                 ChatChunk.CHOICES -> hasChoices = json.choices()
                 ChatChunk.ID -> json.stringOrNull()?.let { if (id == null) id = it }
                 ChatChunk.MODEL -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
-                ChatChunk.USAGE -> usage.read(json)
+                ChatChunk.USAGE -> {
+                    repeated.unlessNull(json)
+                    usage.read(json)
+                }
                 ChatChunk.ERROR -> if (!isNoError(json.raw())) errorBody = frame.text()
-                ChatChunk.X_GROQ -> json.groq()
-                ChatChunk.CITATIONS -> sources.readCitations(json)
-                ChatChunk.SEARCH_RESULTS -> sources.readSearchResults(json)
+                ChatChunk.X_GROQ -> {
+                    repeated.unlessNull(json)
+                    json.groq()
+                }
+                ChatChunk.CITATIONS -> {
+                    repeated.unlessNull(json)
+                    sources.readCitations(json)
+                }
+                ChatChunk.SEARCH_RESULTS -> {
+                    repeated.unlessNull(json)
+                    sources.readSearchResults(json)
+                }
                 ChatChunk.SERVICE_TIER -> usage.readServiceTier(json)
                 ChatChunk.OBJECT -> isErrorObject = json.stringIndex(ERROR_OBJECT) == 0
             }
@@ -80,6 +104,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         if (errorBody == null && !hasChoices) errorBody = ChatErrors.inOther(frame.text())
         usage.chunkRead(hasContent = content.isNotEmpty())
         if (content.isNotEmpty() || (!choices.isEmpty && errorBody == null)) start(out)
+        if (started && errorBody == null) repeated.learn(json, frame, content)
         out += content
         content.clear()
         errorBody?.let { error(it, wasComplete, out) }
@@ -140,6 +165,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
     private fun JsonCursor.choices(): Boolean {
         var position = 0
         if (kind() == JsonKind.OBJECT) choice(position++) else elements { choice(position++) }
+        if (position > 1) repeated.never()
         return position > 0
     }
 
@@ -155,11 +181,20 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
             when (member) {
                 ChatChoice.INDEX -> index = longOrNull()?.takeIf { it in 0 until MAX_CHOICES }?.toInt()
                 ChatChoice.DELTA -> delta = messageContent(before, isWhole = false)
-                ChatChoice.MESSAGE -> message = messageContent(before, isWhole = true)
+                ChatChoice.MESSAGE -> {
+                    repeated.unlessNull(this)
+                    message = messageContent(before, isWhole = true)
+                }
                 ChatChoice.FINISH_REASON -> finish = stringOrNull()
                 ChatChoice.ERROR -> nestedError()
-                ChatChoice.USAGE -> usage.read(this)
-                ChatChoice.TEXT -> text = stringOrNull()
+                ChatChoice.USAGE -> {
+                    repeated.unlessNull(this)
+                    usage.read(this)
+                }
+                ChatChoice.TEXT -> {
+                    repeated.unlessNull(this)
+                    text = stringOrNull()
+                }
             }
         }
         if (!isChoice) return
@@ -169,6 +204,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         val choice = choices.all[number]
         val state = choice.state
         val isEnd = finish != null && finish !in NO_FINISH
+        if (isEnd || state.finish != null || delta?.fragments?.isEmpty == false) repeated.never()
         val isLast = delta == null || isEnd || state.finish != null
         val read = if (delta?.isEmpty == false || state.isStreamed) delta else message
         if (delta == null) {
@@ -224,11 +260,18 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         var detailsText: String? = null
         var sound: ChatAudio.Piece? = null
         members(ChatMessage) { member ->
+            if (member !in REPEATED) repeated.unlessNull(this)
             when (member) {
-                ChatMessage.CONTENT -> if (kind() == JsonKind.STRING) content.addText(string()) else parts.content(this)
+                ChatMessage.CONTENT -> if (kind() == JsonKind.STRING) {
+                    string().let { if (it.isNotEmpty()) content += Delta.Text(it).also { repeated.textRead(this) } }
+                } else {
+                    repeated.unlessNull(this)
+                    parts.content(this)
+                }
                 ChatMessage.REASONING_CONTENT, ChatMessage.REASONING -> stringOrNull()?.let {
                     if (it.isNotEmpty() && !hasReasoning) {
                         content += Delta.Reasoning(it)
+                        repeated.textRead(this)
                         hasReasoning = true
                     }
                 }
@@ -290,6 +333,9 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         /** Values of `finish_reason` that stand in chunks before the end. */
         val NO_FINISH = setOf("", "null", "None")
         val ERROR_OBJECT = JsonNames("error")
+
+        /** The members of a message that may differ from chunk to chunk without more than their text changing. */
+        val REPEATED = intArrayOf(ChatMessage.CONTENT, ChatMessage.REASONING_CONTENT, ChatMessage.REASONING, ChatMessage.TOOL_CALLS)
         val CALL_SIGNATURE = SentBackFields::ofCall
     }
 }

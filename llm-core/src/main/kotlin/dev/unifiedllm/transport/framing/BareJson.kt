@@ -7,7 +7,10 @@ package dev.unifiedllm.transport.framing
 internal class BareJson(isWhole: (ByteArray, Int, Int) -> Boolean, private val maxBytes: Int) {
     private val text = ByteBuilder()
     private val json = GrowingJson(isWhole)
-    private var isOpen = false
+
+    /** True while a text has begun and is not whole. */
+    var isOpen: Boolean = false
+        private set
 
     /** The text, in `bytes[0, size)`, if [add] or [end] has returned true; valid until the next [add]. */
     val bytes: ByteArray get() = text.bytes

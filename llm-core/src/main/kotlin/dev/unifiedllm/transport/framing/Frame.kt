@@ -40,8 +40,24 @@ internal interface FrameDecoder {
      */
     fun next(): Frame?
 
+    /**
+     * Steps over the next frame if it is whole, is framed as the last one was, and its data is a value that [value] matches. False: nothing has happened, and
+     * [next] returns the frame, if there is one.
+     */
+    fun nextMatching(value: ValueMatcher): Boolean = false
+
     /** Ends the body. Returns the frame that the end completes; null if there is none. Incomplete bytes are dropped. */
     fun finish(): Frame?
+}
+
+/** Knows a value by its bytes. */
+internal fun interface ValueMatcher {
+    /** Where the value that begins at [start] ends; [NO_MATCH] if it is another one, or may go on behind [limit]. A value has no line breaks. */
+    fun end(bytes: ByteArray, start: Int, limit: Int): Int
+
+    companion object {
+        const val NO_MATCH: Int = -1
+    }
 }
 
 /** The bytes violate the format of their framing, or a limit of the decoder. */

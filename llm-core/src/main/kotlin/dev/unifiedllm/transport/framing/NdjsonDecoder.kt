@@ -59,6 +59,17 @@ internal class NdjsonDecoder(
         return null
     }
 
+    override fun nextMatching(value: ValueMatcher): Boolean {
+        if (line.size > 0 || isOpen || atStart) return false
+        val bytes = fed
+        var end = value.end(bytes, position, limit)
+        if (end < 0) return false
+        if (end < limit && bytes[end] == CR) end++
+        if (end >= limit || bytes[end] != LF) return false
+        position = end + 1
+        return true
+    }
+
     override fun finish(): Frame? {
         dropTakenLine()
         if (takeBufferedLine()) return frame
@@ -136,6 +147,7 @@ internal class NdjsonDecoder(
 
     private companion object {
         const val LF = '\n'.code.toByte()
+        const val CR = '\r'.code.toByte()
         val DATA = "data:".encodeToByteArray()
 
         fun isClosed(byte: Byte): Boolean = byte.toInt() == '}'.code || byte.toInt() == ']'.code

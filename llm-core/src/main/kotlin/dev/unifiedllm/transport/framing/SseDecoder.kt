@@ -64,6 +64,14 @@ internal class SseDecoder(
     private var event = Frame.MESSAGE
     private var eventId = ""
 
+    /** Where the event begins in [fed]; [UNKNOWN] if it began earlier, [NEXT] if it is the next one. */
+    private var eventAt = UNKNOWN
+
+    /** Where its data begins in [fed]; [UNKNOWN] if it is not one line of it. */
+    private var dataAt = UNKNOWN
+
+    private val framing = EventFraming()
+
     private var knownEvent = Frame.MESSAGE
     private var knownEventBytes = knownEvent.encodeToByteArray()
 
@@ -72,6 +80,21 @@ internal class SseDecoder(
         fed = bytes
         position = start
         limit = end
+        eventAt = if (isBetweenEvents) NEXT else UNKNOWN
+        dataAt = UNKNOWN
+    }
+
+    private val isBetweenEvents: Boolean
+        get() = line.size == 0 && !hasData && !hasHeld && event === Frame.MESSAGE && bare?.isOpen != true && !atStart
+
+    override fun nextMatching(value: ValueMatcher): Boolean {
+        if (eventAt != NEXT || !isBetweenEvents) return false
+        val start = if (afterCr && position < limit && fed[position] == LF) position + 1 else position
+        val end = framing.end(fed, start, limit, value)
+        if (end < 0) return false
+        position = end
+        afterCr = framing.endsWithCr
+        return true
     }
 
     override fun next(): Frame? {
@@ -82,6 +105,7 @@ internal class SseDecoder(
                 if (fed[position] == LF && ++position == limit) break
             }
             val start = position
+            if (eventAt == NEXT) eventAt = start
             val end = lineEnd(start)
             checkSize(line.size.toLong() + (end - start))
             position = end + 1
@@ -113,7 +137,7 @@ internal class SseDecoder(
         point(data.bytes, 0, data.size)
         val isUsable = !frame.isJson() || isWholeJson.invoke(data.bytes, 0, data.size)
         if (!isUsable) hasData = false
-        return if (dispatch()) frame else null
+        return if (dispatch(UNKNOWN)) frame else null
     }
 
     private fun lineEnd(start: Int): Int {
@@ -141,7 +165,7 @@ internal class SseDecoder(
             atStart = false
             from += bomLength(bytes, start, end)
         }
-        if (from == end) return if (bare != null && bare.end()) takeBare() else dispatch()
+        if (from == end) return if (bare != null && bare.end()) takeBare() else dispatch(if (whole) start else UNKNOWN)
         if (bare != null && !hasData && bare.takes(bytes, from, end)) return bare.add(bytes, from, end) && takeBare()
         var colon = from
         while (colon < end && colon - from <= LONGEST_NAME && bytes[colon] != COLON) colon++
@@ -186,7 +210,11 @@ internal class SseDecoder(
         return false
     }
 
-    private fun dispatch(): Boolean {
+    /** @param blank where the line begins that ends the event */
+    private fun dispatch(blank: Int): Boolean {
+        if (hasData && inPlace && blank >= 0 && eventAt >= 0 && dataAt >= 0) framing.learn(fed, eventAt, dataAt, frame.end, blank)
+        eventAt = NEXT
+        dataAt = UNKNOWN
         lastEventId = eventId
         frame.event = event
         event = Frame.MESSAGE
@@ -205,6 +233,7 @@ internal class SseDecoder(
             eventOfData = event
             clearData()
             inPlace = whole
+            dataAt = if (whole) start else UNKNOWN
             if (whole) point(bytes, start, end) else data.append(bytes, start, end)
             return false
         }
@@ -285,6 +314,8 @@ internal class SseDecoder(
         const val CLOSING_BRACKET = ']'.code.toByte()
         const val NUL: Byte = 0
         const val MAX_STRAY = 256
+        const val UNKNOWN = -1
+        const val NEXT = -2
 
         /** What JSON cannot begin with, but go on with. */
         const val CONTINUING = "}],:"
