@@ -134,9 +134,12 @@ internal class Recording(private val folder: File) {
     }
 
     /** Reads the recorded bytes, cut into [pieces], with the code that reads real responses. */
-    suspend fun play(pieces: List<ByteArray> = listOf(body), isLost: Boolean = false): Answer {
+    suspend fun play(pieces: List<ByteArray> = listOf(body), isLost: Boolean = false): Answer = play(Protocols.named(wire!!), pieces, isLost)
+
+    /** Reads the recorded bytes by [protocol]. */
+    suspend fun play(protocol: Protocol, pieces: List<ByteArray>, isLost: Boolean = false): Answer {
         val transport = RecordedTransport(status, headers, pieces, isLost)
-        val model = ProtocolModel(target(), Protocols.named(wire!!), transport, NO_TIMEOUTS)
+        val model = ProtocolModel(target(), protocol, transport, NO_TIMEOUTS)
         return when (kind) {
             EmbeddingRequest::class -> answer(model, embeddingRequest(model.id, listOf("hi")))
             ImageRequest::class -> answer(model, imageRequest(model.id, "hi"))

@@ -284,6 +284,7 @@ internal class JsonCursor(private val isStrict: Boolean = false) {
         if (!isStrict && at < end && bytes[at] >= 'I'.code) {
             literal(if (bytes[at].toInt() == 'N'.code) JsonToken.NAN else JsonToken.INFINITY)
             finite = false
+            tokenEnd = at
             return
         }
         if (at < end && bytes[at].toInt() == '0'.code) at++ else scanDigits()

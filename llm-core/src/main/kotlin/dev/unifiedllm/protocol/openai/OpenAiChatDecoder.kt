@@ -60,10 +60,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
     override val repeats: TextTemplate? get() = repeated.template
 
-    override fun repeat(text: String): Delta {
-        usage.chunkRead(hasContent = true)
-        return repeated.delta(text)
-    }
+    override fun repeat(text: String): Delta = repeated.delta(text)
 
     override fun isCompleteAtEnd(): Boolean = choices.areFinished
 
@@ -104,7 +101,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         if (errorBody == null && !hasChoices) errorBody = ChatErrors.inOther(frame.text())
         usage.chunkRead(hasContent = content.isNotEmpty())
         if (content.isNotEmpty() || (!choices.isEmpty && errorBody == null)) start(out)
-        if (started && errorBody == null) repeated.learn(json, frame, content)
+        if (started && errorBody == null && hasChoices && !usage.isCounted) repeated.learn(json, frame, content)
         out += content
         content.clear()
         errorBody?.let { error(it, wasComplete, out) }

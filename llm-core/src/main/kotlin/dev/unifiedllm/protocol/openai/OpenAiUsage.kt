@@ -51,7 +51,7 @@ internal class OpenAiUsage(private val target: Target) {
     private val timing = UsageTiming()
 
     /** A chunk has been read. */
-    fun chunkRead(hasContent: Boolean): Unit = timing.chunkRead(hasContent, hasOutput = output != null)
+    fun chunkRead(hasContent: Boolean): Unit = timing.chunkRead(hasContent, hasOutput = isCounted)
 
     fun read(json: JsonCursor) {
         timing.countsRead()
@@ -150,8 +150,11 @@ internal class OpenAiUsage(private val target: Target) {
         this.hasSound = hasSound
     }
 
+    /** True once output tokens have been counted: from then on each chunk tells whether that was early. */
+    val isCounted: Boolean get() = output != null
+
     /** True if counts have come, and no content after them. */
-    val isFinal: Boolean get() = output != null && !timing.isEarly
+    val isFinal: Boolean get() = isCounted && !timing.isEarly
 
     /** The usage read so far; null if the provider reported none. @param shown what the provider ran, as the response shows it */
     fun usage(shown: ServerTools? = null): Usage? {

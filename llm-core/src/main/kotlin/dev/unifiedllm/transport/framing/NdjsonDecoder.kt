@@ -65,7 +65,7 @@ internal class NdjsonDecoder(
         var end = value.end(bytes, position, limit)
         if (end < 0) return false
         if (end < limit && bytes[end] == CR) end++
-        if (end >= limit || bytes[end] != LF) return false
+        if (end >= limit || bytes[end] != LF || end - position > maxLineBytes) return false
         position = end + 1
         return true
     }

@@ -64,7 +64,7 @@ internal class SseDecoder(
     private var event = Frame.MESSAGE
     private var eventId = ""
 
-    /** Where the event begins in [fed]; [UNKNOWN] if it began earlier, [NEXT] if it is the next one. */
+    /** Where the event begins in [fed]; [UNKNOWN] if it began earlier, or has a line that is no field, [NEXT] if it is the next one. */
     private var eventAt = UNKNOWN
 
     /** Where its data begins in [fed]; [UNKNOWN] if it is not one line of it. */
@@ -91,7 +91,7 @@ internal class SseDecoder(
         if (eventAt != NEXT || !isBetweenEvents) return false
         val start = if (afterCr && position < limit && fed[position] == LF) position + 1 else position
         val end = framing.end(fed, start, limit, value)
-        if (end < 0) return false
+        if (end < 0 || end - start > maxEventBytes) return false
         position = end
         afterCr = framing.endsWithCr
         return true
@@ -180,8 +180,14 @@ internal class SseDecoder(
                 return addData(bytes, value, end, whole)
             }
             SseFields.isName(bytes, from, colon, SseFields.EVENT) -> event = eventName(bytes, value, end)
-            SseFields.isName(bytes, from, colon, SseFields.ID) -> if ((value until end).none { bytes[it] == NUL }) eventId = utf8(bytes, value, end)
-            SseFields.isName(bytes, from, colon, SseFields.RETRY) -> SseFields.millis(bytes, value, end)?.let { retryMillis = it }
+            SseFields.isName(bytes, from, colon, SseFields.ID) -> {
+                framing.forget()
+                if ((value until end).none { bytes[it] == NUL }) eventId = utf8(bytes, value, end)
+            }
+            SseFields.isName(bytes, from, colon, SseFields.RETRY) -> {
+                framing.forget()
+                SseFields.millis(bytes, value, end)?.let { retryMillis = it }
+            }
             colon > from -> return isWholeJson != null && stray(bytes, from, end)
         }
         hasFields = true
@@ -189,6 +195,7 @@ internal class SseDecoder(
     }
 
     private fun takeBare(): Boolean {
+        eventAt = UNKNOWN
         frame.event = event
         event = Frame.MESSAGE
         point(bare!!.bytes, 0, bare.size)
@@ -197,6 +204,7 @@ internal class SseDecoder(
 
     /** Notes a line without a known field name; true if it is a `[DONE]`, which is a frame. */
     private fun stray(bytes: ByteArray, start: Int, end: Int): Boolean {
+        eventAt = UNKNOWN
         val text = utf8(bytes, start, minOf(end, start + MAX_STRAY)).trimEnd('\uFFFD').trim()
         if (!hasData && text.equals("[DONE]", ignoreCase = true)) {
             frame.event = Frame.MESSAGE
