@@ -8,6 +8,7 @@ import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
 import dev.unifiedllm.chat.EmbeddingRequest
 import dev.unifiedllm.chat.FetchedMedia
+import dev.unifiedllm.chat.Ids
 import dev.unifiedllm.chat.ModelId
 import dev.unifiedllm.chat.ModelRef
 import dev.unifiedllm.chat.OnInterrupted
@@ -124,7 +125,7 @@ internal class CallChain(builder: LlmBuilder, ledger: MemoryLedger, client: Clie
     fun prepare(model: ModelRef, asked: Request, history: Interceptor?): PreparedCall {
         val request = settled.over(asked)
         val context = request.context.with {
-            if (callId == null) callId = UUID.randomUUID().toString()
+            if (callId == null) callId = Ids.next()
             if (cell == null) cell = ledger?.cell
             tool = RunningTool.current
             functions = RunningFunctions()

@@ -26,10 +26,12 @@ internal class ClientBudgets(builder: LlmBuilder, state: SharedState?, ledger: L
     private val shared = state?.budgets ?: ledger?.let { SharedBudgetStore(it.budgets, it.place) }
     private val places = BudgetPlaces(memory, ofProcess, shared ?: memory)
 
-    fun link(target: AttemptTarget): Budgets {
+    fun link(target: AttemptTarget): Budgets = Budgets(target, rules, { limits(target) }, places, unknown)
+
+    private fun limits(target: AttemptTarget): TokenLimits {
         val known = abilities(target.id)
         val mostOutput = if (target.id.provider == DemoModel.PROVIDER) DemoModel.MOST_OUTPUT else known?.maxOutputTokens
-        return Budgets(target, rules, TokenLimits(known?.maxInputTokens, mostOutput), places, unknown)
+        return TokenLimits(known?.maxInputTokens, mostOutput)
     }
 
     suspend fun status(): List<BudgetStatus> {

@@ -39,7 +39,7 @@ internal fun budgetSchedule(seed: Int) {
     val random = Random(seed)
     val rule = BudgetRule("b", Usd.of("60"), Period.CLIENT)
     val store = MemoryBudgetStore()
-    val link = Budgets(target, listOf(rule), limits, BudgetPlaces(store))
+    val link = Budgets(target, listOf(rule), { limits }, BudgetPlaces(store))
     var sent = 0
     var finished = 0
     runTest {

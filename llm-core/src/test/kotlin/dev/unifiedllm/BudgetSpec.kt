@@ -223,7 +223,7 @@ class BudgetSpec : FunSpec({
     test("without maxTokens the model's maximum is reserved; if it does not fit, maxTokens is what the budget pays, with a warning") {
         val rule = BudgetRule("b", millionths(30), Period.CLIENT)
         val model = used("test/m", 7)
-        val deltas = model.with(Budgets(target, listOf(rule), TokenLimits(1_000, 500)), MarkSent).stream(request).toList()
+        val deltas = model.with(Budgets(target, listOf(rule), { TokenLimits(1_000, 500) }), MarkSent).stream(request).toList()
         model.requests.single().maxTokens shouldBe 30
         deltas.filterIsInstance<Delta.Warning>().single().message shouldContain "30"
     }
@@ -234,7 +234,7 @@ class BudgetSpec : FunSpec({
         val model = used("test/m", 0)
         val store = MemoryBudgetStore()
         suspend fun spent() = rule.status(store.amounts(listOf(rule.claim(now).account)).single(), now)
-        val link = Budgets(target, listOf(rule), TokenLimits(1_000, 10), BudgetPlaces(store), now = { now })
+        val link = Budgets(target, listOf(rule), { TokenLimits(1_000, 10) }, BudgetPlaces(store), now = { now })
         // no Finish is priced at this level: each response counts as what was reserved
         model.with(link, MarkSent).stream(request).toList()
         spent().spent shouldBe millionths(10)

@@ -27,13 +27,14 @@ import kotlin.time.toKotlinDuration
  *
  * An attempt that cannot have been billed gives its reservation back. One that may have been, and whose cost is not known, counts as its reservation.
  *
+ * @param limits of the model, looked up for a call that has a budget
  * @param places where the amounts are
  * @param unknown what budgets do that do not say what to do with an unknown price
  */
 internal class Budgets(
     private val target: AttemptTarget,
     private val rules: List<BudgetRule>,
-    private val limits: TokenLimits,
+    private val limits: () -> TokenLimits,
     private val places: BudgetPlaces = BudgetPlaces(),
     private val unknown: BudgetPolicy = BudgetPolicy.REFUSE,
     private val now: () -> Instant = Instant::now,
@@ -46,7 +47,7 @@ internal class Budgets(
 
     private inner class Attempt(private val held: List<BudgetRule>, private val request: Request, private val out: FlowCollector<Delta>) {
         private val at = now()
-        private val cost = HighestCost.of(request, target, limits)
+        private val cost = HighestCost.of(request, target, limits())
         private val reservation = BudgetReservation(held, places, request.context, at)
         private val flag = SentFlag()
 

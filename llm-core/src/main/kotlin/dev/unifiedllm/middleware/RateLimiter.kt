@@ -54,7 +54,7 @@ internal class RateLimiter(
      */
     suspend fun enter(target: AttemptTarget, rules: List<RateRule>, request: Request, tokens: Long, out: FlowCollector<Delta>): RatePermit? {
         val state = target.state
-        target.sharedName?.let { name -> store.paused(name())?.let { pause(state, it) } }
+        if (store.isShared) target.sharedName?.let { name -> store.paused(name())?.let { pause(state, it) } }
         if (rules.isEmpty() && pause(target.id, state) == null) return null
         val parts = rules.flatMap { it.parts(tokens) }
         return Turn(target.id, state, rules, parts, request.context.deadline, out).take()
@@ -64,7 +64,7 @@ internal class RateLimiter(
     suspend fun pause(target: AttemptTarget, time: Duration) {
         if (time > LONGEST) return
         pause(target.state, time)
-        target.sharedName?.let { store.pause(it(), time) }
+        if (store.isShared) target.sharedName?.let { store.pause(it(), time) }
     }
 
     private fun pause(state: TargetState, time: Duration): Unit = state.pause(this.time.markNow() + time)

@@ -1,7 +1,6 @@
 package dev.unifiedllm.protocol
 
 import dev.unifiedllm.LlmException
-import dev.unifiedllm.LlmException.Timeout
 import dev.unifiedllm.OR_ADD_A_FALLBACK
 import dev.unifiedllm.chat.Deadlines
 import dev.unifiedllm.chat.Delta
@@ -27,33 +26,27 @@ import dev.unifiedllm.transport.framing.WholeBodyDecoder
 import dev.unifiedllm.transport.rateLimits
 import dev.unifiedllm.withoutFallbackAdvice
 import kotlinx.coroutines.currentCoroutineContext
-import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.withTimeoutOrNull
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
-import kotlin.time.Duration.Companion.seconds
-import kotlin.time.TimeMark
-import kotlin.time.TimeSource
 
 /** Reads one HTTP response from its first byte to its end: bytes to frames to deltas, within the deadlines. */
 internal class AnswerReader(
     private val target: Target,
     private val decoder: Decoder,
     arrived: TransportResponse,
-    private val timeouts: Deadlines,
+    timeouts: Deadlines,
     whole: Boolean,
 ) {
     private val response = GunzippedResponse.of(arrived)
     private val details = LlmException.Details(target.id, response.status, requestId(response::header))
     private val deltas = ArrayList<Delta>()
+    private val body = BodyReader(target, response, decoder, timeouts, details)
     private val framing = BodyFraming(target, response, whole, decoder.readsJson)
     private var frames: FrameDecoder? = null
     private var received = 0L
     private var lost: ConnectionLostException? = null
     private var hasContent = false
-
-    /** Since when the response may be complete: keep-alives do not prolong the wait for its usage. */
-    private var endableSince: TimeMark? = null
 
     /** True once content has been read: from then on the call tries no other model. */
     private var isCommitted = false
@@ -70,31 +63,43 @@ internal class AnswerReader(
         try {
             return readInto(bursts, emit)
         } finally {
+            body.end()
             bursts?.endBurst()
         }
     }
 
     private suspend fun readInto(bursts: Bursts?, emit: suspend (Delta) -> Unit): FollowUp? {
-        var lastContent: TimeMark = TimeSource.Monotonic.markNow()
+        body.contentArrived()
         while (!decoder.hasReadBody) {
             if (hasUndecoded || !response.isReady) bursts?.endBurst()
-            val count = try {
-                if (hasUndecoded) 0 else read(lastContent)
-            } catch (broken: ConnectionLostException) {
-                lost = broken
-                END
-            } catch (broken: FramingException) {
-                throw advised(malformed(broken.message!!, broken))
-            }
-            val failure = decode(count) ?: output.exceeded(deltas)?.let { malformed(it, null) }
-            isCommitted = isCommitted || deltas.any { it.isContent }
+            val count = if (hasUndecoded) 0 else next()
+            val failure = decodeNext(count)
             bursts?.beginBurst()
             for (index in deltas.indices) emit(withHead(deltas[index]))
             failure?.let { throw advised(it) }
-            if (deltas.isNotEmpty()) lastContent = TimeSource.Monotonic.markNow()
+            if (deltas.isNotEmpty()) body.contentArrived()
             deltas.clear()
             if (count < 0) break
         }
+        return end(bursts, emit)
+    }
+
+    private suspend fun next(): Int = try {
+        body.read(received > 0, hasContent)
+    } catch (broken: ConnectionLostException) {
+        lost = broken
+        BodyReader.END
+    } catch (broken: FramingException) {
+        throw advised(malformed(broken.message!!, broken))
+    }
+
+    private fun decodeNext(count: Int): LlmException? {
+        val failure = decode(count) ?: output.exceeded(deltas)?.let { malformed(it, null) }
+        if (!isCommitted) isCommitted = deltas.any { it.isContent }
+        return failure
+    }
+
+    private suspend fun end(bursts: Bursts?, emit: suspend (Delta) -> Unit): FollowUp? {
         decoder.followUp()?.let { return it }
         if (decoder.progress == Progress.OPEN) {
             if (lost != null || !decoder.isCompleteAtEnd()) throw advised(failureAtEnd())
@@ -127,10 +132,10 @@ internal class AnswerReader(
 
     /** The beginning of a body that has nothing of the wire, but ended properly; null if it has something, or is not text. */
     private fun foreignWords(): String? {
-        val body = frames
+        val frames = frames
         val text = when {
-            body is WholeBodyDecoder -> body.text(MAX_RAW).orEmpty()
-            body is SseDecoder && !body.hasFields -> body.strayWords
+            frames is WholeBodyDecoder -> frames.text(MAX_RAW).orEmpty()
+            frames is SseDecoder && !frames.hasFields -> frames.strayWords
             else -> null
         }
         return text?.trim()?.takeIf { words -> words.none { it < ' ' && !it.isWhitespace() } }
@@ -142,37 +147,6 @@ internal class AnswerReader(
 
     private fun head() = ResponseHead(details.requestId, response.rateLimits(), (frames as? WholeBodyDecoder)?.text(MAX_RAW))
 
-    private suspend fun read(lastContent: TimeMark): Int {
-        // After the response is complete only its usage can follow: it is not worth a long wait.
-        val mayEnd = decoder.progress == Progress.COMPLETE || decoder.isCompleteAtEnd()
-        val wait = if (decoder.mayContinue) CONTENT_WAIT else USAGE_WAIT
-        if (!mayEnd) endableSince = null
-        val since = endableSince ?: TimeSource.Monotonic.markNow().also { if (mayEnd) endableSince = it }
-        val idleLimit = timeouts.idle(received > 0, hasContent)
-        val contentLimit = timeouts.noContent(received > 0, hasContent)
-        val idle = if (mayEnd) minOf(idleLimit, wait - since.elapsedNow()) else idleLimit
-        val content = contentLimit - lastContent.elapsedNow()
-        if (!response.isReady) {
-            withTimeoutOrNull(minOf(idle, content).coerceAtLeast(1.milliseconds)) { return@withTimeoutOrNull response.read() }?.let { return it }
-        } else if (content.isPositive() && (!mayEnd || idle.isPositive())) {
-            currentCoroutineContext().ensureActive() // bytes that have arrived are read without suspending
-            return response.read()
-        }
-        if (mayEnd) return END
-        if (content <= idle) {
-            throw Timeout(
-                "${target.id} sent keep-alives but no content for $contentLimit. Try again, or raise timeouts.noContent.",
-                Timeout.Phase.NO_CONTENT,
-                details = details,
-            )
-        }
-        throw Timeout(
-            "${target.id} sent nothing for $idleLimit in the middle of its response. Try again, or raise timeouts.idle.",
-            Timeout.Phase.IDLE,
-            details = details,
-        )
-    }
-
     /** Decodes what has arrived into [deltas]. A failure is returned, not thrown, so that the deltas before it are delivered first. */
     private fun decode(count: Int): LlmException? {
         try {
@@ -182,12 +156,12 @@ internal class AnswerReader(
             }
             received += count
             val known = frames
-            val body = known ?: framing.decoder(count)?.also { frames = it } ?: return null
+            val frames = known ?: framing.decoder(count)?.also { this.frames = it } ?: return null
             if (known != null && !hasUndecoded) known.feed(response.bytes, 0, count)
             hasUndecoded = false
             while (decoder.progress != Progress.DONE && !hasUndecoded) {
-                if (isCommitted) decodeRepeated(body)
-                decode(body.next() ?: return null)
+                if (isCommitted) decodeRepeated(frames)
+                decode(frames.next() ?: return null)
                 hasUndecoded = hasContent && !isCommitted
             }
             return null
@@ -202,9 +176,9 @@ internal class AnswerReader(
     }
 
     /** Decodes the frames that equal the last one but for their text. */
-    private fun decodeRepeated(body: FrameDecoder) {
+    private fun decodeRepeated(frames: FrameDecoder) {
         val template = decoder.repeats ?: return
-        while (body.nextMatching(template)) {
+        while (frames.nextMatching(template)) {
             deltas += decoder.repeat(template.text())
             silent.clear()
         }
@@ -251,7 +225,7 @@ internal class AnswerReader(
 
     /** Reads what is left, so that the connection can be reused. The response has been delivered: this does not fail, and ends soon. */
     private suspend fun drain() {
-        if (decoder.progress != Progress.DONE) return
+        if (decoder.progress != Progress.DONE || body.isInterrupted) return
         try {
             withTimeoutOrNull(DRAIN_TIME) {
                 var left = DRAIN_BYTES
@@ -287,8 +261,6 @@ internal class AnswerReader(
         LlmException.MalformedResponse("The response of ${target.id} cannot be read: $what", cause, details)
 
     private companion object {
-        const val END = -1
-
         /** The largest body that a response keeps. */
         const val MAX_RAW = 1 shl 20
 
@@ -297,9 +269,5 @@ internal class AnswerReader(
 
         const val DRAIN_BYTES = 64 * 1024
         val DRAIN_TIME: Duration = 50.milliseconds
-        val USAGE_WAIT: Duration = 5.seconds
-
-        /** How long to wait after a finish reason that more content may follow. */
-        val CONTENT_WAIT: Duration = 30.seconds
     }
 }

@@ -27,6 +27,9 @@ internal class RateRefusal(val claim: Int, val wait: Duration)
  * process never settles it, and never answers with an infinite wait: another process may settle.
  */
 internal interface RateStore {
+    /** True if other processes use it as well. */
+    val isShared: Boolean get() = false
+
     /** Takes all of [claims] under the name [id], or nothing. Null: they are taken. Claims of one reservation have different keys. */
     suspend fun reserve(id: String, claims: List<RateClaim>): RateRefusal?
 

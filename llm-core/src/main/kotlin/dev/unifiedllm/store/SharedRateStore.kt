@@ -8,6 +8,8 @@ import kotlin.time.Duration
  * they hold from the first request on that [shared] does not count.
  */
 internal class SharedRateStore(private val shared: RateStore, private val local: MemoryRateStore = MemoryRateStore()) : RateStore {
+    override val isShared: Boolean get() = true
+
     /** The reservations that [shared] has. */
     private val known: MutableSet<String> = ConcurrentHashMap.newKeySet()
 

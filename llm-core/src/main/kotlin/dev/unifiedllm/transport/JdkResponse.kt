@@ -24,6 +24,7 @@ internal class JdkResponse(override val status: Int, val headers: HttpHeaders, p
     private val subscription = AtomicReference<Flow.Subscription?>()
     private var batch: List<ByteBuffer> = emptyList()
     private var next = 0
+    private val ended = CompletableFuture<Unit>()
 
     override val bytes = ByteArray(READ_BYTES)
 
@@ -60,16 +61,23 @@ internal class JdkResponse(override val status: Int, val headers: HttpHeaders, p
         do {
             subscription.get()?.request(1)
             val received = arrived.receiveCatching()
-            received.exceptionOrNull()?.let { throw ConnectionLostException(it) }
+            received.exceptionOrNull()?.let { throw it as? ReadInterruptedException ?: ConnectionLostException(it) }
             batch = received.getOrNull() ?: return false
             next = 0
         } while (!hasBuffered())
         return true
     }
 
+    override val canInterrupt: Boolean get() = true
+
+    override fun interrupt() {
+        arrived.close(ReadInterruptedException())
+    }
+
     /** Ends the exchange; closes the connection unless the body is complete. */
     fun end() {
         subscription.getAndSet(ENDED)?.cancel()
+        ended.complete(Unit)
     }
 
     override fun onSubscribe(subscription: Flow.Subscription) {
@@ -82,16 +90,18 @@ internal class JdkResponse(override val status: Int, val headers: HttpHeaders, p
 
     override fun onError(failure: Throwable) {
         arrived.close(failure)
+        ended.complete(Unit) // [read] throws it
     }
 
     override fun onComplete() {
         subscription.set(ENDED) // the connection may carry the next exchange: cancel must not close it
         onEnd()
         arrived.close()
+        ended.complete(Unit)
     }
 
-    /** Complete at once: the head is the result, and [read] returns the body. */
-    override fun getBody(): CompletionStage<Unit> = CompletableFuture.completedFuture(Unit)
+    /** Complete at the end: when it is, the JDK's client takes a thread of a pool, or on a small machine a new one, which is not to delay the first content. */
+    override fun getBody(): CompletionStage<Unit> = ended
 
     private companion object {
         const val READ_BYTES = 16 * 1024

@@ -48,7 +48,16 @@ internal interface TransportResponse {
 
     /** True if [read] would return without suspending. */
     val isReady: Boolean
+
+    /** True if [interrupt] ends a read. */
+    val canInterrupt: Boolean get() = false
+
+    /** Ends the read that waits, and all later ones, with [ReadInterruptedException]. From any thread. */
+    fun interrupt(): Unit = Unit
 }
+
+/** [TransportResponse.interrupt] has ended a read. */
+internal class ReadInterruptedException : Exception("the read was interrupted")
 
 /** The connection broke after the head of the response. */
 internal class ConnectionLostException(cause: Throwable) : Exception("the connection was lost", cause)

@@ -74,7 +74,12 @@ private class PiecesResponse(private val body: ByteArray, private val ends: List
 internal data class Reading(val answer: Answer, val reads: Int)
 
 /** A wire of which frames are read by comparison, and a made-up stream of it, in blocks: the first, those with a text, the last ones. */
-internal class RepeatingWire(val protocol: Protocol, private val first: List<String>, private val last: List<String>, private val one: (Int, String) -> String) {
+internal class RepeatingWire(
+    val protocol: Protocol,
+    private val first: List<String>,
+    private val last: List<String>,
+    private val one: (Int, String) -> String,
+) {
     private val target = target(Provider("p", protocol = protocol.name), "m", "https://host/v1")
 
     fun blocks(texts: List<String>): List<String> = first + texts.mapIndexed(one) + last
@@ -102,7 +107,11 @@ internal class RepeatingWire(val protocol: Protocol, private val first: List<Str
         val OPENAI = RepeatingWire(
             OpenAiChat,
             listOf(openAi(0, """{"role":"assistant","content":"","refusal":null}""")),
-            listOf(openAi(0, "{}", "\"stop\""), "data: {$CHUNK,\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":8}}\n\n", "data: [DONE]\n\n"),
+            listOf(
+                openAi(0, "{}", "\"stop\""),
+                "data: {$CHUNK,\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":8}}\n\n",
+                "data: [DONE]\n\n",
+            ),
         ) { number, text -> openAi(number, """{"content":"$text"}""") }
 
         private fun openAi(number: Int, delta: String, finish: String = "null"): String =
@@ -129,7 +138,9 @@ internal class RepeatingWire(val protocol: Protocol, private val first: List<Str
         val OLLAMA = RepeatingWire(
             OllamaChat,
             emptyList(),
-            listOf("""{"model":"m","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","prompt_eval_count":9,"eval_count":8}""" + "\n"),
+            listOf(
+                """{"model":"m","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","prompt_eval_count":9,"eval_count":8}""" + "\n",
+            ),
         ) { number, text ->
             val time = "2026-11-27T20:48:36.${7919L * number * number}Z"
             """{"model":"m","created_at":"$time","message":{"role":"assistant","content":"$text"},"done":false}""" + "\n"

@@ -4,15 +4,12 @@ import dev.unifiedllm.transport.framing.bomLength
 import dev.unifiedllm.transport.framing.utf8
 import java.math.BigDecimal
 
-internal enum class JsonKind { OBJECT, ARRAY, STRING, NUMBER, BOOLEAN, NULL }
-
 /**
- * Reads one JSON text ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259), strictly) from a slice of bytes, value by
- * value. Only the results are allocated.
+ * Reads one JSON text ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259), strictly) from a slice of bytes, value by value. Only the results are allocated.
  *
- * The caller must read or skip each value before it steps to the next member or element. Members come in the order of the
- * text, duplicates included. Malformed UTF-8 in a string becomes U+FFFD; lone surrogates are kept. Values nested deeper than
- * 512 are refused. [members] and [elements] are the usual way to read objects and arrays.
+ * The caller must read or skip each value before it steps to the next member or element. Members come in the order of the text, duplicates included.
+ * Malformed UTF-8 in a string becomes U+FFFD; lone surrogates are kept. Values nested deeper than 512 are refused. [members] and [elements] are the usual way
+ * to read objects and arrays.
  *
  * @param isStrict false accepts NaN, Infinity and -Infinity, which Python's encoder writes, as numbers without a value
  */
@@ -33,16 +30,13 @@ internal class JsonCursor(private val isStrict: Boolean = false) {
     private var ascii = true
     private var integer = true
     private var finite = true
-
     private var nameStart = 0
     private var nameEnd = 0
     private var nameEscaped = false
-
-    /** The values of the current text that were skipped. */
-    val skipped = SkippedValues()
     private var isKept = false
+    val skipped = SkippedValues()
 
-    /** The place of the string that was read last, between its quotation marks. */
+    // the string that was read last, between its quotation marks
     val stringStart: Int get() = tokenStart
     val stringEnd: Int get() = tokenEnd
 
@@ -59,16 +53,7 @@ internal class JsonCursor(private val isStrict: Boolean = false) {
     }
 
     /** The kind of the next value, by its first byte. */
-    fun kind(): JsonKind = when (peek()) {
-        '"'.code -> JsonKind.STRING
-        '{'.code -> JsonKind.OBJECT
-        '['.code -> JsonKind.ARRAY
-        't'.code, 'f'.code -> JsonKind.BOOLEAN
-        'n'.code -> JsonKind.NULL
-        '-'.code, in '0'.code..'9'.code -> JsonKind.NUMBER
-        'N'.code, 'I'.code -> if (isStrict) fail("expected a value") else JsonKind.NUMBER
-        else -> fail("expected a value")
-    }
+    fun kind(): JsonKind = JsonKind.of(peek(), isStrict) ?: fail("expected a value")
 
     fun beginObject() = open('{')
     fun beginArray() = open('[')
@@ -131,15 +116,10 @@ internal class JsonCursor(private val isStrict: Boolean = false) {
 
     /** Steps over a value of any kind and checks its syntax. */
     fun skip() {
-        when (kind()) {
-            JsonKind.STRING -> {
-                scanString()
-                if (!isKept) skipped.add(tokenStart, tokenEnd, isString = true)
-            }
-            JsonKind.NUMBER -> {
-                scanNumber()
-                if (!isKept) skipped.add(tokenStart, tokenEnd, isString = false)
-            }
+        val kind = kind()
+        when (kind) {
+            JsonKind.STRING -> scanString()
+            JsonKind.NUMBER -> scanNumber()
             JsonKind.BOOLEAN -> literal(if (bytes[at].toInt() == 't'.code) JsonToken.TRUE else JsonToken.FALSE)
             JsonKind.NULL -> literal(JsonToken.NULL)
             JsonKind.OBJECT -> {
@@ -151,6 +131,7 @@ internal class JsonCursor(private val isStrict: Boolean = false) {
                 while (nextElement()) skip()
             }
         }
+        if (!isKept && (kind == JsonKind.STRING || kind == JsonKind.NUMBER)) skipped.add(tokenStart, tokenEnd, kind == JsonKind.STRING)
     }
 
     /** The text of the next value, whose syntax is checked. */

@@ -1,8 +1,11 @@
 package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.chat.Delta
+import dev.unifiedllm.chat.FinishReason
+import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.CallFragments
 import dev.unifiedllm.protocol.ChoiceState
+import dev.unifiedllm.protocol.finishKind
 
 /** The content of one `delta` or `message`. @param hasSound true if a piece of sound was in it, which is no delta yet */
 internal class MessageContent(val deltas: List<Delta>, val fragments: CallFragments, val signed: SignedFields?, private val hasSound: Boolean = false) {
@@ -51,6 +54,20 @@ internal class ReadChoices {
     /** The number of the first choice that is not finished, if others are; null if there is none. */
     val unfinished: Int? get() = all.indexOfFirst { !it.isFinished }.takeIf { it >= 0 && all.any { choice -> choice.isFinished } }
 
+    /** The finish reason of the response, which is that of its first choice. */
+    fun reason(isRefused: Boolean): FinishReason {
+        val first = all.firstOrNull()?.state
+        val raw = first?.finish
+        val kind = when {
+            isRefused -> Kind.REFUSAL
+            raw != null -> finishKind(raw)
+            first?.calls.isNullOrEmpty() -> Kind.UNKNOWN
+            else -> Kind.TOOL_CALLS
+        }
+        // "stop" ends a call of the tool that tool_choice named, and at many servers every tool call.
+        return FinishReason(if (kind == Kind.STOP && first!!.calls.isNotEmpty()) Kind.TOOL_CALLS else kind, raw ?: first?.lastWord)
+    }
+
     /** The number of the choice with [index]; null if the server sends none, then it is that of its [position] in the list. */
     fun number(index: Int?, position: Int): Int {
         if (index == null && position < all.size) return position
@@ -60,4 +77,11 @@ internal class ReadChoices {
         all += ReadChoice()
         return all.lastIndex
     }
+}
+
+/** This delta as one of [choice]. */
+internal fun Delta.ofChoice(choice: Int): Delta = when (this) {
+    is Delta.Text -> if (choice == this.choice) this else copy(choice = choice)
+    is Delta.Reasoning -> if (choice == this.choice) this else copy(choice = choice)
+    else -> this
 }

@@ -2,8 +2,6 @@ package dev.unifiedllm.protocol.openai
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.chat.Delta
-import dev.unifiedllm.chat.FinishReason
-import dev.unifiedllm.chat.FinishReason.Kind
 import dev.unifiedllm.protocol.CallFragments
 import dev.unifiedllm.protocol.Decoder
 import dev.unifiedllm.protocol.Decoder.Progress
@@ -12,7 +10,6 @@ import dev.unifiedllm.protocol.addFinish
 import dev.unifiedllm.protocol.addReasoning
 import dev.unifiedllm.protocol.addText
 import dev.unifiedllm.protocol.checkFinish
-import dev.unifiedllm.protocol.finishKind
 import dev.unifiedllm.protocol.isNoError
 import dev.unifiedllm.protocol.json.JsonCursor
 import dev.unifiedllm.protocol.json.JsonKind
@@ -70,27 +67,16 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         repeated.begin()
         json.reset(frame.bytes, frame.start, frame.end)
         val isChunk = json.members(ChatChunk) { member ->
+            if (member in NULL_IN_CHUNKS) repeated.unlessNull(json)
             when (member) {
                 ChatChunk.CHOICES -> hasChoices = json.choices()
                 ChatChunk.ID -> json.stringOrNull()?.let { if (id == null) id = it }
                 ChatChunk.MODEL -> json.stringOrNull()?.let { if (model == null && it.isNotEmpty()) model = it }
-                ChatChunk.USAGE -> {
-                    repeated.unlessNull(json)
-                    usage.read(json)
-                }
+                ChatChunk.USAGE -> usage.read(json)
                 ChatChunk.ERROR -> if (!isNoError(json.raw())) errorBody = frame.text()
-                ChatChunk.X_GROQ -> {
-                    repeated.unlessNull(json)
-                    json.groq()
-                }
-                ChatChunk.CITATIONS -> {
-                    repeated.unlessNull(json)
-                    sources.readCitations(json)
-                }
-                ChatChunk.SEARCH_RESULTS -> {
-                    repeated.unlessNull(json)
-                    sources.readSearchResults(json)
-                }
+                ChatChunk.X_GROQ -> json.groq()
+                ChatChunk.CITATIONS -> sources.readCitations(json)
+                ChatChunk.SEARCH_RESULTS -> sources.readSearchResults(json)
                 ChatChunk.SERVICE_TIER -> usage.readServiceTier(json)
                 ChatChunk.OBJECT -> isErrorObject = json.stringIndex(ERROR_OBJECT) == 0
             }
@@ -137,7 +123,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         for ((choice, fields) in signed) fields.signatures().mapTo(out) { Delta.Reasoning("", it, choice) }
         out += sources.all
         out += audio.media()
-        val reason = reason()
+        val reason = choices.reason(refused || parts.hasRefusal)
         choices.all.forEach { checkFinish(it.state.finish, target) }
         usage.mediaRead(hasImages = choices.all.any { it.hasImages }, hasSound = !audio.isEmpty)
         out.addFinish(reason, usage.usage(), usage.cost(target))
@@ -175,23 +161,15 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         var delta: MessageContent? = null
         var text: String? = null
         val isChoice = members(ChatChoice) { member ->
+            if (member in NULL_IN_CHOICES) repeated.unlessNull(this)
             when (member) {
                 ChatChoice.INDEX -> index = longOrNull()?.takeIf { it in 0 until MAX_CHOICES }?.toInt()
                 ChatChoice.DELTA -> delta = messageContent(before, isWhole = false)
-                ChatChoice.MESSAGE -> {
-                    repeated.unlessNull(this)
-                    message = messageContent(before, isWhole = true)
-                }
+                ChatChoice.MESSAGE -> message = messageContent(before, isWhole = true)
                 ChatChoice.FINISH_REASON -> finish = stringOrNull()
                 ChatChoice.ERROR -> nestedError()
-                ChatChoice.USAGE -> {
-                    repeated.unlessNull(this)
-                    usage.read(this)
-                }
-                ChatChoice.TEXT -> {
-                    repeated.unlessNull(this)
-                    text = stringOrNull()
-                }
+                ChatChoice.USAGE -> usage.read(this)
+                ChatChoice.TEXT -> text = stringOrNull()
             }
         }
         if (!isChoice) return
@@ -219,7 +197,7 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
 
     private fun add(read: MessageContent, choice: ReadChoice, number: Int) {
         choice.note(read.deltas)
-        read.deltas.mapTo(content) { if (number > 0) it.ofChoice(number) else it }
+        read.deltas.mapTo(content) { it.ofChoice(number) }
         read.fragments.addTo(content, choice.state, number)
     }
 
@@ -305,31 +283,14 @@ internal class OpenAiChatDecoder(private val target: Target) : Decoder {
         }
     }
 
-    private fun reason(): FinishReason {
-        val first = choices.all.firstOrNull()?.state
-        val raw = first?.finish
-        val kind = when {
-            refused || parts.hasRefusal -> Kind.REFUSAL
-            raw != null -> finishKind(raw)
-            first?.calls.isNullOrEmpty() -> Kind.UNKNOWN
-            else -> Kind.TOOL_CALLS
-        }
-        // "stop" ends a call of the tool that tool_choice named, and at many servers every tool call.
-        return FinishReason(if (kind == Kind.STOP && first!!.calls.isNotEmpty()) Kind.TOOL_CALLS else kind, raw ?: first?.lastWord)
-    }
-
-    private fun Delta.ofChoice(choice: Int): Delta = when (this) {
-        is Delta.Text -> copy(choice = choice)
-        is Delta.Reasoning -> copy(choice = choice)
-        else -> this
-    }
-
     private companion object {
         const val MAX_CHOICES = 128
-
-        /** Values of `finish_reason` that stand in chunks before the end. */
-        val NO_FINISH = setOf("", "null", "None")
+        val NO_FINISH = setOf("", "null", "None") // values of `finish_reason` that stand in chunks before the end
         val ERROR_OBJECT = JsonNames("error")
+
+        // What a chunk that repeats has not, or as null.
+        val NULL_IN_CHUNKS = intArrayOf(ChatChunk.USAGE, ChatChunk.X_GROQ, ChatChunk.CITATIONS, ChatChunk.SEARCH_RESULTS)
+        val NULL_IN_CHOICES = intArrayOf(ChatChoice.MESSAGE, ChatChoice.USAGE, ChatChoice.TEXT)
 
         /** The members of a message that may differ from chunk to chunk without more than their text changing. */
         val REPEATED = intArrayOf(ChatMessage.CONTENT, ChatMessage.REASONING_CONTENT, ChatMessage.REASONING, ChatMessage.TOOL_CALLS)

@@ -50,3 +50,18 @@ internal class EventFraming {
         val CR_BREAKS = "\r\n\r".encodeToByteArray()
     }
 }
+
+/** The names of events as strings. Reuses that of the last one, because streams repeat one type. */
+internal class EventNames {
+    private var known = Frame.MESSAGE
+    private var knownBytes = known.encodeToByteArray()
+
+    fun of(bytes: ByteArray, start: Int, end: Int): String {
+        if (start == end) return Frame.MESSAGE
+        if (!Arrays.equals(bytes, start, end, knownBytes, 0, knownBytes.size)) {
+            knownBytes = bytes.copyOfRange(start, end)
+            known = utf8(bytes, start, end)
+        }
+        return known
+    }
+}

@@ -15,16 +15,19 @@ internal class Frame {
     fun text(): String = utf8(bytes, start, end)
 
     /** True if the data begins as a JSON object or list does, or is empty. Everything else is words: keep-alives, `[DONE]`, plain errors. */
-    fun isJson(): Boolean {
-        var at = start
-        while (at < end && bytes[at] <= ' '.code) at++
-        if (at == end) return false
-        return bytes[at].toInt() == '{'.code || (bytes[at].toInt() == '['.code && !(at + 1 < end && bytes[at + 1].toInt().toChar().isLetter()))
-    }
+    fun isJson(): Boolean = isJson(bytes, start, end)
 
     companion object {
         const val MESSAGE: String = "message"
         private val EMPTY = ByteArray(0)
+
+        /** As [Frame.isJson], for the data `bytes[start, end)`. */
+        fun isJson(bytes: ByteArray, start: Int, end: Int): Boolean {
+            var at = start
+            while (at < end && bytes[at] <= ' '.code) at++
+            if (at == end) return false
+            return bytes[at].toInt() == '{'.code || (bytes[at].toInt() == '['.code && !(at + 1 < end && bytes[at + 1].toInt().toChar().isLetter()))
+        }
     }
 }
 

@@ -31,6 +31,22 @@ internal class GrowingJson(private val isWhole: (ByteArray, Int, Int) -> Boolean
         return isWhole.invoke(bytes, 0, size).also { isBroken = !it }
     }
 
+    /**
+     * True if the line `bytes[start, end)` cannot belong to [data]: JSON after whole JSON, or JSON after words.
+     *
+     * @param mayBeWords true if words may come before JSON
+     */
+    fun isBeforeAnother(data: ByteBuilder, bytes: ByteArray, start: Int, end: Int, mayBeWords: Boolean): Boolean {
+        var first = start
+        while (first < end && bytes[first] <= SPACE) first++
+        if (first == end) return false
+        if (!Frame.isJson(data.bytes, 0, data.size)) return bytes[first].toInt() == '{'.code && mayBeWords
+        var last = data.size - 1
+        while (last > 0 && data.bytes[last] <= SPACE) last--
+        val isClosed = data.bytes[last].toInt() == '}'.code || data.bytes[last].toInt() == ']'.code
+        return isClosed && bytes[first].toInt().toChar() !in CONTINUING && isWhole(data.bytes, data.size)
+    }
+
     private fun scan(char: Char) {
         when {
             isEscaped -> isEscaped = false
@@ -39,5 +55,12 @@ internal class GrowingJson(private val isWhole: (ByteArray, Int, Int) -> Boolean
             char == '{' || char == '[' -> depth++
             char == '}' || char == ']' -> depth--
         }
+    }
+
+    private companion object {
+        const val SPACE = ' '.code
+
+        /** What JSON cannot begin with, but go on with. */
+        const val CONTINUING = "}],:"
     }
 }

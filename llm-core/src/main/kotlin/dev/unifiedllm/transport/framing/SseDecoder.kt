@@ -42,7 +42,6 @@ internal class SseDecoder(
     private var fed = ByteArray(0)
     private var position = 0
     private var limit = 0
-
     private val line = ByteBuilder()
     private var atStart = true
     private var afterCr = false
@@ -69,11 +68,8 @@ internal class SseDecoder(
 
     /** Where its data begins in [fed]; [UNKNOWN] if it is not one line of it. */
     private var dataAt = UNKNOWN
-
     private val framing = EventFraming()
-
-    private var knownEvent = Frame.MESSAGE
-    private var knownEventBytes = knownEvent.encodeToByteArray()
+    private val names = EventNames()
 
     override fun feed(bytes: ByteArray, start: Int, end: Int) {
         check(position == limit) { "feed before next() returned null" }
@@ -179,7 +175,7 @@ internal class SseDecoder(
                 hasFields = true
                 return addData(bytes, value, end, whole)
             }
-            SseFields.isName(bytes, from, colon, SseFields.EVENT) -> event = eventName(bytes, value, end)
+            SseFields.isName(bytes, from, colon, SseFields.EVENT) -> event = names.of(bytes, value, end)
             SseFields.isName(bytes, from, colon, SseFields.ID) -> {
                 framing.forget()
                 if ((value until end).none { bytes[it] == NUL }) eventId = utf8(bytes, value, end)
@@ -247,7 +243,8 @@ internal class SseDecoder(
         }
         if (inPlace) moveData()
         checkSize(data.size + 1L + (end - start))
-        if (dataJson != null && isSeparate(bytes, start, end, dataJson)) {
+        if (dataJson != null && dataJson.isBeforeAnother(data, bytes, start, end, eventOfData == Frame.MESSAGE)) {
+            point(data.bytes, 0, data.size)
             held.clear()
             held.append(bytes, start, end)
             hasHeld = true
@@ -258,19 +255,6 @@ internal class SseDecoder(
         data.append(LF)
         data.append(bytes, start, end)
         return false
-    }
-
-    /** True if the line cannot belong to the data before it, to which it then points [frame]: JSON after whole JSON, or JSON after words. */
-    private fun isSeparate(bytes: ByteArray, start: Int, end: Int, json: GrowingJson): Boolean {
-        var first = start
-        while (first < end && bytes[first] <= SPACE) first++
-        if (first == end) return false
-        point(data.bytes, 0, data.size)
-        if (!frame.isJson()) return bytes[first] == BRACE && eventOfData == Frame.MESSAGE
-        var last = data.size - 1
-        while (last > 0 && data.bytes[last] <= SPACE) last--
-        val isClosed = data.bytes[last] == CLOSING_BRACE || data.bytes[last] == CLOSING_BRACKET
-        return isClosed && bytes[first].toInt().toChar() !in CONTINUING && json.isWhole(data.bytes, data.size)
     }
 
     private fun takeHeld() {
@@ -298,16 +282,6 @@ internal class SseDecoder(
         frame.end = end
     }
 
-    /** Reuses the string of the last type, because streams repeat one type. */
-    private fun eventName(bytes: ByteArray, start: Int, end: Int): String {
-        if (start == end) return Frame.MESSAGE
-        if (!Arrays.equals(bytes, start, end, knownEventBytes, 0, knownEventBytes.size)) {
-            knownEventBytes = bytes.copyOfRange(start, end)
-            knownEvent = utf8(bytes, start, end)
-        }
-        return knownEvent
-    }
-
     private fun checkSize(size: Long) {
         if (size > maxEventBytes) throw FramingException("a server-sent event is longer than the limit of $maxEventBytes bytes (maxEventBytes)")
     }
@@ -317,16 +291,10 @@ internal class SseDecoder(
         const val CR = '\r'.code.toByte()
         const val COLON = ':'.code.toByte()
         const val SPACE = ' '.code.toByte()
-        const val BRACE = '{'.code.toByte()
-        const val CLOSING_BRACE = '}'.code.toByte()
-        const val CLOSING_BRACKET = ']'.code.toByte()
         const val NUL: Byte = 0
         const val MAX_STRAY = 256
         const val UNKNOWN = -1
         const val NEXT = -2
-
-        /** What JSON cannot begin with, but go on with. */
-        const val CONTINUING = "}],:"
         const val LONGEST_NAME = 5
     }
 }

@@ -106,7 +106,9 @@ private fun json(text: String, number: Int = 5) = """{"s":"x","t":"$text","n":$n
 
 /** The differences of both ways; null if there is none. */
 private fun difference(full: List<Seen>, fast: List<Seen>): String? {
-    val alike = full.size == fast.size && full.zip(fast).all { (one, other) -> one.text == other.text && one.state == other.state && other.event in listOf(null, one.event) }
+    val alike =
+        full.size == fast.size &&
+            full.zip(fast).all { (one, other) -> one.text == other.text && one.state == other.state && other.event in listOf(null, one.event) }
     return if (alike) null else "fast:\n${fast.joinToString("\n")}\nfull:\n${full.joinToString("\n")}"
 }
 
@@ -179,7 +181,15 @@ class RepeatedFramingSpec : FunSpec({
             val most = if (framing == SSE) line + 2 else line
             val begun = (if (framing == SSE) ":\n\n" else "").encodeToByteArray() + body
             for (limit in line - 1..most + 3) {
-                val repeated = if (limit < most) 0 else if (limit >= most + 2) 3 else if (framing == SSE) 2 else 1
+                val repeated = if (limit < most) {
+                    0
+                } else if (limit >= most + 2) {
+                    3
+                } else if (framing == SSE) {
+                    2
+                } else {
+                    1
+                }
                 withClue(limit) { framing.repeated(begun, limit = limit) shouldBe repeated }
             }
             val crlf = body.decodeToString().replace("\n", "\r\n").encodeToByteArray()
