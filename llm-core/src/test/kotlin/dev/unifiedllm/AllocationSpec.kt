@@ -76,7 +76,8 @@ private val WIRES = listOf(
         """data: {"id":"c1","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}""" + "\n\ndata: [DONE]\n\n",
     ) {
         """data: {"id":"c1","object":"chat.completion.chunk","created":${1_700_000_000 + it / 50},"model":"m","service_tier":"default",""" +
-            """"system_fingerprint":"f","choices":[{"index":0,"delta":{"content":" w${it % 9}"},"logprobs":null,"finish_reason":null}],"obfuscation":"${"x".repeat(it % 7)}"}""" + "\n\n"
+            """"system_fingerprint":"f","choices":[{"index":0,"delta":{"content":" w${it % 9}"},"logprobs":null,"finish_reason":null}],""" +
+            """"obfuscation":"${"x".repeat(it % 7)}"}""" + "\n\n"
     },
     Wire(
         "anthropic-messages",

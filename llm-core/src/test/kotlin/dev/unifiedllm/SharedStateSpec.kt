@@ -180,7 +180,8 @@ class SharedStateSpec : FunSpec({
             val refuses = AtomicBoolean(true)
             LoopbackServer { request ->
                 val isRefused = refuses.get() && request.header("Authorization") == "Bearer sk-test-a"
-                val answer = """{"id":"r","choices":[{"index":0,"message":{"content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"""
+                val choice = """{"index":0,"message":{"content":"ok"},"finish_reason":"stop"}"""
+                val answer = """{"id":"r","choices":[$choice],"usage":{"prompt_tokens":1,"completion_tokens":1}}"""
                 whole(if (isRefused) """{"error":{"message":"no"}}""" else answer, if (isRefused) 401 else 200)
             }.use { server ->
                 fun group(cools: Duration) = Models.group("gpt") {

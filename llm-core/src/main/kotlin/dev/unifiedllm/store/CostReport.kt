@@ -220,8 +220,6 @@ internal class ReportPeriod(
     }
 }
 
-/** The rows of which the sum has each call once. */
-
 /** Runs a query that comes after the report. @throws LlmException.Network if the ledger cannot be read any more */
 private inline fun <T> read(query: () -> T): T = try {
     query()
@@ -229,6 +227,7 @@ private inline fun <T> read(query: () -> T): T = try {
     throw LlmException.Network("The costs cannot be read: ${failure.message}", LlmException.Network.Phase.CONNECT, failure)
 }
 
+/** The rows of which the sum has each call once. */
 private fun once(by: By, rows: List<CostRow>, facts: ReportFacts): List<CostRow> = if (by == By.TAG) facts.rows(By.MODEL) else rows
 
 private class Column(val title: String, val cell: (CostRow) -> String)

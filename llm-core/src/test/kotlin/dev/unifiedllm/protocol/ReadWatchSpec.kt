@@ -14,7 +14,7 @@ import kotlin.time.Duration.Companion.minutes
 import kotlin.time.measureTime
 
 /** A response whose reads return what the test sends. */
-private class Sent : TransportResponse {
+private class PushedResponse : TransportResponse {
     private val counts = Channel<Int>(Channel.UNLIMITED)
     override val status = 200
     override val headerNames = emptySet<String>()
@@ -34,9 +34,9 @@ private class Sent : TransportResponse {
 }
 
 class ReadWatchSpec : FunSpec({
-    fun watched(title: String, block: suspend (Sent, ReadWatch) -> Unit) = test(title) {
+    fun watched(title: String, block: suspend (PushedResponse, ReadWatch) -> Unit) = test(title) {
         withContext(Dispatchers.Default) {
-            val response = Sent()
+            val response = PushedResponse()
             val watch = ReadWatch(response)
             try {
                 block(response, watch)
