@@ -106,8 +106,8 @@ internal class Prices(builder: LlmBuilder, names: ModelNames) {
             if (models * 2 < before) {
                 throw LlmException.Configuration(
                     "The prices in ${file.source} were not taken: they are of $models ${if (models == 1) "model" else "models"}, and those in use " +
-                        "are of $before. The prices in use stay those of ${old.prices.source}, ${old.prices.asOf}. Check the file; to add prices to the catalogue, set it in the settings of " +
-                        "the client: prices(file).",
+                        "are of $before. The prices in use stay those of ${old.prices.source}, ${old.prices.asOf}. Check the file; to add prices to the " +
+                        "catalogue, set it in the settings of the client: prices(file).",
                 )
             }
             if (current.compareAndSet(old, Sheets(new, old.told))) {

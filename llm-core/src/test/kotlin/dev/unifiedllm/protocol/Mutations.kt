@@ -103,8 +103,8 @@ internal class Mutations(private val random: Random) {
 
         /** Lines of an event stream: fields, comments, and what is neither. */
         val LINES = listOf(
-            ": keep-alive", ":", "id: 5", "id: 6", "id", "id: a\u0000b", "retry: 10", "retry: 20", "event: x", "event:",
-            "event: error", "event: message", "data",
+            ": keep-alive", ":", "id: 5", "id: 6", "id", "id: a\u0000b", "retry: 10", "retry: 20", "event: x", "event:", "event: error",
+            "event: message", "data",
             "data:", "data: ", "data: {", "data: keep-alive", "data: {\"a\":1}", "data: [DONE]", "{\"a\":1}", "{", "[DONE]", "stray",
             "an error: stray", "other",
             "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"bare\"}}]}", "{\"message\":{\"content\":\"bare\"},\"done\":false}",
@@ -112,37 +112,36 @@ internal class Mutations(private val random: Random) {
         ).map { it.asBytes() }
 
         val VALUES = listOf(
-            "null", "true", "false", "0", "1", "2", "-1", "00", "01", "-0", "-01", "1.0", "1.50", "1e0", "1E+2", "1e", "-", "1.",
-            ".5", "+1", "NaN", "-Infinity", "0x1",
-            "999999999999999999999", "\"\"", "\"a\"", "\"a longer one\"", "\"\\n\"", "\"a\\\"b\"", "\"\\\\\"", "\"\\ud83d\"",
-            "\"\\ude00\"", "\"x\\ud83d\"", "\"\\u0041\"",
+            "null", "true", "false", "0", "1", "2", "-1", "00", "01", "-0", "-01", "1.0", "1.50", "1e0", "1E+2", "1e", "-", "1.", ".5", "+1",
+            "NaN", "-Infinity", "0x1",
+            "999999999999999999999", "\"\"", "\"a\"", "\"a longer one\"", "\"\\n\"", "\"a\\\"b\"", "\"\\\\\"", "\"\\ud83d\"", "\"\\ude00\"",
+            "\"x\\ud83d\"", "\"\\u0041\"",
             "\"\\x\"", "\"\\u12\"", "\"null\"", "\"stop\"", "\"length\"", "\"error\"", "\"text\"", "\"content_block_delta\"",
             "\"message_stop\"", "\"0\"", "\"01\"", "\"open",
             "\"\u0001\"", "\"\u0000\"", "\"\t\"", "\"\u007f\"", "\"é\"", "\"😀\"", "{}", "[]", "[{}]", "[null]",
             "{\"a\":{\"b\":[1,\"x\",null]}}", "[1,[2,{\"c\":\"d\"}]]",
-            "{\"message\":\"boom\"}", "{\"message\":\"boom\",\"type\":\"server_error\"}",
-            "{\"prompt_tokens\":3,\"completion_tokens\":4}", "[\"https://a\"]",
-            "[{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]",
-            "[{\"type\":\"text\",\"text\":\"part\"}]", "{\"content\":\"b\"}",
+            "{\"message\":\"boom\"}", "{\"message\":\"boom\",\"type\":\"server_error\"}", "{\"prompt_tokens\":3,\"completion_tokens\":4}",
+            "[\"https://a\"]",
+            "[{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]", "[{\"type\":\"text\",\"text\":\"part\"}]",
+            "{\"content\":\"b\"}",
             "[{\"index\":0,\"delta\":{\"content\":\"b\"}}]", "[{\"index\":1,\"delta\":{\"content\":\"c\"}}]",
             "[{\"index\":0,\"delta\":{}},{\"index\":1,\"delta\":{}}]",
             "{\"type\":\"text_delta\",\"text\":\"t\"}", "{\"role\":\"assistant\"}", " \"a\" ", "\"\u0080\"",
         ).map { it.asBytes() } + listOf("\"\u00ed\u00a0\u0080\"", "\"\u00ff\"", "\"\u00c3\"")
 
         val NAMES = listOf(
-            "choices", "id", "model", "usage", "error", "x_groq", "citations", "search_results", "object", "service_tier", "index",
-            "delta", "message", "finish_reason",
-            "text", "content", "reasoning_content", "reasoning", "tool_calls", "refusal", "annotations", "function_call",
-            "reasoning_details", "images", "extra_content",
-            "audio", "type", "content_block", "request_id", "stop_reason", "thinking", "signature", "partial_json", "citation",
-            "response", "done", "done_reason",
-            "eval_count", "image", "role", "created", "created_at", "obfuscation", "logprobs", "detail", "code", "status",
-            "cont\\u0065nt", "x",
+            "choices", "id", "model", "usage", "error", "x_groq", "citations", "search_results", "object", "service_tier", "index", "delta",
+            "message", "finish_reason",
+            "text", "content", "reasoning_content", "reasoning", "tool_calls", "refusal", "annotations", "function_call", "reasoning_details",
+            "images", "extra_content",
+            "audio", "type", "content_block", "request_id", "stop_reason", "thinking", "signature", "partial_json", "citation", "response",
+            "done", "done_reason",
+            "eval_count", "image", "role", "created", "created_at", "obfuscation", "logprobs", "detail", "code", "status", "cont\\u0065nt", "x",
         )
 
         val BYTES = listOf(
-            "\"", "\\", "{", "}", "[", "]", ",", ":", " ", "\t", "\r", "\n", "\n\n", "\r\n", "0", "7", "9", "-", "e", "a", "\u0000",
-            "\u0001", "\u001f", "\u007f", "\u0080",
+            "\"", "\\", "{", "}", "[", "]", ",", ":", " ", "\t", "\r", "\n", "\n\n", "\r\n", "0", "7", "9", "-", "e", "a", "\u0000", "\u0001",
+            "\u001f", "\u007f", "\u0080",
             "\u00c3", "\u00e9", "\u00ed\u00a0\u0080", "\u00ef\u00bb\u00bf", "\u00ff", "\\u", "\\n", "\\ud83d", "\\ude00", "data: ", "null",
         )
     }

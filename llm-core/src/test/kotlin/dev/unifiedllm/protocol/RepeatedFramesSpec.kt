@@ -121,13 +121,11 @@ class RepeatedFramesSpec : FunSpec({
                     if (fast != full) wrong += "seed $seed:\n${body.decodeToString()}\npieces end at ${ends.take(40)}\nfast: $fast\nfull: $full"
                 }
             }
-            println(
-                "changed streams of $wire: ${CASES / RepeatingWire.ALL.size} in $time, $failed failed; " +
-                    "${counted.repeated} frames repeated, ${counted.decoded} decoded",
-            )
+            val each = CASES / RepeatingWire.ALL.size
+            println("changed streams of $wire: $each in $time, $failed failed; ${counted.repeated} frames repeated, ${counted.decoded} decoded")
             withClue({ "${wrong.size} cases differ" }) { wrong.take(5).shouldBeEmpty() }
-            counted.repeated shouldBeGreaterThan CASES / RepeatingWire.ALL.size
-            failed shouldBeGreaterThan CASES / RepeatingWire.ALL.size / 10
+            counted.repeated shouldBeGreaterThan each
+            failed shouldBeGreaterThan each / 10
         }
     }
 })

@@ -51,17 +51,15 @@ internal class SseDecoder(
     private var inPlace = false
     private val data = ByteBuilder()
     private val dataJson = isWholeJson?.let(::GrowingJson)
-
-    /** The type of the event when its data began. */
-    private var eventOfData = Frame.MESSAGE
+    private var eventOfData = Frame.MESSAGE // the type of the event when its data began
 
     /** A line of data that belongs to the next frame, while [frame] has the data before it. */
     private val held = ByteBuilder()
     private var hasHeld = false
     private val bare = isWholeJson?.let { BareJson(it, maxEventBytes) }
     private var isTail = false
-    private var event = Frame.MESSAGE
     private var eventId = ""
+    private var event = Frame.MESSAGE
 
     /** Where the event begins in [fed]; [UNKNOWN] if it began earlier, or has a line that is no field, [NEXT] if it is the next one. */
     private var eventAt = UNKNOWN
@@ -113,7 +111,7 @@ internal class SseDecoder(
             afterCr = fed[end] == CR
             if (takeLine(start, end)) return frame
         }
-        if (inPlace) moveData()
+        moveData()
         return null
     }
 
@@ -162,9 +160,12 @@ internal class SseDecoder(
             from += bomLength(bytes, start, end)
         }
         if (from == end) return if (bare != null && bare.end()) takeBare() else dispatch(if (whole) start else UNKNOWN)
-        if (bare != null && !hasData && bare.takes(bytes, from, end)) return bare.add(bytes, from, end) && takeBare()
+        if (bare != null && !hasData && bare.takes(bytes, from, end)) {
+            eventAt = UNKNOWN
+            return bare.add(bytes, from, end) && takeBare()
+        }
         var colon = from
-        while (colon < end && colon - from <= LONGEST_NAME && bytes[colon] != COLON) colon++
+        while (colon < end && colon - from <= MAX_NAME && bytes[colon] != COLON) colon++
         val value = when {
             colon == end -> end
             colon + 1 < end && bytes[colon + 1] == SPACE -> colon + 2
@@ -178,7 +179,7 @@ internal class SseDecoder(
             SseFields.isName(bytes, from, colon, SseFields.EVENT) -> event = names.of(bytes, value, end)
             SseFields.isName(bytes, from, colon, SseFields.ID) -> {
                 framing.forget()
-                if ((value until end).none { bytes[it] == NUL }) eventId = utf8(bytes, value, end)
+                if ((value until end).none { bytes[it].toInt() == 0 }) eventId = utf8(bytes, value, end)
             }
             SseFields.isName(bytes, from, colon, SseFields.RETRY) -> {
                 framing.forget()
@@ -191,7 +192,6 @@ internal class SseDecoder(
     }
 
     private fun takeBare(): Boolean {
-        eventAt = UNKNOWN
         frame.event = event
         event = Frame.MESSAGE
         point(bare!!.bytes, 0, bare.size)
@@ -241,7 +241,7 @@ internal class SseDecoder(
             if (whole) point(bytes, start, end) else data.append(bytes, start, end)
             return false
         }
-        if (inPlace) moveData()
+        moveData()
         checkSize(data.size + 1L + (end - start))
         if (dataJson != null && dataJson.isBeforeAnother(data, bytes, start, end, eventOfData == Frame.MESSAGE)) {
             point(data.bytes, 0, data.size)
@@ -272,7 +272,7 @@ internal class SseDecoder(
     }
 
     private fun moveData() {
-        data.append(frame.bytes, frame.start, frame.end)
+        if (inPlace) data.append(frame.bytes, frame.start, frame.end)
         inPlace = false
     }
 
@@ -291,10 +291,9 @@ internal class SseDecoder(
         const val CR = '\r'.code.toByte()
         const val COLON = ':'.code.toByte()
         const val SPACE = ' '.code.toByte()
-        const val NUL: Byte = 0
+        const val MAX_NAME = 5
         const val MAX_STRAY = 256
         const val UNKNOWN = -1
         const val NEXT = -2
-        const val LONGEST_NAME = 5
     }
 }

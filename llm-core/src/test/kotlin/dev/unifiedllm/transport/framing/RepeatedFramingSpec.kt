@@ -154,6 +154,7 @@ class RepeatedFramingSpec : FunSpec({
             FramingCase("another time without data", SSE, "retry: 5\ndata: $a\n\nretry: 6\n\nretry: 5\ndata: $b\n\n", 0),
             FramingCase("other words without data", SSE, "first\ndata: $a\n\nsecond\n\nfirst\ndata: $b\n\n", 0),
             FramingCase("JSON without a field name", SSE, "{\"b\":1}\ndata: $a\n\n{\"b\":1}\ndata: $b\n\n{\"b\":1}\ndata: $c\n\n", 0),
+            FramingCase("such JSON that belongs to an open text", SSE, "{\"b\":\n\n{\"b\":1}\ndata: $a\n\n{\"b\":1}\ndata: $b\n\n{\"b\":1}\ndata: $c\n\n", 0),
             FramingCase("[DONE] without a field name", SSE, "[DONE]\ndata: $a\n\n[DONE]\ndata: $b\n\n", 0),
             FramingCase("the name of a field alone", SSE, "data: $a\n\ndata\n\ndata$b\n\ndata: $c\n\n", 0),
             FramingCase("a field without data", SSE, "data: $a\n\ndata:\n\ndata:$b\n\ndata: $c\n\n", 0),
