@@ -17,7 +17,11 @@ import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.job
+import kotlinx.coroutines.joinAll
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeoutOrNull
 import kotlin.coroutines.CoroutineContext
+import kotlin.time.Duration.Companion.seconds
 
 /** What an [Llm] is made of: the scope of its calls, their links and their ledger. */
 internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
@@ -122,10 +126,14 @@ internal class Client(builder: LlmBuilder, val ledger: MemoryLedger) {
 
     fun close() {
         scope.cancel()
+        if (chain.budgets.areShared) runBlocking { withTimeoutOrNull(CLOSING) { job.children.toList().joinAll() } } // then their reservations are settled
         chain.close()
         ledger.lasting?.flush()
     }
 }
+
+/** How long a client that is closed waits for its calls to settle their budgets. */
+private val CLOSING = 1.seconds
 
 /** A reply of [request] by the client that [client] gives when the call is sent. */
 internal fun reply(client: () -> Client, request: ChatRequest): Reply = newReply(client, request) { caller, type ->

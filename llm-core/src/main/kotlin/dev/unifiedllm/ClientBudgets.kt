@@ -24,6 +24,9 @@ internal class ClientBudgets(builder: LlmBuilder, state: SharedState?, ledger: L
     private val unknown = if (builder.settled?.money?.ignoreCostErrors == true) BudgetPolicy.ALLOW else BudgetPolicy.REFUSE
     private val memory = MemoryBudgetStore()
     private val shared = state?.budgets ?: ledger?.let { SharedBudgetStore(it.budgets, it.place) }
+
+    /** True if they are kept where other processes see them. */
+    val areShared: Boolean get() = shared != null && rules.isNotEmpty()
     private val places = BudgetPlaces(memory, ofProcess, shared ?: memory)
 
     fun link(target: AttemptTarget): Budgets = Budgets(target, rules, { limits(target) }, places, unknown)

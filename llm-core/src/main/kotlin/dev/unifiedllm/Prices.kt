@@ -102,8 +102,8 @@ internal class Prices(builder: LlmBuilder, names: ModelNames) {
             val old = current.get()
             val new = old.prices.replacedBy(file)
             val before = old.prices.pricedModels
-            val models = file.catalog.pricedModels
-            if (models * 2 < before) {
+            if (new.pricedModels * 2 < before) {
+                val models = file.catalog.pricedModels // the corrections that stay are not the file's
                 throw LlmException.Configuration(
                     "The prices in ${file.source} were not taken: they are of $models ${if (models == 1) "model" else "models"}, and those in use " +
                         "are of $before. The prices in use stay those of ${old.prices.source}, ${old.prices.asOf}. Check the file; to add prices to the " +
@@ -111,7 +111,7 @@ internal class Prices(builder: LlmBuilder, names: ModelNames) {
                 )
             }
             if (current.compareAndSet(old, Sheets(new, old.told))) {
-                return PriceRefresh(file.source, file.asOf, before, models, emptyList(), FromKotlin.CALL)
+                return PriceRefresh(file.source, file.asOf, before, new.pricedModels, emptyList(), FromKotlin.CALL)
             }
         }
     }

@@ -5,6 +5,10 @@ import dev.unifiedllm.chat.Timeouts
 import dev.unifiedllm.config.FileSettings
 import dev.unifiedllm.config.Placed
 import dev.unifiedllm.provider.Environment
+import dev.unifiedllm.store.sql.DatabaseUrl
+import java.net.URI
+import java.net.URISyntaxException
+import java.nio.file.InvalidPathException
 
 /**
  * A setting of a client, and where it comes from.
@@ -50,28 +54,41 @@ internal fun LlmBuilder.settings(file: FileSettings?, environment: Environment):
     } else {
         for (budget in file.budgets) add("budgets", null, Placed(budget.value.toString(), budget.place), "none")
     }
-    add("ledger", ledgerPlace?.let(::withoutPassword), file?.ledger.part(::withoutPassword), "off", LEDGER)
+    add("ledger", ledgerPlace?.let(::withoutPassword), file?.ledger.part(::withoutPassword), "off", LEDGER, show = ::withoutPassword)
     add("cache", cache, file?.cache, "none")
     add("state", stateUrl?.let(::withoutPassword), file?.state.part(::withoutPassword), "none")
 }.all
 
 private fun <T, R : Any> Placed<T>?.part(read: (T) -> R?): Placed<R>? = this?.let { placed -> read(placed.value)?.let { Placed(it, placed.place) } }
 
-/** [place] of a database or a server; of a URL nothing but its scheme, host and path. */
-private fun withoutPassword(place: String): String = if ("://" in place) place.replace(USER, "//").substringBefore('?') else place
+/** [place] of a database or a server, without user and password. */
+private fun withoutPassword(place: String): String {
+    if (':' !in place) return place // a word or a file
+    return try {
+        if (place.startsWith("redis")) redisAddress(URI(place)) ?: UNREADABLE else DatabaseUrl.of(place).address
+    } catch (_: URISyntaxException) { // its message has the URL
+        UNREADABLE
+    } catch (_: InvalidPathException) {
+        UNREADABLE
+    } catch (_: LlmException.Configuration) {
+        UNREADABLE
+    }
+}
 
-private val USER = Regex("//[^/]*@")
+private fun redisAddress(uri: URI): String? = uri.host?.let { "${uri.scheme}://$it" + if (uri.port < 0) "" else ":${uri.port}" }
+
+private const val UNREADABLE = "a place that cannot be read"
 
 private class SettingList(private val environment: Environment) {
     val all = mutableListOf<Setting>()
 
     /** @param code what the builder has; what it has from the file is the file's */
-    fun add(name: String, code: Any?, file: Placed<Any>?, default: String, vararg variables: String) {
+    fun add(name: String, code: Any?, file: Placed<Any>?, default: String, vararg variables: String, show: (String) -> String = { it }) {
         val variable = environment.first(variables.asIterable())
         when {
             code != null && code != file?.value -> add(name, "$code", "code")
             file != null -> add(name, "${file.value}", file.place)
-            variable != null -> add(name, withoutPassword(variable.value).take(MAX_SHOWN), variable.place)
+            variable != null -> add(name, show(variable.value).take(MAX_SHOWN), variable.place)
             else -> add(name, default, "default")
         }
     }

@@ -147,7 +147,7 @@ class PriceRefreshSpec : FunSpec({
             """{"openai/gpt-4o":{"inputPerMillion":1}}""" to "needs outputPerMillion",
             """{"openai/gpt-4o":{"inputPerMilion":1,"outputPerMillion":1}}""" to "inputPerMilion",
             """{"gpt-4o":{"inputPerMillion":1,"outputPerMillion":1}}""" to "names no provider",
-            map(1_000) to "they are of 1001 models, and those in use are of ${PriceCatalog.packed.pricedModels}",
+            map(1_000) to "they are of 1000 models, and those in use are of ${PriceCatalog.packed.pricedModels}",
             """{"openai/gpt-4o":{"inputPerMillion":1,"outputPerMillion":1}}""" to "to add prices to the catalogue, set it in the settings of the client",
         )
         client().use { llm ->

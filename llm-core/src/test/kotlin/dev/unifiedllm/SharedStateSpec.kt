@@ -18,6 +18,7 @@ import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.ints.shouldBeGreaterThan
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldNotContain
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
@@ -123,6 +124,22 @@ class SharedStateSpec : FunSpec({
                     it.finding shouldContain "$10.00 of $10.00 is spent"
                 }
             }
+        }
+    }
+
+    test("settings show no password of a place") {
+        val places = listOf(
+            "jdbc:postgresql:db?user=u&password=secret",
+            "postgresql://u:pa/secret@host/db",
+            "jdbc:postgresql://host/db?user=a@b&password=secret",
+        )
+        for (place in places) {
+            client { ledger(place) }.use { llm -> "${llm.client.settled.settings}" shouldNotContain "secret" }
+            client("UNIFIED_LLM_LEDGER" to place).use { llm -> "${llm.client.settled.settings}" shouldNotContain "secret" }
+        }
+        client { state("redis://user:secret@127.0.0.1:1") }.use { llm ->
+            "${llm.client.settled.settings}" shouldNotContain "secret"
+            "${llm.client.settled.settings}" shouldContain "state: redis://127.0.0.1:1 (code)"
         }
     }
 

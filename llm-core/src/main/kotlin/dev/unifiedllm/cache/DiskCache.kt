@@ -5,7 +5,7 @@ import dev.unifiedllm.store.sql.Database
 import dev.unifiedllm.store.sql.DatabaseUrl
 import dev.unifiedllm.store.sql.query
 import dev.unifiedllm.store.sql.update
-import kotlinx.coroutines.Dispatchers
+import dev.unifiedllm.store.storeThreads
 import kotlinx.coroutines.withContext
 import java.io.IOException
 import java.nio.file.Files
@@ -97,7 +97,7 @@ internal class DiskCache(
         use(mutableListOf()) { database -> database.write { it.update("DELETE FROM responses WHERE key = ?", key) } }
     }
 
-    private suspend fun <T> use(warnings: MutableList<String>, block: (Database) -> T): T = withContext(Dispatchers.IO) {
+    private suspend fun <T> use(warnings: MutableList<String>, block: (Database) -> T): T = withContext(storeThreads) {
         try {
             block(database())
         } catch (failure: StoreException) {

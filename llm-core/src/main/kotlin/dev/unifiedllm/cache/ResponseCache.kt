@@ -19,14 +19,15 @@ import dev.unifiedllm.middleware.Caller
 import dev.unifiedllm.store.Ledger
 import dev.unifiedllm.store.LedgerRow
 import dev.unifiedllm.store.LedgerRow.Status
+import dev.unifiedllm.store.storeThreads
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineScope
-import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.async
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.withTimeoutOrNull
+import java.util.concurrent.atomic.AtomicInteger
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.TimeSource
@@ -106,8 +107,16 @@ internal class ResponseCache(
         /** The response does not wait for a store that takes long: that takes it when it can. */
         private suspend fun store(entry: ByteArray) {
             if (cache.isInMemory) return warning { cache.store(key, entry, use, it) }
+            if (storingNow.incrementAndGet() > MOST_STORING) {
+                storingNow.decrementAndGet()
+                return out.emit(Delta.Warning("the cache does not take the response: too many wait for it"))
+            }
             val storing = background.async {
-                mutableListOf<String>().also { cache.store(key, entry, use, it) }
+                try {
+                    mutableListOf<String>().also { cache.store(key, entry, use, it) }
+                } finally {
+                    storingNow.decrementAndGet()
+                }
             }
             val left = request.context.deadline?.let { -it.elapsedNow() / 2 } ?: MOMENT
             val warnings =
@@ -194,7 +203,11 @@ internal class ResponseCache(
         val NOTHING = Cost.Known(Usd.ZERO, "cache")
         val MOMENT = 500.milliseconds
 
+        /** How many entries may wait for stores that are slow. */
+        const val MOST_STORING = 32
+        val storingNow = AtomicInteger()
+
         /** Of entries that are being stored. */
-        val background = CoroutineScope(SupervisorJob() + Dispatchers.IO)
+        val background = CoroutineScope(SupervisorJob() + storeThreads)
     }
 }

@@ -14,7 +14,6 @@ import kotlinx.coroutines.withContext
 import java.math.BigDecimal
 import java.time.Instant
 import java.util.UUID
-import java.util.concurrent.atomic.AtomicLong
 
 /** Where the amounts of budgets are, by their periods. */
 internal class BudgetPlaces(
@@ -48,7 +47,7 @@ internal class BudgetReservation(held: List<BudgetRule>, places: BudgetPlaces, c
      */
     suspend fun make(amount: Long): Refusal? {
         var tried = 0
-        id = "$PREFIX ${count.incrementAndGet()}" // a new one: the end of an earlier try may be told late
+        id = UUID.randomUUID().toString() // a new one: the end of an earlier try may be told late
         try {
             for (group in groups) {
                 tried++
@@ -112,9 +111,6 @@ internal class BudgetReservation(held: List<BudgetRule>, places: BudgetPlaces, c
     }
 
     private companion object {
-        val PREFIX = UUID.randomUUID().toString()
-        val count = AtomicLong()
-
         /** The most that one response counts: what a server makes up must not spoil a budget. */
         val HIGHEST: BigDecimal = BigDecimal(10_000)
     }

@@ -5,9 +5,9 @@ import dev.unifiedllm.TokenEstimate
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Cost
 import dev.unifiedllm.chat.Delta
-import dev.unifiedllm.chat.Ids
 import dev.unifiedllm.chat.Usage
 import kotlinx.coroutines.flow.FlowCollector
+import java.util.UUID
 
 /**
  * The rest of a response that was cut after [text]: the model gets that text as the beginning of its own message, and goes on.
@@ -21,7 +21,7 @@ internal class Continuation(original: ChatRequest, val text: String, val interru
 
     /** Another request than the first one, so that it has an idempotency key of its own. */
     val request: ChatRequest = (if (sent.isEmpty()) original else original.with { assistant(sent) }).let { request ->
-        request.withContext(request.context.with { idempotencyKey = Ids.next() })
+        request.withContext(request.context.with { idempotencyKey = UUID.randomUUID().toString() })
     }
 
     private val usedBefore = TokenEstimate.forModel(original.model.name).let { estimate ->

@@ -26,17 +26,19 @@ internal class HealthTracking(
         val sentAt = health.begin()
         try {
             next.stream(request).collect(this)
-            if (health.succeeded(sentAt)) tellOthers { ended(it) }
+            health.succeeded(sentAt)?.let { ago -> tellOthers { ended(it, ago) } }
         } catch (failure: LlmException) {
             val isOfOther = id != null && failure.model != null && failure.model != id // a consumer's, whose own call has failed
-            if (!isOfOther) health.failed(failure, sentAt)?.let { rest -> tellOthers { began(it, rest) } }
+            val rest = if (isOfOther) null else health.failed(failure, sentAt)
+            // What the network of this process has failed with may be its own fault.
+            if (rest != null && failure.status != null) tellOthers { began(it, rest) }
             throw failure
         } finally {
             health.end()
         }
     }
 
-    private suspend inline fun tellOthers(what: SharedCooldowns.(String) -> Unit) {
+    private inline fun tellOthers(what: SharedCooldowns.(String) -> Unit) {
         if (others != null && sharedName != null) others.what(sharedName())
     }
 }

@@ -5,7 +5,6 @@ import dev.unifiedllm.LlmException
 import dev.unifiedllm.Model
 import dev.unifiedllm.chat.ChatRequest
 import dev.unifiedllm.chat.Delta
-import dev.unifiedllm.chat.Ids
 import dev.unifiedllm.chat.OnInterrupted
 import dev.unifiedllm.chat.Request
 import dev.unifiedllm.chat.ResponseFormat
@@ -17,6 +16,7 @@ import dev.unifiedllm.withoutFallbackAdvice
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
+import java.util.UUID
 import kotlin.math.pow
 import kotlin.random.Random
 import kotlin.time.Duration
@@ -48,7 +48,7 @@ internal class Retry(
     }
 
     private inner class Attempts(private val rules: RetryRules, request: Request, private val next: Model, private val out: FlowCollector<Delta>) {
-        private val first = request.withContext(request.context.with { idempotencyKey = idempotencyKey ?: Ids.next() })
+        private val first = request.withContext(request.context.with { idempotencyKey = idempotencyKey ?: UUID.randomUUID().toString() })
         private val watches = rules.onInterrupted != OnInterrupted.FAIL
         private var continuation: Continuation? = null
 

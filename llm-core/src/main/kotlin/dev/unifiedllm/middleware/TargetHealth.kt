@@ -20,6 +20,7 @@ internal class TargetHealth(private val time: TimeSource.WithComparableMarks = T
     private var restsUntil: ComparableTimeMark? = null
     private var recoveredAt: ComparableTimeMark? = null
     private var hasRecovered = false
+    private var answeredAt: ComparableTimeMark? = null
     private var probe: Place? = null
     private var average: Duration? = null
     private var measuredAt: ComparableTimeMark? = null
@@ -66,6 +67,7 @@ internal class TargetHealth(private val time: TimeSource.WithComparableMarks = T
     /** The first content of the request of [sentAt] has arrived. */
     @Synchronized
     fun delivered(sentAt: ComparableTimeMark) {
+        answeredAt = time.markNow()
         measure(sentAt.elapsedNow())
         recover(sentAt)
     }
@@ -77,12 +79,15 @@ internal class TargetHealth(private val time: TimeSource.WithComparableMarks = T
         if (elapsed > (average ?: Duration.ZERO)) measure(elapsed)
     }
 
-    /** The request of [sentAt] has its response. @return true if a cooldown has ended since the last call, which other processes may know */
+    /** The request of [sentAt] has its response. @return how long ago a cooldown has ended that other processes may know; null for none since the last call */
     @Synchronized
-    fun succeeded(sentAt: ComparableTimeMark): Boolean {
+    fun succeeded(sentAt: ComparableTimeMark): Duration? {
+        answeredAt = time.markNow()
         recover(sentAt)
         window.add(isFailure = false)
-        return hasRecovered.also { hasRecovered = false }
+        val ago = recoveredAt?.elapsedNow()?.takeIf { hasRecovered }
+        hasRecovered = false
+        return ago
     }
 
     /** @return how long the target asks for no requests, if it cools down now; null if it does not */
@@ -91,7 +96,7 @@ internal class TargetHealth(private val time: TimeSource.WithComparableMarks = T
         when (failure.blame) {
             Blame.NONE -> return null
             Blame.REQUEST -> {
-                hasRecovered = succeeded(sentAt) // told with the next response
+                hasRecovered = succeeded(sentAt) != null // told with the next response
                 return null
             }
             Blame.TARGET, Blame.TARGET_FOR_LONGER -> Unit
@@ -113,7 +118,7 @@ internal class TargetHealth(private val time: TimeSource.WithComparableMarks = T
     fun learn(since: Duration, rest: Duration) {
         val now = time.markNow()
         val at = now - since
-        if (listOfNotNull(recoveredAt, trippedAt).any { it >= at }) return
+        if (listOfNotNull(answeredAt, recoveredAt, trippedAt).any { it >= at }) return
         trippedAt = at
         failedAt = listOfNotNull(failedAt, at).max()
         if (rest.isPositive()) restsUntil = listOfNotNull(restsUntil, now + rest.coerceAtMost(LONGEST_REST)).max()

@@ -10,6 +10,7 @@ import dev.unifiedllm.protocol.json.JsonSyntaxException
 import dev.unifiedllm.protocol.json.isWholeJson
 import dev.unifiedllm.provider.Target
 import dev.unifiedllm.transport.ConnectionLostException
+import dev.unifiedllm.transport.ReadInterruptedException
 import dev.unifiedllm.transport.TransportResponse
 import dev.unifiedllm.transport.error.HttpErrors
 import dev.unifiedllm.transport.error.ProviderError
@@ -237,6 +238,8 @@ internal class AnswerReader(
             }
         } catch (_: ConnectionLostException) {
             return // there is nothing left to reuse
+        } catch (_: ReadInterruptedException) {
+            return
         }
     }
 

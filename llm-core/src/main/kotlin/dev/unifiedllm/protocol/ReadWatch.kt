@@ -9,7 +9,7 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withTimeoutOrNull
-import java.util.concurrent.atomic.AtomicBoolean
+import java.util.concurrent.atomic.AtomicLong
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.nanoseconds
 
@@ -18,9 +18,11 @@ import kotlin.time.Duration.Companion.nanoseconds
  * read.
  */
 internal class ReadWatch(private val response: TransportResponse) {
-    private val isWaiting = AtomicBoolean()
+    /** The number of the read that waits; 0 if none does. */
+    private val waiting = AtomicLong()
+    private var reads = 0L
 
-    /** When the current read has taken too long, by [System.nanoTime]. */
+    /** When the read that waits has taken too long, by [System.nanoTime]. */
     @Volatile
     private var until = 0L
 
@@ -39,13 +41,13 @@ internal class ReadWatch(private val response: TransportResponse) {
         if (isInterrupted) return TOO_LATE
         until = System.nanoTime() + limit.inWholeNanoseconds
         if (timer == null || looksAt - until > 0) start()
-        isWaiting.set(true)
+        waiting.set(++reads)
         try {
             return response.read()
         } catch (_: ReadInterruptedException) {
             return TOO_LATE
         } finally {
-            isWaiting.set(false)
+            waiting.set(0)
         }
     }
 
@@ -60,13 +62,15 @@ internal class ReadWatch(private val response: TransportResponse) {
             looksAt = next
             if (until - next < 0) continue // meanwhile a read with a shorter limit has begun
             delay((next - System.nanoTime()).coerceAtLeast(0).nanoseconds)
+            val read = waiting.get() // before [until], which is then its own or that of a later one
             if (until - System.nanoTime() > 0) continue
-            if (isWaiting.compareAndSet(true, false)) {
+            if (read != 0L && waiting.compareAndSet(read, 0)) {
                 isInterrupted = true
                 return response.interrupt()
             }
-            looksAt = System.nanoTime() + PAUSE_NANOS // the consumer is at work: the next read starts the timer again if it needs it earlier
-            delay(PAUSE_NANOS.nanoseconds)
+            // The consumer is at work: the next read starts the timer again if it needs it earlier.
+            looksAt = System.nanoTime() + PAUSE_NANOS
+            if (until - System.nanoTime() <= 0) delay(PAUSE_NANOS.nanoseconds)
         }
     }
 

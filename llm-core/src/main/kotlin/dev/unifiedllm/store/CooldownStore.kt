@@ -7,8 +7,8 @@ internal interface CooldownStore {
     /** [target] has failed, and asks for no requests for [rest]. */
     suspend fun began(target: String, rest: Duration)
 
-    /** [target] has answered again. */
-    suspend fun ended(target: String)
+    /** [target] has answered again, [ago]. A failure that came later stays. */
+    suspend fun ended(target: String, ago: Duration)
 
     /** The state of each of [targets]; null: it has not failed lately. */
     suspend fun of(targets: List<String>): List<Cooldown?>

@@ -2,7 +2,6 @@ package dev.unifiedllm.store
 
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Deferred
-import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.async
@@ -38,7 +37,7 @@ internal class SharedBudgetStore(
     private val patience: Duration = 10.seconds,
     private val renewEvery: Duration = (BudgetStore.LEASE / 3).milliseconds,
 ) : BudgetStore, AutoCloseable {
-    private val background = CoroutineScope(SupervisorJob() + Dispatchers.IO)
+    private val background = CoroutineScope(SupervisorJob() + storeThreads)
     private val late = ConcurrentLinkedDeque<Late>()
     private val catchingUp = Mutex()
     private val open = ConcurrentHashMap<String, Held>()
@@ -101,6 +100,9 @@ internal class SharedBudgetStore(
             try {
                 store.settle(id, spent, claims).also { learn(claims.map(BudgetClaim::account), it) }
             } catch (_: StoreException) { // the next reservation says so
+                settleLater(id, spent, claims)
+                null
+            } catch (_: RuntimeException) { // of a driver: as if the store were gone
                 settleLater(id, spent, claims)
                 null
             }
@@ -170,6 +172,8 @@ internal class SharedBudgetStore(
                     store.renew(id, held.claims)
                 } catch (_: StoreException) { // the next time
                     break
+                } catch (_: RuntimeException) { // of a driver: the others may be renewed
+                    continue
                 }
             }
         }

@@ -2,7 +2,7 @@ package dev.unifiedllm.store.redis
 
 import dev.unifiedllm.LlmException
 import dev.unifiedllm.store.StoreException
-import kotlinx.coroutines.Dispatchers
+import dev.unifiedllm.store.storeThreads
 import kotlinx.coroutines.withContext
 import redis.clients.jedis.ConnectionPoolConfig
 import redis.clients.jedis.DefaultJedisClientConfig
@@ -15,6 +15,7 @@ import redis.clients.jedis.util.JedisURIHelper
 import java.net.SocketTimeoutException
 import java.net.URI
 import java.net.URISyntaxException
+import java.util.concurrent.atomic.AtomicReference
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeMark
@@ -30,33 +31,32 @@ internal class Redis private constructor(private val uri: URI, private val time:
     val address: String = "${uri.scheme}://${uri.host}:${port(uri)}"
     private val client = lazy { connect() }
 
-    @Volatile
-    private var failedAt: TimeMark? = null
+    /** The last failure of a connection; null while the server can be used. */
+    private val failed = AtomicReference<Failure?>()
 
-    /** How long calls fail at once now: longer each time that the server does not answer. One that refuses connections costs no time. */
-    @Volatile
-    private var pause = PAUSE
+    /** @property pause how long calls fail at once: longer each time that the server does not answer. One that refuses connections costs no time */
+    private class Failure(val at: TimeMark, val pause: Duration)
 
     /** Runs [block], which blocks, on a thread for that. @throws StoreException if the server cannot be used */
-    suspend fun <T> call(block: (UnifiedJedis) -> T): T = withContext(Dispatchers.IO) { blocking(block) }
+    suspend fun <T> call(block: (UnifiedJedis) -> T): T = withContext(storeThreads) { blocking(block) }
 
     /** Runs [block] on this thread. @throws StoreException if the server cannot be used */
     fun <T> blocking(block: (UnifiedJedis) -> T): T {
-        if (failedAt?.let { it.elapsedNow() < pause } == true) throw StoreException("$address did not answer a moment ago.")
+        val before = failed.get()
+        if (before != null && before.at.elapsedNow() < before.pause) throw StoreException("$address did not answer a moment ago.")
         try {
-            return block(client.value).also {
-                failedAt = null
-                pause = PAUSE
-            }
+            return block(client.value).also { failed.set(null) }
         } catch (failure: JedisException) {
             if (failure is JedisConnectionException) {
-                val isHung = generateSequence<Throwable>(failure) { it.cause }.any { it is SocketTimeoutException }
-                pause = if (isHung && failedAt != null) (pause * 2).coerceAtMost(LONGEST_PAUSE) else PAUSE
-                failedAt = time.markNow()
+                val pause = if (before != null && isHung(failure)) (before.pause * 2).coerceAtMost(LONGEST_PAUSE) else PAUSE
+                failed.compareAndSet(before, Failure(time.markNow(), pause)) // once for all calls that ran when it failed
             }
             throw StoreException("$address cannot be used: ${failure.message?.lineSequence()?.first()?.removeSuffix(".")}", failure)
         }
     }
+
+    private fun isHung(failure: Throwable): Boolean =
+        failure is SocketTimeoutException || failure.suppressed.any(::isHung) || failure.cause?.let(::isHung) == true
 
     private fun connect(): UnifiedJedis {
         val config = DefaultJedisClientConfig.builder()

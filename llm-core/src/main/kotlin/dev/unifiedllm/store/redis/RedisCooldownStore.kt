@@ -10,13 +10,14 @@ import kotlin.time.Duration.Companion.milliseconds
 internal class RedisCooldownStore(private val redis: Redis) : CooldownStore {
     private val beginning = RedisScript(BEGIN)
     private val reading = RedisScript(READ)
+    private val ending = RedisScript(END)
 
     override suspend fun began(target: String, rest: Duration) {
         redis.call { beginning.run(it, listOf(key(target)), listOf("${rest.inWholeMilliseconds}", "${KEPT.inWholeMilliseconds}")) }
     }
 
-    override suspend fun ended(target: String) {
-        redis.call { it.del(key(target)) }
+    override suspend fun ended(target: String, ago: Duration) {
+        redis.call { ending.run(it, listOf(key(target)), listOf("${ago.inWholeMilliseconds}")) }
     }
 
     override suspend fun of(targets: List<String>): List<Cooldown?> {
@@ -36,6 +37,14 @@ internal class RedisCooldownStore(private val redis: Redis) : CooldownStore {
             local rest = now + tonumber(ARGV[1])
             if old then rest = math.max(rest, tonumber(string.match(old, ' (%d+)$'))) end
             redis.call('SET', KEYS[1], string.format('%.0f %.0f', now, rest), 'PX', ARGV[2])
+            return {}
+        """
+
+        const val END = """
+            local clock = redis.call('TIME')
+            local recovered = clock[1] * 1000 + math.floor(clock[2] / 1000) - tonumber(ARGV[1])
+            local value = redis.call('GET', KEYS[1])
+            if value and tonumber(string.match(value, '^%d+')) <= recovered then redis.call('DEL', KEYS[1]) end
             return {}
         """
 

@@ -6,7 +6,7 @@ import dev.unifiedllm.store.BudgetClaim
 import dev.unifiedllm.store.BudgetStore
 import dev.unifiedllm.store.BudgetStore.Companion.LEASE
 import dev.unifiedllm.store.StoreException
-import kotlinx.coroutines.Dispatchers
+import dev.unifiedllm.store.storeThreads
 import kotlinx.coroutines.withContext
 import java.sql.Connection
 import java.time.Duration
@@ -49,12 +49,12 @@ internal class SqlBudgetStore(private val now: () -> Long = System::currentTimeM
         for (claim in claims) connection.spend(claim, spent)
     }
 
-    override suspend fun amounts(accounts: List<String>): List<BudgetAmounts> = withContext(Dispatchers.IO) {
+    override suspend fun amounts(accounts: List<String>): List<BudgetAmounts> = withContext(storeThreads) {
         database.read { connection -> accounts.map { connection.amounts(it) } }
     }
 
     /** Other processes wait for the accounts of [claims] until [block] has ended. */
-    private suspend fun <T> write(claims: List<BudgetClaim>, block: (Connection) -> T): T = withContext(Dispatchers.IO) {
+    private suspend fun <T> write(claims: List<BudgetClaim>, block: (Connection) -> T): T = withContext(storeThreads) {
         database.write { connection ->
             claims.map { it.account }.sorted().forEach { database.dialect.lock(connection, "budget $it") }
             block(connection)

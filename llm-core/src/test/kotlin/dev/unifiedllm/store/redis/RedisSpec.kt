@@ -10,9 +10,13 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.launch
 import java.net.InetAddress
 import java.net.ServerSocket
 import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TestTimeSource
 
@@ -49,7 +53,31 @@ class RedisSpec : FunSpec({
         }
     }
 
+    test("calls that fail together make one pause, not a longer one each") {
+        val time = TestTimeSource()
+        ServerSocket(0, 50, InetAddress.getLoopbackAddress()).use { hung ->
+            Redis.of("redis://127.0.0.1:${hung.localPort}", time).use { redis ->
+                coroutineScope { repeat(6) { launch(Dispatchers.IO) { shouldThrow<StoreException> { redis.call { it.get("a") } } } } }
+                time += 1100.milliseconds
+                shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "cannot be used"
+            }
+        }
+    }
+
     needs(OptionalProgram.REDIS) {
+        test("a cooldown that has begun after a target has answered stays") {
+            RedisServer().use { server ->
+                Redis.of(server.url).use { redis ->
+                    val store = RedisCooldownStore(redis)
+                    store.began("a", 5.seconds)
+                    store.ended("a", 1.minutes) // it had answered before it failed
+                    store.of(listOf("a", "b")).map { it == null } shouldBe listOf(false, true)
+                    store.ended("a", 0.seconds)
+                    store.of(listOf("a")) shouldBe listOf(null)
+                }
+            }
+        }
+
         test("a server that comes back is used again") {
             val time = TestTimeSource()
             RedisServer().use { server ->
