@@ -36,6 +36,7 @@ internal class SharedBudgetStore(
     val place: String,
     private val patience: Duration = 10.seconds,
     private val renewEvery: Duration = (BudgetStore.LEASE / 3).milliseconds,
+    private val time: TimeSource = TimeSource.Monotonic,
 ) : BudgetStore, AutoCloseable {
     private val background = CoroutineScope(SupervisorJob() + storeThreads)
     private val late = ConcurrentLinkedDeque<Late>()
@@ -86,7 +87,7 @@ internal class SharedBudgetStore(
             val answer = withTimeoutOrNull(patience) { asking.await() }
             isAnswered = answer != null || !isDecided.compareAndSet(false, true)
             val result = answer ?: if (isAnswered) asking.await() else null
-            failedAt = if (result?.isSuccess == true) null else TimeSource.Monotonic.markNow()
+            failedAt = if (result?.isSuccess == true) null else time.markNow()
             return (result ?: throw StoreException("$place did not answer within $patience.")).getOrThrow()
         } finally {
             if (!isAnswered) isDecided.set(true)

@@ -159,7 +159,7 @@ class BudgetStoreSpec : FunSpec({
             val time = TestTimeSource()
             RedisServer().use { own ->
                 val redis = Redis.of(own.url, time).also(databases::add)
-                val store = SharedBudgetStore(RedisBudgetStore(redis), "there")
+                val store = SharedBudgetStore(RedisBudgetStore(redis), "there", time = time)
                 val claims = listOf(BudgetClaim("x", 100))
                 store.reserve("1", 50, claims).shouldBeNull()
                 own.pause()
