@@ -1,5 +1,6 @@
 package dev.unifiedllm.store
 
+import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Deferred
 import kotlinx.coroutines.Job
@@ -103,7 +104,10 @@ internal class SharedBudgetStore(
             } catch (_: StoreException) { // the next reservation says so
                 settleLater(id, spent, claims)
                 null
-            } catch (_: RuntimeException) { // of a driver: as if the store were gone
+            } catch (cancelled: CancellationException) { // the client is closed
+                settleLater(id, spent, claims)
+                throw cancelled
+            } catch (_: RuntimeException) { // of a driver: as if the store were gone, and the next reservation fails with it
                 settleLater(id, spent, claims)
                 null
             }
@@ -173,7 +177,9 @@ internal class SharedBudgetStore(
                     store.renew(id, held.claims)
                 } catch (_: StoreException) { // the next time
                     break
-                } catch (_: RuntimeException) { // of a driver: the others may be renewed
+                } catch (cancelled: CancellationException) {
+                    throw cancelled
+                } catch (_: RuntimeException) { // of a driver: the others may be renewed; the settlement meets it again
                     continue
                 }
             }

@@ -38,29 +38,35 @@ class RedisSpec : FunSpec({
         }
     }
 
-    test("a server that takes connections and never answers is left alone for longer each time") {
+    /** A server that takes connections and never answers. */
+    suspend fun hung(block: suspend (Redis, TestTimeSource) -> Unit) {
         val time = TestTimeSource()
-        ServerSocket(0, 50, InetAddress.getLoopbackAddress()).use { hung ->
-            Redis.of("redis://127.0.0.1:${hung.localPort}", time).use { redis ->
-                shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "cannot be used"
-                time += 1100.milliseconds
-                shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "cannot be used"
-                time += 1100.milliseconds
-                shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "a moment ago"
-                time += 1.seconds
-                shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "cannot be used"
-            }
+        ServerSocket(0, 50, InetAddress.getLoopbackAddress()).use { server ->
+            Redis.of("redis://127.0.0.1:${server.localPort}", time).use { block(it, time) }
+        }
+    }
+
+    suspend fun Redis.shouldFail(why: String) {
+        shouldThrow<StoreException> { call { it.get("a") } }.message shouldContain why
+    }
+
+    test("a server that takes connections and never answers is left alone for longer each time") {
+        hung { redis, time ->
+            redis.shouldFail("cannot be used")
+            time += 1100.milliseconds
+            redis.shouldFail("cannot be used")
+            time += 1100.milliseconds
+            redis.shouldFail("a moment ago")
+            time += 1.seconds
+            redis.shouldFail("cannot be used")
         }
     }
 
     test("calls that fail together make one pause, not a longer one each") {
-        val time = TestTimeSource()
-        ServerSocket(0, 50, InetAddress.getLoopbackAddress()).use { hung ->
-            Redis.of("redis://127.0.0.1:${hung.localPort}", time).use { redis ->
-                coroutineScope { repeat(6) { launch(Dispatchers.IO) { shouldThrow<StoreException> { redis.call { it.get("a") } } } } }
-                time += 1100.milliseconds
-                shouldThrow<StoreException> { redis.call { it.get("a") } }.message shouldContain "cannot be used"
-            }
+        hung { redis, time ->
+            coroutineScope { repeat(6) { launch(Dispatchers.IO) { redis.shouldFail("cannot be used") } } }
+            time += 1100.milliseconds
+            redis.shouldFail("cannot be used")
         }
     }
 
